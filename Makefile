@@ -1,0 +1,49 @@
+# make demo   simulate, ingest, train on two MPI ranks, prove it: runs/demo/cosmology/report.html
+# make test   every check and test
+# Both set up everything they need under .venv, without root: Python packages, MPI, and Horovod built from source.
+
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BOOT := .uv
+export UV_PROJECT_ENVIRONMENT := $(VENV)
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.PHONY: demo test lint doctor lock benchmark clean
+
+demo: $(VENV)/.ready
+	$(VENV)/bin/tenfold run cosmology --preset demo --out runs/demo/cosmology
+
+test: $(VENV)/.ready lint
+	$(VENV)/bin/python -m pytest --ignore=tests/benchmarks $(PYTEST)
+
+lint: $(VENV)/.ready
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/lint-imports
+	$(VENV)/bin/pyright
+
+doctor: $(VENV)/.ready
+	$(VENV)/bin/tenfold doctor
+
+benchmark: $(VENV)/.ready
+	$(VENV)/bin/python -m pytest tests/benchmarks -s $(PYTEST)
+
+lock: $(BOOT)/bin/uv
+	$(BOOT)/bin/uv lock --python $(PYTHON)
+
+$(VENV)/.ready: pyproject.toml uv.lock $(BOOT)/bin/uv
+	@echo "Setting up $(VENV): a few minutes the first time, most of them building Horovod; seconds afterwards."
+	@start=$$SECONDS; $(BOOT)/bin/uv sync --locked --python $(PYTHON) && echo "Set up in $$((SECONDS - start)) s."
+	@touch $@
+
+$(BOOT)/bin/uv:
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 13) else f"tenfold needs Python 3.11 or 3.12, found {v[0]}.{v[1]}: make PYTHON=python3.12 …")'
+	@$(PYTHON) -m venv $(BOOT) 2>/dev/null || $(PYTHON) -m venv --without-pip $(BOOT)
+	@{ [ -x $(BOOT)/bin/pip ] && $(BOOT)/bin/pip install --quiet --disable-pip-version-check uv; } \
+	  || $(PYTHON) -m pip install --quiet --disable-pip-version-check --prefix $(abspath $(BOOT)) uv \
+	  || { command -v uv >/dev/null && ln -sf "$$(command -v uv)" $@; } \
+	  || { rm -rf $(BOOT); echo "tenfold: this python3 has neither venv nor pip, and there is no uv on PATH. Install any one of them." >&2; exit 1; }
+
+clean:
+	rm -rf $(VENV) $(BOOT) build *.egg-info

@@ -1,0 +1,1 @@
+"""Where it runs: ranks, order, checkpoints, Slurm; knows nothing of cosmology or chemistry."""

@@ -1,0 +1,1 @@
+"""What we measure: arrays in, small frozen results out."""
