@@ -1,0 +1,135 @@
+"""Three-dimensional convolutional networks that read parameters off a volume: the CosmoFlow family.
+
+After Mathuriya et al. 2018 (arXiv:1808.04728) and the MLPerf HPC benchmark. Plain ``keras`` and ``keras.ops``.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True, kw_only=True)
+class CNN3D:
+    """Shape of a network: blocks of convolution and pooling, then dense layers, then mean and σ per parameter."""
+
+    size: int = 64
+    """Cells per side of the input volume."""
+    channels: int = 1
+    """Channels of the input volume (redshifts)."""
+    transform: Literal["log1p", "identity"] = "log1p"
+    """What is done to a raw value first: log(1 + x) for counts, nothing for fields that fall below −1."""
+    filters: tuple[int, ...] = (16, 32, 64, 128)
+    """Filters of each block; after each, the volume is halved per side."""
+    kernel: int = 3
+    """Cells per side of a convolution kernel."""
+    stem: int = 1
+    """Stride of the first convolution: 2 halves the volume at once."""
+    pooling: Literal["max", "average"] = "max"
+    """How a block halves the volume."""
+    padding: Literal["same", "periodic"] = "same"
+    """Zeros around the volume, or its opposite faces (for whole simulation boxes)."""
+    readout: Literal["flatten", "global"] = "flatten"
+    """What the dense layers see: every cell that is left, or mean and maximum over them."""
+    dense: tuple[int, ...] = (128, 64)
+    """Units of the dense layers."""
+    activation: str = "leaky_relu"
+    """Any activation Keras knows."""
+    dropout: float = 0.0
+    """Fraction of dense units dropped in training."""
+
+    def __post_init__(self):
+        """Refuse shapes that cannot be built."""
+        if self.size % self.downsampling:
+            raise ValueError(
+                f"size: {self.size} cells cannot be halved by {len(self.filters)} blocks and stem {self.stem}: "
+                f"take a multiple of {self.downsampling}, or fewer filters"
+            )
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout: found {self.dropout}, must be in [0, 1)")
+        if self.kernel % 2 == 0 or self.kernel < 1:
+            raise ValueError(f"kernel: found {self.kernel}, must be odd")
+        if self.channels < 1 or self.stem < 1 or not self.filters:
+            raise ValueError("channels, stem and the number of filters must be at least 1")
+
+    @property
+    def downsampling(self) -> int:
+        """Cells of the input per cell of the last block's output, per side."""
+        return self.stem * 2 ** len(self.filters)
+
+
+def build(
+    shape: CNN3D,
+    *,
+    location: Sequence[float],
+    scale: Sequence[float],
+    mean: float = 0.0,
+    std: float = 1.0,
+    seed: int = 0,
+    precision: str = "float32",
+) -> "keras.Model":
+    """Build an untrained network.
+
+    Parameters
+    ----------
+    shape
+        The network's shape.
+    location, scale
+        Mean and standard deviation of each of the P parameters over the training split, physical units.
+    mean, std
+        Mean and standard deviation of the transformed input over the training split.
+    seed
+        Seed of the initial weights.
+    precision
+        Keras dtype policy: ``"float32"`` or ``"mixed_bfloat16"``.
+
+    Returns
+    -------
+    keras.Model
+        Raw volumes (batch, x, y, z, channel) to (batch, P, 2): mean and standard deviation of each parameter.
+    """
+    # loaded here, so that reading a configuration does not wait for the backend
+    import keras
+    from keras import layers
+
+    from tenfold.emulators.layers import GaussianHead, Standardise, Wrap
+
+    seeds = iter(range(seed * 1000, seed * 1000 + 1000))
+
+    def weights(kind):
+        return kind(seed=next(seeds))
+
+    def convolution(x, filters, stride, index):
+        if shape.padding == "periodic" and shape.kernel > 1:
+            x = Wrap(shape.kernel // 2, dtype=precision, name=f"wrap_{index}")(x)
+        return layers.Conv3D(
+            filters, shape.kernel, strides=stride, padding="valid" if shape.padding == "periodic" else "same",
+            activation=shape.activation, kernel_initializer=weights(keras.initializers.HeNormal), dtype=precision,
+            name=f"convolution_{index}",
+        )(x)  # fmt: skip
+
+    pool = layers.MaxPooling3D if shape.pooling == "max" else layers.AveragePooling3D
+    inputs = keras.Input((shape.size,) * 3 + (shape.channels,), name="volume")
+    x = Standardise(shape.transform, mean, std, dtype=precision, name="standardise")(inputs)
+    for index, filters in enumerate(shape.filters):
+        x = convolution(x, filters, shape.stem if index == 0 else 1, index)
+        x = pool(2, dtype=precision, name=f"pool_{index}")(x)
+    if shape.readout == "flatten":
+        x = layers.Flatten(dtype=precision)(x)
+    else:
+        x = layers.Concatenate(dtype=precision)(
+            [layers.GlobalAveragePooling3D(dtype=precision)(x), layers.GlobalMaxPooling3D(dtype=precision)(x)]
+        )
+    for index, units in enumerate(shape.dense):
+        x = layers.Dense(
+            units, activation=shape.activation, kernel_initializer=weights(keras.initializers.HeNormal),
+            dtype=precision, name=f"dense_{index}",
+        )(x)  # fmt: skip
+        if shape.dropout:
+            x = layers.Dropout(shape.dropout, seed=next(seeds), dtype=precision, name=f"dropout_{index}")(x)
+    x = layers.Dense(
+        2 * len(location), kernel_initializer=weights(keras.initializers.GlorotNormal), dtype="float32", name="out"
+    )(x)
+    return keras.Model(inputs, GaussianHead(location, scale, name="estimate")(x), name="cnn3d")

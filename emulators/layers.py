@@ -1,0 +1,90 @@
+"""Layers that carry physical units into a network and out of it; plain Keras, any backend."""
+
+import keras
+from keras import ops
+
+TRANSFORMS = ("log1p", "identity")
+
+
+@keras.saving.register_keras_serializable("tenfold")
+class Standardise(keras.layers.Layer):
+    """Raw values in, numbers of order one out: (transform(x) − mean) / std.
+
+    Parameters
+    ----------
+    transform
+        ``"log1p"`` for counts and 1 + δ (values above −1), ``"identity"`` for fields that may fall below −1.
+    mean, std
+        Mean and standard deviation of the transformed values over the training split.
+    """
+
+    def __init__(self, transform: str = "log1p", mean: float = 0.0, std: float = 1.0, **kwargs):
+        super().__init__(**kwargs)
+        if transform not in TRANSFORMS:
+            raise ValueError(f"transform: {transform!r} is none of {', '.join(TRANSFORMS)}")
+        if not std > 0:
+            raise ValueError(f"std: found {std}, must be above 0: the training volumes are constant")
+        self.transform, self.mean, self.std = transform, float(mean), float(std)
+
+    def call(self, x):
+        """Standardise x of any shape; integers are taken as they are."""
+        x = ops.cast(x, "float32")
+        if self.transform == "log1p":
+            x = ops.log1p(x)
+        return ops.cast((x - self.mean) / self.std, self.compute_dtype)
+
+    def get_config(self):
+        """Return what the layer is built from."""
+        return {**super().get_config(), "transform": self.transform, "mean": self.mean, "std": self.std}
+
+
+@keras.saving.register_keras_serializable("tenfold")
+class Wrap(keras.layers.Layer):
+    """Pad the three space axes of (batch, x, y, z, channel) periodically, as the simulated box is."""
+
+    def __init__(self, width: int = 1, **kwargs):
+        super().__init__(**kwargs)
+        self.width = int(width)
+
+    def call(self, x):
+        """Return x with ``width`` cells of the opposite face on every face."""
+        w = self.width
+        x = ops.concatenate([x[:, -w:], x, x[:, :w]], axis=1)
+        x = ops.concatenate([x[:, :, -w:], x, x[:, :, :w]], axis=2)
+        return ops.concatenate([x[:, :, :, -w:], x, x[:, :, :, :w]], axis=3)
+
+    def get_config(self):
+        """Return what the layer is built from."""
+        return {**super().get_config(), "width": self.width}
+
+
+@keras.saving.register_keras_serializable("tenfold")
+class GaussianHead(keras.layers.Layer):
+    """2P numbers in, (batch, P, 2) out: mean and standard deviation of each parameter, in physical units.
+
+    Parameters
+    ----------
+    location, scale
+        Mean and standard deviation of each parameter over the training split (P values each): an untrained network
+        answers about that.
+    """
+
+    def __init__(self, location, scale, **kwargs):
+        super().__init__(dtype="float32", **kwargs)
+        self.location, self.scale = [float(v) for v in location], [float(v) for v in scale]
+        if not all(s > 0 for s in self.scale):
+            raise ValueError(f"scale: found {self.scale}; a parameter that does not vary cannot be estimated")
+
+    def call(self, x):
+        """Map (batch, 2P) to (batch, P, 2)."""
+        x = ops.reshape(ops.cast(x, "float32"), (-1, len(self.scale), 2))
+        scale = ops.convert_to_tensor(self.scale, dtype="float32")
+        mean = ops.convert_to_tensor(self.location, dtype="float32") + scale * x[..., 0]
+        sigma = scale * (ops.softplus(x[..., 1]) + 1e-3)
+        return ops.stack([mean, sigma], axis=-1)
+
+    def get_config(self):
+        """Return what the layer is built from."""
+        config = super().get_config()
+        config.pop("dtype", None)
+        return {**config, "location": self.location, "scale": self.scale}
