@@ -1,0 +1,262 @@
+"""A check-up of this installation: what is there, what was built, whether it works, and what to do if not."""
+
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+TIMEOUT_S = 180
+MEMORY_GIB = 4
+REBUILD = "rebuild Horovod: `make clean` and `make doctor`; with a site's own MPI see hpc/README.md"
+
+BUILT = """
+import json, keras, tensorflow as tf, horovod.tensorflow as hvd
+print(json.dumps({"tensorflow": tf.__version__, "keras": keras.__version__, "backend": keras.backend.backend(),
+    "gpus": len(tf.config.list_physical_devices("GPU")), "mpi": bool(hvd.mpi_built()), "gloo": bool(hvd.gloo_built()),
+    "nccl": bool(hvd.nccl_built())}))
+"""
+ALLREDUCE = """
+import numpy as np, tensorflow as tf
+from mpi4py import MPI
+from tenfold.hpc.ranks import launch
+ranks = launch()
+total = ranks.sum([tf.constant(np.full(1000, ranks.rank + 1.0))])[0].numpy()
+assert MPI.COMM_WORLD.size == ranks.size, f"mpi4py sees {MPI.COMM_WORLD.size} ranks, Horovod {ranks.size}"
+print(f"ranks {ranks.size} sum {total.min():g} {total.max():g}", MPI.Get_library_version().splitlines()[0], sep=" | ")
+"""
+DASK = """
+from tenfold.hpc.cluster import completed
+print(sorted(completed(abs, [-1, -2, -3], processes=2)))
+"""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked at."""
+
+    name: str
+    ok: bool
+    found: str
+    """What is there, or what went wrong."""
+    advice: str = ""
+    """What to do about it; empty when `ok`."""
+
+
+def checkup() -> list[Check]:
+    """Look at everything in turn (some twenty seconds): each failure says what to do; nothing is changed."""
+    return [check() for check in CHECKS]
+
+
+def python() -> Check:
+    """Python is one that Horovod was built on."""
+    found = f"{platform.python_version()} at {sys.prefix}, {platform.system()} {platform.machine()}"
+    ok = (3, 11) <= sys.version_info[:2] < (3, 13)
+    return Check("Python", ok, found, "" if ok else "use Python 3.11 or 3.12: `make PYTHON=python3.12 doctor`")
+
+
+def packages() -> Check:
+    """Every package tenfold requires is there, in a version it allows."""
+    from packaging.requirements import Requirement
+
+    try:
+        tenfold = importlib.metadata.version("tenfold")
+        requirements = [Requirement(line) for line in importlib.metadata.requires("tenfold") or []]
+    except importlib.metadata.PackageNotFoundError:
+        return Check("Packages", False, "tenfold is not installed", "run `make doctor` in the clone")
+    wrong = []
+    for requirement in requirements:
+        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            version = importlib.metadata.version(requirement.name)
+        except importlib.metadata.PackageNotFoundError:
+            wrong.append(f"{requirement.name} is missing")
+            continue
+        if not requirement.specifier.contains(version, prereleases=True):
+            wrong.append(f"{requirement.name} {version} is not {requirement.specifier}")
+    if wrong:
+        advice = "run `make doctor` in the clone, or install what is named; a site with its own MPI may leave out mpich"
+        return Check("Packages", False, "; ".join(wrong), advice)
+    return Check("Packages", True, f"tenfold {tenfold} and all {len(requirements)} packages it requires")
+
+
+def horovod() -> Check:
+    """Horovod was built for this TensorFlow, with MPI."""
+    done = run_script(BUILT)
+    if done.returncode:
+        return Check("Horovod", False, _last_line(done), REBUILD)
+    built = json.loads(done.stdout.splitlines()[-1])
+    yes_no = {True: "yes", False: "no"}
+    found = (
+        f"TensorFlow {built['tensorflow']}, Keras {built['keras']} on {built['backend']}, {built['gpus']} GPU; "
+        f"Horovod {_version('horovod')} built with MPI {yes_no[built['mpi']]}, Gloo {yes_no[built['gloo']]}, "
+        f"NCCL {yes_no[built['nccl']]}"
+    )
+    if built["backend"] != "tensorflow":
+        return Check("Horovod", False, found, "unset KERAS_BACKEND: ranks train with TensorFlow only")
+    return Check("Horovod", built["mpi"], found, "" if built["mpi"] else REBUILD)
+
+
+def allreduce() -> Check:
+    """Two ranks find each other and add up."""
+    name = "Two ranks"
+    mpirun = find_mpirun()
+    if not mpirun:
+        return Check(name, False, "no mpirun", "load the site's MPI module, or install the package mpich")
+    done = run_script(ALLREDUCE, launcher=[mpirun, "-np", "2"])
+    lines = [line for line in done.stdout.splitlines() if line.startswith("ranks ")]
+    if done.returncode or not lines:
+        return Check(name, False, f"{mpirun}: {_last_line(done)}", f"is {mpirun} of Horovod's MPI? If so, {REBUILD}")
+    if len(lines) != 2 or any(not line.startswith("ranks 2 sum 3 3") for line in lines):
+        return Check(
+            name, False, f"{mpirun}: {'; '.join(lines)}", f"{mpirun} is of another MPI than Horovod: {REBUILD}"
+        )
+    return Check(name, True, f"{mpirun}: allreduce of 2 ranks is right, {lines[0].split(' | ')[1]}")
+
+
+def dask() -> Check:
+    """Two worker processes of Dask give back what they were asked."""
+    done = run_script(DASK)
+    if done.returncode or done.stdout.splitlines()[-1:] != ["[(0, 1), (1, 2), (2, 3)]"]:
+        advice = "it needs the loopback address 127.0.0.1, room in the temporary folder, and processes allowed"
+        return Check("Dask", False, _last_line(done), advice)
+    return Check("Dask", True, f"distributed {_version('distributed')}: three tasks on two processes came back")
+
+
+def hdf5() -> Check:
+    """HDF5 gives back every bit, plain and with blosc-lz4."""
+    try:
+        import h5py
+        import hdf5plugin
+
+        data = np.random.default_rng(0).poisson(1.0, (32, 32, 32)).astype(np.int16)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "round_trip.h5"
+            with h5py.File(path, "w") as file:
+                file.create_dataset("plain", data=data)
+                file.create_dataset("blosc-lz4", data=data, chunks=(8, 32, 32), **hdf5plugin.Blosc(cname="lz4"))
+            back = np.empty_like(data)
+            wrong = []
+            with h5py.File(path) as file:
+                for key in ("plain", "blosc-lz4"):
+                    file[key].read_direct(back)
+                    if not np.array_equal(back, data):
+                        wrong.append(key)
+    except (ImportError, OSError, ValueError) as error:
+        return Check(
+            "HDF5", False, _short(error), f"reinstall h5py and hdf5plugin; is {tempfile.gettempdir()} writable?"
+        )
+    found = f"HDF5 {h5py.version.hdf5_version}, h5py {h5py.__version__}, hdf5plugin {hdf5plugin.version}"
+    if wrong:
+        return Check("HDF5", False, f"{found}: {', '.join(wrong)} came back changed", "reinstall h5py and hdf5plugin")
+    return Check("HDF5", True, f"{found}: plain and blosc-lz4 came back bit for bit")
+
+
+def compilers() -> Check:
+    """Look for what Horovod would be built with again (information)."""
+    tools = ["gcc", "g++", "make"]
+    missing = [tool for tool in tools if not shutil.which(tool)]
+    if missing:
+        return Check("Compilers", True, f"no {', '.join(missing)}: needed only to build Horovod again")
+    version = subprocess.run(["gcc", "-dumpfullversion"], capture_output=True, text=True, check=False).stdout.strip()
+    return Check("Compilers", True, f"gcc {version}, g++, make")
+
+
+def slurm() -> Check:
+    """Look for Slurm's commands (information)."""
+    srun = shutil.which("srun")
+    if not srun or not shutil.which("sbatch"):
+        return Check("Slurm", True, "not here: needed only for hpc/slurm/cosmology.sbatch")
+    version = subprocess.run([srun, "--version"], capture_output=True, text=True, check=False).stdout.strip()
+    where = f", in job {os.environ['SLURM_JOB_ID']}" if "SLURM_JOB_ID" in os.environ else ""
+    return Check("Slurm", True, f"{version}{where}")
+
+
+def machine() -> Check:
+    """Processors and memory this process may use are enough."""
+    import psutil
+
+    cores = len(os.sched_getaffinity(0))
+    memory_gib = min(psutil.virtual_memory().total, _cgroup_memory()) / 2**30
+    free_gib = shutil.disk_usage(Path.cwd()).free / 2**30
+    found = f"{cores} of {os.cpu_count()} cores, {memory_gib:.1f} GiB memory, {free_gib:.0f} GiB free in {Path.cwd()}"
+    ok = memory_gib >= MEMORY_GIB
+    return Check("Machine", ok, found, "" if ok else f"two ranks of the laptop preset want {MEMORY_GIB} GiB of memory")
+
+
+CHECKS: tuple[Callable[[], Check], ...] = (
+    python,
+    packages,
+    horovod,
+    allreduce,
+    dask,
+    hdf5,
+    compilers,
+    slurm,
+    machine,
+)
+
+
+def find_mpirun() -> str | None:
+    """Return this environment's own mpirun, else the one on PATH, else None."""
+    own = Path(sys.prefix) / "bin" / "mpirun"
+    return str(own) if own.exists() else shutil.which("mpirun")
+
+
+def run_script(
+    script: str, launcher: list[str] | None = None, timeout_s: float = TIMEOUT_S
+) -> subprocess.CompletedProcess[str]:
+    """Run a script in a Python of its own, so that a crash or a hang of it is an answer too; all it started ends."""
+    # inside a job or a rank the launcher must not take itself for part of it
+    foreign = ("SLURM_", "PMI_", "PMIX_", "OMPI_", "HYDRA_")
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(foreign)}
+    environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    command = [*(launcher or []), sys.executable, "-c", script]
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        out, error = process.communicate(timeout=timeout_s)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        out, _ = process.communicate()
+        return subprocess.CompletedProcess(command, -signal.SIGKILL, out, f"no answer within {timeout_s:g} s")
+    return subprocess.CompletedProcess(command, process.returncode, out, error)
+
+
+def _last_line(done: subprocess.CompletedProcess[str]) -> str:
+    """Return what a failed script said last: its exception, as a rule."""
+    lines = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+    errors = [line for line in lines if "Error" in line]
+    return _short((errors or lines or [f"ended with status {done.returncode}"])[-1])
+
+
+def _short(text: object) -> str:
+    return str(text)[:300]
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "(not installed)"
+
+
+def _cgroup_memory() -> float:
+    """Return the memory this control group may use [bytes], infinity where there is no limit."""
+    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            return float(Path(path).read_text().strip().replace("max", "inf"))
+        except (OSError, ValueError):
+            continue
+    return float("inf")

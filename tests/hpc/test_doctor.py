@@ -1,0 +1,130 @@
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tenfold.hpc import doctor
+
+
+@pytest.mark.ranks
+def test_this_installation_is_sound():
+    checks = doctor.checkup()
+    assert [check for check in checks if not check.ok] == []
+    found = {check.name: check.found for check in checks}
+    assert "MPI yes" in found["Horovod"]
+    assert "2 ranks" in found["Two ranks"]
+    assert "bit for bit" in found["HDF5"]
+
+
+def fake_mpirun(tmp_path, monkeypatch, text):
+    path = tmp_path / "mpirun"
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    monkeypatch.setattr(doctor, "find_mpirun", lambda: str(path))
+
+
+def test_ranks_that_do_not_find_each_other_are_told(tmp_path, monkeypatch):
+    # what an mpirun of another MPI does: every process is alone, and nothing fails
+    fake_mpirun(tmp_path, monkeypatch, "echo 'ranks 1 sum 1 1 | MPI'; echo 'ranks 1 sum 1 1 | MPI'")
+    check = doctor.allreduce()
+    assert not check.ok
+    assert "ranks 1" in check.found
+    assert "another MPI" in check.advice
+
+
+def test_a_broken_launcher_is_told_by_its_own_words(tmp_path, monkeypatch):
+    fake_mpirun(tmp_path, monkeypatch, "echo 'Error: no such fabric' >&2; exit 3")
+    check = doctor.allreduce()
+    assert not check.ok
+    assert "no such fabric" in check.found
+    assert check.advice
+
+
+def test_no_launcher(monkeypatch):
+    monkeypatch.setattr(doctor, "find_mpirun", lambda: None)
+    assert "install" in doctor.allreduce().advice
+
+
+def test_a_horovod_that_does_not_load_is_told(monkeypatch):
+    monkeypatch.setattr(doctor, "BUILT", "raise ImportError('libhorovod.so: undefined symbol')")
+    check = doctor.horovod()
+    assert not check.ok
+    assert check.found == "ImportError: libhorovod.so: undefined symbol"
+    assert "rebuild" in check.advice
+
+
+def test_a_horovod_without_mpi_is_told(monkeypatch):
+    built = (
+        '{"tensorflow": "2", "keras": "3", "backend": "tensorflow", "gpus": 0, "mpi": %s, "gloo": true, "nccl": false}'
+    )
+    monkeypatch.setattr(doctor, "BUILT", f"print('''{built % 'false'}''')")
+    check = doctor.horovod()
+    assert not check.ok
+    assert "MPI no" in check.found
+    assert check.advice
+
+
+def test_dask_that_does_not_come_back_is_told(monkeypatch):
+    monkeypatch.setattr(doctor, "DASK", "raise OSError('no loopback')")
+    check = doctor.dask()
+    assert (check.ok, check.found) == (False, "OSError: no loopback")
+    assert "127.0.0.1" in check.advice
+
+
+def test_a_missing_package_and_an_old_one_are_named(monkeypatch):
+    required = ["numpy>=99", "no-such-package", "h5py; extra == 'x'"]
+    monkeypatch.setattr(doctor.importlib.metadata, "requires", lambda _: required)
+    check = doctor.packages()
+    assert not check.ok
+    assert "no-such-package is missing" in check.found
+    assert "is not >=99" in check.found
+    assert "h5py" not in check.found
+    assert check.advice
+
+
+def test_a_python_too_new_is_told(monkeypatch):
+    monkeypatch.setattr(sys, "version_info", (3, 14, 0))
+    assert "3.12" in doctor.python().advice
+
+
+def test_a_temporary_folder_that_cannot_be_written_is_told(monkeypatch):
+    monkeypatch.setattr(doctor.tempfile, "TemporaryDirectory", lambda: (_ for _ in ()).throw(OSError("read-only")))
+    check = doctor.hdf5()
+    assert (check.ok, check.found) == (False, "read-only")
+    assert "writable" in check.advice
+
+
+def test_a_hang_is_ended_with_all_it_started(tmp_path):
+    script = f"""
+import subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+open({str(tmp_path / "child")!r}, "w").write(str(child.pid))
+time.sleep(600)
+"""
+    done = doctor.run_script(script, timeout_s=2)
+    assert done.returncode != 0
+    assert "no answer within 2 s" in done.stderr
+    pid = int((tmp_path / "child").read_text())
+    for _ in range(100):
+        if not running(pid):
+            break
+        time.sleep(0.1)
+    assert not running(pid)
+
+
+def running(pid):
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def test_scripts_do_not_take_themselves_for_part_of_a_job(monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "1")
+    monkeypatch.setenv("PMI_RANK", "0")
+    done = doctor.run_script("import os; print([k for k in os.environ if k.startswith(('SLURM', 'PMI'))])")
+    assert done.stdout.strip() == "[]"
+    assert os.environ["SLURM_JOB_ID"] == "1"
