@@ -1,0 +1,112 @@
+"""A real Slurm for the tests that want one: two virtual nodes on this host, started and stopped by hpc/slurm."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+CLONE = Path(__file__).parents[2]
+SCRIPTS = CLONE / "hpc" / "slurm"
+OVER = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED"}
+
+
+@dataclass(frozen=True)
+class Slurm:
+    """A running Slurm."""
+
+    environment: dict[str, str]
+
+    def run(self, *command: str | Path, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
+        """Run a command where Slurm's own commands find this Slurm."""
+        return subprocess.run(
+            [str(part) for part in command],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout_s,
+        )
+
+    def submit(self, *arguments: str | Path) -> str:
+        """Submit a batch script, and return its job's number."""
+        done = self.run("sbatch", "--parsable", *arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def job(self, number: str) -> dict[str, str]:
+        """What Slurm knows of a job."""
+        done = self.run("scontrol", "--oneliner", "show", "job", number)
+        return dict(re.findall(r"(\w+)=(\S*)", done.stdout))
+
+    def until(self, number: str, reached: Callable[[], bool], timeout_s: float = 120) -> None:
+        """Wait for something a job does; a job that ends without it is a failure."""
+        deadline = time.monotonic() + timeout_s
+        while not reached():
+            state = self.job(number)["JobState"]
+            assert state not in OVER or reached(), f"job {number} is {state}:\n{self.log(number)}"
+            assert time.monotonic() < deadline, f"job {number} is {state}, waited {timeout_s:g} s:\n{self.log(number)}"
+            time.sleep(0.2)
+
+    def ended(self, number: str, timeout_s: float = 120) -> dict[str, str]:
+        """Wait for the end of a job, and return what Slurm knows of it."""
+        self.until(number, lambda: self.job(number)["JobState"] in OVER, timeout_s)
+        return self.job(number)
+
+    def log(self, number: str) -> str:
+        """What a job wrote."""
+        path = Path(self.job(number).get("StdOut", ""))
+        return path.read_text(errors="replace") if path.is_file() else ""
+
+
+@pytest.fixture(scope="session")
+def slurm() -> Iterator[Slurm]:
+    in_ci = os.environ.get("CI", "").lower() in {"1", "true"}
+    wanted = os.environ.get("TENFOLD_TEST_SLURM", "1" if in_ci else "0")
+    if wanted != "1":
+        pytest.skip("starts a real Slurm, and installs it where missing: in CI, or with TENFOLD_TEST_SLURM=1")
+    folder = Path(tempfile.mkdtemp(prefix="tenfold-slurm-", dir="/tmp"))  # short: it holds unix sockets
+    environment = os.environ | {
+        "TENFOLD_SLURM_DIR": str(folder),
+        "TENFOLD_SLURM_PORT": str(three_free_ports()),
+        "TENFOLD_SLURM_HOSTS": "1" if in_ci else "0",
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}:/usr/sbin:/sbin",
+        "SLURM_CONF": str(folder / "slurm.conf"),
+        "UCX_NET_DEVICES": "lo",
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+    }
+    started = Slurm(environment)
+    try:
+        up = started.run(SCRIPTS / "slurm-up.sh", timeout_s=600)
+        if up.returncode == 3:
+            pytest.skip(f"Slurm cannot be had here: {up.stderr.strip()}")
+        assert up.returncode == 0, up.stderr
+        yield started
+    finally:
+        started.run(SCRIPTS / "slurm-down.sh")
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def three_free_ports() -> int:
+    """First of three neighbouring free ports on loopback."""
+    for first in range(26917, 32000, 3):
+        sockets = [socket.socket() for _ in range(3)]
+        try:
+            for number, one in enumerate(sockets):
+                one.bind(("127.0.0.1", first + number))
+        except OSError:
+            continue
+        else:
+            return first
+        finally:
+            for one in sockets:
+                one.close()
+    pytest.skip("no three neighbouring free ports on loopback")
