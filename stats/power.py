@@ -1,0 +1,138 @@
+"""The power spectrum of a periodic cube, and the overdensity it is measured on."""
+
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+import scipy.fft
+
+
+@dataclass(frozen=True)
+class PowerSpectrum:
+    """P(k) in bins one fundamental mode wide, [i, i + 1) 2π/L for i = 1 … N/2 − 1.
+
+    Attributes
+    ----------
+    k
+        Mean wavenumber of the modes of each bin, shape (N/2 − 1,) [h/Mpc].
+    power
+        Mean power of the modes of each bin, not freed of shot noise, shape (N/2 − 1,) [(Mpc/h)³].
+    modes
+        Number of independent modes of each bin (a mode and its complex conjugate count once), shape (N/2 − 1,):
+        the relative error of a Gaussian field's power is modes^(−1/2).
+    shot_noise
+        Power of as many unclustered particles, V/N [(Mpc/h)³]; 0 where no number of particles was given.
+    """
+
+    k: np.ndarray
+    power: np.ndarray
+    modes: np.ndarray
+    shot_noise: float
+
+
+def overdensity(counts: np.ndarray) -> np.ndarray:
+    """Overdensity δ = n/n̄ − 1 of a cube of counts.
+
+    Parameters
+    ----------
+    counts
+        Particles or mass per cell, any unit, shape (N, N, N).
+
+    Returns
+    -------
+    np.ndarray
+        δ, float32, same shape.
+
+    Raises
+    ------
+    ValueError
+        If the cube is empty: it has no mean to divide by.
+    """
+    mean = counts.mean(dtype=np.float64)
+    if not mean > 0:
+        raise ValueError(f"overdensity needs a positive mean count, found {mean}")
+    return (counts * np.float32(1 / mean) - np.float32(1)).astype(np.float32, copy=False)
+
+
+def power_spectrum(
+    delta: np.ndarray, box_mpc_h: float, *, window_order: int = 0, particles: int | None = None
+) -> PowerSpectrum:
+    """Power spectrum of a periodic cube.
+
+    Parameters
+    ----------
+    delta
+        Overdensity, shape (N, N, N), float32 or float64.
+    box_mpc_h
+        Side of the cube [Mpc/h].
+    window_order
+        Mass assignment to divide out, as sinc(k_i L/2N)^p per axis and amplitude: 0 none, 1 NGP, 2 CIC, 3 TSC, 4 PCS.
+        Aliases remain (Jing 2005, astro-ph/0409240).
+    particles
+        Number of particles in the cube, for the shot noise.
+
+    Raises
+    ------
+    ValueError
+        If delta is not a cube of at least four cells a side, or the box or the window is out of range.
+    """
+    if delta.ndim != 3 or len(set(delta.shape)) != 1 or delta.shape[0] < 4:
+        raise ValueError(f"power_spectrum needs a cube of at least 4 cells a side, found shape {delta.shape}")
+    if not box_mpc_h > 0:
+        raise ValueError(f"box_mpc_h must be positive, found {box_mpc_h}")
+    if not 0 <= window_order <= 4:
+        raise ValueError(f"window_order must be 0 (none), 1 (NGP), 2 (CIC), 3 (TSC) or 4 (PCS), found {window_order}")
+    side = delta.shape[0]
+    total, k_sum, weight = shell_sums(scipy.fft.rfftn(delta, workers=1), _window(side, window_order))
+    bins = slice(1, side // 2)
+    volume = float(box_mpc_h) ** 3
+    return PowerSpectrum(
+        k=k_sum[bins] / weight[bins] * (2 * np.pi / box_mpc_h),
+        power=total[bins] / weight[bins] * (volume / float(side) ** 6),
+        modes=weight[bins] / 2,
+        shot_noise=volume / particles if particles else 0.0,
+    )
+
+
+def _window(side: int, order: int) -> np.ndarray:
+    """Power window of a mass assignment along one axis, sinc^2p, shape (N,)."""
+    return np.sinc(np.fft.fftfreq(side)) ** (2 * order)
+
+
+@numba.njit(cache=True)
+def shell_sums(modes: np.ndarray, window: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sum |modes|² over shells of the half-space of a real field's transform.
+
+    Parameters
+    ----------
+    modes
+        scipy.fft.rfftn of a cube, shape (N, N, N//2 + 1).
+    window
+        Factor to divide the power by, per axis, shape (N,).
+
+    Returns
+    -------
+    tuple of np.ndarray
+        Sum of the power, sum of |n| (in fundamental modes), number of modes of the whole space; shell i holds
+        i ≤ |n| < i + 1, out to the corners of the cube. The mean (n = 0) is left out.
+    """
+    side = modes.shape[0]
+    shells = int(np.sqrt(3.0) * (side // 2)) + 2
+    total, k_sum, weight = np.zeros(shells), np.zeros(shells), np.zeros(shells)
+    for i in range(side):
+        x = i if 2 * i <= side else i - side
+        for j in range(side):
+            y = j if 2 * j <= side else j - side
+            across = window[i] * window[j]
+            for z in range(modes.shape[2]):
+                n = np.sqrt(float(x * x + y * y + z * z))
+                shell = int(n)
+                # the other half of the space is the complex conjugate, but for the planes z = 0 and z = N/2
+                twice = 1.0 if z == 0 or 2 * z == side else 2.0
+                mode = modes[i, j, z]
+                total[shell] += twice * (mode.real * mode.real + mode.imag * mode.imag) / (across * window[z])
+                k_sum[shell] += twice * n
+                weight[shell] += twice
+    weight[0] -= 1.0
+    total[0] = 0.0
+    return total, k_sum, weight
