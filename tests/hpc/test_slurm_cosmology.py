@@ -1,0 +1,121 @@
+"""The batch script on a real Slurm: with a stand-in for `tenfold` (its own logic), and with the real one."""
+
+from pathlib import Path
+
+import pytest
+
+CLONE = Path(__file__).parents[2]
+SCRIPT = CLONE / "hpc" / "slurm" / "cosmology.sbatch"
+
+pytestmark = pytest.mark.slurm
+
+# Notes its calls. What is slow takes two visits: the first is asked to stop; one that is deaf dies of the asking.
+STAND_IN = """#!/usr/bin/env bash
+[ "${SLURM_PROCID:-0}" = 0 ] && echo "$*" >>"$STUDY/calls"
+case "$1 $2" in
+  "$FAILING") echo "no space left" >&2; exit 2 ;;
+  "$SLOW")
+    [ -e "$STUDY/visited" ] && exit 0
+    if [ "$DEAF" ]; then touch "$STUDY/visited"; else trap 'touch "$STUDY/visited"; exit 75' USR1; fi
+    touch "$STUDY/slow.$SLURM_PROCID"
+    for i in $(seq 600); do sleep 0.1; done ;;
+esac
+"""
+
+
+@pytest.fixture
+def submit(slurm, tmp_path):
+    """Submit the script for a study in tmp_path/study, where a stand-in plays tenfold."""
+    scripts = tmp_path / "clone" / ".venv" / "bin"
+    scripts.mkdir(parents=True)
+    (scripts / "tenfold").write_text(STAND_IN)
+    (scripts / "tenfold").chmod(0o755)
+    (scripts / "activate").write_text(f"PATH={scripts}:$PATH\n")
+    (tmp_path / "study").mkdir()
+
+    def submit(**variables: str) -> str:
+        variables = {
+            "TENFOLD": str(scripts.parents[1]),
+            "STUDY": str(tmp_path / "study"),
+            "SETTINGS": "--preset demo",
+            "FAILING": "",
+            "SLOW": "",
+            "DEAF": "",
+        } | variables
+        exports = ",".join(f"{key}={value}" for key, value in variables.items())
+        return slurm.submit(f"--export=ALL,{exports}", "--cpus-per-task=2", f"--output={tmp_path}/log", SCRIPT)
+
+    return submit
+
+
+def back_at_once(slurm, job):
+    """Spare a requeued job the minutes Slurm lets it wait."""
+    slurm.until(job, lambda: slurm.job(job)["Restarts"] == "1" and slurm.job(job)["JobState"] == "PENDING")
+    slurm.run("scontrol", "update", f"jobid={job}", "StartTime=now")
+
+
+def test_every_step_is_taken_in_its_turn(slurm, submit, tmp_path):
+    job = submit()
+    assert slurm.ended(job)["JobState"] == "COMPLETED", slurm.log(job)
+    study = tmp_path / "study"
+    lines = [line.replace(str(study), "S") for line in (study / "calls").read_text().splitlines()]
+    cores = "--set simulation.processes=4 --set ingest.processes=4"
+    assert lines == [
+        f"simulate volumes --out S/boxes {cores} --preset demo",
+        f"ingest volumes S/boxes --out S/data {cores} --preset demo",
+        "train estimator S/data --out S/estimator --preset demo --resume",
+        "simulate twins S/boxes --out S/twins --processes 4",
+        f"ingest volumes S/twins --out S/data_null {cores} --preset demo",
+        "train estimator S/data_null --out S/estimator_null --preset demo --set network.transform=identity --resume",
+        "validate S/estimator --null S/estimator_null --out S",
+    ]
+    assert slurm.log(job).splitlines()[-1].endswith(f"Done: {study}/report.html")
+
+
+def test_the_null_control_can_be_left_out(slurm, submit, tmp_path):
+    job = submit(NULL_CONTROL="no")
+    assert slurm.ended(job)["JobState"] == "COMPLETED", slurm.log(job)
+    calls = (tmp_path / "study" / "calls").read_text().splitlines()
+    assert len(calls) == 4
+    assert "--null" not in calls[-1]
+
+
+@pytest.mark.parametrize("failing", ["simulate volumes", "train estimator"])
+def test_a_step_that_fails_ends_the_job_with_its_status(slurm, submit, tmp_path, failing):
+    job = submit(FAILING=failing)
+    ended = slurm.ended(job)
+    assert (ended["JobState"], ended["ExitCode"]) == ("FAILED", "2:0")
+    assert "no space left" in slurm.log(job)
+    assert "ended with status 2" in slurm.log(job)
+    assert (tmp_path / "study" / "calls").read_text().splitlines()[-1].startswith(failing)
+
+
+def test_when_time_runs_out_the_training_is_told_and_goes_on_after_the_queue(slurm, submit, tmp_path):
+    job = submit(SLOW="train estimator")
+    study = tmp_path / "study"
+    slurm.until(job, lambda: len(list(study.glob("slow.*"))) == 4)
+    slurm.run("scancel", "--batch", "--signal=USR1", job)  # what --signal=B:USR1 does some minutes before the limit
+    back_at_once(slurm, job)
+    assert slurm.ended(job)["JobState"] == "COMPLETED", slurm.log(job)
+    assert "Back into the queue" in slurm.log(job)
+    calls = [line.split(" ")[0] for line in (study / "calls").read_text().splitlines()]
+    assert calls[:6] == ["simulate", "ingest", "train", "simulate", "ingest", "train"]
+    assert calls[-1] == "validate"
+
+
+def test_a_step_that_does_not_know_the_signal_is_begun_again_after_the_queue(slurm, submit, tmp_path):
+    job = submit(SLOW="simulate volumes", DEAF="yes")
+    study = tmp_path / "study"
+    slurm.until(job, lambda: any(study.glob("slow.*")))
+    slurm.run("scancel", "--batch", "--signal=USR1", job)
+    back_at_once(slurm, job)
+    assert slurm.ended(job)["JobState"] == "COMPLETED", slurm.log(job)
+
+
+def test_a_job_does_not_requeue_itself_for_ever(slurm, submit, tmp_path):
+    job = submit(SLOW="train estimator", REQUEUES="0")
+    slurm.until(job, lambda: len(list((tmp_path / "study").glob("slow.*"))) == 4)
+    slurm.run("scancel", "--batch", "--signal=USR1", job)
+    ended = slurm.ended(job)
+    assert (ended["JobState"], ended["ExitCode"]) == ("FAILED", "75:0")
+    assert "submit it again" in slurm.log(job)
