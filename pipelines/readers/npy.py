@@ -1,0 +1,53 @@
+"""NumPy's own files: a volume (N, N, N) or (N, N, N, C); parameters from a table."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from tenfold.pipelines.readers.volume import Stated, UnusableFileError, Volume, check_array
+
+MAGIC = b"\x93NUMPY"
+
+
+def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
+    """The volume of one file, mapped, not loaded; pickled objects are refused.
+
+    Raises
+    ------
+    UnusableFileError
+        The header is damaged, promises what no volume is or more than the file holds; or no table gives parameters.
+    """
+    try:
+        with path.open("rb") as file:
+            version = np.lib.format.read_magic(file)
+            header = np.lib.format.read_array_header_1_0 if version[0] == 1 else np.lib.format.read_array_header_2_0
+            shape, fortran, dtype = header(file)
+            start = file.tell()
+    except (OSError, ValueError, SyntaxError) as error:
+        raise UnusableFileError(path, "", f"not a whole NPY file ({error})") from error
+    full = shape if len(shape) == 4 else (*shape, 1)
+    check_array(full, dtype, stated.largest_gib, path, "")
+    there, promised = path.stat().st_size - start, int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    if there != promised:
+        raise UnusableFileError(path, "", f"shape {shape} promises {promised:,} bytes, and {there:,} are there")
+    if not stated.parameters:
+        raise UnusableFileError(path, "", "no cosmological parameters: an NPY file needs a row in a table")
+    if stated.redshifts and len(stated.redshifts) != full[3]:
+        raise UnusableFileError(path, "", f"{len(stated.redshifts)} redshifts stated for {full[3]} channels")
+    array = np.memmap(path, dtype=dtype, mode="r", offset=start, shape=full, order="F" if fortran else "C")
+    native = dtype.newbyteorder("=")
+    yield Volume(
+        simulation=stated.simulation or path.name.split(".")[0],
+        source=path,
+        key="",
+        shape=full,
+        dtype=native,
+        parameters=stated.parameters,
+        varied=(),
+        redshifts=stated.redshifts,
+        box_mpc_h=stated.box_mpc_h,
+        periodic=True,
+        units=stated.units,
+        read=lambda start, stop: np.array(array[start:stop], dtype=native, order="C"),
+    )

@@ -1,0 +1,172 @@
+"""Opening a stranger's HDF5 file without letting it lead anywhere else.
+
+An HDF5 file can name other files: by external links, by external storage of a dataset, by virtual datasets. Reading it
+would then read whatever the process may read. All of it is looked for, and refused, before any value is read.
+"""
+
+import contextlib
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+import hdf5plugin  # noqa: F401  (registers the filters that published suites are compressed with)
+import numpy as np
+
+from tenfold.pipelines.readers.volume import UnusableFileError
+
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_MOST_OBJECTS = 100_000
+_LARGEST_LIST = 2**20
+
+
+@contextlib.contextmanager
+def open_hdf5(path: Path) -> Iterator[h5py.File]:
+    """Open an HDF5 file for reading after looking through all it contains.
+
+    Raises
+    ------
+    UnusableFileError
+        The file is missing, empty, truncated or no HDF5; it has an external or broken link, a loop of groups, a dataset
+        kept in another file or put together from others; or reading from it failed.
+    """
+    try:
+        with path.open("rb") as raw:
+            head = raw.read(len(SIGNATURE))
+    except OSError as error:
+        raise UnusableFileError(path, "", f"cannot be read ({error.strerror})") from error
+    if not head:
+        raise UnusableFileError(path, "", "empty file")
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise UnusableFileError(path, "", f"not a whole HDF5 file, truncated or damaged ({_short(error)})") from error
+    with file:
+        try:
+            _look_through(file, path)
+            yield file
+        except UnusableFileError:
+            raise
+        except (OSError, RuntimeError, KeyError) as error:
+            raise UnusableFileError(path, "", f"damaged: HDF5 could not read it ({_short(error)})") from error
+
+
+def _short(error: Exception) -> str:
+    return str(error).strip("'\"").splitlines()[0][:200]
+
+
+def _look_through(file: h5py.File, path: Path) -> None:
+    """Walk along hard links only, by the low-level interface, which follows nothing by itself."""
+    seen: set[int] = set()
+    above: list[int] = []
+    soft: list[str] = []
+
+    def walk(group: h5py.h5g.GroupID, name: str) -> None:
+        address = h5py.h5o.get_info(group).addr
+        if address in above:
+            raise UnusableFileError(path, name, "loop of groups refused")
+        if address in seen:
+            return
+        if len(above) > 64:
+            raise UnusableFileError(path, name, "groups nested more than 64 deep refused")
+        seen.add(address)
+        above.append(address)
+        for link in group:
+            look(group, link, f"{name}/{link.decode(errors='replace')}")
+        above.pop()
+
+    def look(group: h5py.h5g.GroupID, link: bytes, name: str) -> None:
+        kind = group.links.get_info(link).type
+        if kind == h5py.h5l.TYPE_EXTERNAL:
+            raise UnusableFileError(path, name, "external link refused: it leads to another file")
+        if kind == h5py.h5l.TYPE_SOFT:
+            soft.append(name)
+            return
+        if kind != h5py.h5l.TYPE_HARD:
+            raise UnusableFileError(path, name, "user-defined link refused")
+        if len(seen) > _MOST_OBJECTS:
+            raise UnusableFileError(path, name, f"more than {_MOST_OBJECTS} objects refused")
+        about = h5py.h5o.get_info(group, link)
+        if about.type == h5py.h5o.TYPE_GROUP:
+            walk(h5py.h5g.open(group, link), name)
+        elif about.type == h5py.h5o.TYPE_DATASET:
+            seen.add(about.addr)
+            plan = h5py.h5d.open(group, link).get_create_plist()
+            if plan.get_layout() == h5py.h5d.VIRTUAL:
+                raise UnusableFileError(path, name, "virtual dataset refused: it is put together from other files")
+            if plan.get_external_count():
+                raise UnusableFileError(path, name, "external storage refused: its values lie in another file")
+
+    walk(file.id, "")
+    for name in soft:  # last: now that no external link is left, a soft one can only lead around in this file
+        try:
+            h5py.h5o.get_info(file.id, name.encode())
+        except (KeyError, RuntimeError, OSError) as error:
+            raise UnusableFileError(path, name, "soft link refused: it loops or leads nowhere") from error
+
+
+def dataset(file: h5py.File, key: str, path: Path) -> h5py.Dataset:
+    """The dataset under a key, of real numbers, whose values are really there.
+
+    Raises
+    ------
+    UnusableFileError
+        There is none of that name, it is no dataset, or the file holds less of it than its shape promises.
+    """
+    found = file.get(key)
+    if found is None:
+        held = ", ".join(sorted(file)[:12]) or "nothing"
+        raise UnusableFileError(path, key, f"missing key; the file holds {held}")
+    if not isinstance(found, h5py.Dataset):
+        raise UnusableFileError(path, key, "is a group, not a dataset")
+    if found.shape is None or (found.dtype.kind not in "iufS" and h5py.check_string_dtype(found.dtype) is None):
+        raise UnusableFileError(path, key, f"holds {found.dtype}, not an array of numbers")
+    plan = found.id.get_create_plist()
+    stored, promised = found.id.get_storage_size(), math.prod(found.shape) * found.dtype.itemsize
+    compressed = plan.get_nfilters() > 0
+    if promised and (not stored or (not compressed and stored < promised)):
+        reason = f"shape {found.shape} promises {promised:,} bytes, and {stored:,} are there"
+        raise UnusableFileError(path, key, reason)
+    return found
+
+
+def numbers(file: h5py.File, key: str, path: Path, ndim: int = 1) -> np.ndarray:
+    """A small dataset of numbers, read whole: parameters, redshifts. Shape as stored where it has `ndim` axes.
+
+    Raises
+    ------
+    UnusableFileError
+        As for `dataset`; or it is not small, not of numbers, or of another shape.
+    """
+    found = _small(file, key, path)
+    if found.dtype.kind not in "iuf" or found.ndim != ndim:
+        raise UnusableFileError(path, key, f"holds {found.dtype} {found.shape} where {ndim}-d numbers are meant")
+    return found
+
+
+def names(file: h5py.File, key: str, path: Path) -> list[str]:
+    """A small dataset of names, fixed or variable in length.
+
+    Raises
+    ------
+    UnusableFileError
+        As for `dataset`; or it is not small, or not a list of names.
+    """
+    found = _small(file, key, path)
+    if found.dtype.kind not in "SO" or found.ndim != 1:
+        raise UnusableFileError(path, key, f"holds {found.dtype} {found.shape} where a list of names is meant")
+    return [text(name) for name in found]
+
+
+def _small(file: h5py.File, key: str, path: Path) -> np.ndarray:
+    found = dataset(file, key, path)
+    if found.size * found.dtype.itemsize > _LARGEST_LIST:
+        raise UnusableFileError(path, key, f"shape {found.shape} where a short list is meant")
+    return np.asarray(found[()])
+
+
+def text(value: object) -> str:
+    """An attribute or a name as text: bytes, NumPy strings and arrays of one are all met with."""
+    if isinstance(value, np.ndarray):
+        value = value.reshape(-1)[0] if value.size else ""
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

@@ -1,0 +1,170 @@
+"""A simulated volume as a reader gives it: everything known about it before its voxels are read."""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from tenfold.pipelines.errors import InputError
+
+# Canonical name: (names in the field's files, least and largest value that can be meant).
+PARAMETERS = {
+    "omega_m": (("Omega_m", "Omega0", "OmegaM", "Om"), 0.01, 1.0),
+    "sigma_8": (("sigma_8", "sigma8", "Sigma8", "s8"), 0.05, 3.0),
+    "n_s": (("n_s", "N_spec", "ns"), 0.2, 2.0),
+    "h": (("h", "HubbleParam"), 0.2, 2.0),
+    "omega_b": (("Omega_b", "OmegaB", "Ob"), 0.001, 0.5),
+}
+_H0_NAMES = ("H_0", "H0")
+
+
+class UnusableFileError(InputError):
+    """One file cannot be used: where it stands, in which key, and why."""
+
+    def __init__(self, path: Path, key: str, reason: str):
+        super().__init__(path, key, reason)
+        self.path, self.key, self.reason = path, key, reason
+
+    def __str__(self) -> str:
+        return f"{self.path}{f', {self.key}' if self.key else ''}: {self.reason}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stated:
+    """What the user says of a file that it does not say itself; a file's own word is never overruled by silence."""
+
+    format: str = "auto"
+    key: str = ""
+    """Dataset to read in a plain HDF5 file."""
+    simulation: str = ""
+    parameters: dict[str, float] = field(default_factory=dict)
+    """By canonical name; from the table of parameters."""
+    box_mpc_h: float | None = None
+    """Side of the periodic box [Mpc/h]."""
+    redshifts: tuple[float, ...] = ()
+    units: str = ""
+    unit_ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """What -1 and 1 stand for, by canonical name, where a file holds unit parameters only."""
+    largest_gib: float = 16.0
+    """Largest volume that is believed [GiB]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """What all volumes of one data set have in common."""
+
+    shape: tuple[int, int, int, int]
+    dtype: str
+    units: str
+    redshifts: tuple[float, ...]
+    box_mpc_h: float | None
+    periodic: bool
+    parameter_names: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Volume:
+    """One volume of one simulation; its voxels are read slab by slab while its file is open."""
+
+    simulation: str
+    source: Path
+    key: str
+    shape: tuple[int, int, int, int]
+    """(X, Y, Z, C): C redshifts."""
+    dtype: np.dtype
+    parameters: dict[str, float]
+    """By canonical name, physical units."""
+    varied: tuple[str, ...]
+    """Names of those that vary in the suite; empty where the file does not say."""
+    redshifts: tuple[float, ...]
+    box_mpc_h: float | None
+    """Side of this volume [Mpc/h]."""
+    periodic: bool
+    """Whether it is a whole periodic box."""
+    units: str
+    total: float | None = None
+    """Sum over the voxels of a channel, where the file says what it must be."""
+    read: Callable[[int, int], np.ndarray] = field(repr=False, compare=False)
+    """``read(start, stop)``: voxels start ≤ x < stop, shape (stop - start, Y, Z, C), native byte order."""
+
+    @property
+    def layout(self) -> Layout:
+        """What must agree with the other volumes."""
+        return Layout(
+            shape=self.shape,
+            dtype=str(self.dtype),
+            units=self.units,
+            redshifts=self.redshifts,
+            box_mpc_h=None if self.box_mpc_h is None else float(f"{self.box_mpc_h:.6g}"),
+            periodic=self.periodic,
+            parameter_names=tuple(self.parameters),
+        )
+
+
+def canonical_name(name: str) -> str | None:
+    """Our name of a parameter, from any it is known by; None where it is not known."""
+    if name in _H0_NAMES:
+        return "h"
+    return next((own for own, (others, *_) in PARAMETERS.items() if name == own or name in others), None)
+
+
+def canonical(names: Iterable[str], values: Iterable[float], path: Path, key: str) -> dict[str, float]:
+    """Cosmological parameters under their canonical names and in our units.
+
+    Parameters
+    ----------
+    names, values
+        As the file has them: ``H_0`` in km/s/Mpc becomes ``h``, ``N_spec`` becomes ``n_s``.
+    path, key
+        Where they stand, for the message.
+
+    Raises
+    ------
+    UnusableFileError
+        A name is not known, stands twice, or its value is not finite or not one of a cosmology.
+    """
+    found: dict[str, float] = {}
+    for name, value in zip(names, values, strict=True):
+        known = canonical_name(name)
+        if name in _H0_NAMES:
+            value = value / 100
+        if known is None:
+            valid = ", ".join([*PARAMETERS, *_H0_NAMES, "N_spec"])
+            raise UnusableFileError(path, key, f"unknown parameter {name!r}; known are {valid}")
+        if known in found:
+            raise UnusableFileError(path, key, f"parameter {known} stands there twice")
+        _, low, high = PARAMETERS[known]
+        found[known] = float(value)
+        if not (math.isfinite(found[known]) and low <= found[known] <= high):
+            reason = f"{name} = {value:g} is no value of a cosmology (between {low:g} and {high:g} as {known})"
+            raise UnusableFileError(path, key, reason)
+    return {name: found[name] for name in PARAMETERS if name in found}
+
+
+def check_array(shape: tuple[int, ...], dtype: np.dtype, largest_gib: float, path: Path, key: str) -> None:
+    """Refuse an array that no volume can be, before a byte is allocated for it.
+
+    Parameters
+    ----------
+    shape
+        (X, Y, Z, C) with X = Y = Z.
+    largest_gib
+        Largest size that is believed [GiB].
+
+    Raises
+    ------
+    UnusableFileError
+        The type is not a real number, the shape not a cube, empty, or too large.
+    """
+    if dtype.kind not in "iuf" or dtype.itemsize > 8:
+        raise UnusableFileError(path, key, f"holds {dtype}, not integers or real numbers of up to 64 bits")
+    if len(shape) != 4 or len(set(shape[:3])) != 1:
+        raise UnusableFileError(path, key, f"shape {shape} is not a cube with channels, (N, N, N, C)")
+    if 0 in shape:
+        raise UnusableFileError(path, key, f"shape {shape} is empty")
+    gib = math.prod(shape) * dtype.itemsize / 2**30
+    if gib > largest_gib:
+        reason = f"shape {shape} of {dtype} is {gib:,.1f} GiB, more than the {largest_gib:g} GiB that are believed"
+        raise UnusableFileError(path, key, reason)

@@ -1,0 +1,61 @@
+"""Leak-free splits: by simulation, never by sub-volume."""
+
+import hashlib
+from collections.abc import Iterable
+from typing import Literal
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+
+
+def _position(simulation: str, seed: int) -> float:
+    """Where a simulation falls in [0, 1): from its name and the seed alone."""
+    digest = hashlib.blake2b(f"{seed}\0{simulation}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") / 2**64
+
+
+def split_simulations(simulations: Iterable[str], fractions: tuple[float, float, float], seed: int) -> dict[str, Split]:
+    """Give every simulation its split.
+
+    The split follows from the simulation's name and the seed alone, so that it stays what it is however many
+    simulations are added or left out, in whatever folder: what was once a test remains one. The fractions are met as
+    closely as chance allows. Only where chance leaves a wanted split empty, the simulation next to its border moves.
+
+    Parameters
+    ----------
+    simulations
+        Names; one that stands there twice counts once.
+    fractions
+        Of training, validation and test; they add up to 1.
+    seed
+        Another seed, another split.
+
+    Returns
+    -------
+    dict
+        Split by simulation, in order of the names.
+
+    Raises
+    ------
+    ValueError
+        There are fewer simulations than wanted splits.
+    """
+    names = sorted(set(simulations))
+    wanted = [split for split, fraction in zip(SPLITS, fractions, strict=True) if fraction > 0]
+    if len(names) < len(wanted):
+        raise ValueError(f"{len(names)} simulations cannot be split into {', '.join(wanted)}: give at least one each")
+    position = {name: _position(name, seed) for name in names}
+    borders = (fractions[0], fractions[0] + fractions[1])
+    found: dict[str, Split] = {
+        name: SPLITS[sum(position[name] >= border for border in borders)] if len(wanted) > 1 else wanted[0]
+        for name in names
+    }
+    for split in wanted:
+        if split in found.values():
+            continue
+        low = sum(fractions[: SPLITS.index(split)])
+        middle = low + fractions[SPLITS.index(split)] / 2
+        counts = {other: list(found.values()).count(other) for other in SPLITS}
+        spare = [name for name in names if counts[found[name]] > 1]
+        found[min(spare, key=lambda name: abs(position[name] - middle))] = split
+    return found
