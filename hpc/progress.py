@@ -13,7 +13,9 @@ log = logging.getLogger("tenfold")
 
 
 @contextmanager
-def progress(what: str, total: int, unit: str = "", *, interval_s: float = 15.0) -> Iterator[Callable[..., None]]:
+def progress(
+    what: str, total: int, unit: str = "", *, show: bool = True, interval_s: float = 15.0
+) -> Iterator[Callable[..., None]]:
     """Show how far a piece of work has come.
 
     Parameters
@@ -24,6 +26,8 @@ def progress(what: str, total: int, unit: str = "", *, interval_s: float = 15.0)
         Number of pieces of work.
     unit
         What a piece is called: "box".
+    show
+        False shows nothing: for the ranks that are not the first.
     interval_s
         Least time between two lines where standard error is no terminal [s].
 
@@ -32,6 +36,9 @@ def progress(what: str, total: int, unit: str = "", *, interval_s: float = 15.0)
     callable
         ``advance(n=1, note="")``: n more pieces are done; the note (say, a loss) stands behind the count.
     """
+    if not show:
+        yield lambda n=1, note="": None
+        return
     if sys.stderr.isatty():
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn(unit))
         bar = Progress(

@@ -100,6 +100,13 @@ class Ranks:
 
             hvd.barrier()
 
+    def abort(self, status: int) -> None:
+        """End every rank at once with this status: for an error that only this rank may have met."""
+        if self.size > 1:
+            from mpi4py import MPI
+
+            MPI.COMM_WORLD.Abort(status)
+
     def any(self, flag: bool) -> bool:
         """True on every rank if the flag is true on at least one."""
         return bool(self.gather(np.array([flag], dtype=np.int32)).any())

@@ -1,0 +1,199 @@
+"""The configuration of a run: typed and frozen, YAML in and out, errors that name file, line and key."""
+
+import dataclasses
+import difflib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from tenfold.emulators.cnn3d import CNN3D
+from tenfold.emulators.training import Training
+from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.simulate import Simulation
+from tenfold.pipelines.volumes import Ingest
+
+PRESET_FOLDER = Path(__file__).parent / "presets"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proof:
+    """How the trained estimator is proven."""
+
+    control: bool = True
+    """Train a second network on Gaussian twins of the boxes, which hold nothing beyond their power spectrum."""
+    control_epochs: int = 0
+    """Epochs of that training; 0: as many as the first."""
+    views: int = 1
+    """Orientations of the cube that predictions are averaged over, 1 to 48."""
+
+    def __post_init__(self):
+        """Refuse what cannot be done."""
+        if not 1 <= self.views <= 48:
+            raise ValueError(f"views: found {self.views}, must be 1 to 48")
+        if self.control_epochs < 0:
+            raise ValueError(f"control_epochs: found {self.control_epochs}, must not be negative")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CosmologyRun:
+    """Everything about a cosmology run: what is simulated, ingested, trained and proven."""
+
+    simulation: Simulation = field(default_factory=Simulation)
+    ingest: Ingest = field(default_factory=Ingest)
+    network: CNN3D = field(default_factory=CNN3D)
+    training: Training = field(default_factory=Training)
+    proof: Proof = field(default_factory=Proof)
+
+
+def presets() -> list[str]:
+    """Return the names of the presets."""
+    return sorted(path.stem for path in PRESET_FOLDER.glob("*.yaml"))
+
+
+def load(file: Path | None = None, preset: str | None = None, settings: tuple[str, ...] = ()) -> CosmologyRun:
+    """Read a configuration: a preset, a file's keys over it, then single settings.
+
+    Parameters
+    ----------
+    file
+        YAML file; what it leaves out is taken from the preset.
+    preset
+        Name of a preset; "laptop" where neither it nor a file is given.
+    settings
+        Single values such as ``training.epochs=5``.
+
+    Raises
+    ------
+    InputError
+        An unknown key or a wrong value, with file, line and key.
+    """
+    if preset is None and file is None:
+        preset = "laptop"
+    tree: dict[str, Any] = {}
+    places: dict[tuple[str, ...], str] = {}
+    sources = []
+    if preset is not None:
+        if preset not in presets():
+            raise InputError(f"--preset {preset}: there is none of that name; there are: {', '.join(presets())}")
+        sources.append(PRESET_FOLDER / f"{preset}.yaml")
+    if file is not None:
+        sources.append(file)
+    for source in sources:
+        _overlay(tree, _read(source, places))
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise InputError(f"--set {setting}: write it as section.key=value")
+        path = tuple(key.strip().split("."))
+        places[path] = f"--set {setting}"
+        try:
+            leaf = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise InputError(f"--set {setting}: {value!r} is no YAML value") from error
+        for name in reversed(path):
+            leaf = {name: leaf}
+        _check_keys(leaf, CosmologyRun, (), {path: f"--set {setting}"})
+        _overlay(tree, leaf)
+    return check(tree, places)
+
+
+def check(tree: dict[str, Any], places: dict[tuple[str, ...], str] | None = None) -> CosmologyRun:
+    """Build the typed configuration from plain values; ``places`` says where each key was read."""
+    places = places or {}
+    _check_keys(tree, CosmologyRun, (), places)
+    try:
+        return TypeAdapter(CosmologyRun).validate_python(tree)
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors():
+            path = tuple(str(part) for part in problem["loc"] if part != "__root__")
+            reason = problem["msg"].removeprefix("Value error, ")
+            found = "" if isinstance(problem["input"], dict) else f"found {problem['input']!r}: "
+            lines.append(f"{_place(path, places)}{'.'.join(path)}: {found}{reason}")
+        raise InputError("\n".join(lines)) from None
+
+
+def dump(config: Any) -> str:
+    """Return a configuration as YAML."""
+    return yaml.safe_dump(_plain(dataclasses.asdict(config)), sort_keys=False, allow_unicode=True)
+
+
+def _read(source: Path, places: dict[tuple[str, ...], str]) -> dict[str, Any]:
+    """Read a YAML file and note the line of each key."""
+    try:
+        text = source.read_text()
+    except OSError as error:
+        raise InputError(f"{source}: cannot be read ({error.strerror})") from error
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        tree = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        raise InputError(f"{source}{line}: not YAML: {getattr(error, 'problem', error)}") from error
+    if not isinstance(tree, dict):
+        raise InputError(f"{source}: holds no sections; expected some of {', '.join(_names(CosmologyRun))}")
+    here: dict[tuple[str, ...], str] = {}
+
+    def note(node, path):
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                here[(*path, str(key.value))] = f"{source}, line {key.start_mark.line + 1}"
+                note(value, (*path, str(key.value)))
+
+    note(node, ())
+    _check_keys(tree, CosmologyRun, (), here)
+    places.update(here)
+    return tree
+
+
+def _check_keys(tree: Any, kind: type, path: tuple[str, ...], places: dict[tuple[str, ...], str]) -> None:
+    """Refuse keys that a dataclass does not have, naming the nearest ones."""
+    if not isinstance(tree, dict):
+        where = _place(path, places) + ".".join(path)
+        raise InputError(f"{where}: found {tree!r}, expected the keys {', '.join(_names(kind))}")
+    fields = {f.name: f.type for f in dataclasses.fields(kind)}
+    for key, value in tree.items():
+        here = (*path, str(key))
+        if key not in fields:
+            near = difflib.get_close_matches(str(key), fields, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            where = f"in {'.'.join(path)}" if path else "at the top"
+            raise InputError(
+                f"{_place(here, places)}{'.'.join(here)}: unknown key{hint} Valid {where}: {', '.join(fields)}"
+            )
+        if dataclasses.is_dataclass(fields[key]):
+            _check_keys(value, fields[key], here, places)
+
+
+def _place(path: tuple[str, ...], places: dict[tuple[str, ...], str]) -> str:
+    """Return 'file, line n: ' of a key, or of the section it stands in."""
+    while path:
+        if path in places:
+            return f"{places[path]}: "
+        path = path[:-1]
+    return ""
+
+
+def _overlay(base: dict[str, Any], top: dict[str, Any]) -> None:
+    """Lay the keys of one tree over another's; ``ranges`` are replaced whole."""
+    for key, value in top.items():
+        if isinstance(value, dict) and isinstance(base.get(key), dict) and key != "ranges":
+            _overlay(base[key], value)
+        else:
+            base[key] = value
+
+
+def _names(kind: type) -> list[str]:
+    return [f.name for f in dataclasses.fields(kind)]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(v) for key, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return value

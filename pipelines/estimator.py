@@ -1,0 +1,75 @@
+"""A trained parameter estimator: volumes in, parameters with uncertainties out."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from tenfold.emulators import layers  # noqa: F401 (registers the layers a saved network is made of)
+from tenfold.emulators.symmetries import transform
+from tenfold.pipelines.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """A network with the names of what it estimates."""
+
+    network: keras.Model
+    names: tuple[str, ...]
+    """The P parameters."""
+    sigma_factor: np.ndarray
+    """What the network's standard deviations are multiplied by, fitted on the validation split: shape (P,)."""
+    batch: int = 8
+    """Volumes per call."""
+
+    def predict(self, volumes: np.ndarray, views: int = 1) -> tuple[np.ndarray, np.ndarray]:
+        """Estimate the parameters of volumes.
+
+        Parameters
+        ----------
+        volumes
+            Raw values as in the shards, shape (n, N, N, N, channel).
+        views
+            Orientations of the cube to average over, 1 … 48.
+
+        Returns
+        -------
+        mean, sigma
+            Physical units, shape (n, P) each.
+        """
+        estimates = np.mean([self._estimate(volumes, symmetry) for symmetry in spread(views)], axis=0)
+        return estimates[..., 0], estimates[..., 1] * self.sigma_factor
+
+    def _estimate(self, volumes: np.ndarray, symmetry: int) -> np.ndarray:
+        """Estimate in one orientation, in calls of one shape: (n, P, 2)."""
+        count = len(volumes)
+        rows = []
+        for first in range(0, count, self.batch):
+            part = np.stack([transform(v, symmetry) for v in volumes[first : first + self.batch]])
+            short = self.batch - len(part)
+            if short:
+                part = np.concatenate([part, np.repeat(part[:1], short, axis=0)])
+            rows.append(np.asarray(self.network.predict_on_batch(part)))
+        return np.concatenate(rows)[:count] if rows else np.empty((0, len(self.names), 2))
+
+
+def spread(views: int) -> list[int]:
+    """Return the numbers of ``views`` orientations spread over the 48."""
+    if not 1 <= views <= 48:
+        raise ValueError(f"views: found {views}, must be 1 to 48")
+    return [round(i * 48 / views) for i in range(views)]
+
+
+def load(run: Path, batch: int = 8) -> Estimator:
+    """Load the estimator a run has trained.
+
+    Raises
+    ------
+    InputError
+        No training has finished there.
+    """
+    folder = RunFolder(run)
+    record = folder.read_record()
+    network = keras.saving.load_model(folder.network, compile=False)
+    return Estimator(network, tuple(record["names"]), np.array(record["sigma_factor"]), batch)

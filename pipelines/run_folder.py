@@ -1,0 +1,89 @@
+"""The folder of one training run: what stands in it, and how it is written whole or not at all."""
+
+import csv
+import io
+import json
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.files import replacing, writable
+
+HISTORY = ("epoch", "step", "loss", "validation_loss", "learning_rate", "seconds", "waiting")
+PACKAGES = ("tenfold", "tensorflow", "keras", "horovod", "mpich", "h5py", "dask", "camb", "numpy", "scipy")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what a result depends on, by package."""
+    return {name: metadata.version(name) for name in PACKAGES}
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths of a run, and its small files."""
+
+    path: Path
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def network(self) -> Path:
+        """The trained network, as Keras writes it."""
+        return self.path / "network.keras"
+
+    @property
+    def tensorboard(self) -> Path:
+        """Folder that TensorBoard reads."""
+        return self.path / "tensorboard"
+
+    def create(self) -> None:
+        """Make the folder, or raise `InputError`: it cannot be made or written."""
+        writable(self.path)
+
+    def write_config(self, config: dict[str, Any]) -> None:
+        """Write the resolved configuration."""
+        self._write("config.yaml", yaml.safe_dump(config, sort_keys=False).encode())
+
+    def read_config(self) -> dict[str, Any]:
+        """Return the resolved configuration, {} where there is none yet."""
+        path = self.path / "config.yaml"
+        return yaml.safe_load(path.read_text()) if path.exists() else {}
+
+    def write_history(self, rows: list[dict[str, float]]) -> None:
+        """Write one row per epoch: columns `HISTORY`."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, HISTORY)
+        writer.writeheader()
+        writer.writerows(rows)
+        self._write("history.csv", text.getvalue().encode())
+
+    def write_predictions(self, **arrays: np.ndarray) -> None:
+        """Write predictions.npz."""
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **arrays)
+        self._write("predictions.npz", buffer.getvalue())
+
+    def write_record(self, record: dict[str, Any]) -> None:
+        """Write run.json: where the data are, what was trained, on what, for how long."""
+        self._write("run.json", json.dumps(record, indent=2).encode())
+
+    def read_record(self) -> dict[str, Any]:
+        """Return run.json; raise `InputError` where the training has not finished."""
+        path = self.path / "run.json"
+        if not path.exists():
+            raise InputError(
+                f"{path}: not there, so no training has finished in {self.path}: run `tenfold train estimator`"
+            )
+        return json.loads(path.read_text())
+
+    def _write(self, name: str, content: bytes) -> None:
+        with replacing(self.path / name) as temporary:
+            temporary.write_bytes(content)

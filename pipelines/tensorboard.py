@@ -1,0 +1,36 @@
+"""What TensorBoard shows of a run: scalars, histograms of the weights, and the graph."""
+
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+
+class Board:
+    """Writes one run's events.
+
+    Parameters
+    ----------
+    folder
+        Folder for `tensorboard --logdir`.
+    network
+        The network whose graph and weights are shown.
+    """
+
+    def __init__(self, folder: Path, network: keras.Model):
+        self.network = network
+        self.writer = tf.summary.create_file_writer(str(folder))
+        with self.writer.as_default():
+            graph = tf.function(network, autograph=False).get_concrete_function(
+                tf.TensorSpec([None, *network.input_shape[1:]], tf.float32)
+            )
+            tf.summary.graph(graph.graph)
+
+    def write(self, row: dict[str, float]) -> None:
+        """Write the figures of an epoch and the weights' histograms."""
+        with self.writer.as_default(step=int(row["epoch"])):
+            for name in ("loss", "validation_loss", "learning_rate"):
+                tf.summary.scalar(name, row[name])
+            for weight in self.network.trainable_variables:
+                tf.summary.histogram(weight.path, weight.value)
+        self.writer.flush()

@@ -1,0 +1,71 @@
+"""The CosmoFlow family: published size, physical units, and what periodic boxes leave unchanged."""
+
+import keras
+import numpy as np
+import pytest
+
+from tenfold.emulators.cnn3d import CNN3D, build
+from tenfold.pipelines.config import load
+
+SMALL = CNN3D(size=8, filters=(4, 8), dense=(8,))
+
+
+def test_mlperf_preset_has_the_published_number_of_parameters():
+    network = build(load(preset="cosmoflow-mlperf").network, location=[0] * 4, scale=[1] * 4)
+    # MLPerf HPC's network has 8,907,556 with 4 outputs; ours adds 4 standard deviations: 4 × (64 + 1)
+    assert network.count_params() == 8_907_556 + 260
+
+
+def test_untrained_answers_are_of_the_parameters_size():
+    network = build(SMALL, location=[0.3, 70.0], scale=[0.1, 5.0], seed=1)
+    counts = np.random.default_rng(0).poisson(1, (16, 8, 8, 8, 1)).astype(np.int16)
+    answer = np.asarray(network(counts))
+    assert answer.shape == (16, 2, 2)
+    pull = (answer[..., 0] - [0.3, 70.0]) / [0.1, 5.0]
+    assert np.abs(pull).max() < 5
+    assert (answer[..., 1] > 0).all()
+
+
+def test_the_same_answer_in_other_units():
+    counts = np.random.default_rng(0).poisson(1, (4, 8, 8, 8, 1)).astype(np.int16)
+    one = np.asarray(build(SMALL, location=[0.0], scale=[1.0], seed=3)(counts))
+    other = np.asarray(build(SMALL, location=[50.0], scale=[10.0], seed=3)(counts))
+    np.testing.assert_allclose(other[..., 0], 50 + 10 * one[..., 0], rtol=1e-5)
+    np.testing.assert_allclose(other[..., 1], 10 * one[..., 1], rtol=1e-5)
+
+
+def test_periodic_network_does_not_see_a_shift_by_its_downsampling():
+    shape = CNN3D(size=8, filters=(4, 8), padding="periodic", readout="global", dense=(8,))
+    network = build(shape, location=[0.0], scale=[1.0], seed=2)
+    counts = np.random.default_rng(4).poisson(1, (2, 8, 8, 8, 1)).astype(np.float32)
+    shifted = np.roll(counts, (4, 0, 4), axis=(1, 2, 3))
+    np.testing.assert_allclose(np.asarray(network(shifted)), np.asarray(network(counts)), rtol=1e-5, atol=1e-6)
+
+
+def test_input_statistics_are_taken_off_inside():
+    counts = np.random.default_rng(4).poisson(1, (2, 8, 8, 8, 1)).astype(np.float32)
+    network = build(SMALL, location=[0.0], scale=[1.0], mean=0.5, std=0.4)
+    inner = keras.Model(network.input, network.get_layer("standardise").output)
+    np.testing.assert_allclose(np.asarray(inner(counts)), (np.log1p(counts) - 0.5) / 0.4, rtol=1e-5, atol=1e-6)
+
+
+def test_saved_and_loaded_it_answers_the_same(tmp_path):
+    network = build(SMALL, location=[0.3, 0.8], scale=[0.1, 0.1])
+    network.save(tmp_path / "network.keras")
+    again = keras.saving.load_model(tmp_path / "network.keras", compile=False)
+    counts = np.random.default_rng(0).poisson(1, (2, 8, 8, 8, 1)).astype(np.int16)
+    assert (np.asarray(again(counts)) == np.asarray(network(counts))).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"size": 10}, "multiple of 4"),
+        ({"dropout": 1.0}, "dropout"),
+        ({"kernel": 2}, "odd"),
+        ({"filters": ()}, "filters"),
+    ],
+)
+def test_shapes_that_cannot_be_built_are_refused(change, said):
+    with pytest.raises(ValueError, match=said):
+        CNN3D(**{"size": 8, "filters": (4, 8), **change})

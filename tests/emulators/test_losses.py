@@ -1,0 +1,30 @@
+"""The likelihood is a likelihood: checked by hand, and least where truth and scatter are matched."""
+
+import numpy as np
+
+from tenfold.emulators.losses import gaussian_nll, squared_error
+
+
+def _estimate(mean, sigma):
+    return np.stack([np.array(mean, np.float32), np.array(sigma, np.float32)], axis=-1)
+
+
+def test_by_hand():
+    loss = gaussian_nll(np.float32([[1.0, 3.0]]), _estimate([[0.0, 3.0]], [[1.0, 2.0]]), [1.0, 1.0])
+    np.testing.assert_allclose(np.asarray(loss), [(0.5 + np.log(2)) / 2], rtol=1e-6)
+    error = squared_error(np.float32([[1.0, 3.0]]), _estimate([[0.0, 3.0]], [[1.0, 2.0]]), [0.5, 1.0])
+    np.testing.assert_allclose(np.asarray(error), [2.0], rtol=1e-6)
+
+
+def test_least_at_the_true_scatter():
+    truth = np.random.default_rng(0).normal(0, 0.3, (20000, 1)).astype(np.float32)
+    sigmas = np.array([0.1, 0.2, 0.3, 0.4, 0.6])
+    mean = np.zeros_like(truth)
+    losses = [float(np.mean(gaussian_nll(truth, _estimate(mean, mean + s), [1.0]))) for s in sigmas]
+    assert sigmas[int(np.argmin(losses))] == 0.3
+
+
+def test_one_number_per_sample():
+    assert gaussian_nll(np.zeros((5, 3), np.float32), _estimate(np.zeros((5, 3)), np.ones((5, 3))), [1] * 3).shape == (
+        5,
+    )
