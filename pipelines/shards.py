@@ -5,6 +5,7 @@ A folder holds ``manifest.json`` and ``shard_*.h5``. A shard has `records` (n, X
 """
 
 import os
+import threading
 import zlib
 from pathlib import Path
 from typing import Self
@@ -39,6 +40,7 @@ class Shards:
         counts = [shard.records for shard in self.manifest.shards]
         self._first = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         self._opened: dict[int, _Shard] = {}
+        self._lock = threading.Lock()
         self._checked = np.zeros(len(self), bool)
         entries = self.manifest.simulations
         self._entry = np.repeat(np.arange(len(entries)), [entry.records for entry in entries])
@@ -161,11 +163,12 @@ class Shards:
             self._checked[index] = True
 
     def _shard(self, number: int) -> "_Shard":
-        if number not in self._opened:
-            shape = (self.manifest.shards[number].records, *self.manifest.shape)
-            file = self.path / self.manifest.shards[number].file
-            self._opened[number] = _Shard(file, shape, self._record)
-        return self._opened[number]
+        with self._lock:
+            if number not in self._opened:
+                shape = (self.manifest.shards[number].records, *self.manifest.shape)
+                file = self.path / self.manifest.shards[number].file
+                self._opened[number] = _Shard(file, shape, self._record)
+            return self._opened[number]
 
 
 def _reopen(cls: type[Shards], path: Path, verify: bool) -> Shards:
@@ -216,7 +219,11 @@ class _Shard:
             dataset = self.file["records"]
             for record, place in zip(records, places, strict=True):
                 one = buffers[place].view(dataset.dtype).reshape(dataset.shape[1:])
-                dataset.read_direct(one, np.s_[record])
+                try:
+                    dataset.read_direct(one, np.s_[record])
+                except OSError as error:
+                    found = f"record {record} cannot be unpacked ({error})"
+                    raise InputError(f"{self.path}: {found}. Remove it and ingest again.") from error
             return
         size = buffers.shape[1]
         offsets = self.offset[records]

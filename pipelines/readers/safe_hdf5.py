@@ -127,6 +127,11 @@ def dataset(file: h5py.File, key: str, path: Path) -> h5py.Dataset:
     if promised and (not stored or (not compressed and stored < promised)):
         reason = f"shape {found.shape} promises {promised:,} bytes, and {stored:,} are there"
         raise UnusableFileError(path, key, reason)
+    if promised and found.chunks:
+        there = found.id.get_num_chunks()
+        whole = math.prod(-(-side // chunk) for side, chunk in zip(found.shape, found.chunks, strict=True))
+        if there < whole:
+            raise UnusableFileError(path, key, f"shape {found.shape} has {whole:,} chunks, and {there:,} are there")
     return found
 
 

@@ -1,0 +1,44 @@
+import os
+
+import h5py
+import pytest
+from tests.formats.cosmoflow import write_raw
+from tests.formats.hostile import BEFORE_READING, SECRET
+
+from tenfold.pipelines.readers.formats import volumes
+from tenfold.pipelines.readers.safe_hdf5 import open_hdf5
+from tenfold.pipelines.readers.volume import Stated, UnusableFileError
+
+
+@pytest.mark.parametrize("spoil", BEFORE_READING, ids=lambda spoil: spoil.__name__)
+def test_a_hostile_file_is_refused_with_its_reason_and_leads_nowhere(spoil, tmp_path):
+    write_raw(tmp_path / SECRET, 0)
+    os.utime(tmp_path / SECRET, ns=(0, 10**9))
+    write_raw(tmp_path / "box.h5", 1)
+    spoil(tmp_path / "box.h5")
+    with pytest.raises(UnusableFileError, match=BEFORE_READING[spoil]) as caught:
+        list(volumes(tmp_path / "box.h5", Stated()))
+    assert caught.value.path == tmp_path / "box.h5"
+    assert (tmp_path / SECRET).stat().st_atime_ns == 0, "the other file was read"
+
+
+def test_a_sound_file_with_links_inside_itself_opens(tmp_path):
+    write_raw(tmp_path / "box.h5", 1)
+    with h5py.File(tmp_path / "box.h5", "a") as file:
+        file["soft"] = h5py.SoftLink("/full")
+        file["a/hard"] = file["full"]
+        file["b"] = file["a"]
+    with open_hdf5(tmp_path / "box.h5") as file:
+        assert file["soft"].shape == file["b/hard"].shape == (8, 8, 8, 2)
+
+
+def test_groups_nested_without_end_are_refused(tmp_path):
+    with h5py.File(tmp_path / "deep.h5", "w") as file:
+        file.create_group("/".join("g" * 100))
+    with pytest.raises(UnusableFileError, match="64 deep"), open_hdf5(tmp_path / "deep.h5"):
+        pass
+
+
+def test_a_missing_file_is_said_to_be_missing(tmp_path):
+    with pytest.raises(UnusableFileError, match="No such file"), open_hdf5(tmp_path / "none.h5"):
+        pass
