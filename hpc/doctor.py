@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-TIMEOUT_S = 180
+TIMEOUT_S = 300
 MEMORY_GIB = 4
 REBUILD = "rebuild Horovod: `make clean` and `make doctor`; with a site's own MPI see hpc/README.md"
 
@@ -174,10 +174,10 @@ def compilers() -> Check:
 
 def slurm() -> Check:
     """Look for Slurm's commands (information)."""
-    srun = shutil.which("srun")
-    if not srun or not shutil.which("sbatch"):
+    if not all(shutil.which(command) for command in ("sinfo", "sbatch", "srun")):
         return Check("Slurm", True, "not here: needed only for hpc/slurm/cosmology.sbatch")
-    version = subprocess.run([srun, "--version"], capture_output=True, text=True, check=False).stdout.strip()
+    asked = subprocess.run(["sinfo", "--version"], capture_output=True, text=True, check=False)
+    version = asked.stdout.strip() or f"commands are here, but know no cluster: {_last_line(asked)}"
     where = f", in job {os.environ['SLURM_JOB_ID']}" if "SLURM_JOB_ID" in os.environ else ""
     return Check("Slurm", True, f"{version}{where}")
 

@@ -25,20 +25,22 @@ class Slurm:
 
     environment: dict[str, str]
 
-    def run(self, *command: str | Path, timeout_s: float = 120) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *command: str | Path, timeout_s: float = 120, variables: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Run a command where Slurm's own commands find this Slurm."""
         return subprocess.run(
             [str(part) for part in command],
-            env=self.environment,
+            env=self.environment | (variables or {}),
             capture_output=True,
             text=True,
             check=False,
             timeout=timeout_s,
         )
 
-    def submit(self, *arguments: str | Path) -> str:
-        """Submit a batch script, and return its job's number."""
-        done = self.run("sbatch", "--parsable", *arguments)
+    def submit(self, *arguments: str | Path, variables: dict[str, str] | None = None) -> str:
+        """Submit a batch script that sees these environment variables, and return its job's number."""
+        done = self.run("sbatch", "--parsable", *arguments, variables=variables)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
