@@ -4,7 +4,11 @@ A folder holds ``manifest.json`` and ``shard_*.h5``. A shard has `records` (n, X
 `crc32` (n,) of the records' bytes. Uncompressed records are read where they lie by ``preadv``, past HDF5 and its lock.
 """
 
+import bisect
+import itertools
+import math
 import os
+import sys
 import threading
 import zlib
 from pathlib import Path
@@ -21,7 +25,6 @@ from tenfold.pipelines.splits import Split
 __all__ = ["Manifest", "Shards"]
 
 _ALIGNMENT = 64
-_MOST_BUFFERS = 512
 
 
 class Shards:
@@ -35,12 +38,12 @@ class Shards:
         self.path = Path(path)
         self.manifest = Manifest.read(self.path / "manifest.json")
         self._verify = verify
-        self._record = np.dtype(self.manifest.dtype)
-        self._bytes = int(np.prod(self.manifest.shape)) * self._record.itemsize
-        counts = [shard.records for shard in self.manifest.shards]
-        self._first = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        self._dtype = np.dtype(self.manifest.dtype)
+        self._bytes = math.prod(self.manifest.shape) * self._dtype.itemsize
+        self._first = [0, *itertools.accumulate(shard.records for shard in self.manifest.shards)]
         self._opened: dict[int, _Shard] = {}
         self._lock = threading.Lock()
+        self._buffers = _Buffers()
         self._checked = np.zeros(len(self), bool)
         entries = self.manifest.simulations
         self._entry = np.repeat(np.arange(len(entries)), [entry.records for entry in entries])
@@ -92,7 +95,7 @@ class Shards:
         return _reopen, (type(self), self.path, self._verify)
 
     def __len__(self) -> int:
-        return int(self._first[-1])
+        return self._first[-1]
 
     def split(self, name: Split) -> np.ndarray:
         """Indices of the records of one split, ascending, shape (n,), int64."""
@@ -118,8 +121,8 @@ class Shards:
         indices
             Shape (B,); any order, repeated or not.
         out
-            Contiguous array (B, X, Y, Z, C) of the shards' dtype to read into; a new one by default, laid out so that
-            TensorFlow takes it without a copy.
+            Contiguous array (B, X, Y, Z, C) of the shards' dtype to read into. By default one is made, or one that
+            nobody holds any more is used again; TensorFlow takes it without a copy.
 
         Returns
         -------
@@ -138,49 +141,67 @@ class Shards:
             raise IndexError(f"record {indices.min()}…{indices.max()} of {len(self)}")
         shape = (len(indices), *self.manifest.shape)
         if out is None:
-            out = _aligned(shape, self._record)
-        elif out.shape != shape or out.dtype != self._record or not out.flags.c_contiguous:
-            raise ValueError(f"out: found {out.dtype} {out.shape}, valid is contiguous {self._record} {shape}")
-        if not self._bytes or not indices.size:
-            return out
-        buffers = out.reshape(len(indices), -1).view(np.uint8)
-        number = np.searchsorted(self._first, indices, side="right") - 1
-        for shard in np.unique(number):
-            places = np.flatnonzero(number == shard)
-            self._shard(int(shard)).read(indices[places] - self._first[shard], buffers, places)
-        if self._verify:
-            self._check(indices, number, buffers)
+            out = self._buffers.take(shape, self._dtype)
+        elif out.shape != shape or out.dtype != self._dtype or not out.flags.c_contiguous:
+            raise ValueError(f"out: found {out.dtype} {out.shape}, valid is contiguous {self._dtype} {shape}")
+        rows = memoryview(out).cast("B") if indices.size else memoryview(b"")
+        for place, index in enumerate(indices.tolist()):
+            shard, record = self._place(index)
+            row = rows[place * self._bytes : (place + 1) * self._bytes]
+            shard.read(record, row)
+            if self._verify and not self._checked[index]:
+                shard.check(record, row)
+                self._checked[index] = True
         return out
 
-    def _check(self, indices: np.ndarray, number: np.ndarray, buffers: np.ndarray) -> None:
-        for place in np.flatnonzero(~self._checked[indices]):
-            index, shard = int(indices[place]), int(number[place])
-            record = index - int(self._first[shard])
-            if zlib.crc32(buffers[place]) != self._shard(shard).crc32[record]:
-                file = self.path / self.manifest.shards[shard].file
-                advice = "Remove it and run `tenfold ingest` again: only this shard is made anew."
-                raise InputError(f"{file}: record {record} is damaged (its CRC32 does not agree). {advice}")
-            self._checked[index] = True
+    def _place(self, index: int) -> "tuple[_Shard, int]":
+        number = bisect.bisect_right(self._first, index) - 1
+        shard = self._opened.get(number)
+        if shard is None:
+            with self._lock:
+                shard = self._opened.get(number) or self._open(number)
+                self._opened[number] = shard
+        return shard, index - self._first[number]
 
-    def _shard(self, number: int) -> "_Shard":
-        with self._lock:
-            if number not in self._opened:
-                shape = (self.manifest.shards[number].records, *self.manifest.shape)
-                file = self.path / self.manifest.shards[number].file
-                self._opened[number] = _Shard(file, shape, self._record)
-            return self._opened[number]
+    def _open(self, number: int) -> "_Shard":
+        entry = self.manifest.shards[number]
+        return _Shard(self.path / entry.file, (entry.records, *self.manifest.shape), self._dtype)
 
 
 def _reopen(cls: type[Shards], path: Path, verify: bool) -> Shards:
     return cls(path, verify=verify)
 
 
-def _aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """An empty array that begins on a multiple of 64 bytes: TensorFlow copies any other."""
-    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-    raw = np.empty(size + _ALIGNMENT, np.uint8)
-    start = -raw.ctypes.data % _ALIGNMENT
-    return raw[start : start + size].view(dtype).reshape(shape)
+class _Buffers:
+    """Memory of earlier batches that nobody holds any more: fresh pages cost as much time as reading into them.
+
+    What is handed out is a view, which holds a reference to the memory it looks at; so does whatever is made of it,
+    TensorFlow's tensors among them. Memory that only the list here refers to is free.
+    """
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._kept: list[np.ndarray] = []
+
+    def take(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        """An array to be written, beginning on a multiple of 64 bytes: TensorFlow copies any other."""
+        size = math.prod(shape) * dtype.itemsize
+        with self._lock:
+            free = [raw for raw, held in zip(self._kept, _references(self._kept), strict=True) if held == _UNHELD]
+            raw = next((raw for raw in free if raw.size == size + _ALIGNMENT), None)
+            if raw is None:
+                self._kept = [raw for raw in self._kept if all(raw is not other for other in free)]
+                raw = np.empty(size + _ALIGNMENT, np.uint8)
+                self._kept.append(raw)
+            start = -raw.ctypes.data % _ALIGNMENT
+            return raw[start : start + size].view(dtype).reshape(shape)
+
+
+def _references(arrays: list[np.ndarray]) -> list[int]:
+    return [sys.getrefcount(array) for array in arrays]
+
+
+_UNHELD = _references([np.empty(1)])[0]
 
 
 class _Shard:
@@ -197,7 +218,7 @@ class _Shard:
                         f"{path}: holds {records.dtype} {records.shape}, the manifest says {dtype} {shape}"
                     )
                 self.compressed = records.id.get_create_plist().get_nfilters() > 0
-                self.offset = np.full(shape[0], -1, np.int64)
+                self.offset = [-1] * shape[0]
 
                 def place(chunk: h5py.h5d.StoreInfo) -> None:
                     self.offset[chunk.chunk_offset[0]] = chunk.byte_offset
@@ -213,36 +234,27 @@ class _Shard:
         if self.file is not None:
             self.file.close()
 
-    def read(self, records: np.ndarray, buffers: np.ndarray, places: np.ndarray) -> None:
-        """Read records into the rows of `buffers` (B, bytes) that `places` names."""
+    def read(self, record: int, row: memoryview) -> None:
+        """Read a record into a row of bytes."""
         if self.file is not None:
             dataset = self.file["records"]
-            for record, place in zip(records, places, strict=True):
-                one = buffers[place].view(dataset.dtype).reshape(dataset.shape[1:])
-                try:
-                    dataset.read_direct(one, np.s_[record])
-                except OSError as error:
-                    found = f"record {record} cannot be unpacked ({error})"
-                    raise InputError(f"{self.path}: {found}. Remove it and ingest again.") from error
+            try:
+                dataset.read_direct(np.frombuffer(row, dataset.dtype).reshape(dataset.shape[1:]), np.s_[record])
+            except OSError as error:
+                raise self._damaged(record, f"it cannot be unpacked, {error}") from error
             return
-        size = buffers.shape[1]
-        offsets = self.offset[records]
-        order = np.argsort(offsets, kind="stable")
-        runs = np.flatnonzero(np.diff(offsets[order]) != size) + 1
-        for run in np.split(order, runs):
-            for start in range(0, len(run), _MOST_BUFFERS):
-                part = run[start : start + _MOST_BUFFERS]
-                self._fill([buffers[places[n]] for n in part], int(offsets[part[0]]))
+        offset = self.offset[record]
+        while row:  # the system may read less than it is asked for
+            got = os.preadv(self.descriptor, (row,), offset)
+            if not got:
+                raise self._damaged(record, "the file ends before it")
+            offset, row = offset + got, row[got:]
 
-    def _fill(self, rows: list[np.ndarray], offset: int) -> None:
-        """Read one stretch of the file into rows, going on where the system reads less than was asked for."""
-        waiting = [memoryview(row) for row in rows]
-        while waiting:
-            got = os.preadv(self.descriptor, waiting, offset)
-            if got == 0:
-                raise InputError(f"{self.path}: ends before byte {offset:,}. Remove it and ingest again.")
-            offset += got
-            while waiting and got >= len(waiting[0]):
-                got -= len(waiting.pop(0))
-            if got:
-                waiting[0] = waiting[0][got:]
+    def check(self, record: int, row: memoryview) -> None:
+        """Hold a record's bytes against its CRC32."""
+        if zlib.crc32(row) != self.crc32[record]:
+            raise self._damaged(record, "its CRC32 does not agree")
+
+    def _damaged(self, record: int, reason: str) -> InputError:
+        advice = "Remove the file and run `tenfold ingest` again: only this shard is made anew."
+        return InputError(f"{self.path}: record {record} is damaged ({reason}). {advice}")

@@ -60,6 +60,31 @@ def test_records_begin_where_tensorflow_needs_no_copy(packed):
         assert shards.read(np.arange(3)).ctypes.data % 64 == 0
 
 
+def test_a_batch_that_is_held_is_never_written_over(packed):
+    folder, records = packed
+    rng = np.random.default_rng(2)
+    held = []
+    with Shards.open(folder) as shards:
+        for _ in range(200):
+            indices = rng.integers(0, 96, rng.integers(1, 4))
+            batch = shards.read(indices)
+            kind = rng.integers(4)  # the batch, a part of it, a view of its bytes, or nothing is kept
+            kept = (batch, batch[-1:], memoryview(batch[-1:]), None)[kind]
+            held.append((kept, records[indices if kind == 0 else indices[-1:]]))
+            del batch, kept
+            if len(held) > 6:
+                held.pop(int(rng.integers(6)))
+            for kept, expected in held:
+                if kept is not None:
+                    np.testing.assert_array_equal(kept, expected)
+
+
+def test_memory_that_nobody_holds_is_used_again(packed):
+    with Shards.open(packed[0]) as shards:
+        places = {shards.read(np.arange(4)).ctypes.data for _ in range(20)}
+    assert len(places) == 1
+
+
 def test_threads_read_at_the_same_time(packed):
     folder, records = packed
     batches = np.random.default_rng(1).integers(0, 96, (40, 8))
@@ -119,7 +144,7 @@ def test_one_flipped_bit_is_found_and_its_record_named(packed, tmp_path):
     folder = copied(packed[0], tmp_path / "data")
     with Shards.open(folder) as shards:
         shards.read([30])
-        offset = shards._shard(1).offset[6]
+        offset = shards._opened[1].offset[6]
     raw = bytearray((folder / "shard_00001.h5").read_bytes())
     raw[offset + 60] ^= 1
     (folder / "shard_00001.h5").write_bytes(raw)
