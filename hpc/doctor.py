@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import shutil
 import signal
 import subprocess
@@ -32,7 +33,8 @@ from tenfold.hpc.ranks import launch
 ranks = launch()
 total = ranks.sum([tf.constant(np.full(1000, ranks.rank + 1.0))])[0].numpy()
 assert MPI.COMM_WORLD.size == ranks.size, f"mpi4py sees {MPI.COMM_WORLD.size} ranks, Horovod {ranks.size}"
-print(f"ranks {ranks.size} sum {total.min():g} {total.max():g}", MPI.Get_library_version().splitlines()[0], sep=" | ")
+library = " ".join(MPI.Get_library_version().splitlines()[0].split(",")[0].split())
+print(f"ranks {ranks.size} sum {total.min():g} {total.max():g} | {library}")
 """
 DASK = """
 from tenfold.hpc.cluster import completed
@@ -94,7 +96,7 @@ def horovod() -> Check:
     """Horovod was built for this TensorFlow, with MPI."""
     done = run_script(BUILT)
     if done.returncode:
-        return Check("Horovod", False, _last_line(done), REBUILD)
+        return Check("Horovod", False, _complaint(done), REBUILD)
     built = json.loads(done.stdout.splitlines()[-1])
     yes_no = {True: "yes", False: "no"}
     found = (
@@ -116,7 +118,7 @@ def allreduce() -> Check:
     done = run_script(ALLREDUCE, launcher=[mpirun, "-np", "2"])
     lines = [line for line in done.stdout.splitlines() if line.startswith("ranks ")]
     if done.returncode or not lines:
-        return Check(name, False, f"{mpirun}: {_last_line(done)}", f"is {mpirun} of Horovod's MPI? If so, {REBUILD}")
+        return Check(name, False, f"{mpirun}: {_complaint(done)}", f"is {mpirun} of Horovod's MPI? If so, {REBUILD}")
     if len(lines) != 2 or any(not line.startswith("ranks 2 sum 3 3") for line in lines):
         return Check(
             name, False, f"{mpirun}: {'; '.join(lines)}", f"{mpirun} is of another MPI than Horovod: {REBUILD}"
@@ -129,7 +131,7 @@ def dask() -> Check:
     done = run_script(DASK)
     if done.returncode or done.stdout.splitlines()[-1:] != ["[(0, 1), (1, 2), (2, 3)]"]:
         advice = "it needs the loopback address 127.0.0.1, room in the temporary folder, and processes allowed"
-        return Check("Dask", False, _last_line(done), advice)
+        return Check("Dask", False, _complaint(done), advice)
     return Check("Dask", True, f"distributed {_version('distributed')}: three tasks on two processes came back")
 
 
@@ -177,7 +179,7 @@ def slurm() -> Check:
     if not all(shutil.which(command) for command in ("sinfo", "sbatch", "srun")):
         return Check("Slurm", True, "not here: needed only for hpc/slurm/cosmology.sbatch")
     asked = subprocess.run(["sinfo", "--version"], capture_output=True, text=True, check=False)
-    version = asked.stdout.strip() or f"commands are here, but know no cluster: {_last_line(asked)}"
+    version = asked.stdout.strip() or f"commands are here, but know no cluster: {_complaint(asked)}"
     where = f", in job {os.environ['SLURM_JOB_ID']}" if "SLURM_JOB_ID" in os.environ else ""
     return Check("Slurm", True, f"{version}{where}")
 
@@ -218,7 +220,7 @@ def run_script(
 ) -> subprocess.CompletedProcess[str]:
     """Run a script in a Python of its own, so that a crash or a hang of it is an answer too; all it started ends."""
     # inside a job or a rank the launcher must not take itself for part of it
-    foreign = ("SLURM_", "PMI_", "PMIX_", "OMPI_", "HYDRA_")
+    foreign = ("SLURM_", "PMI_", "PMIX_", "OMPI_COMM_", "OMPI_UNIVERSE_")
     environment = {key: value for key, value in os.environ.items() if not key.startswith(foreign)}
     environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     command = [*(launcher or []), sys.executable, "-c", script]
@@ -234,11 +236,12 @@ def run_script(
     return subprocess.CompletedProcess(command, process.returncode, out, error)
 
 
-def _last_line(done: subprocess.CompletedProcess[str]) -> str:
-    """Return what a failed script said last: its exception, as a rule."""
-    lines = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()]
-    errors = [line for line in lines if "Error" in line]
-    return _short((errors or lines or [f"ended with status {done.returncode}"])[-1])
+def _complaint(done: subprocess.CompletedProcess[str]) -> str:
+    """Return what a failed script said: its exception, else its first words that are no log of TensorFlow's."""
+    lines = [line.strip() for line in (done.stderr or done.stdout).splitlines() if re.search("[a-z]", line)]
+    errors = [line for line in lines if re.match(r"[\w.]*Error\b", line)]
+    words = [line for line in lines if not re.match(r"WARNING: All log|[IWEF]\d{4} ", line)]
+    return _short((errors[-1:] or words or [f"ended with status {done.returncode}"])[0])
 
 
 def _short(text: object) -> str:

@@ -42,6 +42,13 @@ def test_a_broken_launcher_is_told_by_its_own_words(tmp_path, monkeypatch):
     assert check.advice
 
 
+def test_the_first_words_of_a_launcher_count_not_its_frame(tmp_path, monkeypatch):
+    fake_mpirun(
+        tmp_path, monkeypatch, "echo ---- >&2; echo 'I0000 00 noise' >&2; echo 'run as root' >&2; echo ---- >&2; exit 1"
+    )
+    assert doctor.allreduce().found.endswith("mpirun: run as root")
+
+
 def test_no_launcher(monkeypatch):
     monkeypatch.setattr(doctor, "find_mpirun", lambda: None)
     assert "install" in doctor.allreduce().advice
@@ -125,6 +132,7 @@ def running(pid):
 def test_scripts_do_not_take_themselves_for_part_of_a_job(monkeypatch):
     monkeypatch.setenv("SLURM_JOB_ID", "1")
     monkeypatch.setenv("PMI_RANK", "0")
-    done = doctor.run_script("import os; print([k for k in os.environ if k.startswith(('SLURM', 'PMI'))])")
-    assert done.stdout.strip() == "[]"
+    monkeypatch.setenv("OMPI_ALLOW_RUN_AS_ROOT", "1")
+    done = doctor.run_script("import os; print([k for k in os.environ if k.startswith(('SLURM', 'PMI', 'OMPI'))])")
+    assert done.stdout.strip() == "['OMPI_ALLOW_RUN_AS_ROOT']"
     assert os.environ["SLURM_JOB_ID"] == "1"
