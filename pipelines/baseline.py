@@ -5,13 +5,21 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
+from scipy.optimize import minimize, nnls
 from threadpoolctl import threadpool_limits
 
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.regressions import Array, Fit, Predictor, gaussian_process, kernel_ridge, small_networks
+from tenfold.pipelines.regressions import (
+    Array,
+    Fit,
+    Predictor,
+    gaussian_process,
+    kernel_ridge,
+    posterior_mean,
+    small_networks,
+)
 
-AVERAGE = "average of all"
+AVERAGE = "weighted average"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,8 +117,8 @@ def fit(
     """Fit every candidate regression, and keep for each parameter the one with the least cross-validated error.
 
     The candidates are those of `tenfold.pipelines.regressions` (Gaussian processes with one length scale and with one
-    per bin) and the average of all. The stated sigma is that of the cross-validation's residuals, as a smooth
-    function of where the estimate lies.
+    per bin), and their average with weights that the cross-validation finds. The stated sigma is that of the
+    cross-validation's residuals, as a smooth function of where the estimate lies.
 
     Parameters
     ----------
@@ -147,9 +155,17 @@ def fit(
 
     # Matrices of some hundred rows: threads of the linear algebra would only wait for each other.
     with threadpool_limits(1):
-        candidates, out_of_fold = _candidates(x, y, _folds(simulations, config), config)
+        fold = _folds(simulations, config)
+        candidates, out_of_fold = _candidates(x, y, fold, config)
         lowest, highest = y.min(0), y.max(0)  # a flat prior: no estimate outside the range that was simulated
         out_of_fold = {name: np.clip(guess, lowest, highest) for name, guess in out_of_fold.items()}
+        stack = np.stack(list(out_of_fold.values()))
+        weights = _weights(stack, y)
+        average = np.empty_like(y)
+        for held in range(config.folds):
+            out = fold == held
+            average[out] = np.einsum("cp,cnp->np", _weights(stack[:, ~out], y[~out]), stack[:, out])
+        out_of_fold[AVERAGE] = average
         cv_rmse = {name: np.sqrt(((guess - y) ** 2).mean(0)) for name, guess in out_of_fold.items()}
         best = [min(cv_rmse, key=lambda name, i=i: cv_rmse[name][i]) for i in range(len(names))]
         held_out = np.stack([out_of_fold[name][:, i] for i, name in enumerate(best)], axis=1)
@@ -157,10 +173,10 @@ def fit(
 
     def mean(features: Array) -> Array:
         at = (features - x_mean) / x_std
-        guesses = {name: predict(at) for name, predict in candidates.items()}
-        guesses[AVERAGE] = np.mean(list(guesses.values()), axis=0)
+        guesses = {name: np.clip(predict(at), lowest, highest) for name, predict in candidates.items()}
+        guesses[AVERAGE] = np.einsum("cp,cnp->np", weights, np.stack(list(guesses.values())))
         guess = np.stack([guesses[name][:, i] for i, name in enumerate(best)], axis=1)
-        return y_mean + y_std * np.clip(guess, lowest, highest)
+        return y_mean + y_std * guess
 
     choices = tuple(
         Choice(name, best[i], {method: float(error[i] * y_std[i]) for method, error in cv_rmse.items()})
@@ -179,8 +195,9 @@ def _folds(simulations: NDArray, config: Baseline) -> NDArray[np.int64]:
 def _candidates(
     x: Array, y: Array, fold: NDArray[np.int64], config: Baseline
 ) -> tuple[dict[str, Predictor], dict[str, Array]]:
-    """Tune and fit the candidates: their predictors, and the (n, P) out-of-fold estimates of each and their average."""
+    """Tune and fit the candidates: their predictors, and the (n, P) out-of-fold estimates of each."""
     fits: dict[str, Fit] = {
+        "likelihood": posterior_mean(x, y, fold, config.seed),
         "kernel ridge": kernel_ridge(x, y, fold, config.seed),
         "Gaussian process, one scale": gaussian_process(config.seed, isotropic=True),
         "Gaussian process, scale per bin": gaussian_process(config.seed, isotropic=False),
@@ -191,8 +208,14 @@ def _candidates(
         for held in range(config.folds):
             out = fold == held
             out_of_fold[name][out] = fit(x[~out], y[~out])(x[out])
-    out_of_fold[AVERAGE] = np.mean([out_of_fold[name] for name in fits], axis=0)
     return {name: fit(x, y) for name, fit in fits.items()}, out_of_fold
+
+
+def _weights(guesses: Array, y: Array) -> Array:
+    """Find the non-negative weights, of sum 1, with which (C, n, P) guesses come nearest to (n, P) truths: (C, P)."""
+    found = np.stack([nnls(guesses[:, :, p].T, y[:, p])[0] for p in range(y.shape[1])], axis=1)
+    found[:, found.sum(0) == 0] = 1  # none knows anything
+    return found / found.sum(0)
 
 
 def _scatter(estimate: Array, residual: Array) -> Predictor:

@@ -88,7 +88,8 @@ def likeliest(x: Array, y: Array, *, start: Kernel | None = None, isotropic: boo
         if failed:
             return np.inf, np.zeros_like(theta)
         inverse = lapack.dpotri(lower, lower=1)[0]
-        inverse = np.tril(inverse) + np.tril(inverse, -1).T
+        inverse = inverse + inverse.T  # the upper half is empty
+        inverse[np.diag_indices_from(inverse)] *= 0.5
         weights = inverse @ y
         slope = inverse - np.outer(weights, weights)
         bent = slope * bend

@@ -34,7 +34,7 @@ def test_error_comes_near_the_cramer_rao_bound(fitted):
     bound = np.sqrt([(bound[0] ** 2 * true[:, 0] ** 2).mean(), bound[1] ** 2])
     rmse = np.sqrt((error**2).mean(0))
     assert (rmse < 1.35 * bound).all()
-    assert (rmse > 0.9 * bound).all(), "better than possible: something leaks"
+    assert (rmse > 0.8 * bound).all(), "better than a flat prior over the range can make it: something leaks"
 
 
 def test_stated_errors_are_honest_and_follow_the_place(fitted):
@@ -52,7 +52,7 @@ def test_cross_validation_names_the_best_candidate_and_what_every_one_reached(fi
     for choice, name in zip(regression.choices, ("amplitude", "slope"), strict=True):
         assert choice.parameter == name
         assert choice.cv_rmse[choice.method] == min(choice.cv_rmse.values())
-        assert len(choice.cv_rmse) == 5
+        assert len(choice.cv_rmse) == 6
         assert max(choice.cv_rmse.values()) < 0.15  # of a range of 1
 
 
@@ -74,14 +74,14 @@ def test_same_seed_same_regression(fitted):
 
 
 def test_records_of_one_simulation_do_not_help_each_other_across_folds():
-    # Parameters that have nothing to do with the spectra, eight nearly equal records of every simulation: whoever
+    # Parameters that have nothing to do with the spectra, four nearly equal records of every simulation: whoever
     # lets a simulation into two folds finds an error near zero; the truth is the spread of the parameters.
     rng = np.random.default_rng(4)
-    power = np.repeat(np.exp(rng.normal(size=(20, 6))), 8, axis=0) * np.exp(1e-3 * rng.normal(size=(160, 6)))
-    parameters = np.repeat(rng.random((20, 1)), 8, axis=0)
-    regression = fit(features(power), parameters, np.repeat(np.arange(20), 8), ("nothing",), QUICK)
+    power = np.repeat(np.exp(rng.normal(size=(40, 4))), 4, axis=0) * np.exp(1e-3 * rng.normal(size=(160, 4)))
+    parameters = np.repeat(rng.random((40, 1)), 4, axis=0)
+    regression = fit(features(power), parameters, np.repeat(np.arange(40), 4), ("nothing",), QUICK)
     (choice,) = regression.choices
-    assert choice.cv_rmse[choice.method] > 0.85 * parameters.std()
+    assert min(choice.cv_rmse.values()) > 0.85 * parameters.std()
 
 
 def test_features_are_logarithms_of_all_bins_and_of_the_mean_where_it_varies():
