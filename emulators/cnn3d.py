@@ -25,8 +25,8 @@ class CNN3D:
     """Filters of each block; after each, the volume is halved per side."""
     kernel: int = 3
     """Cells per side of a convolution kernel."""
-    stem: int = 1
-    """Stride of the first convolution: 2 halves the volume at once."""
+    coarsen: int = 1
+    """Cells per side that are summed into one before anything else: less shot noise, and far less work."""
     pooling: Literal["max", "average"] = "max"
     """How a block halves the volume."""
     padding: Literal["same", "periodic"] = "same"
@@ -44,20 +44,20 @@ class CNN3D:
         """Refuse shapes that cannot be built."""
         if self.size % self.downsampling:
             raise ValueError(
-                f"size: {self.size} cells cannot be halved by {len(self.filters)} blocks and stem {self.stem}: "
+                f"size: {self.size} cells cannot be halved by {len(self.filters)} blocks and coarsen {self.coarsen}: "
                 f"take a multiple of {self.downsampling}, or fewer filters"
             )
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout: found {self.dropout}, must be in [0, 1)")
         if self.kernel % 2 == 0 or self.kernel < 1:
             raise ValueError(f"kernel: found {self.kernel}, must be odd")
-        if self.channels < 1 or self.stem < 1 or not self.filters:
-            raise ValueError("channels, stem and the number of filters must be at least 1")
+        if self.channels < 1 or self.coarsen < 1 or not self.filters:
+            raise ValueError("channels, coarsen and the number of filters must be at least 1")
 
     @property
     def downsampling(self) -> int:
         """Cells of the input per cell of the last block's output, per side."""
-        return self.stem * 2 ** len(self.filters)
+        return self.coarsen * 2 ** len(self.filters)
 
 
 def build(
@@ -79,7 +79,7 @@ def build(
     location, scale
         Mean and standard deviation of each of the P parameters over the training split, physical units.
     mean, std
-        Mean and standard deviation of the transformed input over the training split.
+        Mean and standard deviation of the input after coarsening and transform (see `input_statistics`).
     seed
         Seed of the initial weights.
     precision
@@ -101,20 +101,20 @@ def build(
     def weights(kind):
         return kind(seed=next(seeds))
 
-    def convolution(x, filters, stride, index):
+    def convolution(x, filters, index):
         if shape.padding == "periodic" and shape.kernel > 1:
             x = Wrap(shape.kernel // 2, dtype=precision, name=f"wrap_{index}")(x)
         return layers.Conv3D(
-            filters, shape.kernel, strides=stride, padding="valid" if shape.padding == "periodic" else "same",
+            filters, shape.kernel, padding="valid" if shape.padding == "periodic" else "same",
             activation=shape.activation, kernel_initializer=weights(keras.initializers.HeNormal), dtype=precision,
             name=f"convolution_{index}",
         )(x)  # fmt: skip
 
     pool = layers.MaxPooling3D if shape.pooling == "max" else layers.AveragePooling3D
     inputs = keras.Input((shape.size,) * 3 + (shape.channels,), name="volume")
-    x = Standardise(shape.transform, mean, std, dtype=precision, name="standardise")(inputs)
+    x = Standardise(shape.coarsen, shape.transform, mean, std, dtype=precision, name="standardise")(inputs)
     for index, filters in enumerate(shape.filters):
-        x = convolution(x, filters, shape.stem if index == 0 else 1, index)
+        x = convolution(x, filters, index)
         x = pool(2, dtype=precision, name=f"pool_{index}")(x)
     if shape.readout == "flatten":
         x = layers.Flatten(dtype=precision)(x)
@@ -130,6 +130,19 @@ def build(
         if shape.dropout:
             x = layers.Dropout(shape.dropout, seed=next(seeds), dtype=precision, name=f"dropout_{index}")(x)
     x = layers.Dense(
-        2 * len(location), kernel_initializer=weights(keras.initializers.GlorotNormal), dtype="float32", name="out"
+        2 * len(location),
+        kernel_initializer=keras.initializers.RandomNormal(stddev=1e-3, seed=next(seeds)),
+        dtype="float32",
+        name="out",
     )(x)
     return keras.Model(inputs, GaussianHead(location, scale, name="estimate")(x), name="cnn3d")
+
+
+def input_statistics(shape: CNN3D, samples) -> tuple[float, float]:
+    """Mean and standard deviation of raw samples (n, x, y, z, channel) after coarsening and transform."""
+    import numpy as np
+
+    from tenfold.emulators.layers import Standardise
+
+    values = np.asarray(Standardise(shape.coarsen, shape.transform)(samples))
+    return float(values.mean(dtype=np.float64)), float(values.std(dtype=np.float64))

@@ -4,38 +4,44 @@ import keras
 from keras import ops
 
 TRANSFORMS = ("log1p", "identity")
+ONE = 0.5413  # softplus(0.5413) = 1: an untrained network answers with the scatter of the training split
 
 
 @keras.saving.register_keras_serializable("tenfold")
 class Standardise(keras.layers.Layer):
-    """Raw values in, numbers of order one out: (transform(x) − mean) / std.
+    """Raw values in, numbers of order one out: (transform(sum over blocks) − mean) / std.
 
     Parameters
     ----------
+    coarsen
+        Cells per side of the blocks that are summed into one cell; 1 sums nothing.
     transform
-        ``"log1p"`` for counts and 1 + δ (values above −1), ``"identity"`` for fields that may fall below −1.
+        ``"log1p"`` for counts (values above −1), ``"identity"`` for fields that may fall below −1.
     mean, std
-        Mean and standard deviation of the transformed values over the training split.
+        Mean and standard deviation of the transformed values over training samples.
     """
 
-    def __init__(self, transform: str = "log1p", mean: float = 0.0, std: float = 1.0, **kwargs):
+    def __init__(self, coarsen: int = 1, transform: str = "log1p", mean: float = 0.0, std: float = 1.0, **kwargs):
         super().__init__(**kwargs)
         if transform not in TRANSFORMS:
             raise ValueError(f"transform: {transform!r} is none of {', '.join(TRANSFORMS)}")
         if not std > 0:
             raise ValueError(f"std: found {std}, must be above 0: the training volumes are constant")
-        self.transform, self.mean, self.std = transform, float(mean), float(std)
+        self.coarsen, self.transform, self.mean, self.std = int(coarsen), transform, float(mean), float(std)
 
     def call(self, x):
-        """Standardise x of any shape; integers are taken as they are."""
+        """Map (batch, x, y, z, channel) of any real type to coarser cells, standardised."""
         x = ops.cast(x, "float32")
+        if self.coarsen > 1:
+            x = ops.average_pool(x, self.coarsen, self.coarsen) * float(self.coarsen**3)
         if self.transform == "log1p":
             x = ops.log1p(x)
         return ops.cast((x - self.mean) / self.std, self.compute_dtype)
 
     def get_config(self):
         """Return what the layer is built from."""
-        return {**super().get_config(), "transform": self.transform, "mean": self.mean, "std": self.std}
+        own = {name: getattr(self, name) for name in ("coarsen", "transform", "mean", "std")}
+        return {**super().get_config(), **own}
 
 
 @keras.saving.register_keras_serializable("tenfold")
@@ -80,7 +86,7 @@ class GaussianHead(keras.layers.Layer):
         x = ops.reshape(ops.cast(x, "float32"), (-1, len(self.scale), 2))
         scale = ops.convert_to_tensor(self.scale, dtype="float32")
         mean = ops.convert_to_tensor(self.location, dtype="float32") + scale * x[..., 0]
-        sigma = scale * (ops.softplus(x[..., 1]) + 1e-3)
+        sigma = scale * (ops.softplus(x[..., 1] + ONE) + 1e-3)
         return ops.stack([mean, sigma], axis=-1)
 
     def get_config(self):

@@ -95,10 +95,7 @@ class Ranks:
 
     def barrier(self) -> None:
         """Wait until every rank has come here."""
-        if self.size > 1:
-            import horovod.tensorflow as hvd
-
-            hvd.barrier()
+        self.gather(np.zeros(1, np.int32))
 
     def abort(self, status: int) -> None:
         """End every rank at once with this status: for an error that only this rank may have met."""
@@ -140,15 +137,15 @@ def launch(environment: Mapping[str, str] | None = None) -> Ranks:
         )
     if hvd.rank() != rank:
         raise RanksError(f"{launcher} calls this rank {rank}, but MPI calls it {hvd.rank()}.")
-    return Ranks(size=size, rank=rank, local_size=hvd.local_size(), local_rank=hvd.local_rank())
+    ranks = Ranks(size=size, rank=rank, local_size=hvd.local_size(), local_rank=hvd.local_rank())
+    _share_cores(ranks)
+    return ranks
 
 
-def share_cores(ranks: Ranks) -> int:
-    """Give this rank its share of the cores it may run on, before TensorFlow starts; returns the number of threads."""
+def _share_cores(ranks: Ranks) -> None:
+    """Give this rank its share of the cores it may run on; a lone rank has them all anyway."""
     import tensorflow as tf
 
-    cores = len(os.sched_getaffinity(0))
-    threads = max(1, cores // ranks.local_size)
+    threads = max(1, len(os.sched_getaffinity(0)) // ranks.local_size)
     tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(1 if threads == 1 else 2)
-    return threads
+    tf.config.threading.set_inter_op_parallelism_threads(min(threads, 2))

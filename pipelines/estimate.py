@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from tenfold.emulators.averaging import MovingAverage
-from tenfold.emulators.cnn3d import CNN3D, build
+from tenfold.emulators.cnn3d import CNN3D, build, input_statistics
+from tenfold.emulators.initialisation import calibrate
 from tenfold.emulators.losses import gaussian_nll
 from tenfold.emulators.state import State
 from tenfold.emulators.symmetries import augment
@@ -18,16 +19,19 @@ from tenfold.emulators.training import Means, Position, Training, optimizer, reg
 from tenfold.hpc import checkpoints
 from tenfold.hpc.order import batches, steps_per_epoch
 from tenfold.hpc.progress import progress
-from tenfold.hpc.ranks import Ranks, share_cores
+from tenfold.hpc.ranks import Ranks
 from tenfold.hpc.signals import StopRequest
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.estimator import Estimator
 from tenfold.pipelines.feed import Feed
 from tenfold.pipelines.run_folder import RunFolder, versions
-from tenfold.pipelines.shards import Manifest, Shards
+from tenfold.pipelines.shards import Shards
 from tenfold.pipelines.tensorboard import Board
 
 log = logging.getLogger("tenfold")
+
+CALIBRATION = 32
+"""Training records that the first weights are fitted to."""
 
 STOP_STEPS = 8
 """Ranks agree on whether they were asked to stop once in so many steps."""
@@ -62,7 +66,7 @@ class EstimatorTraining:
         self.data, self.folder, self.training, self.ranks, self.views = data, folder, training, ranks, views
         self.shape = network
         self.scale = np.array(data.manifest.parameter_std, dtype=np.float32)
-        self.network = build_for(data.manifest, network, training)
+        self.network = build_for(data, network, training)
         self.records = data.split("train")
         self.steps = steps_per_epoch(len(self.records), training.global_batch)
         self.optimizer = optimizer(training, self.steps)
@@ -254,26 +258,30 @@ class EstimatorTraining:
         self.ranks.barrier()
 
 
-def build_for(manifest: Manifest, shape: CNN3D, training: Training):
-    """Build the network for data described by a manifest, or say what does not fit."""
-    found = tuple(manifest.shape)
-    wanted = (shape.size,) * 3 + (shape.channels,)
+def build_for(data: Shards, shape: CNN3D, training: Training):
+    """Build the network for data, its first weights fitted to a few training records; say what does not fit."""
+    manifest = data.manifest
+    found, wanted = tuple(manifest.shape), (shape.size,) * 3 + (shape.channels,)
     if found != wanted:
         raise InputError(
             f"the data hold volumes of shape {found}, the network takes {wanted}: "
             f"--set network.size={found[0]} --set network.channels={found[-1]}, or another --preset"
         )
-    statistics = manifest.log1p if shape.transform == "log1p" else manifest.value
-    if training.shifts and not manifest.periodic:
-        raise InputError("the data hold pieces of boxes, which are not periodic: --set training.shifts=false")
-    if statistics is None:
+    if shape.transform == "log1p" and manifest.log1p is None:
         raise InputError(
             "the data hold values of −1 or below, which log1p is not defined for: --set network.transform=identity"
         )
-    return build(
-        shape, location=manifest.parameter_mean, scale=manifest.parameter_std, mean=statistics.mean,
-        std=statistics.std, seed=training.seed, precision=training.precision,
+    if training.shifts and not manifest.periodic:
+        raise InputError("the data hold pieces of boxes, which are not periodic: --set training.shifts=false")
+    records = data.split("train")
+    samples = data.read(records[:: max(1, len(records) // CALIBRATION)][:CALIBRATION])
+    mean, std = input_statistics(shape, samples)
+    network = build(
+        shape, location=manifest.parameter_mean, scale=manifest.parameter_std, mean=mean, std=std,
+        seed=training.seed, precision=training.precision,
     )  # fmt: skip
+    calibrate(network, samples)
+    return network
 
 
 def train_estimator(
@@ -313,7 +321,6 @@ def train_estimator(
     if resume and (out / "run.json").exists() and folder.read_config().get("training") == _plain(asdict(training)):
         log.info("%s has finished already", out)
         return folder
-    share_cores(ranks)
     with Shards.open(data) as shards:
         if not len(shards.split("train")):
             raise InputError(f"{data}: no simulation is in the training split; ingest more, or change the fractions")

@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from tenfold.emulators.cnn3d import CNN3D, build
+from tenfold.emulators.cnn3d import CNN3D, build, input_statistics
+from tenfold.emulators.initialisation import calibrate
 from tenfold.pipelines.config import load
 
 SMALL = CNN3D(size=8, filters=(4, 8), dense=(8,))
@@ -69,3 +70,23 @@ def test_saved_and_loaded_it_answers_the_same(tmp_path):
 def test_shapes_that_cannot_be_built_are_refused(change, said):
     with pytest.raises(ValueError, match=said):
         CNN3D(**{"size": 8, "filters": (4, 8), **change})
+
+
+def test_coarsening_sums_counts_before_the_logarithm():
+    shape = CNN3D(size=8, coarsen=2, filters=(4,), dense=(8,))
+    counts = np.random.default_rng(4).poisson(1, (3, 8, 8, 8, 1)).astype(np.int16)
+    coarse = counts.reshape(3, 4, 2, 4, 2, 4, 2, 1).sum((2, 4, 6))
+    mean, std = input_statistics(shape, counts)
+    np.testing.assert_allclose([mean, std], [np.log1p(coarse).mean(), np.log1p(coarse).std()], rtol=1e-5)
+
+
+def test_calibrated_units_begin_with_mean_0_and_variance_1():
+    shape = CNN3D(size=8, filters=(4, 8), readout="global", dense=(8,), activation="linear")
+    network = build(shape, location=[0.0], scale=[1.0], seed=5)
+    counts = np.random.default_rng(4).poisson(1, (16, 8, 8, 8, 1)).astype(np.int16)
+    calibrate(network, counts)
+    for name in ("convolution_0", "convolution_1", "dense_0"):
+        units = np.asarray(keras.Model(network.input, network.get_layer(name).output)(counts))
+        axes = tuple(range(units.ndim - 1))
+        np.testing.assert_allclose(units.mean(axes), 0, atol=1e-3)
+        np.testing.assert_allclose(units.std(axes), 1, rtol=1e-2)
