@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from tenfold.hpc.isolated import Died, isolated
 from tenfold.hpc.progress import progress
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files import replacing
@@ -19,6 +20,8 @@ from tenfold.pipelines.readers.volume import Layout, Stated, UnusableFileError
 
 _NO_DATA = {".csv", ".json", ".log", ".md", ".txt", ".yaml", ".yml"}
 _LARGEST_RECORD = 2**32 - 1
+LONGEST_LOOK_S = 300.0
+"""A file whose header takes longer to read is set aside [s]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,11 +83,12 @@ def look(sources: Sequence[SourceFile], config: Ingest) -> tuple[list[Header], l
         bad.append(header.file.quarantined(UnusableFileError(header.file.path, key, reason)))
 
     with progress("Looking at files", total=len(sources), unit="file") as advance:
-        for source in sources:
-            try:
-                headers.append(_header(source, config))
-            except UnusableFileError as error:
-                bad.append(source.quarantined(error))
+        # HDF5 itself may crash or go round for ever in a damaged file, and must not take the run with it.
+        asked = [(source, config) for source in sources]
+        for source, found in zip(sources, isolated(_header, asked, LONGEST_LOOK_S), strict=True):
+            if isinstance(found, Died):
+                found = source.quarantined(UnusableFileError(source.path, "", f"damaged: reading it {found.reason}"))
+            (headers if isinstance(found, Header) else bad).append(found)
             advance(1)
     if headers:
         usual, number = Counter(header.layout for header in headers).most_common(1)[0]
@@ -101,7 +105,15 @@ def look(sources: Sequence[SourceFile], config: Ingest) -> tuple[list[Header], l
     return headers, bad
 
 
-def _header(source: SourceFile, config: Ingest) -> Header:
+def _header(asked: tuple[SourceFile, Ingest]) -> Header | Quarantined:
+    source, config = asked
+    try:
+        return _read_header(source, config)
+    except UnusableFileError as error:
+        return source.quarantined(error)
+
+
+def _read_header(source: SourceFile, config: Ingest) -> Header:
     count, volume = 0, None
     for volume in volumes(source.path, source.stated):
         count += 1

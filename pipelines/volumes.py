@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tenfold.hpc.cluster import completed
+from tenfold.hpc.cluster import WorkerDiedError, completed
 from tenfold.hpc.progress import progress
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files import writable
@@ -93,6 +93,10 @@ def ingest_volumes(paths: Iterable[Path | str], out: Path | str, config: Ingest)
             for number, packed in completed(pack, plan, config.processes):
                 shards[number] = packed
                 advance(1)
+    except WorkerDiedError as error:
+        files = plan[error.position].files
+        names = f"{files[0].path} … {files[-1].path.name}" if len(files) > 1 else str(files[0].path)
+        raise InputError(f"Packing {names}: {error}. Is there memory enough? Is one of them damaged?") from error
     except OSError as error:
         raise InputError(f"{out}: a shard could not be written ({error}). Make room, then run again.") from error
     for stale in sorted(out.glob("shard_*.h5"))[len(plan) :]:

@@ -1,5 +1,6 @@
 """NumPy's own files: a volume (N, N, N) or (N, N, N, C); parameters from a table."""
 
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
             header = np.lib.format.read_array_header_1_0 if version[0] == 1 else np.lib.format.read_array_header_2_0
             shape, fortran, dtype = header(file)
             start = file.tell()
-    except (OSError, ValueError, SyntaxError) as error:
+    except (OSError, ValueError, SyntaxError, TypeError, tokenize.TokenError) as error:
         raise UnusableFileError(path, "", f"not a whole NPY file ({error})") from error
     full = shape if len(shape) == 4 else (*shape, 1)
     check_array(full, dtype, stated.largest_gib, path, "")

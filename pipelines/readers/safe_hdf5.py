@@ -18,6 +18,8 @@ from tenfold.pipelines.readers.volume import UnusableFileError
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _MOST_OBJECTS = 100_000
 _LARGEST_LIST = 2**20
+# What h5py was seen to raise on files with flipped bits: an impossible type or name shows in NumPy or Python first.
+_DAMAGE = (OSError, RuntimeError, LookupError, ValueError, TypeError, ArithmeticError, NotImplementedError)
 
 
 @contextlib.contextmanager
@@ -39,7 +41,7 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
         raise UnusableFileError(path, "", "empty file")
     try:
         file = h5py.File(path, "r")
-    except OSError as error:
+    except _DAMAGE as error:
         raise UnusableFileError(path, "", f"not a whole HDF5 file, truncated or damaged ({_short(error)})") from error
     with file:
         try:
@@ -47,12 +49,12 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
             yield file
         except UnusableFileError:
             raise
-        except (OSError, RuntimeError, KeyError) as error:
+        except _DAMAGE as error:
             raise UnusableFileError(path, "", f"damaged: HDF5 could not read it ({_short(error)})") from error
 
 
 def _short(error: Exception) -> str:
-    return str(error).strip("'\"").splitlines()[0][:200]
+    return (str(error).strip("'\"").splitlines() or [type(error).__name__])[0][:200]
 
 
 def _look_through(file: h5py.File, path: Path) -> None:

@@ -1,0 +1,25 @@
+import os
+import signal
+
+import pytest
+
+from tenfold.hpc.cluster import WorkerDiedError, completed
+
+
+def squared(number: int) -> int:
+    if number < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number**2
+
+
+def test_one_process_is_this_one():
+    assert dict(completed(lambda number: (os.getpid(), number), [3, 4], processes=1)) == {
+        0: (os.getpid(), 3),
+        1: (os.getpid(), 4),
+    }
+
+
+def test_an_item_that_kills_its_process_twice_is_named():
+    with pytest.raises(WorkerDiedError, match="item 1 died") as caught:
+        list(completed(squared, [1, -2], processes=2))
+    assert caught.value.position == 1
