@@ -24,26 +24,27 @@ esac
 
 
 @pytest.fixture
-def submit(slurm, tmp_path):
-    """Submit the script for a study in tmp_path/study, where a stand-in plays tenfold."""
+def clone(tmp_path):
+    """A clone with an environment that holds nothing; activating it puts its programs first."""
     scripts = tmp_path / "clone" / ".venv" / "bin"
     scripts.mkdir(parents=True)
-    (scripts / "tenfold").write_text(STAND_IN)
-    (scripts / "tenfold").chmod(0o755)
     (scripts / "activate").write_text(f"PATH={scripts}:$PATH\n")
-    (tmp_path / "study").mkdir()
+    return tmp_path / "clone"
+
+
+@pytest.fixture
+def submit(slurm, tmp_path, clone):
+    """Submit the script for a study in tmp_path/study, where a stand-in plays tenfold."""
+    program = clone / ".venv" / "bin" / "tenfold"
+    program.write_text(STAND_IN)
+    program.chmod(0o755)
+    study = tmp_path / "study"
+    study.mkdir()
 
     def submit(**variables: str) -> str:
-        variables = {
-            "TENFOLD": str(scripts.parents[1]),
-            "STUDY": str(tmp_path / "study"),
-            "SETTINGS": "--preset demo",
-            "FAILING": "",
-            "SLOW": "",
-            "DEAF": "",
-        } | variables
-        exports = ",".join(f"{key}={value}" for key, value in variables.items())
-        return slurm.submit(f"--export=ALL,{exports}", "--cpus-per-task=2", f"--output={tmp_path}/log", SCRIPT)
+        asked = {"TENFOLD": str(clone), "STUDY": str(study), "SETTINGS": "--preset demo"}
+        asked |= {"FAILING": "", "SLOW": "", "DEAF": ""} | variables
+        return slurm.submit("--cpus-per-task=2", f"--output={tmp_path}/log", SCRIPT, variables=asked)
 
     return submit
 
@@ -119,3 +120,31 @@ def test_a_job_does_not_requeue_itself_for_ever(slurm, submit, tmp_path):
     ended = slurm.ended(job)
     assert (ended["JobState"], ended["ExitCode"]) == ("FAILED", "75:0")
     assert "submit it again" in slurm.log(job)
+
+
+TINY = """
+simulation: {count: 16, particles: 16, grid: 16, mesh_factor: 1, box_mpc_h: 64.0, redshifts: [0.0]}
+ingest: {cut: 2, fractions: [0.5, 0.25, 0.25]}
+network: {size: 8, filters: [4, 8], dense: [8]}
+training: {epochs: 40, global_batch: 8, checkpoint_steps: 8}
+"""
+
+
+@pytest.mark.ranks
+def test_a_study_requeued_in_mid_training_ends_with_a_report(slurm, tmp_path, clone):
+    study = tmp_path / "study"  # of the real tenfold: the empty clone hides none of what is on PATH
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    variables = {"TENFOLD": str(clone), "STUDY": str(study), "SETTINGS": f"--config {tmp_path}/tiny.yaml"}
+    variables["NULL_CONTROL"] = "no"
+    job = slurm.submit("--cpus-per-task=1", f"--output={tmp_path}/log", SCRIPT, variables=variables)
+    checkpoints = study / "estimator" / "checkpoints"
+    slurm.until(job, lambda: any(checkpoints.glob("step-*")), timeout_s=600)
+    slurm.run("scontrol", "requeue", job)
+    back_at_once(slurm, job)
+    ended = slurm.ended(job, timeout_s=600)
+    log = slurm.log(job)
+    assert (ended["JobState"], ended["Restarts"]) == ("COMPLETED", "1"), log
+    assert "Resuming at epoch" in log
+    history = (study / "estimator" / "history.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in history] == ["epoch", *(str(epoch + 1) for epoch in range(40))]
+    assert (study / "report.html").is_file()
