@@ -46,7 +46,7 @@ class Ingest:
     largest_gib: float = 16.0
     """Largest volume that is believed [GiB]."""
     processes: int = 2
-    """Dask worker processes."""
+    """Dask worker processes, at most: one does without Dask, and few data are not worth two."""
 
     def __post_init__(self):
         """Refuse what cannot be done."""

@@ -19,6 +19,7 @@ from tenfold.pipelines.readers.formats import volumes
 from tenfold.pipelines.readers.volume import Layout, Stated, UnusableFileError, Volume
 
 VERSION = 1
+_LARGEST_COUNT = 2**16
 
 # Records of some size begin on a page of memory: they are copied faster from there.
 _ALIGNED = {"alignment_threshold": 2**16, "alignment_interval": 4096}
@@ -35,16 +36,17 @@ class Moments:
     high: float = -math.inf
 
     @classmethod
-    def of(cls, values: np.ndarray) -> Self:
-        """Moments of an array, summed in double precision."""
-        values = values.astype(np.float64)
-        mean = values.mean()
+    def of(cls, values: np.ndarray, times: np.ndarray | None = None) -> Self:
+        """Moments of an array, summed in double precision; `times` says how often each value is there."""
+        apart = values.reshape(-1).astype(np.float64)
+        mean = np.average(apart, weights=times)
+        apart -= mean
         return cls(
-            count=values.size,
+            count=values.size if times is None else int(times.sum()),
             mean=float(mean),
             low=float(values.min()),
             high=float(values.max()),
-            squares=float(np.square(values - mean).sum()),
+            squares=float(np.einsum("i,i->", apart, apart) if times is None else times @ apart**2),
         )
 
     def __add__(self, other: Self) -> Self:
@@ -204,9 +206,10 @@ def _pack_file(source: SourceFile, packing: Packing, records: h5py.Dataset, chec
                 records.resize(len(records) + max(1, packing.cut**3), axis=0)
             records[len(checksums)] = record
             checksums.append(zlib.crc32(record.reshape(-1).view(np.uint8)))
-            value += Moments.of(record)
+            values, times = _distinct(record)
+            value += Moments.of(values, times)
             if value.low > -1:
-                log1p += Moments.of(np.log1p(record, dtype=np.result_type(record.dtype, np.float32)))
+                log1p += Moments.of(np.log1p(values, dtype=np.result_type(values.dtype, np.float32)), times)
     if volume is None:
         raise UnusableFileError(source.path, "", "holds no volume")
     return PackedFile(
@@ -221,6 +224,15 @@ def _pack_file(source: SourceFile, packing: Packing, records: h5py.Dataset, chec
         value=value,
         log1p=log1p if value.low > -1 else None,
     )
+
+
+def _distinct(record: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """The values of a record, or, of counts, the few different ones and how often each is there."""
+    if record.dtype.kind == "f" or record.min() < 0 or record.max() > _LARGEST_COUNT:
+        return record, None
+    times = np.bincount(record.reshape(-1))
+    values = np.flatnonzero(times)
+    return values, times[values]
 
 
 def _records(volume: Volume, cut: int) -> Iterator[np.ndarray]:

@@ -18,6 +18,9 @@ from tenfold.pipelines.packing import Moments, Packed, Packing, SourceFile, pack
 from tenfold.pipelines.sources import Header, find_sources, judge, look, write_quarantine
 from tenfold.pipelines.splits import split_simulations
 
+WORTH_A_PROCESS = 2**29
+"""A Dask worker takes about as long to start as to pack so many bytes."""
+
 __all__ = ["Ingest", "IngestSize", "IngestSummary", "estimate_size", "ingest_volumes"]
 
 
@@ -90,7 +93,8 @@ def ingest_volumes(paths: Iterable[Path | str], out: Path | str, config: Ingest)
     shards: dict[int, Packed] = {}
     try:
         with progress("Packing", total=len(plan), unit="shard") as advance:
-            for number, packed in completed(pack, plan, config.processes):
+            worth = 1 + sum(header.file.bytes for header in headers) // WORTH_A_PROCESS
+            for number, packed in completed(pack, plan, min(config.processes, worth)):
                 shards[number] = packed
                 advance(1)
     except WorkerDiedError as error:
