@@ -1,5 +1,6 @@
 """Volumes of many simulations into shards that training reads: looked at, cut, packed, split by simulation."""
 
+import logging
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from tenfold.pipelines.manifest import Manifest, Quarantined, ShardEntry, Simula
 from tenfold.pipelines.packing import Moments, Packed, Packing, SourceFile, pack
 from tenfold.pipelines.sources import Header, find_sources, judge, look, write_quarantine
 from tenfold.pipelines.splits import split_simulations
+
+log = logging.getLogger("tenfold")
 
 WORTH_A_PROCESS = 2**29
 """A Dask worker takes about as long to start as to pack so many bytes."""
@@ -109,7 +112,9 @@ def ingest_volumes(paths: Iterable[Path | str], out: Path | str, config: Ingest)
     bad += [each for shard in in_order for each in shard.quarantined]
     judge(bad, len(sources), out, config)
     manifest = _manifest(plan, in_order, headers, bad, recorded, config)
-    write_quarantine(out, manifest.quarantined)
+    listed = write_quarantine(out, manifest.quarantined)
+    if manifest.quarantined:
+        log.warning("%d of %d files were set aside; %s says why", len(manifest.quarantined), len(sources), listed)
     manifest.write(out / "manifest.json")
     return _summary(out, manifest, sum(shard.made for shard in in_order))
 

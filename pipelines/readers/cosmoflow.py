@@ -47,7 +47,7 @@ def raw_volumes(path: Path, stated: Stated) -> Iterator[Volume]:
             key="full",
             shape=shape,
             dtype=full.dtype.newbyteorder("="),
-            parameters=stated.parameters or canonical(named, values.tolist(), path, "physPar"),
+            parameters=stated.parameters or canonical(named, values.tolist(), path, "namePar/physPar"),
             varied=tuple(text(name) for name in np.atleast_1d(file.attrs["varied"])) if "varied" in file.attrs else (),
             redshifts=tuple(redshifts),
             box_mpc_h=None if box is None else float(box),
