@@ -4,6 +4,7 @@ import base64
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -83,13 +84,13 @@ def colour_bar() -> Picture:
         return _svg(figure, "Colour scale of the slices")
 
 
-def power(curves: Sequence[tuple[str, Mapping[str, Array]]], redshift: float) -> list[Picture]:
+def power(curves: Sequence[tuple[str, Mapping[str, Any]]], redshift: float) -> list[Picture]:
     """Show measured spectra over CAMB's, and their ratio to HMcode2020.
 
     Parameters
     ----------
     curves
-        (label, {k, modes, measured, linear, hmcode2020}) of every box shown; the theory may be missing.
+        (label, {k, modes, measured, shot_noise, linear, hmcode2020}) of every box shown; the theory may be missing.
     redshift
         Of all of them.
     """
@@ -105,6 +106,9 @@ def power(curves: Sequence[tuple[str, Mapping[str, Array]]], redshift: float) ->
                 top.plot(k, curve["hmcode2020"], color=colour, lw=0.9)
                 top.plot(k, curve["linear"], color=colour, lw=0.9, ls=":")
                 low.errorbar(k, measured / curve["hmcode2020"], error / curve["hmcode2020"], **dots)
+        noise = max(curve["shot_noise"] for _, curve in curves)
+        if noise > 0:
+            top.axhline(noise, color="#767676", lw=0.9, ls="--", label="shot noise V/N")
         top.set(xscale="log", yscale="log", xlabel="k [h/Mpc]", ylabel="P(k) [(Mpc/h)³]")
         top.set_title(f"z = {redshift:g}; solid HMcode2020, dotted linear", loc="left")
         top.legend()
@@ -124,13 +128,13 @@ def loss(history: Mapping[str, Array], title: str) -> Picture:
     with matplotlib.rc_context(STYLE):
         figure = Figure(PANEL, layout="constrained")
         axes = figure.subplots()
-        axes.plot(history["epoch"], history["loss"], color=SERIES[0], label="training (augmented)")
+        axes.plot(history["epoch"], history["loss"], color=SERIES[0], label="training")
         axes.plot(history["epoch"], history["validation_loss"], color=SERIES[1], ls="--", label="validation")
         settled = np.concatenate([history["loss"], history["validation_loss"]])
         settled = settled[np.isfinite(settled)]
         if len(settled) > 4:  # the first epochs' heights would flatten all that follows
             axes.set_ylim(settled.min() - 0.1, min(settled.max(), np.quantile(settled, 0.95) + 1) + 0.1)
-        axes.set(xlabel="epoch", ylabel="negative log-likelihood per parameter")
+        axes.set(xlabel="epoch", ylabel="negative log-likelihood")
         axes.set_title(title, loc="left")
         axes.legend()
         return _svg(figure, f"Loss of the training on {title}")
@@ -159,13 +163,15 @@ def pulls(name: str, true: Array, estimates: Mapping[str, Estimates], p: int) ->
         figure = Figure(PANEL, layout="constrained")
         axes = figure.subplots()
         edges = np.linspace(-4, 4, 25 if len(true) > 200 else 17)
+        top = 0.4
         for method, line in (("cnn", "-"), ("power_spectrum", "--")):
             pull = (estimates[method].mean[:, p] - true[:, p]) / estimates[method].sigma[:, p]
             density = np.histogram(np.clip(pull, -4, 4), edges)[0] / len(pull) / np.diff(edges)
+            top = max(top, density.max())
             axes.stairs(density, edges, color=COLOUR[method], ls=line, lw=1.4, label=LABEL[method])
         x = np.linspace(-4, 4, 200)
         axes.plot(x, norm.pdf(x), color="black", lw=0.8, label="unit Gaussian")
-        axes.set(xlabel=f"(estimated − true {symbol(name)}) / stated σ", ylabel="density", ylim=(0, None))
+        axes.set(xlabel=f"(estimated − true {symbol(name)}) / stated σ", ylabel="density", ylim=(0, 1.4 * top))
         axes.legend(loc="upper left")
         axes.set_xlim(-4, 4)
         return _svg(figure, f"{name}: errors over stated sigmas")

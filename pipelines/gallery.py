@@ -9,11 +9,16 @@ from numpy.typing import NDArray
 from tenfold.pipelines import figures
 from tenfold.pipelines.comparison import Comparison
 from tenfold.pipelines.cosmology import Cosmology
+from tenfold.pipelines.manifest import Manifest
 from tenfold.pipelines.report import Boxes
 from tenfold.pipelines.shards import Shards
 from tenfold.stats.power import overdensity, power_spectrum
 
-SHOWN = 4
+NOTE = (
+    "Power spectra of the same boxes, the window of the mass assignment divided out; shot noise and aliasing are left "
+    "in and lift the right-hand end. Error bars are a Gaussian field's scatter of one box, which is large at low k and "
+    "which nonlinear growth hands on to high k."
+)
 WINDOW = {"counts": 1, "particles": 2}  # order of the mass assignment by the shards' units: NGP counts, CIC particles
 
 
@@ -28,7 +33,8 @@ def show(simulations: Comparison, null: Comparison | None) -> tuple[Boxes, dict[
     Returns
     -------
     tuple
-        The pictures, and the numbers of the power spectra by simulation: k, modes, measured, linear and hmcode2020.
+        The pictures, and the numbers of the power spectra by simulation: k, modes, measured,
+        shot_noise, linear and hmcode2020.
     """
     rows = spanning(simulations.true)
     with Shards.open(simulations.data) as shards:
@@ -55,24 +61,28 @@ def show(simulations: Comparison, null: Comparison | None) -> tuple[Boxes, dict[
         twins = [figures.field_slice(twin, manifest.box_mpc_h, "Gaussian twin", depth=depth) for twin in twin_volumes]
     if manifest.box_mpc_h is None or is_delta:
         return Boxes(slices=slices, twins=twins), {}
-
-    curves = {}
-    entries = {entry.simulation: entry.parameters for entry in manifest.simulations}
     redshift = manifest.redshifts[0] if manifest.redshifts else 0.0
-    for row, delta in zip(rows, deltas, strict=True):
-        name = str(simulations.simulations[row])
-        spectrum = power_spectrum(delta, manifest.box_mpc_h, window_order=WINDOW.get(manifest.units, 0))
-        curves[name] = {"k": spectrum.k, "modes": spectrum.modes, "measured": spectrum.power}
-        if manifest.periodic:
-            curves[name] |= theory(entries[name], spectrum.k, redshift)
-    note = (
-        "Power spectra of the same boxes, the window of the mass assignment divided out, shot noise left in; error "
-        "bars are a Gaussian field's scatter of one box. Single boxes scatter about the theory most where modes are "
-        "few, and lack power where cells and force mesh no longer resolve it."
-    )
-    labelled = list(zip(titles, curves.values(), strict=True))
-    pictures = Boxes(slices=slices, twins=twins, power=figures.power(labelled, redshift), note=note)
-    return pictures, {name: {key: each.tolist() for key, each in curve.items()} for name, curve in curves.items()}
+    cosmologies = {entry.simulation: entry.parameters for entry in manifest.simulations}
+    names = [str(simulations.simulations[row]) for row in rows]
+    curves = [
+        _curve(volume, manifest, cosmologies[name] if manifest.periodic else None, redshift)
+        for volume, name in zip(volumes, names, strict=True)
+    ]
+    power = figures.power(list(zip(titles, curves, strict=True)), redshift)
+    numbers = {
+        name: {key: np.asarray(each).tolist() for key, each in curve.items()}
+        for name, curve in zip(names, curves, strict=True)
+    }
+    return Boxes(slices=slices, twins=twins, power=power, note=NOTE), numbers
+
+
+def _curve(volume: NDArray, manifest: Manifest, cosmology: dict[str, float] | None, redshift: float) -> dict[str, Any]:
+    """Measure P(k) of a volume of counts, beside CAMB's of a cosmology where one is given."""
+    window = WINDOW.get(manifest.units, 0)
+    particles = round(float(volume.sum(dtype=np.float64))) if window else None
+    found = power_spectrum(overdensity(volume), manifest.box_mpc_h or 1.0, window_order=window, particles=particles)
+    curve = {"k": found.k, "modes": found.modes, "measured": found.power, "shot_noise": found.shot_noise}
+    return curve | (theory(cosmology, found.k, redshift) if cosmology else {})
 
 
 def spanning(true: NDArray[np.float64]) -> list[int]:

@@ -23,7 +23,7 @@ SYMBOL = {
     "h": Markup("h"),
     "omega_b": Markup("Ω<sub>b</sub>"),
 }
-METHOD = {"cnn": "Network", "power_spectrum": "Power spectrum", "mean": "Mean of the training set"}
+METHOD = {"cnn": "Network", "power_spectrum": "Power spectrum", "mean": "Mean"}
 
 
 @dataclass(frozen=True, kw_only=True)

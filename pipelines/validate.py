@@ -98,7 +98,8 @@ def _environment(
         "ranks": record.get("ranks", 1),
         "wall_s": wall | {"validation": wall_s},
         "data": {name: one.manifest.fingerprint for name, one in trainings.items()},
-        "training": {key: record[key] for key in ("parameters", "views", "training", "network") if key in record},
+        "network": {"weights": record.get("parameters"), **record.get("network", {})},
+        "training": record.get("training", {}) | {"views": record.get("views", 1)},
     }
 
 
