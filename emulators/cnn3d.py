@@ -31,8 +31,8 @@ class CNN3D:
     """How a block halves the volume."""
     padding: Literal["same", "periodic"] = "same"
     """Zeros around the volume, or its opposite faces (for whole simulation boxes)."""
-    readout: Literal["flatten", "global"] = "flatten"
-    """What the dense layers see: every cell that is left, or mean and maximum over them."""
+    readout: Literal["flatten", "global", "scales"] = "flatten"
+    """What the dense layers see: every cell that is left, mean and maximum over them, or each block's means."""
     dense: tuple[int, ...] = (128, 64)
     """Units of the dense layers."""
     activation: str = "leaky_relu"
@@ -94,7 +94,7 @@ def build(
     import keras
     from keras import layers
 
-    from tenfold.emulators.layers import GaussianHead, Standardise, Wrap
+    from tenfold.emulators.layers import Affine, GaussianHead, Standardise, Wrap
 
     seeds = iter(range(seed * 1000, seed * 1000 + 1000))
 
@@ -113,15 +113,23 @@ def build(
     pool = layers.MaxPooling3D if shape.pooling == "max" else layers.AveragePooling3D
     inputs = keras.Input((shape.size,) * 3 + (shape.channels,), name="volume")
     x = Standardise(shape.coarsen, shape.transform, mean, std, dtype=precision, name="standardise")(inputs)
+    scales = []
     for index, filters in enumerate(shape.filters):
         x = convolution(x, filters, index)
+        scales.append(x)
         x = pool(2, dtype=precision, name=f"pool_{index}")(x)
     if shape.readout == "flatten":
         x = layers.Flatten(dtype=precision)(x)
-    else:
+    elif shape.readout == "global":
         x = layers.Concatenate(dtype=precision)(
             [layers.GlobalAveragePooling3D(dtype=precision)(x), layers.GlobalMaxPooling3D(dtype=precision)(x)]
         )
+    else:
+        x = layers.Concatenate(dtype="float32")(
+            [layers.GlobalAveragePooling3D(dtype="float32")(scale) for scale in [*scales, x]]
+        )
+    if shape.readout != "flatten":
+        x = Affine(dtype="float32", name="affine")(x)
     for index, units in enumerate(shape.dense):
         x = layers.Dense(
             units, activation=shape.activation, kernel_initializer=weights(keras.initializers.HeNormal),

@@ -7,6 +7,8 @@ normalisation does for a young network, but a sample's answer never depends on t
 import keras
 import numpy as np
 
+from tenfold.emulators.layers import Affine
+
 
 def calibrate(network: keras.Model, samples: np.ndarray) -> None:
     """Rescale the weights of every convolution and dense layer but the last, in place.
@@ -18,10 +20,10 @@ def calibrate(network: keras.Model, samples: np.ndarray) -> None:
     samples
         Raw inputs, shape (n, …). The same samples give the same weights.
     """
-    weighted = [layer for layer in network.layers if isinstance(layer, (keras.layers.Conv3D, keras.layers.Dense))]
-    for layer in weighted[:-1]:
-        incoming = keras.Model(network.inputs, layer.input).predict_on_batch(samples)
-        activation, layer.activation = layer.activation, keras.activations.linear
+    kinds = (keras.layers.Conv3D, keras.layers.Dense, Affine)
+    for layer in [layer for layer in network.layers if isinstance(layer, kinds)][:-1]:
+        incoming = keras.Model(network.input, layer.input)(samples)
+        activation, layer.activation = getattr(layer, "activation", None), keras.activations.linear
         units = np.asarray(keras.ops.convert_to_numpy(layer(incoming)), np.float64)
         layer.activation = activation
         axes = tuple(range(units.ndim - 1))

@@ -45,6 +45,24 @@ class Standardise(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("tenfold")
+class Affine(keras.layers.Layer):
+    """A scale and a shift per feature, both learnt: kernel · x + bias.
+
+    Means over a whole box differ by a few per cent from box to box; `tenfold.emulators.initialisation.calibrate` sets
+    this layer so that the dense layers behind it begin with those differences, not with what all boxes share.
+    """
+
+    def build(self, shape):
+        """Make one scale and one shift per feature."""
+        self.kernel = self.add_weight(shape=(shape[-1],), initializer="ones", name="kernel")
+        self.bias = self.add_weight(shape=(shape[-1],), initializer="zeros", name="bias")
+
+    def call(self, x):
+        """Map (batch, features) to the same shape."""
+        return x * self.kernel + self.bias
+
+
+@keras.saving.register_keras_serializable("tenfold")
 class Wrap(keras.layers.Layer):
     """Pad the three space axes of (batch, x, y, z, channel) periodically, as the simulated box is."""
 

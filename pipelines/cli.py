@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Annotated
@@ -103,6 +104,7 @@ def train_estimator_command(
 ) -> None:
     """A network that reads cosmological parameters off volumes, with uncertainties."""
     chosen = _load(file, preset, settings)
+    _load_tensorflow()
     if dry_run:
         from tenfold.pipelines.description import describe_training
 
@@ -113,7 +115,8 @@ def train_estimator_command(
     ranks = launch()
     _log(ranks.first)
     try:
-        from tenfold.pipelines.estimate import Stopped, train_estimator
+        from tenfold.pipelines.estimate import train_estimator
+        from tenfold.pipelines.estimator_training import Stopped
 
         try:
             folder = train_estimator(
@@ -142,6 +145,7 @@ def validate(
     ] = None,
 ) -> None:
     """Hold a trained estimator against the truth, the power spectrum and the mean; write report.html."""
+    _load_tensorflow()
     from tenfold.pipelines.validate import validate
 
     console.print(f"Report: {validate(run, null, out)}", soft_wrap=True)
@@ -158,6 +162,7 @@ def run_cosmology_command(
 ) -> None:
     """Simulate, ingest, train on MPI ranks, and prove it against the power spectrum."""
     chosen = _load(file, preset, settings)
+    _load_tensorflow()
     if dry_run:
         from tenfold.pipelines.description import describe_run
 
@@ -207,6 +212,22 @@ def _log(show: bool = True) -> None:
     logger = logging.getLogger("tenfold")
     logger.handlers[:] = [handler]
     logger.setLevel(logging.INFO if show else logging.WARNING)
+
+
+def _load_tensorflow() -> None:
+    """Load TensorFlow without the greetings it writes past every log level; they are kept for an import that fails."""
+    with tempfile.TemporaryFile() as greetings:
+        stderr = os.dup(2)
+        os.dup2(greetings.fileno(), 2)
+        try:
+            import keras  # noqa: F401
+        except BaseException:
+            greetings.seek(0)
+            os.write(stderr, greetings.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
 
 
 def _tell(error: BaseException, prefix: str = "") -> None:

@@ -37,7 +37,7 @@ def describe_training(config: CosmologyRun, data: Path | None) -> Group:
                         scale=[(b - a) / 12**0.5 for a, b in zip(low, high, strict=True)])  # fmt: skip
         size = []
     else:
-        from tenfold.pipelines.estimate import build_for
+        from tenfold.pipelines.estimator_training import build_for
         from tenfold.pipelines.shards import Shards
 
         with Shards.open(data) as shards:

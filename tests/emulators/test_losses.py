@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tenfold.emulators.losses import gaussian_nll, squared_error
+from tenfold.emulators.losses import gaussian_nll
 
 
 def _estimate(mean, sigma):
@@ -12,8 +12,18 @@ def _estimate(mean, sigma):
 def test_by_hand():
     loss = gaussian_nll(np.float32([[1.0, 3.0]]), _estimate([[0.0, 3.0]], [[1.0, 2.0]]), [1.0, 1.0])
     np.testing.assert_allclose(np.asarray(loss), [(0.5 + np.log(2)) / 2], rtol=1e-6)
-    error = squared_error(np.float32([[1.0, 3.0]]), _estimate([[0.0, 3.0]], [[1.0, 2.0]]), [0.5, 1.0])
-    np.testing.assert_allclose(np.asarray(error), [2.0], rtol=1e-6)
+
+
+def test_beta_1_gives_the_mean_the_gradient_of_a_squared_error():
+    import tensorflow as tf
+
+    truth = np.float32([[1.0], [-2.0]])
+    for sigma in (0.1, 3.0):
+        estimate = tf.Variable(_estimate([[0.5], [0.0]], [[sigma], [sigma]]))
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(gaussian_nll(truth, estimate, [1.0], beta=1.0))
+        slope = np.asarray(tape.gradient(loss, estimate))[..., 0]
+        np.testing.assert_allclose(slope, [[-0.5], [2.0]], rtol=1e-5)
 
 
 def test_least_at_the_true_scatter():
