@@ -15,6 +15,7 @@ import numpy as np
 
 from tenfold.pipelines.files import replacing
 from tenfold.pipelines.manifest import Quarantined
+from tenfold.pipelines.moments import Moments
 from tenfold.pipelines.readers.formats import volumes
 from tenfold.pipelines.readers.volume import Layout, Stated, UnusableFileError, Volume
 
@@ -23,49 +24,6 @@ _LARGEST_COUNT = 2**16
 
 # Records of some size begin on a page of memory: they are copied faster from there.
 _ALIGNED = {"alignment_threshold": 2**16, "alignment_interval": 4096}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Moments:
-    """Count, mean, sum of squared deviations, least and largest of numbers; those of two sets give those of both."""
-
-    count: int = 0
-    mean: float = 0.0
-    squares: float = 0.0
-    low: float = math.inf
-    high: float = -math.inf
-
-    @classmethod
-    def of(cls, values: np.ndarray, times: np.ndarray | None = None) -> Self:
-        """Moments of an array, summed in double precision; `times` says how often each value is there."""
-        apart = values.reshape(-1).astype(np.float64)
-        mean = np.average(apart, weights=times)
-        apart -= mean
-        return cls(
-            count=values.size if times is None else int(times.sum()),
-            mean=float(mean),
-            low=float(values.min()),
-            high=float(values.max()),
-            squares=float(np.einsum("i,i->", apart, apart) if times is None else times @ apart**2),
-        )
-
-    def __add__(self, other: Self) -> Self:
-        count = self.count + other.count
-        if not count:
-            return self
-        apart = other.mean - self.mean
-        return type(self)(
-            count=count,
-            mean=self.mean + apart * other.count / count,
-            squares=self.squares + other.squares + apart**2 * self.count * other.count / count,
-            low=min(self.low, other.low),
-            high=max(self.high, other.high),
-        )
-
-    @property
-    def std(self) -> float:
-        """Standard deviation."""
-        return math.sqrt(self.squares / self.count) if self.count else math.nan
 
 
 @dataclass(frozen=True, kw_only=True)

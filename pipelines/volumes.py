@@ -15,7 +15,8 @@ from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files import writable
 from tenfold.pipelines.ingest import Ingest
 from tenfold.pipelines.manifest import Manifest, Quarantined, ShardEntry, SimulationEntry, Statistics
-from tenfold.pipelines.packing import Moments, Packed, Packing, SourceFile, pack
+from tenfold.pipelines.moments import Moments
+from tenfold.pipelines.packing import Packed, Packing, SourceFile, pack
 from tenfold.pipelines.sources import Header, find_sources, judge, look, write_quarantine
 from tenfold.pipelines.splits import split_simulations
 

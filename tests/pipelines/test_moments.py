@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tenfold.pipelines.packing import Moments
+from tenfold.pipelines.moments import Moments
 
 
 @pytest.mark.parametrize("shift", [0.0, 1e6])
