@@ -24,6 +24,8 @@ METHODS = ("cnn", "power_spectrum", "mean")
 class Comparison:
     """Estimates of the test split by every method, and where they come from."""
 
+    run: Path
+    """Folder of the training."""
     names: tuple[str, ...]
     true: NDArray[np.float64]
     """(n, P) true parameters."""
@@ -80,6 +82,7 @@ def compare(run: Path, config: Baseline | None = None) -> Comparison:
     columns = features(spectra.power, spectra.mean)
     regression = fit(columns[: len(learn)], parameters, simulations, names, config)
     return Comparison(
+        run=folder.path,
         names=names,
         true=found["test_true"],
         records=test,
@@ -118,7 +121,7 @@ def score(comparison: Comparison, *, seed: int, draws: int) -> dict[str, Any]:
     Raises
     ------
     InputError
-        If the test split has fewer than two simulations.
+        If the test split has fewer than two simulations, or the network's estimates are not finite.
     """
     try:
         bootstrap = Bootstrap(comparison.simulations, seed=seed, draws=draws)
@@ -126,6 +129,12 @@ def score(comparison: Comparison, *, seed: int, draws: int) -> dict[str, Any]:
         raise InputError(f"{comparison.data}, test split: {error} Simulate more, or raise its fraction.") from error
     found: dict[str, Any] = {method: {} for method in METHODS}
     found |= {"ratio": {}, "ratio_to_mean": {}}
+    network = comparison.estimates["cnn"]
+    if not (np.isfinite(network.mean).all() and np.isfinite(network.sigma).all() and (network.sigma > 0).all()):
+        raise InputError(
+            f"{comparison.run}: the network's estimates are not finite, or a sigma is not positive: the training has "
+            "diverged. Train again with a lower training.learning_rate."
+        )
     for p, name in enumerate(comparison.names):
         true = comparison.true[:, p]
         for method in METHODS:

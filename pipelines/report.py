@@ -181,6 +181,7 @@ def setup(simulations: Comparison, null: Comparison | None) -> dict[str, Any]:
         "side": manifest.box_mpc_h,
         "periodic": manifest.periodic,
         "bins": len(simulations.spectra.k) * manifest.shape[3],
+        "mean_counts": bool(np.ptp(simulations.spectra.mean, axis=0).max() > 1e-6),
         "ranges": [
             (symbol(name), f"{one.low:.3g}", f"{one.high:.3g}")
             for name, one in zip(manifest.parameter_names, manifest.parameters, strict=True)

@@ -10,7 +10,7 @@ import pytest
 from tenfold.pipelines import figures
 from tenfold.pipelines.baseline import Baseline
 from tenfold.pipelines.boxes import write_box
-from tenfold.pipelines.comparison import compare
+from tenfold.pipelines.comparison import compare, score
 from tenfold.pipelines.cosmology import Cosmology
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.gallery import spanning
@@ -93,8 +93,8 @@ def test_metrics_hold_every_method_parameter_and_interval(proven):
             for name in NAMES:
                 found = metrics[block][method][name]
                 assert found["low"] <= found["rmse"] <= found["high"]
-                for score in ("bias", "chi2", "coverage_68", "coverage_95", "r2"):
-                    assert found[f"{score}_low"] <= found[score] <= found[f"{score}_high"]
+                for figure in ("bias", "chi2", "coverage_68", "coverage_95", "r2"):
+                    assert found[f"{figure}_low"] <= found[figure] <= found[f"{figure}_high"]
         for name in NAMES:
             ratio = metrics[block]["ratio"][name]
             ours, theirs = (metrics[block][method][name]["rmse"] for method in ("cnn", "power_spectrum"))
@@ -269,6 +269,12 @@ def test_an_unfinished_or_damaged_run_is_named(proven, tmp_path):
     (run / "predictions.npz").write_bytes(b"PK\x03\x04 cut short")
     with pytest.raises(InputError, match=r"predictions\.npz: cannot be read"):
         validate(run, baseline=QUICK)
+
+
+def test_a_diverged_training_is_named(proven, tmp_path):
+    run = copy_run(proven, tmp_path, test_mean=lambda mean: np.where(mean == mean.max(), np.nan, mean))
+    with pytest.raises(InputError, match="has diverged"):
+        score(compare(run, QUICK), seed=0, draws=200)
 
 
 def test_shards_moved_together_with_the_run_are_found(proven, tmp_path):
