@@ -163,10 +163,11 @@ def _check_keys(tree: Any, kind: type, path: tuple[str, ...], places: dict[tuple
             hint = f"; did you mean {near[0]}?" if near else ""
             where = f"in {'.'.join(path)}" if path else "at the top"
             raise InputError(
-                f"{_place(here, places)}{'.'.join(here)}: unknown key{hint} Valid {where}: {', '.join(fields)}"
+                f"{_place(here, places)}{'.'.join(here)}: unknown key{hint} (valid {where}: {', '.join(fields)})"
             )
-        if dataclasses.is_dataclass(fields[key]):
-            _check_keys(value, fields[key], here, places)
+        kind_of_key = fields[key]
+        if isinstance(kind_of_key, type) and dataclasses.is_dataclass(kind_of_key):
+            _check_keys(value, kind_of_key, here, places)
 
 
 def _place(path: tuple[str, ...], places: dict[tuple[str, ...], str]) -> str:

@@ -50,8 +50,9 @@ def describe_training(config: CosmologyRun, data: Path | None) -> Group:
             ("steps", f"{training.epochs} epochs of {steps} steps = {training.epochs * steps}"),
         ]
     layers = Table(title="Layers", title_justify="left", box=None, padding=(0, 2))
-    for column, justify in (("layer", "left"), ("output", "left"), ("parameters", "right")):
-        layers.add_column(column, justify=justify)
+    layers.add_column("layer")
+    layers.add_column("output")
+    layers.add_column("parameters", justify="right")
     for layer in network.layers:
         layers.add_row(layer.name, " × ".join(str(n) for n in layer.output.shape[1:]), f"{layer.count_params():,}")
     summary = table("Training", [

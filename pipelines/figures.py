@@ -23,7 +23,7 @@ MARKER = {"cnn": "o", "power_spectrum": "s", "mean": "D"}
 LABEL = {"cnn": "network", "power_spectrum": "power spectrum", "mean": "mean"}
 SERIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")
 SYMBOL = {"omega_m": r"\Omega_m", "sigma_8": r"\sigma_8", "n_s": "n_s", "h": "h", "omega_b": r"\Omega_b"}
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.titlesize": 9,
     "axes.linewidth": 0.6,

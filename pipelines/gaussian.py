@@ -38,7 +38,7 @@ def gaussian_twin(delta: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         modes = scipy.fft.rfftn(np.ascontiguousarray(channels[..., channel], np.float32), workers=1)
         power, _, _ = shell_sums(modes, flat)
         amplitude = np.sqrt(np.divide(power, noise, out=np.zeros_like(power), where=noise > 0))
-        twin[..., channel] = scipy.fft.irfftn(_scaled(white, amplitude), s=(side,) * 3, workers=1)
+        twin[..., channel] = np.asarray(scipy.fft.irfftn(_scaled(white, amplitude), s=(side,) * 3, workers=1))
     return twin.reshape(delta.shape)
 
 

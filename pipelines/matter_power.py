@@ -44,7 +44,7 @@ class TransferTable:
         m = _unit(omega_m_h2, self.omega_m_h2, "omega_m h²")
         b = _unit(omega_b_h2, self.omega_b_h2, "omega_b h²")
         ln_t = chebyshev.chebval(b, chebyshev.chebval(m, self.coefficients))
-        return self.x / sound_horizon(omega_m_h2, omega_b_h2), ln_t
+        return self.x / sound_horizon(omega_m_h2, omega_b_h2), np.asarray(ln_t)
 
 
 def nodes(omega_m_h2: tuple[float, float], omega_b_h2: tuple[float, float]) -> list[tuple[float, float]]:

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import h5py
 import hdf5plugin
@@ -163,7 +163,7 @@ def _pack_file(source: SourceFile, packing: Packing, records: h5py.Dataset, chec
             if len(checksums) == len(records):
                 records.resize(len(records) + max(1, packing.cut**3), axis=0)
             records[len(checksums)] = record
-            checksums.append(zlib.crc32(record.reshape(-1).view(np.uint8)))
+            checksums.append(zlib.crc32(record.reshape(-1).view(np.uint8).data))
             values, times = _distinct(record)
             value += Moments.of(values, times)
             if value.low > -1:
@@ -243,10 +243,10 @@ def _kept(packing: Packing) -> Packed | None:
         if known["bytes"] != file.bytes or "sha256" not in known or known["sha256"] != _sha256(file.path):
             return None
         known["mtime_ns"] = file.mtime_ns
-    moments = {"value": Moments, "log1p": Moments}
+    moments: dict[str, Any] = {"value": Moments, "log1p": Moments}
     return Packed(
         packed=tuple(
-            PackedFile(**{k: moments[k](**v) if k in moments and v is not None else v for k, v in each.items()})
+            PackedFile(**dict[str, Any]((k, moments[k](**v) if k in moments and v else v) for k, v in each.items()))
             for each in packed.values()
         ),
         quarantined=tuple(Quarantined(**each) for each in quarantined.values()),

@@ -14,7 +14,7 @@ import yaml
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files import replacing, writable
 
-HISTORY = ("epoch", "step", "loss", "validation_loss", "learning_rate", "seconds", "waiting")
+HISTORY: tuple[str, ...] = ("epoch", "step", "loss", "validation_loss", "learning_rate", "seconds", "waiting")
 PACKAGES = ("tenfold", "tensorflow", "keras", "horovod", "mpich", "h5py", "dask", "camb", "numpy", "scipy")
 
 
@@ -57,7 +57,7 @@ class RunFolder:
         path = self.path / "config.yaml"
         return yaml.safe_load(path.read_text()) if path.exists() else {}
 
-    def write_history(self, rows: list[dict[str, float]]) -> None:
+    def write_history(self, rows: list[dict[str, Any]]) -> None:
         """Write one row per epoch: columns `HISTORY`."""
         text = io.StringIO()
         writer = csv.DictWriter(text, HISTORY)
@@ -68,7 +68,7 @@ class RunFolder:
     def write_predictions(self, **arrays: np.ndarray) -> None:
         """Write predictions.npz."""
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, **arrays)
+        np.savez_compressed(buffer, allow_pickle=False, **arrays)
         self._write("predictions.npz", buffer.getvalue())
 
     def write_record(self, record: dict[str, Any]) -> None:

@@ -144,7 +144,7 @@ class Shards:
             out = self._buffers.take(shape, self._dtype)
         elif out.shape != shape or out.dtype != self._dtype or not out.flags.c_contiguous:
             raise ValueError(f"out: found {out.dtype} {out.shape}, valid is contiguous {self._dtype} {shape}")
-        rows = memoryview(out).cast("B") if indices.size else memoryview(b"")
+        rows = out.data.cast("B") if indices.size else memoryview(b"")
         for place, index in enumerate(indices.tolist()):
             shard, record = self._place(index)
             row = rows[place * self._bytes : (place + 1) * self._bytes]

@@ -88,7 +88,10 @@ def look(sources: Sequence[SourceFile], config: Ingest) -> tuple[list[Header], l
         for source, found in zip(sources, isolated(_header, asked, LONGEST_LOOK_S), strict=True):
             if isinstance(found, Died):
                 found = source.quarantined(UnusableFileError(source.path, "", f"damaged: reading it {found.reason}"))
-            (headers if isinstance(found, Header) else bad).append(found)
+            if isinstance(found, Header):
+                headers.append(found)
+            else:
+                bad.append(found)
             advance(1)
     if headers:
         usual, number = Counter(header.layout for header in headers).most_common(1)[0]

@@ -41,7 +41,7 @@ def split_simulations(simulations: Iterable[str], fractions: tuple[float, float,
         There are fewer simulations than wanted splits.
     """
     names = sorted(set(simulations))
-    wanted = [split for split, fraction in zip(SPLITS, fractions, strict=True) if fraction > 0]
+    wanted: list[Split] = [split for split, fraction in zip(SPLITS, fractions, strict=True) if fraction > 0]
     if len(names) < len(wanted):
         raise ValueError(f"{len(names)} simulations cannot be split into {', '.join(wanted)}: give at least one each")
     position = {name: _position(name, seed) for name in names}

@@ -102,7 +102,7 @@ def ingest_volumes(paths: Iterable[Path | str], out: Path | str, config: Ingest)
                 shards[number] = packed
                 advance(1)
     except WorkerDiedError as error:
-        files = plan[error.position].files
+        files: list[SourceFile] = list(plan[error.position].files)
         names = f"{files[0].path} … {files[-1].path.name}" if len(files) > 1 else str(files[0].path)
         raise InputError(f"Packing {names}: {error}. Is there memory enough? Is one of them damaged?") from error
     except OSError as error:

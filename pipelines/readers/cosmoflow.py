@@ -48,7 +48,9 @@ def raw_volumes(path: Path, stated: Stated) -> Iterator[Volume]:
             shape=shape,
             dtype=full.dtype.newbyteorder("="),
             parameters=stated.parameters or canonical(named, values.tolist(), path, "namePar/physPar"),
-            varied=tuple(text(name) for name in np.atleast_1d(file.attrs["varied"])) if "varied" in file.attrs else (),
+            varied=tuple(text(name) for name in np.atleast_1d(np.asarray(file.attrs["varied"])))
+            if "varied" in file.attrs
+            else (),
             redshifts=tuple(redshifts),
             box_mpc_h=None if box is None else float(box),
             periodic=True,
@@ -106,7 +108,7 @@ def _simulation(file: h5py.File, path: Path, stated: Stated) -> str:
 
 def _physical(row: dict[str, float], stated: Stated, path: Path) -> dict[str, float]:
     if all(-1 <= value <= 1 for value in row.values()):
-        own = {canonical_name(name): value for name, value in row.items()}
+        own = {str(canonical_name(name)): value for name, value in row.items()}
         if not set(own) <= set(stated.unit_ranges):
             reason = f"holds unit parameters in [-1, 1]: give unit_ranges of {', '.join(map(str, own))}, or a table"
             raise UnusableFileError(path, "y", reason)

@@ -42,7 +42,7 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
             reason = f"no cosmological parameters: neither attributes ({', '.join(PARAMETERS)}) nor a table"
             raise UnusableFileError(path, stated.key, reason)
         redshifts = about.get("redshifts", about.get("redshift", stated.redshifts))
-        redshifts = tuple(_number(z, "redshifts", path) for z in np.atleast_1d(redshifts))
+        redshifts = tuple(_number(z, "redshifts", path) for z in np.atleast_1d(np.asarray(redshifts)))
         if redshifts and len(redshifts) != shape[3]:
             raise UnusableFileError(path, stated.key, f"{len(redshifts)} redshifts for {shape[3]} channels")
         box = about.get("box_mpc_h", stated.box_mpc_h)

@@ -3,6 +3,7 @@
 import tokenize
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +28,7 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
             start = file.tell()
     except (OSError, ValueError, SyntaxError, TypeError, tokenize.TokenError) as error:
         raise UnusableFileError(path, "", f"not a whole NPY file ({error})") from error
-    full = shape if len(shape) == 4 else (*shape, 1)
+    full: Any = shape if len(shape) == 4 else (*shape, 1)
     check_array(full, dtype, stated.largest_gib, path, "")
     there, promised = path.stat().st_size - start, int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
     if there != promised:
