@@ -7,7 +7,6 @@ PYTHON ?= python3
 VENV := .venv
 BOOT := .uv
 export UV_PROJECT_ENVIRONMENT := $(VENV)
-export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .PHONY: demo test lint doctor lock benchmark clean
 

@@ -21,6 +21,8 @@ class CNN3D:
     """Channels of the input volume (redshifts)."""
     transform: Literal["log1p", "identity"] = "log1p"
     """What is done to a raw value first: log(1 + x) for counts, nothing for fields that fall below −1."""
+    moments: Literal[1, 2] = 1
+    """What is kept of each of those blocks: 1, the sum; 2, the sum of squares beside it (its inner clustering)."""
     filters: tuple[int, ...] = (16, 32, 64, 128)
     """Filters of each block; after each, the volume is halved per side."""
     kernel: int = 3
@@ -31,8 +33,8 @@ class CNN3D:
     """How a block halves the volume."""
     padding: Literal["same", "periodic"] = "same"
     """Zeros around the volume, or its opposite faces (for whole simulation boxes)."""
-    readout: Literal["flatten", "global", "scales"] = "flatten"
-    """What the dense layers see: every cell that is left, mean and maximum over them, or each block's means."""
+    readout: Literal["flatten", "global"] = "flatten"
+    """What the dense layers see: every cell that is left, or every block's means and the last one's maxima."""
     dense: tuple[int, ...] = (128, 64)
     """Units of the dense layers."""
     activation: str = "leaky_relu"
@@ -65,8 +67,8 @@ def build(
     *,
     location: Sequence[float],
     scale: Sequence[float],
-    mean: float = 0.0,
-    std: float = 1.0,
+    mean: Sequence[float] = (0.0,),
+    std: Sequence[float] = (1.0,),
     seed: int = 0,
     precision: str = "float32",
 ) -> "keras.Model":
@@ -79,7 +81,7 @@ def build(
     location, scale
         Mean and standard deviation of each of the P parameters over the training split, physical units.
     mean, std
-        Mean and standard deviation of the input after coarsening and transform (see `input_statistics`).
+        Mean and standard deviation of each channel after coarsening and transform (see `input_statistics`).
     seed
         Seed of the initial weights.
     precision
@@ -112,23 +114,19 @@ def build(
 
     pool = layers.MaxPooling3D if shape.pooling == "max" else layers.AveragePooling3D
     inputs = keras.Input((shape.size,) * 3 + (shape.channels,), name="volume")
-    x = Standardise(shape.coarsen, shape.transform, mean, std, dtype=precision, name="standardise")(inputs)
-    scales = []
+    x = Standardise(shape.coarsen, shape.moments, shape.transform, mean, std, dtype=precision, name="standardise")(
+        inputs
+    )
+    scales = [x]
     for index, filters in enumerate(shape.filters):
         x = convolution(x, filters, index)
         scales.append(x)
         x = pool(2, dtype=precision, name=f"pool_{index}")(x)
     if shape.readout == "flatten":
         x = layers.Flatten(dtype=precision)(x)
-    elif shape.readout == "global":
-        x = layers.Concatenate(dtype=precision)(
-            [layers.GlobalAveragePooling3D(dtype=precision)(x), layers.GlobalMaxPooling3D(dtype=precision)(x)]
-        )
     else:
-        x = layers.Concatenate(dtype="float32")(
-            [layers.GlobalAveragePooling3D(dtype="float32")(scale) for scale in [*scales, x]]
-        )
-    if shape.readout != "flatten":
+        means = [layers.GlobalAveragePooling3D(dtype="float32")(scale) for scale in [*scales, x]]
+        x = layers.Concatenate(dtype="float32")([*means, layers.GlobalMaxPooling3D(dtype="float32")(x)])
         x = Affine(dtype="float32", name="affine")(x)
     for index, units in enumerate(shape.dense):
         x = layers.Dense(
@@ -146,11 +144,11 @@ def build(
     return keras.Model(inputs, GaussianHead(location, scale, name="estimate")(x), name="cnn3d")
 
 
-def input_statistics(shape: CNN3D, samples) -> tuple[float, float]:
-    """Mean and standard deviation of raw samples (n, x, y, z, channel) after coarsening and transform."""
+def input_statistics(shape: CNN3D, samples) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation of each channel of raw samples (n, x, y, z, channel), coarsened and transformed."""
     import numpy as np
 
     from tenfold.emulators.layers import Standardise
 
-    values = np.asarray(Standardise(shape.coarsen, shape.transform)(samples))
-    return float(values.mean(dtype=np.float64)), float(values.std(dtype=np.float64))
+    values = np.asarray(Standardise(shape.coarsen, shape.moments, shape.transform)(samples), np.float64)
+    return values.mean(axis=(0, 1, 2, 3)).tolist(), values.std(axis=(0, 1, 2, 3)).tolist()

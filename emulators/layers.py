@@ -9,38 +9,46 @@ ONE = 0.5413  # softplus(0.5413) = 1: an untrained network answers with the scat
 
 @keras.saving.register_keras_serializable("tenfold")
 class Standardise(keras.layers.Layer):
-    """Raw values in, numbers of order one out: (transform(sum over blocks) − mean) / std.
+    """Raw values in, numbers of order one out: (transform(moment of a block) − mean) / std, per channel.
 
     Parameters
     ----------
     coarsen
-        Cells per side of the blocks that are summed into one cell; 1 sums nothing.
+        Cells per side of the blocks that become one cell; 1 leaves every cell its own block.
+    moments
+        1: the sum over a block. 2: the sum of squares as well, in further channels: how clustered a block is within.
     transform
         ``"log1p"`` for counts (values above −1), ``"identity"`` for fields that may fall below −1.
     mean, std
-        Mean and standard deviation of the transformed values over training samples.
+        Mean and standard deviation of each resulting channel over training samples; one number stands for all.
     """
 
-    def __init__(self, coarsen: int = 1, transform: str = "log1p", mean: float = 0.0, std: float = 1.0, **kwargs):
+    def __init__(self, coarsen: int = 1, moments: int = 1, transform: str = "log1p", mean=(0.0,), std=(1.0,), **kwargs):
         super().__init__(**kwargs)
         if transform not in TRANSFORMS:
             raise ValueError(f"transform: {transform!r} is none of {', '.join(TRANSFORMS)}")
-        if not std > 0:
-            raise ValueError(f"std: found {std}, must be above 0: the training volumes are constant")
-        self.coarsen, self.transform, self.mean, self.std = int(coarsen), transform, float(mean), float(std)
+        if moments not in (1, 2):
+            raise ValueError(f"moments: found {moments}, must be 1 or 2")
+        self.coarsen, self.moments, self.transform = int(coarsen), int(moments), transform
+        self.mean, self.std = [float(m) for m in mean], [float(s) for s in std]
+        if not all(s > 0 for s in self.std):
+            raise ValueError(f"std: found {self.std}, must be above 0: the training volumes are constant")
 
     def call(self, x):
-        """Map (batch, x, y, z, channel) of any real type to coarser cells, standardised."""
+        """Map (batch, x, y, z, channel) of any real type to coarser cells and ``moments`` times the channels."""
         x = ops.cast(x, "float32")
+        if self.moments == 2:
+            x = ops.concatenate([x, ops.square(x)], axis=-1)
         if self.coarsen > 1:
             x = ops.average_pool(x, self.coarsen, self.coarsen) * float(self.coarsen**3)
         if self.transform == "log1p":
             x = ops.log1p(x)
-        return ops.cast((x - self.mean) / self.std, self.compute_dtype)
+        mean, std = (ops.convert_to_tensor(v, dtype="float32") for v in (self.mean, self.std))
+        return ops.cast((x - mean) / std, self.compute_dtype)
 
     def get_config(self):
         """Return what the layer is built from."""
-        own = {name: getattr(self, name) for name in ("coarsen", "transform", "mean", "std")}
+        own = {name: getattr(self, name) for name in ("coarsen", "moments", "transform", "mean", "std")}
         return {**super().get_config(), **own}
 
 

@@ -95,7 +95,7 @@ def load(file: Path | None = None, preset: str | None = None, settings: tuple[st
             raise InputError(f"--set {setting}: {value!r} is no YAML value") from error
         for name in reversed(path):
             leaf = {name: leaf}
-        _check_keys(leaf, CosmologyRun, (), {path: f"--set {setting}"})
+        _check_keys(leaf, CosmologyRun, (), {path[: i + 1]: f"--set {setting}" for i in range(len(path))})
         _overlay(tree, leaf)
     return check(tree, places)
 

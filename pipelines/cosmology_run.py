@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from tenfold.hpc.doctor import find_mpirun
 from tenfold.pipelines.config import CosmologyRun, dump
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files import replacing, writable
@@ -96,7 +97,7 @@ def _train(config: CosmologyRun, data: Path, out: Path, ranks: int) -> None:
     command = [str(scripts / "tenfold"), "train", "estimator", str(data), "--out", str(out)]
     command += ["--config", str(file), "--resume"]
     if ranks > 1:
-        command = [str(scripts / "mpirun"), "-np", str(ranks), *command]
+        command = [find_mpirun() or "mpirun", "-np", str(ranks), *command]
     log.info("%s", " ".join(command))
     status = subprocess.run(command, check=False).returncode
     if status:

@@ -170,7 +170,7 @@ class EstimatorTraining:
                 done = position.epoch * self.steps + position.step
                 if self.training.checkpoint_steps and done % self.training.checkpoint_steps == 0:
                     self.save(position, means)
-                if position.step % STOP_STEPS == 0 and self.ranks.any(stop.received is not None):
+                if done % STOP_STEPS == 0 and self.ranks.any(stop.received is not None):
                     self.save(position, means)
                     self.ranks.barrier()
                     raise Stopped

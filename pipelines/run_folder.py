@@ -1,5 +1,6 @@
 """The folder of one training run: what stands in it, and how it is written whole or not at all."""
 
+import contextlib
 import csv
 import io
 import json
@@ -20,7 +21,11 @@ PACKAGES = ("tenfold", "tensorflow", "keras", "horovod", "mpich", "h5py", "dask"
 
 def versions() -> dict[str, str]:
     """Return the versions of what a result depends on, by package."""
-    return {name: metadata.version(name) for name in PACKAGES}
+    found = {}
+    for name in PACKAGES:
+        with contextlib.suppress(metadata.PackageNotFoundError):  # a site's own MPI stands in for ours
+            found[name] = metadata.version(name)
+    return found
 
 
 @dataclass(frozen=True)

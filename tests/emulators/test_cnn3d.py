@@ -45,7 +45,7 @@ def test_periodic_network_does_not_see_a_shift_by_its_downsampling():
 
 def test_input_statistics_are_taken_off_inside():
     counts = np.random.default_rng(4).poisson(1, (2, 8, 8, 8, 1)).astype(np.float32)
-    network = build(SMALL, location=[0.0], scale=[1.0], mean=0.5, std=0.4)
+    network = build(SMALL, location=[0.0], scale=[1.0], mean=[0.5], std=[0.4])
     inner = keras.Model(network.input, network.get_layer("standardise").output)
     np.testing.assert_allclose(np.asarray(inner(counts)), (np.log1p(counts) - 0.5) / 0.4, rtol=1e-5, atol=1e-6)
 
@@ -77,7 +77,17 @@ def test_coarsening_sums_counts_before_the_logarithm():
     counts = np.random.default_rng(4).poisson(1, (3, 8, 8, 8, 1)).astype(np.int16)
     coarse = counts.reshape(3, 4, 2, 4, 2, 4, 2, 1).sum((2, 4, 6))
     mean, std = input_statistics(shape, counts)
-    np.testing.assert_allclose([mean, std], [np.log1p(coarse).mean(), np.log1p(coarse).std()], rtol=1e-5)
+    np.testing.assert_allclose([*mean, *std], [np.log1p(coarse).mean(), np.log1p(coarse).std()], rtol=1e-5)
+
+
+def test_two_moments_are_sum_and_sum_of_squares_of_a_block():
+    shape = CNN3D(size=4, coarsen=2, moments=2, transform="identity", filters=(4,), dense=(8,))
+    delta = np.random.default_rng(4).normal(size=(2, 4, 4, 4, 1)).astype(np.float32)
+    blocks = delta.reshape(2, 2, 2, 2, 2, 2, 2, 1)
+    network = build(shape, location=[0.0], scale=[1.0])
+    seen = np.asarray(keras.Model(network.input, network.get_layer("standardise").output)(delta))
+    expected = np.concatenate([blocks.sum((2, 4, 6)), (blocks**2).sum((2, 4, 6))], axis=-1)
+    np.testing.assert_allclose(seen, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_calibrated_units_begin_with_mean_0_and_variance_1():

@@ -1,0 +1,53 @@
+"""The command line: what it promises without data, and how it fails."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TENFOLD = str(Path(sys.executable).parent / "tenfold")
+
+
+def tenfold(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([TENFOLD, *arguments], capture_output=True, text=True, timeout=300, check=False)
+
+
+def test_dry_run_of_the_mlperf_network_needs_no_data():
+    done = tenfold("train", "estimator", "--preset", "cosmoflow-mlperf", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "8,907,816" in done.stdout
+    assert done.stderr == ""
+
+
+def test_dry_run_of_a_simulation_writes_nothing(tmp_path):
+    done = tenfold("simulate", "volumes", "--count", "10", "--out", str(tmp_path / "boxes"), "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "10" in done.stdout
+    assert not (tmp_path / "boxes").exists()
+
+
+def test_config_show_prints_a_file_that_config_validate_accepts(tmp_path):
+    shown = tenfold("config", "show", "--preset", "demo", "--set", "training.epochs=3")
+    assert "epochs: 3" in shown.stdout
+    file = tmp_path / "study.yaml"
+    file.write_text(shown.stdout)
+    assert tenfold("config", "validate", str(file)).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("config", "show", "--set", "training.epohcs=3"), "did you mean epochs?"),
+        (("validate", "/nowhere"), "/nowhere"),
+        (("train", "estimator", "/nowhere", "--out", "/proc/run"), "/proc/run"),
+        (("simulate", "volumes", "--count", "1", "--out", "/proc/boxes"), "/proc/boxes"),
+        (("ingest", "volumes", "/nowhere", "--out", "/tmp"), "/nowhere"),
+        (("train", "estimator"), "--out"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line_with_status_2(arguments, said):
+    done = tenfold(*arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,68 @@
+"""A configuration says what is wrong with it: file, line, key, and what would be right."""
+
+import pytest
+
+from tenfold.pipelines.config import CosmologyRun, dump, load, presets
+from tenfold.pipelines.errors import InputError
+
+
+@pytest.mark.parametrize("preset", presets())
+def test_presets_are_valid_and_survive_a_round_trip(preset, tmp_path):
+    config = load(preset=preset)
+    file = tmp_path / "config.yaml"
+    file.write_text(dump(config))
+    assert load(file) == config
+
+
+def test_a_file_changes_only_what_it_names(tmp_path):
+    file = tmp_path / "config.yaml"
+    file.write_text("training: {epochs: 7}\nnetwork: {filters: [4, 8]}\n")
+    config = load(file)
+    assert config.training.epochs == 7
+    assert config.network.filters == (4, 8)
+    assert config.simulation == CosmologyRun().simulation
+
+
+def test_settings_win_over_the_file_and_the_file_over_the_preset(tmp_path):
+    file = tmp_path / "config.yaml"
+    file.write_text("training: {epochs: 7, seed: 5}\n")
+    config = load(file, "demo", ("training.epochs=9",))
+    assert (config.training.epochs, config.training.seed) == (9, 5)
+    assert config.network == load(preset="demo").network
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("training:\n  epohcs: 3\n", ("line 2", "training.epohcs", "unknown key", "did you mean epochs?", "valid in")),
+        ("trainig: {}\n", ("line 1", "did you mean training?", "simulation, ingest")),
+        ("network:\n  size: 64\n  kernel: big\n", ("line 3", "network.kernel", "found 'big'", "integer")),
+        ("training:\n  epochs: 0\n", ("line 1", "training", "epochs: found 0, must be at least 1")),
+        ("network:\n  pooling: median\n", ("line 2", "network.pooling", "'max' or 'average'")),
+        ("training: [1, 2\n", ("line 2", "not YAML")),
+        ("training: 3\n", ("line 1", "training", "found 3", "epochs")),
+        ("- 1\n", ("holds no sections",)),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_line(text, said, tmp_path):
+    file = tmp_path / "config.yaml"
+    file.write_text(text)
+    with pytest.raises(InputError) as caught:
+        load(file)
+    for part in (str(file), *said):
+        assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [("training.epochs", "section.key=value"), ("training.epoch=1", "did you mean epochs?"), ("a.b=1", "unknown key")],
+)
+def test_settings_are_checked_too(setting, said):
+    with pytest.raises(InputError, match="--set") as caught:
+        load(settings=(setting,))
+    assert said in str(caught.value)
+
+
+def test_an_unknown_preset_lists_those_there_are():
+    with pytest.raises(InputError, match="cosmoflow-mlperf, demo, laptop"):
+        load(preset="desktop")
