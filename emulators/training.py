@@ -33,6 +33,8 @@ class Training:
     """Global batch that ``learning_rate`` is stated for."""
     warmup_epochs: float = 2.0
     """Epochs of linear warm-up, before a cosine decay to zero."""
+    beta: float = 0.5
+    """Weight of the likelihood's terms, from 0 (the likelihood itself) to 1 (means learn as from a squared error)."""
     weight_decay: float = 1e-4
     """Decoupled weight decay (AdamW)."""
     clip_norm: float = 1.0
@@ -60,6 +62,8 @@ class Training:
         for name in ("learning_rate", "clip_norm"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name}: found {getattr(self, name)}, must be above 0")
+        if not 0 <= self.beta <= 1:
+            raise ValueError(f"beta: found {self.beta}, must be in [0, 1]")
         if not 0 <= self.average < 1:
             raise ValueError(f"average: found {self.average}, must be in [0, 1)")
         if min(self.warmup_epochs, self.weight_decay, self.checkpoint_steps) < 0:
@@ -112,7 +116,12 @@ def optimizer(training: Training, steps_per_epoch: int) -> "keras.optimizers.Opt
 
 
 def regression_step(
-    network: "keras.Model", loss: Callable, optimizer: "keras.optimizers.Optimizer", reduce: Reduce, average=None
+    network: "keras.Model",
+    loss: Callable,
+    optimizer: "keras.optimizers.Optimizer",
+    reduce: Reduce,
+    average=None,
+    figure: Callable | None = None,
 ) -> Step:
     """Return a step that lowers ``loss(targets, network(inputs))``.
 
@@ -124,20 +133,26 @@ def regression_step(
         Sums over ranks.
     average
         Moving average of the weights to update, or None.
+    figure
+        What is returned in place of the loss, with the same arguments: the likelihood where its terms are weighted.
 
     Returns
     -------
     callable
         Takes (inputs, targets, weights), first axis the samples of this rank; the weights are 1 / (samples in the
-        global batch), and 0 for samples that only fill the shape. Returns the global mean of the loss.
+        global batch), and 0 for samples that only fill the shape. Returns the global mean of the loss or of
+        ``figure``, by the name "loss".
     """
     import tensorflow as tf
 
     @tf.function(autograph=False, jit_compile=False)
     def step(inputs, targets, weights):
         with tf.GradientTape() as tape:
-            total = tf.reduce_sum(loss(targets, network(inputs, training=True)) * weights)
+            outputs = network(inputs, training=True)
+            total = tf.reduce_sum(loss(targets, outputs) * weights)
         gradients = tape.gradient(total, network.trainable_variables)
+        if figure is not None:
+            total = tf.reduce_sum(figure(targets, outputs) * weights)
         *gradients, total = reduce([*gradients, total])
         optimizer.apply(gradients, network.trainable_variables)
         if average is not None:

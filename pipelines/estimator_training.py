@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import asdict
+from functools import partial
 
 import numpy as np
 
@@ -77,12 +78,14 @@ class EstimatorTraining:
             optimizer=self.optimizer.variables,
             average=self.average.variables if self.average else [],
         )
-        self.step = regression_step(self.network, self._loss, self.optimizer, ranks.sum, self.average)
+        self.step = regression_step(
+            self.network, partial(self._loss, beta=training.beta), self.optimizer, ranks.sum, self.average, self._loss
+        )
         self.feed = Feed()
         self.history: list[dict[str, float]] = []
 
-    def _loss(self, truth, estimate):
-        return gaussian_nll(truth, estimate, self.scale)
+    def _loss(self, truth, estimate, beta: float = 0.0):
+        return gaussian_nll(truth, estimate, self.scale, beta)
 
     # -- data ---------------------------------------------------------------------------------------------------------
 
