@@ -1,6 +1,5 @@
 """What a proof costs, and how near the regression from the power spectrum comes to all that a spectrum holds."""
 
-# ruff: noqa: T201
 import time
 
 import numpy as np
