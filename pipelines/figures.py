@@ -111,7 +111,7 @@ def power(curves: Sequence[tuple[str, Mapping[str, Any]]], redshift: float) -> l
             top.axhline(noise, color="#767676", lw=0.9, ls="--", label="shot noise V/N")
         top.set(xscale="log", yscale="log", xlabel="k [h/Mpc]", ylabel="P(k) [(Mpc/h)³]")
         top.set_title(f"z = {redshift:g}; solid HMcode2020, dotted linear", loc="left")
-        top.legend()
+        top.legend(frameon=True, edgecolor="none", framealpha=0.85)
         pictures = [_svg(spectra, "Power spectra of boxes, measured and by CAMB")]
         if low.lines:
             theory = [curve for _, curve in curves if "hmcode2020" in curve]
