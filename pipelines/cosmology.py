@@ -73,20 +73,22 @@ class Growth:
 
     A displacement is D ψ₁ + E ψ₂ with D = 1 today and E = −3/7 D² while matter dominates (Bouchet et al. 1995,
     astro-ph/9406013). Radiation is left out.
+
+    Attributes
+    ----------
+    of_ln_a
+        D as a function of ln a.
+    second, second_slope
+        E and dE/dD as functions of D.
     """
 
-    ln_a: np.ndarray
-    first: np.ndarray  # D at ln_a
-    second: np.ndarray  # E at ln_a
-    second_slope: np.ndarray  # dE/dD at ln_a
+    of_ln_a: CubicSpline
+    second: CubicSpline
+    second_slope: CubicSpline
 
     def factor(self, redshift: float) -> float:
         """D at a redshift."""
-        return float(CubicSpline(self.ln_a, self.first)(-math.log1p(redshift)))
-
-    def second_order(self, factor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """E and dE/dD where the first-order growth is D = factor."""
-        return CubicSpline(self.first, self.second)(factor), CubicSpline(self.first, self.second_slope)(factor)
+        return float(self.of_ln_a(-math.log1p(redshift)))
 
 
 def growth(omega_m: float) -> Growth:
@@ -108,5 +110,5 @@ def growth(omega_m: float) -> Growth:
     ln_a = np.linspace(start, 0, 257)
     a = math.exp(start)
     y = solve_ivp(slopes, (start, 0), [a, a, -3 / 7 * a**2, -6 / 7 * a**2], "DOP853", ln_a, rtol=1e-8, atol=1e-12).y
-    today = y[0, -1]
-    return Growth(ln_a, y[0] / today, y[2] / today**2, y[3] / y[1] / today)
+    first, second, slope = y[0] / y[0, -1], y[2] / y[0, -1] ** 2, y[3] / y[1] / y[0, -1]
+    return Growth(CubicSpline(ln_a, first), CubicSpline(first, second), CubicSpline(first, slope))

@@ -12,13 +12,15 @@ import h5py
 import numpy as np
 
 from tenfold.hpc.cluster import completed
+from tenfold.hpc.memory import keep_freed_memory
 from tenfold.hpc.progress import progress
-from tenfold.pipelines import nbody
 from tenfold.pipelines.boxes import finished, recorded, write_box
 from tenfold.pipelines.cosmology import BOUNDS, PARAMETERS, Cosmology, growth, sample
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files import replacing, writable
 from tenfold.pipelines.gaussian import gaussian_twin
+from tenfold.pipelines.initial_conditions import linear_field
+from tenfold.pipelines.nbody import evolve
 from tenfold.pipelines.painting import paint
 from tenfold.stats.power import overdensity
 
@@ -164,9 +166,9 @@ def simulate_box(config: Simulation, cosmology: Cosmology, seed: int, table: "Tr
     from tenfold.pipelines.matter_power import linear_power
 
     power = linear_power(cosmology, table)
-    modes = nbody.linear_field(power, config.particles, config.box_mpc_h, np.random.default_rng(seed))
+    modes = linear_field(power, config.particles, config.box_mpc_h, np.random.default_rng(seed))
     falling = sorted(config.redshifts, reverse=True)
-    run = nbody.evolve(modes, growth(cosmology.omega_m), falling, steps=config.steps, mesh_factor=config.mesh_factor)
+    run = evolve(modes, growth(cosmology.omega_m), falling, steps=config.steps, mesh_factor=config.mesh_factor)
     channels = {z: paint(positions, config.grid, config.assignment) for z, positions in zip(falling, run, strict=True)}
     return np.stack([channels[z] for z in config.redshifts], axis=-1)
 
@@ -221,6 +223,7 @@ def simulate_volumes(config: Simulation, out: Path) -> SimulationSummary:
 
 
 def _simulate_to(config: Simulation, table: "TransferTable", out: Path, box: tuple[int, Cosmology]) -> None:
+    keep_freed_memory()
     index, cosmology = box
     seed = config.box_seed(index)
     write_box(

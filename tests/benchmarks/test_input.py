@@ -1,4 +1,3 @@
-
 """How fast records come: at random from shards, against h5py reading in a row, and into tf.data, against memory.
 
 Files lie in the page cache, as they do after the first epoch. The best of interleaved rounds is taken, because other
