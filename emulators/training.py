@@ -41,12 +41,8 @@ class Training:
     """Largest global norm of the gradient."""
     average: float = 0.0
     """Decay per step of the moving average of the weights that is evaluated and kept; 0 keeps the last weights."""
-    symmetries: bool = True
-    """Show each sample in a random one of the 48 orientations of the cube."""
-    shifts: bool = False
-    """Shift each sample periodically: only right for whole simulation boxes."""
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
-    """Arithmetic of the convolutions."""
+    """Arithmetic of convolutions and matrix products."""
     seed: int = 1
     """Seed of initial weights, order and augmentation."""
     checkpoint_steps: int = 0
@@ -73,6 +69,16 @@ class Training:
     def peak_learning_rate(self) -> float:
         """Learning rate after warm-up, scaled to the global batch."""
         return self.learning_rate * self.global_batch / self.reference_batch
+
+
+@dataclass(frozen=True, kw_only=True)
+class VolumeTraining(Training):
+    """How a network of volumes is trained."""
+
+    symmetries: bool = True
+    """Show each sample in a random one of the 48 orientations of the cube."""
+    shifts: bool = False
+    """Shift each sample periodically: only right for whole simulation boxes."""
 
 
 class Position(NamedTuple):

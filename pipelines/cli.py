@@ -116,7 +116,7 @@ def train_estimator_command(
     _log(ranks.first)
     try:
         from tenfold.pipelines.estimate import train_estimator
-        from tenfold.pipelines.estimator_training import Stopped
+        from tenfold.pipelines.training_run import Stopped
 
         try:
             folder = train_estimator(

@@ -10,7 +10,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from tenfold.emulators.cnn3d import CNN3D
-from tenfold.emulators.training import Training
+from tenfold.emulators.training import VolumeTraining
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.simulate import Simulation
 from tenfold.pipelines.volumes import Ingest
@@ -44,7 +44,7 @@ class CosmologyRun:
     simulation: Simulation = field(default_factory=Simulation)
     ingest: Ingest = field(default_factory=Ingest)
     network: CNN3D = field(default_factory=CNN3D)
-    training: Training = field(default_factory=Training)
+    training: VolumeTraining = field(default_factory=VolumeTraining)
     proof: Proof = field(default_factory=Proof)
 
 

@@ -6,19 +6,27 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tenfold.emulators.cnn3d import CNN3D
-from tenfold.emulators.training import Training
+from tenfold.emulators.training import VolumeTraining
 from tenfold.hpc import checkpoints
 from tenfold.hpc.ranks import Ranks
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.estimator_training import EstimatorTraining, plain
+from tenfold.pipelines.estimator_training import EstimatorTraining
 from tenfold.pipelines.run_folder import RunFolder
 from tenfold.pipelines.shards import Shards
+from tenfold.pipelines.training_run import plain
 
 log = logging.getLogger("tenfold")
 
 
 def train_estimator(
-    data: Path, out: Path, network: CNN3D, training: Training, ranks: Ranks, *, views: int = 1, resume: bool = False
+    data: Path,
+    out: Path,
+    network: CNN3D,
+    training: VolumeTraining,
+    ranks: Ranks,
+    *,
+    views: int = 1,
+    resume: bool = False,
 ) -> RunFolder:
     """Train a parameter estimator on shards, and predict the validation and test splits.
 

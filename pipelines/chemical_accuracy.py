@@ -1,0 +1,47 @@
+"""How well chemistry needs to know a property: Gilmer et al. (arXiv:1704.01212) tell errors in units of it."""
+
+EV_PER = {
+    "eV": 1.0,
+    "meV": 1e-3,
+    "Ha": 27.211386246,
+    "kcal/mol": 0.04336414,
+    "kJ/mol": 0.04336414 / 4.184,
+}
+"""Units of energy [eV]."""
+
+ENERGY_EV = 0.043
+"""1 kcal/mol, to the digits the paper gives."""
+ZPVE_EV = 0.0012
+
+ENERGIES = (
+    "homo", "lumo", "gap", "u0", "u", "u298", "h", "h298", "g", "g298",
+    "u0_atom", "u298_atom", "h298_atom", "g298_atom",
+    "atomisation_energy", "heat_of_formation", "hydration_free_energy",
+)  # fmt: skip
+OTHERS = {
+    "mu": (0.1, "D"),
+    "dipole": (0.1, "D"),
+    "alpha": (0.1, "a0^3"),
+    "r2": (1.2, "a0^2"),
+    "cv": (0.05, "cal/mol/K"),
+    "omega1": (10.0, "cm^-1"),
+}
+"""Accuracy and its unit, by name."""
+
+
+def chemical_accuracy(name: str, unit: str) -> float | None:
+    """Return the error that chemistry calls accurate, in the unit given; None where none is defined.
+
+    Parameters
+    ----------
+    name
+        Of the property, as QM9 has it; upper or lower case.
+    unit
+        Of its values.
+    """
+    name = name.lower()
+    if name in ("zpve", *ENERGIES):
+        accuracy = ZPVE_EV if name == "zpve" else ENERGY_EV
+        return accuracy / EV_PER[unit] if unit in EV_PER else None
+    accuracy, expected = OTHERS.get(name, (None, ""))
+    return accuracy if unit == expected else None

@@ -1,0 +1,206 @@
+"""One training, on one rank: its state, its checkpoints, its epochs; what is learnt, a subclass says."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
+from typing import Any
+
+import keras
+import numpy as np
+
+from tenfold.emulators.averaging import MovingAverage
+from tenfold.emulators.state import State
+from tenfold.emulators.training import Means, Position, Step, Training, optimizer, run
+from tenfold.hpc import checkpoints
+from tenfold.hpc.order import steps_per_epoch
+from tenfold.hpc.progress import progress
+from tenfold.hpc.ranks import Ranks
+from tenfold.hpc.signals import StopRequest
+from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.feed import Feed
+from tenfold.pipelines.run_folder import RunFolder
+from tenfold.pipelines.tensorboard import Board
+
+log = logging.getLogger("tenfold")
+
+STOP_STEPS = 8
+"""Ranks agree on whether they were asked to stop once in so many steps."""
+
+
+class Stopped(Exception):  # noqa: N818 (an order obeyed, not an error)
+    """The run was asked to stop and has saved a checkpoint."""
+
+
+class TrainingRun:
+    """One training, on this rank.
+
+    A subclass sets ``step`` and provides `batches` and `validation_loss`.
+
+    Parameters
+    ----------
+    folder
+        Folder of the run.
+    network
+        What learns.
+    shape
+        Its configuration, a dataclass.
+    training
+        How it is trained.
+    ranks
+        The ranks of this run.
+    samples
+        Samples of an epoch, over all ranks.
+    data
+        Fingerprint of the data: a run is only taken up on the same.
+    """
+
+    step: Step
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        network: keras.Model,
+        shape: Any,
+        training: Training,
+        ranks: Ranks,
+        *,
+        samples: int,
+        data: str,
+    ):
+        self.folder, self.network, self.shape, self.training, self.ranks = folder, network, shape, training, ranks
+        self.fingerprint = data
+        self.steps = steps_per_epoch(samples, training.global_batch)
+        self.optimizer = optimizer(training, self.steps)
+        self.optimizer.build(network.trainable_variables)
+        self.average = MovingAverage(network, training.average) if training.average else None
+        self.state = State(
+            network=network.variables,
+            optimizer=self.optimizer.variables,
+            average=self.average.variables if self.average else [],
+        )
+        self.feed = Feed()
+        self.history: list[dict[str, float]] = []
+
+    def batches(self, position: Position) -> Iterator[tuple[Any, float]]:
+        """Yield the rest of an epoch: pairs of a batch for ``step`` and what the global batch counts for."""
+        raise NotImplementedError
+
+    def validation_loss(self) -> float:
+        """Return the mean loss over the validation split, the same on every rank; NaN where there is none."""
+        raise NotImplementedError
+
+    def averaged(self) -> AbstractContextManager:
+        """Let the network answer with its averaged weights, if there are any."""
+        return self.average.in_place() if self.average else nullcontext()
+
+    def shared(self, count: int, compute: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """Compute the rows of ``count`` samples, each rank its share.
+
+        Parameters
+        ----------
+        count
+            Number of samples.
+        compute
+            Given places among them, shape (n,), returns their rows, shape (n, …).
+
+        Returns
+        -------
+        np.ndarray
+            Shape (count, …), on every rank.
+        """
+        places = [np.arange(rank, count, self.ranks.size) for rank in range(self.ranks.size)]
+        rows = self.ranks.gather(compute(places[self.ranks.rank]))
+        return rows[np.argsort(np.concatenate(places))]
+
+    def save(self, position: Position, means: Means) -> None:
+        """Write a checkpoint (rank 0)."""
+        if self.ranks.first:
+            number = position.epoch * self.steps + position.step
+            state = {
+                "position": list(position), "means": asdict(means), "history": self.history, "data": self.fingerprint,
+                "network": asdict(self.shape), "training": asdict(self.training),
+            }  # fmt: skip
+            checkpoints.save(self.folder.checkpoints, number, self.state.arrays(), state, keep=self.training.keep)
+
+    def resume(self) -> tuple[Position, Means]:
+        """Take up the newest sound checkpoint, or begin; every rank ends with rank 0's state."""
+        checkpoint = checkpoints.latest(self.folder.checkpoints)
+        if checkpoint is None:
+            return Position(), Means()
+        kept = checkpoint.state
+        if kept["data"] != self.fingerprint:
+            raise InputError(f"{checkpoint.path}: was trained on other data; choose another --out")
+        for name, now in (("network", asdict(self.shape)), ("training", asdict(self.training))):
+            changed = [k for k in now if plain(now[k]) != kept[name].get(k) and k not in ("keep", "checkpoint_steps")]
+            if changed:
+                raise InputError(
+                    f"{checkpoint.path}: the run began with {name}.{changed[0]} = {kept[name].get(changed[0])}, "
+                    f"now it is {now[changed[0]]}; put it back, or choose another --out"
+                )
+        self.state.restore(checkpoint.arrays)
+        self.history = kept["history"]
+        position = Position(*kept["position"])
+        log.info("Resuming at epoch %d, step %d from %s", position.epoch + 1, position.step, checkpoint.path)
+        return position, Means(**kept["means"])
+
+    def fit(self, *, resume: bool) -> None:
+        """Train to the last epoch.
+
+        Raises
+        ------
+        Stopped
+            A signal asked for it; a checkpoint stands.
+        """
+        position, means = self.resume() if resume else (Position(), Means())
+        self.ranks.broadcast(self.state.variables)
+        start = time.monotonic()
+        spent = self.history[-1]["seconds"] if self.history else 0.0
+        waited = self.history[-1]["waiting"] if self.history else 0.0
+        total = self.training.epochs * self.steps
+        board = Board(self.folder.tensorboard, self.network) if self.ranks.first else None
+        with StopRequest() as stop, progress("Training", total, "steps", show=self.ranks.first) as advance:
+            advance(position.epoch * self.steps + position.step)
+
+            def after_step(position: Position, means: Means) -> None:
+                advance(1, note=f"loss {means.finalise()['loss']:+.3f}")
+                done = position.epoch * self.steps + position.step
+                if self.training.checkpoint_steps and done % self.training.checkpoint_steps == 0:
+                    self.save(position, means)
+                if done % STOP_STEPS == 0 and self.ranks.any(stop.received is not None):
+                    self.save(position, means)
+                    self.ranks.barrier()
+                    raise Stopped
+
+            epochs = run(
+                self.step,
+                lambda position: self.feed.ahead(self.batches(position)),
+                epochs=self.training.epochs,
+                start=position,
+                means=means,
+                after_step=after_step,
+            )
+            for epoch, figures in epochs:
+                row = {
+                    "epoch": epoch + 1,
+                    "step": (epoch + 1) * self.steps,
+                    "loss": figures["loss"],
+                    "validation_loss": self.validation_loss(),
+                    "learning_rate": float(self.optimizer.learning_rate),
+                    "seconds": spent + time.monotonic() - start,
+                    "waiting": waited + self.feed.waited_s,
+                }
+                self.history.append(row)
+                if board:
+                    board.write(row)
+                    self.folder.write_history(self.history)
+                if not self.training.checkpoint_steps or epoch + 1 == self.training.epochs:
+                    self.save(Position(epoch + 1), Means())
+
+
+def plain(value):
+    """Return a value as JSON and YAML give it back: tuples as lists."""
+    if isinstance(value, dict):
+        return {k: plain(v) for k, v in value.items()}
+    return [plain(v) for v in value] if isinstance(value, (tuple, list)) else value
