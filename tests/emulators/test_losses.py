@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tenfold.emulators.losses import gaussian_nll
+from tenfold.emulators.losses import gaussian_nll, masked_cross_entropy, masked_gaussian_nll
 
 
 def _estimate(mean, sigma):
@@ -38,3 +38,27 @@ def test_one_number_per_sample():
     assert gaussian_nll(np.zeros((5, 3), np.float32), _estimate(np.zeros((5, 3)), np.ones((5, 3))), [1] * 3).shape == (
         5,
     )
+
+
+def test_missing_targets_add_nothing_and_known_ones_as_before():
+    truth, estimate = np.array([[1.0, np.nan], [2.0, 3.0]]), _estimate([[0.5, 9.0], [2.5, 1.0]], [[0.7, 1.0], [0.9, 2]])
+    mask = np.isfinite(truth)
+    found = np.asarray(masked_gaussian_nll(truth, mask, estimate[:, :, None], [1.0, 1.0]))
+    single = np.asarray(gaussian_nll(truth[:1, :1], estimate[:1, :1], [1.0]))
+    np.testing.assert_allclose(found[0], single[0] / 2, rtol=1e-6)
+    np.testing.assert_allclose(found[1], np.asarray(gaussian_nll(truth[1:], estimate[1:], [1.0, 1.0]))[0], rtol=1e-6)
+
+
+def test_members_are_averaged():
+    truth, mask = np.ones((1, 1)), np.ones((1, 1))
+    one, other = _estimate([[[0.0]]], [[[1.0]]]), _estimate([[[3.0]]], [[[2.0]]])
+    both = masked_gaussian_nll(truth, mask, np.concatenate([one, other], axis=2), [1.0])
+    apart = [np.asarray(masked_gaussian_nll(truth, mask, part, [1.0])) for part in (one, other)]
+    np.testing.assert_allclose(np.asarray(both), np.mean(apart, axis=0), rtol=1e-6)
+
+
+def test_cross_entropy_by_hand_and_far_out():
+    logits = np.array([[0.0, 2.0, -300.0, 300.0]], np.float32)[..., None, None]
+    truth = np.array([[1.0, 0.0, np.nan, 1.0]])
+    found = np.asarray(masked_cross_entropy(truth, np.isfinite(truth), logits))
+    np.testing.assert_allclose(found, [(np.log(2) + np.log1p(np.exp(2)) + 0) / 4], rtol=1e-6)

@@ -1,0 +1,156 @@
+"""Batches of molecules: from ragged arrays to what a network reads, in few shapes, and how much of it is padding."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tenfold.emulators.environments import environments
+from tenfold.emulators.graphs import FeatureLayout, Graphs
+from tenfold.emulators.mpnn import MPNN
+
+SIZES_PER_OCTAVE = 8
+"""Arrays are filled up to 8, 9, … 16, 18, 20, … rows: 6 % of padding on average, and few shapes to compile for."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a network reads of some molecules."""
+
+    inputs: dict[str, np.ndarray]
+    """Arrays by the names of the network's inputs."""
+    graphs: int
+    """Molecules; the outputs behind them fill the shape."""
+    capacity: int
+    """Rows of the network's output."""
+    atoms: int
+    """Atoms of all molecules."""
+    waste: float
+    """Share of the inputs' rows that only fill the shape."""
+
+    @property
+    def weights(self) -> np.ndarray:
+        """1 for each molecule and 0 for what fills the shape, shape (capacity,), float32."""
+        return (np.arange(self.capacity) < self.graphs).astype(np.float32)
+
+
+def batch(graphs: Graphs, shape: MPNN, layout: FeatureLayout, capacity: int = 0, *, share: bool = True) -> Batch:
+    """Lay molecules out for a network.
+
+    Parameters
+    ----------
+    graphs
+        G molecules; with positions for networks that read the geometry.
+    shape, layout
+        The network and its features, as it was built.
+    capacity
+        Rows of the network's output, at least G; 0: G.
+    share
+        Whether a directed network works alike environments of the batch out once. The outcome is the same, but for
+        dropout between steps, which then strikes them together. False numbers everything as the molecules do.
+
+    Raises
+    ------
+    ValueError
+        There are more molecules than the capacity, codes do not fit the layout, or positions are missing.
+    """
+    count, capacity = len(graphs), capacity or len(graphs)
+    if not 0 < count <= capacity:
+        raise ValueError(f"graphs: found {count}, must be from 1 to the capacity, {capacity}")
+    for name, codes, features in (("atoms", graphs.atoms, layout.atoms), ("bonds", graphs.bond_features, layout.bonds)):
+        if codes.shape[1] != len(features):
+            raise ValueError(f"{name}: found {codes.shape[1]} columns of codes, the layout has {len(features)}")
+    if shape.geometric and graphs.positions is None:
+        raise ValueError(f"positions: none, and {shape.network} reads the geometry: ingest with geometry")
+    rows = _Rows({"graph": count}, {"graph": capacity + 1})
+    rows.add("size", "graph", graphs.sizes.astype(np.float32))
+    rows.add("graph", "atom", np.repeat(np.arange(count), graphs.sizes), "graph")
+    rows.add("element", "atom", graphs.atoms[:, 0], dtype=np.int32)
+    _directed(rows, graphs, shape, share)
+    return Batch(rows.arrays, count, capacity, len(graphs.atoms), rows.waste)
+
+
+@dataclass
+class _Rows:
+    """Arrays over named axes, each axis filled up to a size it has room in; indices point into an axis."""
+
+    used: dict[str, int] = field(default_factory=dict)
+    size: dict[str, int] = field(default_factory=dict)
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def add(self, name: str, axis: str, values: np.ndarray, target: str = "", dtype=None) -> None:
+        """Add an array over an axis; where ``target`` names an axis, the values are indices into it."""
+        self.axis(axis, len(values))
+        array = np.zeros((self.size[axis], *values.shape[1:]), dtype or (np.int32 if target else values.dtype))
+        array[: len(values)] = values
+        if target:  # the last row of an axis is padding always
+            array[len(values) :] = self.size[target] - 1
+        self.arrays[name] = array
+
+    def axis(self, name: str, used: int) -> None:
+        """State how much of an axis is used."""
+        if name not in self.used:
+            self.used[name], self.size[name] = used, filled(used + 1)
+
+    @property
+    def waste(self) -> float:
+        return 1 - sum(self.used.values()) / sum(self.size.values())
+
+
+def _directed(rows: _Rows, graphs: Graphs, shape: MPNN, share: bool) -> None:
+    """Classes of directed bonds and of atoms, and what each gathers from."""
+    first = np.repeat(graphs.atom_offsets[:-1], np.diff(graphs.bond_offsets))
+    bonds = graphs.bonds + first[:, None]
+    found = environments(graphs.atoms, bonds, graphs.bond_features, shape.depth - 1, share)
+    rows.add("type_codes", "type", found.types)
+    rows.add("edge_type", "edge_0", found.edge_type, "type")
+    rows.add("edge_codes", "edge_0", found.edge_codes)
+    for step, level in enumerate(found.levels, 1):
+        rows.axis(f"edge_{step}", len(level.root))
+        rows.add(f"root_{step}", f"edge_{step}", level.root, "edge_0")
+        rows.add(f"child_{step}", f"link_{step}", level.child, f"edge_{step - 1}")
+        rows.add(f"parent_{step}", f"link_{step}", level.parent, f"edge_{step}")
+    rows.axis("class", len(found.atoms.root))
+    rows.add("atom_type", "class", found.atoms.root, "type")
+    rows.add("atom_child", "atom_link", found.atoms.child, f"edge_{shape.depth - 1}")
+    rows.add("atom_parent", "atom_link", found.atoms.parent, "class")
+    rows.add("atom", "atom", found.atom, "class")
+
+
+def filled(rows: int) -> int:
+    """Return the next size, of `SIZES_PER_OCTAVE` to each power of two, that holds so many rows."""
+    step = 1 << max(0, (rows - 1).bit_length() - SIZES_PER_OCTAVE.bit_length())
+    return max(SIZES_PER_OCTAVE, -(-rows // step) * step)
+
+
+def plan(order: np.ndarray, sizes: np.ndarray, global_batch: int, window: int = 1) -> list[np.ndarray]:
+    """Group an epoch's molecules into batches; each is in exactly one.
+
+    Parameters
+    ----------
+    order
+        The epoch's order: a permutation of the molecules' indices, the same on every rank.
+    sizes
+        Atoms of each molecule, by index.
+    global_batch
+        Molecules of a batch, over all ranks; the last one may have fewer.
+    window
+        Batches among whose molecules those of about one size are put together, for networks that pad each molecule to
+        the largest; 1 leaves the order as it is.
+
+    Returns
+    -------
+    list of (n,) arrays
+        Indices, largest molecule first where the window is above 1, so that shares of every r-th are of about one size.
+    """
+    order = np.asarray(order, np.int64)
+    if window == 1:
+        return [order[at : at + global_batch] for at in range(0, len(order), global_batch)]
+    batches = []
+    for at in range(0, len(order), window * global_batch):
+        part = order[at : at + window * global_batch]
+        by_size = np.argsort(-np.asarray(sizes)[part], kind="stable")
+        cut = [by_size[i : i + global_batch] for i in range(0, len(part), global_batch)]
+        # large molecules must not always come first: each batch's turn is its largest molecule's place in the order
+        cut.sort(key=lambda places: (len(places) < global_batch, places[0]))
+        batches += [part[places] for places in cut]
+    return batches

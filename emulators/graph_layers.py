@@ -1,0 +1,215 @@
+"""Layers between ragged arrays of atoms and properties of molecules; plain Keras, any backend.
+
+Where a layer reads atoms, ``graph`` (A,) is the molecule of each, ``size`` (G + 1,) how many atoms each molecule has,
+and the last molecule is where atoms belong that only fill the shape.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from tenfold.emulators.layers import ONE
+
+
+def segment_sum(rows, segments, like):
+    """Sum rows (n, …) into as many segments as ``like`` has rows; ``segments`` (n,) says which."""
+    return ops.segment_sum(rows, segments, num_segments=ops.shape(like)[0])
+
+
+@keras.saving.register_keras_serializable("tenfold")
+class Encode(keras.layers.Layer):
+    """Codes in, numbers out: one-hot, or the code times a scale.
+
+    Parameters
+    ----------
+    table
+        Width and scale of each column, as `tenfold.emulators.graphs.Feature` has them.
+    """
+
+    def __init__(self, table, **kwargs):
+        super().__init__(**kwargs)
+        self.table = [(int(width), None if scale is None else float(scale)) for width, scale in table]
+
+    @property
+    def columns(self) -> int:
+        """Numbers that a row of codes becomes."""
+        return sum(width if scale is None else 1 for width, scale in self.table)
+
+    def call(self, codes):
+        """Map (n, columns of codes) to (n, numbers)."""
+        parts = [
+            ops.one_hot(ops.cast(codes[..., i], "int32"), width, dtype=self.compute_dtype)
+            if scale is None
+            else ops.cast(codes[..., i : i + 1], self.compute_dtype) * scale
+            for i, (width, scale) in enumerate(self.table)
+        ]
+        return ops.concatenate(parts, axis=-1)
+
+    def compute_output_shape(self, shape):
+        """Return the shape of the numbers."""
+        return (*shape[:-1], self.columns)
+
+    def get_config(self):
+        """Return what the layer is built from."""
+        return {**super().get_config(), "table": self.table}
+
+
+@keras.saving.register_keras_serializable("tenfold")
+class Head(keras.layers.Layer):
+    """Dense layers from a vector to the numbers that an answer is made of; the last begins near zero."""
+
+    def __init__(self, dense, outputs: int, activation: str = "relu", dropout: float = 0.0, seed: int = 0, **kwargs):
+        super().__init__(**kwargs)
+        self.dense, self.outputs, self.activation = [int(units) for units in dense], int(outputs), activation
+        self.dropout, self.seed = float(dropout), int(seed)
+        self.inner = [
+            keras.layers.Dense(
+                units, activation=activation, kernel_initializer=keras.initializers.HeNormal(seed=seed + 100 + i),
+                dtype=self.dtype_policy, name=f"dense_{i}",
+            )
+            for i, units in enumerate(self.dense)
+        ]  # fmt: skip
+        self.drops = [
+            keras.layers.Dropout(dropout, seed=seed + i, dtype=self.dtype_policy, name=f"dropout_{i}")
+            for i in range(len(self.dense) + 1)
+        ]
+        self.last = keras.layers.Dense(
+            self.outputs, kernel_initializer=keras.initializers.RandomNormal(stddev=1e-3, seed=seed), dtype="float32",
+            name="last",
+        )  # fmt: skip
+
+    def build(self, shape):
+        """Make the layers' weights."""
+        width = shape[-1]
+        for layer in self.inner:
+            layer.build((None, width))
+            width = layer.units
+        self.last.build((None, width))
+
+    def call(self, x, training=None):
+        """Map (n, width) to (n, outputs), float32."""
+        x = self.drops[0](x, training=training)
+        for layer, drop in zip(self.inner, self.drops[1:], strict=True):
+            x = drop(layer(x), training=training)
+        return self.last(x)
+
+    def compute_output_shape(self, shape):
+        """Return the shape of the outputs."""
+        return (*shape[:-1], self.outputs)
+
+    def get_config(self):
+        """Return what the layer is built from."""
+        own = {name: getattr(self, name) for name in ("dense", "outputs", "activation", "dropout", "seed")}
+        return {**super().get_config(), **own}
+
+
+@keras.saving.register_keras_serializable("tenfold")
+class MeanPool(keras.layers.Layer):
+    """Mean over the atoms of each molecule; with ``norm`` above 0, the sum over atoms divided by that number."""
+
+    def __init__(self, norm: float = 0.0, **kwargs):
+        super().__init__(dtype="float32", **kwargs)
+        self.norm = float(norm)
+
+    def call(self, inputs):
+        """Map ``rows`` (classes, C) of the classes ``atom`` (A,), or of the atoms themselves, to (G + 1, C)."""
+        rows = ops.cast(inputs["rows"], "float32")
+        if "atom" in inputs:
+            rows = ops.take(rows, inputs["atom"], axis=0)
+        total = segment_sum(rows, inputs["graph"], inputs["size"])
+        return total / (self.norm or ops.maximum(inputs["size"], 1.0)[:, None])
+
+    def compute_output_shape(self, shapes):
+        """Return the shape of the means."""
+        return (shapes["size"][0], shapes["rows"][-1])
+
+    def get_config(self):
+        """Return what the layer is built from."""
+        config = super().get_config()
+        config.pop("dtype", None)
+        return {**config, "norm": self.norm}
+
+
+@keras.saving.register_keras_serializable("tenfold")
+class Members(keras.layers.Layer):
+    """Stack what the members of an ensemble say: a list of (G, C) in, (G, members, C) out."""
+
+    def __init__(self, **kwargs):
+        super().__init__(dtype="float32", **kwargs)
+
+    def call(self, values):
+        """Map a list of (G, C) to (G, members, C)."""
+        return ops.stack(values, axis=1)
+
+    def get_config(self):
+        """Return what the layer is built from."""
+        config = super().get_config()
+        config.pop("dtype", None)
+        return config
+
+
+@keras.saving.register_keras_serializable("tenfold")
+class PropertyHead(keras.layers.Layer):
+    """Numbers per molecule in, properties in the targets' units out.
+
+    With n atoms, the mean is f (location + scale · y) + Σ reference[element] and the standard deviation
+    f · scale · softplus(s), where f = n for extensive targets and 1 for others.
+
+    Parameters
+    ----------
+    kind
+        ``"regression"`` or ``"classification"``.
+    location, scale
+        Of each of the T targets; of extensive ones per atom.
+    reference
+        What each atom adds by its element's code, (codes, T) as nested lists.
+    extensive
+        Which targets grow with the molecule.
+    """
+
+    def __init__(self, kind: str, location, scale, reference, extensive, **kwargs):
+        super().__init__(dtype="float32", **kwargs)
+        self.kind, self.extensive = kind, [bool(v) for v in extensive]
+        self.location, self.scale = [float(v) for v in location], [float(v) for v in scale]
+        self.reference = [[float(v) for v in row] for row in reference]
+        if not all(s > 0 for s in self.scale):
+            raise ValueError(f"scale: found {self.scale}; a target that does not vary cannot be learnt")
+
+    def call(self, inputs):
+        """Map ``values`` (G + 1, members, T · outputs) to (G, T, members, outputs)."""
+        values, size = inputs["values"], inputs["size"]
+        targets = len(self.scale)
+        values = ops.reshape(values, (-1, ops.shape(values)[1], targets, ops.shape(values)[2] // targets))
+        location, scale = (ops.convert_to_tensor(v, dtype="float32") for v in (self.location, self.scale))
+        extensive = ops.convert_to_tensor([float(v) for v in self.extensive], dtype="float32")
+        factor = (1.0 - extensive + extensive * size[:, None])[:, None]  # (G + 1, 1, T)
+        mean = factor * (location + scale * values[..., 0])
+        if any(v for row in self.reference for v in row):
+            table = ops.convert_to_tensor(self.reference, dtype="float32")
+            atoms = ops.take(table, inputs["element"], axis=0)
+            mean = mean + segment_sum(atoms, inputs["graph"], size)[:, None]
+        parts = [mean]
+        if self.kind == "regression":
+            parts.append(ops.maximum(factor, 1.0) * scale * (ops.softplus(values[..., 1] + ONE) + 1e-3))
+        return ops.transpose(ops.stack(parts, axis=-1), (0, 2, 1, 3))[:-1]
+
+    def shares(self, rows: np.ndarray, size: np.ndarray, element: np.ndarray) -> np.ndarray:
+        """Return what each atom adds to its molecule's mean, shape (A, T).
+
+        Parameters
+        ----------
+        rows
+            Numbers of each atom, whose mean over the molecule is what `call` is given, shape (A, T · outputs).
+        size, element
+            Atoms of each atom's molecule, and its element's code, shape (A,).
+        """
+        values = rows.reshape(len(rows), len(self.scale), -1)[..., 0]
+        factor = np.where(self.extensive, 1.0, 1.0 / size[:, None])
+        return factor * (np.array(self.location) + np.array(self.scale) * values) + np.array(self.reference)[element]
+
+    def get_config(self):
+        """Return what the layer is built from."""
+        config = super().get_config()
+        config.pop("dtype", None)
+        own = {name: getattr(self, name) for name in ("kind", "location", "scale", "reference", "extensive")}
+        return {**config, **own}

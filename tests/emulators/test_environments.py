@@ -1,0 +1,58 @@
+"""Which environments are alike: molecules small enough to count by hand."""
+
+import numpy as np
+
+from tenfold.emulators.environments import environments
+
+CARBON, OXYGEN = 0, 1
+
+
+def chain(*elements):
+    codes = np.array(elements, np.uint8)[:, None]
+    bonds = np.stack([np.arange(len(elements) - 1), np.arange(1, len(elements))], axis=1)
+    return codes, bonds, np.zeros((len(bonds), 1), np.uint8)
+
+
+def test_propane_has_three_directed_bonds_that_differ_in_the_end():
+    found = environments(*chain(CARBON, CARBON, CARBON), steps=1)
+    assert len(found.types) == len(found.edge_type) == 1
+    # outwards, the middle atom has heard the other end; inwards, an end has heard nothing
+    assert len(found.levels[0].root) == 2
+    assert sorted(np.bincount(found.levels[0].parent, minlength=2)) == [0, 1]
+    assert len(found.atoms.root) == 2
+    assert found.atom[0] == found.atom[2] != found.atom[1]
+
+
+def test_two_copies_need_no_more_than_one():
+    codes, bonds, bond_codes = chain(CARBON, CARBON, OXYGEN, CARBON)
+    one = environments(codes, bonds, bond_codes, steps=2)
+    two = environments(
+        np.concatenate([codes] * 2), np.concatenate([bonds, bonds + 4]), np.concatenate([bond_codes] * 2), steps=2
+    )
+    assert [len(level.root) for level in two.levels] == [len(level.root) for level in one.levels]
+    np.testing.assert_array_equal(two.atom, np.tile(one.atom, 2))
+
+
+def test_unshared_keeps_the_molecules_numbering():
+    codes, bonds, bond_codes = chain(CARBON, CARBON, CARBON)
+    found = environments(codes, bonds, bond_codes, steps=1, share=False)
+    np.testing.assert_array_equal(found.atom, [0, 1, 2])
+    np.testing.assert_array_equal(found.edge_type, [0, 1, 1, 2])
+    np.testing.assert_array_equal(found.levels[0].child, [2 - 2, 3])  # 1→2 hears 0→1, 1→0 hears 2→1
+    np.testing.assert_array_equal(found.levels[0].parent, [1, 2])
+
+
+def test_an_atom_without_bonds_stands_alone():
+    found = environments(np.zeros((3, 1), np.uint8), np.zeros((0, 2), int), np.zeros((0, 1), np.uint8), steps=2)
+    assert len(found.atoms.root) == 1 and len(found.atoms.child) == 0
+    np.testing.assert_array_equal(found.atom, [0, 0, 0])
+
+
+def test_an_atom_of_many_bonds_and_many_codes_does_not_overflow():
+    rng = np.random.default_rng(0)
+    leaves = 40
+    codes = rng.integers(0, 256, (leaves + 1, 12)).astype(np.uint8)
+    bonds = np.stack([np.zeros(leaves, int), np.arange(1, leaves + 1)], axis=1)
+    found = environments(codes, bonds, rng.integers(0, 256, (leaves, 4)).astype(np.uint8), steps=2)
+    assert len(np.unique(found.atom)) == leaves + 1
+    assert len(found.atoms.child) == 2 * leaves
