@@ -1,0 +1,24 @@
+"""Morgan fingerprints of molecules, radius 2, 2048 bits (doi:10.1021/ci100050t)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from rdkit import Chem, DataStructs, rdBase
+from rdkit.Chem import rdFingerprintGenerator
+
+BYTES = 256
+"""Of a packed fingerprint."""
+_MORGAN = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=8 * BYTES)
+
+
+def fingerprint(mol: Chem.Mol) -> bytes:
+    """Packed fingerprint of a molecule with implicit hydrogens, 256 bytes."""
+    return DataStructs.BitVectToBinaryText(_MORGAN.GetFingerprint(mol))
+
+
+def fingerprints(smiles: Sequence[str]) -> np.ndarray:
+    """Packed fingerprints, shape (n, 256), uint8; all zero where a SMILES cannot be read."""
+    with rdBase.BlockLogs():
+        molecules = map(Chem.MolFromSmiles, smiles)
+        packed = b"".join(bytes(BYTES) if mol is None else fingerprint(mol) for mol in molecules)
+    return np.frombuffer(packed, np.uint8).reshape(-1, BYTES)

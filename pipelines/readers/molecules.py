@@ -1,0 +1,86 @@
+"""Which format a file of molecules has, told by what is in it; and its molecules from any place on."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from tenfold.pipelines.readers import molecule_table, sdf, xyz
+from tenfold.pipelines.readers.archives import Piece
+from tenfold.pipelines.readers.molecule import BEGINNING, Entry, Lines, Mark
+from tenfold.pipelines.readers.molecule_table import Table
+
+Format = Literal["table", "sdf", "xyz", "empty"]
+
+ENDINGS = (".csv", ".tsv", ".sdf", ".sd", ".mol", ".xyz", ".extxyz")
+"""Files that are looked at in folders and archives, also with a compression's ending behind."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Described:
+    """What must be known of a piece to read it from any place on."""
+
+    piece: Piece
+    format: Format
+    table: Table | None = None
+    """Its header, if it is a table."""
+    smiles_column: str = ""
+    labels: Piece | None = None
+    """Table that has its molecules' labels."""
+    start: Mark = BEGINNING
+    """Where its first molecule begins."""
+
+
+def describe(piece: Piece, smiles_column: str, labels: Piece | None) -> Described:
+    """Look at how a piece begins.
+
+    Raises
+    ------
+    InputError
+        It is a table without the column of the SMILES.
+    """
+    if not piece.bytes:
+        return Described(piece=piece, format="empty")
+    with piece.lines() as lines:
+        head = [line for _, line in zip(range(4), lines, strict=False)]
+    if head and head[0].strip().isdecimal():
+        return Described(piece=piece, format="xyz", labels=labels)
+    if (len(head) == 4 and ("V2000" in head[3] or "V3000" in head[3])) or any("M  END" in line for line in head):
+        return Described(piece=piece, format="sdf", labels=labels)
+    with piece.lines() as lines:
+        table = molecule_table.header(lines, piece.name)
+        column = table.smiles_column(smiles_column, piece.name)
+        return Described(
+            piece=piece, format="table", table=table, smiles_column=column, labels=labels, start=lines.mark
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Span:
+    """Molecules of a piece that follow each other."""
+
+    described: Described
+    mark: Mark
+    count: int
+    digest: str
+    """Of the bytes they were read from: hexadecimal."""
+
+
+def entries(described: Described, lines: Lines) -> Iterator[Entry]:
+    """The molecules from wherever `lines` stands."""
+    match described.format:
+        case "table":
+            assert described.table is not None
+            yield from molecule_table.entries(lines, described.table, described.smiles_column)
+        case "sdf":
+            yield from sdf.entries(lines)
+        case "xyz":
+            yield from xyz.entries(lines)
+        case "empty":
+            yield Entry(line=1, text="", problem="empty file")
+
+
+def read(span: Span) -> Iterator[Entry]:
+    """The molecules of a span."""
+    with span.described.piece.lines(span.mark) as lines:
+        for _, entry in zip(range(span.count), entries(span.described, lines), strict=False):
+            yield entry

@@ -1,0 +1,64 @@
+"""QM9's own XYZ files: fifteen properties in the comment, charges beside the atoms, frequencies, SMILES and InChI.
+
+Layout and units: doi:10.1038/sdata.2014.22, table 3. Energies of atomisation, which published errors refer to, are the
+energies less those of the free atoms, from the same archive's ``atomref.txt``; as in ``gdb9.sdf.csv``, in kcal/mol.
+"""
+
+from collections import Counter
+
+from tenfold.pipelines.readers.extended_xyz import position_of, symbol_of
+from tenfold.pipelines.readers.molecule import Entry
+
+PROPERTIES = ("A", "B", "C", "mu", "alpha", "homo", "lumo", "gap", "r2", "zpve", "u0", "u298", "h298", "g298", "cv")
+UNITS = {
+    "A": "GHz", "B": "GHz", "C": "GHz", "mu": "D", "alpha": "a0^3", "homo": "Ha", "lumo": "Ha", "gap": "Ha",
+    "r2": "a0^2", "zpve": "Ha", "u0": "Ha", "u298": "Ha", "h298": "Ha", "g298": "Ha", "cv": "cal/mol/K",
+    "u0_atom": "kcal/mol", "u298_atom": "kcal/mol", "h298_atom": "kcal/mol", "g298_atom": "kcal/mol",
+}  # fmt: skip
+"""Of the properties, here and in ``gdb9.sdf.csv``."""
+ATOMS = {
+    "u0": {"H": -0.500273, "C": -37.846772, "N": -54.583861, "O": -75.064579, "F": -99.718730},
+    "u298": {"H": -0.498857, "C": -37.845355, "N": -54.582445, "O": -75.063163, "F": -99.717314},
+    "h298": {"H": -0.497912, "C": -37.844411, "N": -54.581501, "O": -75.062219, "F": -99.716370},
+    "g298": {"H": -0.510927, "C": -37.861317, "N": -54.598897, "O": -75.079532, "F": -99.733544},
+}
+"""Energies of the free atoms [Ha]."""
+_HARTREE_KCAL_MOL = 627.5094738898777
+
+
+def recognised(comment: str) -> bool:
+    """Whether a comment line is QM9's."""
+    return comment.startswith("gdb ") and len(comment.split()) >= 2 + len(PROPERTIES)
+
+
+def entry(line: int, comment: str, atoms: list[list[str]], below: list[str]) -> Entry:
+    """One molecule.
+
+    Parameters
+    ----------
+    below
+        The three lines after the atoms: frequencies, SMILES, InChI.
+
+    Raises
+    ------
+    ValueError
+        Something is no number, or an element is not one of QM9's.
+    """
+    _, index, *values = comment.split()
+    symbols = tuple(symbol_of(each[0]) for each in atoms)
+    fields: dict[str, str] = dict(zip(PROPERTIES, (value.replace("*^", "e") for value in values), strict=False))
+    counts = Counter(symbols)
+    if set(counts) - set(ATOMS["u0"]):
+        raise ValueError(f"element {sorted(set(counts) - set(ATOMS['u0']))[0]}, which QM9 does not have")
+    for name, free in ATOMS.items():
+        bound = float(fields[name]) - sum(free[symbol] * count for symbol, count in counts.items())
+        fields[f"{name}_atom"] = repr(bound * _HARTREE_KCAL_MOL)
+    smiles = below[1].split()
+    return Entry(
+        line=line,
+        text=smiles[-1] if smiles else f"gdb_{index}",
+        smiles=smiles[-1] if smiles else "",
+        symbols=symbols,
+        positions=tuple(position_of(each[1:4]) for each in atoms),
+        fields={"mol_id": f"gdb_{index}", **fields},
+    )

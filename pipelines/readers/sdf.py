@@ -1,0 +1,51 @@
+"""SD files: Molfiles (V2000, V3000) one after the other, each with its data items."""
+
+from collections.abc import Iterator
+
+from tenfold.pipelines.readers.molecule import Entry, Lines
+
+_MOST_LINES = 100_000
+
+
+def entries(lines: Lines) -> Iterator[Entry]:
+    """The records, from wherever `lines` stands.
+
+    A record longer than 100,000 lines is not believed; what follows its end is read again.
+    """
+    while True:
+        first = lines.line
+        record: list[str] = []
+        size = 0
+        for line in lines:
+            if line.startswith("$$$$"):
+                break
+            size += 1
+            if size <= _MOST_LINES:
+                record.append(line)
+        if not any(line.strip() for line in record):
+            if lines.line == first:
+                return
+            continue
+        title = record[0].strip()
+        if size > _MOST_LINES:
+            yield Entry(line=first, text=title, problem=f"a record of {size:,} lines")
+            continue
+        end = next((n for n, line in enumerate(record) if line.startswith("M  END")), -1)
+        if end < 0:
+            yield Entry(line=first, text=title, problem="a record without M  END: cut short?")
+            continue
+        yield Entry(line=first, text=title, molfile="".join(record[: end + 1]), fields=_items(record[end + 1 :]))
+
+
+def _items(record: list[str]) -> dict[str, str]:
+    """Data items: a line `>  <name>`, lines of value, a blank line."""
+    found: dict[str, list[str]] = {}
+    value: list[str] | None = None
+    for line in record:
+        if line.startswith(">") and "<" in line:
+            value = found.setdefault(line[line.index("<") + 1 : line.rindex(">")], [])
+        elif value is not None and line.strip():
+            value.append(line.strip())
+        else:
+            value = None
+    return {name: "\n".join(value) for name, value in found.items()}

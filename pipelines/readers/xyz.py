@@ -1,0 +1,42 @@
+"""XYZ files, one or many frames: a number of atoms, a comment, the atoms; the comment says which kind it is."""
+
+from collections.abc import Iterator
+
+from tenfold.pipelines.readers import extended_xyz, qm9_xyz
+from tenfold.pipelines.readers.molecule import Entry, Lines
+
+_MOST_ATOMS = 100_000
+
+
+def entries(lines: Lines) -> Iterator[Entry]:
+    """The frames, from wherever `lines` stands.
+
+    After a frame that cannot be read, nothing tells where the next begins: the rest of the file is one bad entry.
+    """
+    for head in lines:
+        if not head.strip():
+            continue
+        first = lines.line - 1
+        count = int(head) if head.strip().isdecimal() and len(head) < 12 else 0
+        if not 0 < count <= _MOST_ATOMS:
+            yield _rest(lines, first, f"no number of atoms between 1 and {_MOST_ATOMS:,}: {head.strip()[:40]!r}")
+            return
+        comment = next(lines, "").rstrip("\r\n")
+        atoms = [line.split() for _, line in zip(range(count), lines, strict=False)]
+        title = comment.strip()[:80]
+        if len(atoms) < count:
+            yield _rest(lines, first, f"{len(atoms)} atoms where {count} are promised: cut short?", title)
+            return
+        try:
+            if qm9_xyz.recognised(comment):
+                yield qm9_xyz.entry(first, comment, atoms, [next(lines, "") for _ in range(3)])
+            else:
+                yield extended_xyz.entry(first, comment, atoms)
+        except ValueError as error:
+            yield Entry(line=first, text=title, problem=f"not an XYZ frame ({error})")
+
+
+def _rest(lines: Lines, first: int, problem: str, text: str = "") -> Entry:
+    for _ in lines:
+        pass
+    return Entry(line=first, text=text, problem=problem)
