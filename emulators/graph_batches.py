@@ -1,15 +1,12 @@
 """Batches of molecules: from ragged arrays to what a network reads, in few shapes, and how much of it is padding."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
-from tenfold.emulators.environments import environments
+from tenfold.emulators.graph_layouts import LAYOUTS, Rows
 from tenfold.emulators.graphs import FeatureLayout, Graphs
 from tenfold.emulators.mpnn import MPNN
-
-SIZES_PER_OCTAVE = 8
-"""Arrays are filled up to 8, 9, … 16, 18, 20, … rows: 6 % of padding on average, and few shapes to compile for."""
 
 
 @dataclass(frozen=True)
@@ -61,65 +58,12 @@ def batch(graphs: Graphs, shape: MPNN, layout: FeatureLayout, capacity: int = 0,
             raise ValueError(f"{name}: found {codes.shape[1]} columns of codes, the layout has {len(features)}")
     if shape.geometric and graphs.positions is None:
         raise ValueError(f"positions: none, and {shape.network} reads the geometry: ingest with geometry")
-    rows = _Rows({"graph": count}, {"graph": capacity + 1})
+    rows = Rows({"graph": count}, {"graph": capacity + 1})
     rows.add("size", "graph", graphs.sizes.astype(np.float32))
     rows.add("graph", "atom", np.repeat(np.arange(count), graphs.sizes), "graph")
     rows.add("element", "atom", graphs.atoms[:, 0], dtype=np.int32)
-    _directed(rows, graphs, shape, share)
+    LAYOUTS[shape.network](rows, graphs, shape, share)
     return Batch(rows.arrays, count, capacity, len(graphs.atoms), rows.waste)
-
-
-@dataclass
-class _Rows:
-    """Arrays over named axes, each axis filled up to a size it has room in; indices point into an axis."""
-
-    used: dict[str, int] = field(default_factory=dict)
-    size: dict[str, int] = field(default_factory=dict)
-    arrays: dict[str, np.ndarray] = field(default_factory=dict)
-
-    def add(self, name: str, axis: str, values: np.ndarray, target: str = "", dtype=None) -> None:
-        """Add an array over an axis; where ``target`` names an axis, the values are indices into it."""
-        self.axis(axis, len(values))
-        array = np.zeros((self.size[axis], *values.shape[1:]), dtype or (np.int32 if target else values.dtype))
-        array[: len(values)] = values
-        if target:  # the last row of an axis is padding always
-            array[len(values) :] = self.size[target] - 1
-        self.arrays[name] = array
-
-    def axis(self, name: str, used: int) -> None:
-        """State how much of an axis is used."""
-        if name not in self.used:
-            self.used[name], self.size[name] = used, filled(used + 1)
-
-    @property
-    def waste(self) -> float:
-        return 1 - sum(self.used.values()) / sum(self.size.values())
-
-
-def _directed(rows: _Rows, graphs: Graphs, shape: MPNN, share: bool) -> None:
-    """Classes of directed bonds and of atoms, and what each gathers from."""
-    first = np.repeat(graphs.atom_offsets[:-1], np.diff(graphs.bond_offsets))
-    bonds = graphs.bonds + first[:, None]
-    found = environments(graphs.atoms, bonds, graphs.bond_features, shape.depth - 1, share)
-    rows.add("type_codes", "type", found.types)
-    rows.add("edge_type", "edge_0", found.edge_type, "type")
-    rows.add("edge_codes", "edge_0", found.edge_codes)
-    for step, level in enumerate(found.levels, 1):
-        rows.axis(f"edge_{step}", len(level.root))
-        rows.add(f"root_{step}", f"edge_{step}", level.root, "edge_0")
-        rows.add(f"child_{step}", f"link_{step}", level.child, f"edge_{step - 1}")
-        rows.add(f"parent_{step}", f"link_{step}", level.parent, f"edge_{step}")
-    rows.axis("class", len(found.atoms.root))
-    rows.add("atom_type", "class", found.atoms.root, "type")
-    rows.add("atom_child", "atom_link", found.atoms.child, f"edge_{shape.depth - 1}")
-    rows.add("atom_parent", "atom_link", found.atoms.parent, "class")
-    rows.add("atom", "atom", found.atom, "class")
-
-
-def filled(rows: int) -> int:
-    """Return the next size, of `SIZES_PER_OCTAVE` to each power of two, that holds so many rows."""
-    step = 1 << max(0, (rows - 1).bit_length() - SIZES_PER_OCTAVE.bit_length())
-    return max(SIZES_PER_OCTAVE, -(-rows // step) * step)
 
 
 def plan(order: np.ndarray, sizes: np.ndarray, global_batch: int, window: int = 1) -> list[np.ndarray]:

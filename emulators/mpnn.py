@@ -25,6 +25,10 @@ PUBLISHED: dict[str, dict[str, Any]] = {
 """Shapes as published: Yang et al. 2019 (arXiv:1904.01561), Gilmer et al. 2017, Schütt et al. 2021."""
 
 
+NORM = 100.0
+"""Atoms that the ``norm`` readout divides the sum over a molecule by."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class MPNN:
     """A message-passing network: which, how large, and how atoms become a molecule.
@@ -98,6 +102,7 @@ def build(
     scale: Sequence[float] | None = None,
     atom_reference: np.ndarray | None = None,
     extensive: Sequence[bool] | None = None,
+    dipole: Sequence[bool] | None = None,
     seed: int = 0,
     precision: str = "float32",
 ) -> "keras.Model":
@@ -119,6 +124,9 @@ def build(
     extensive
         Which targets grow with the molecule, T values: two molecules far apart then have the sum of both. Left out:
         none does.
+    dipole
+        Which targets are lengths of a dipole, T values: painn makes them of vectors that turn with the molecule, and
+        takes of ``location`` and ``scale`` only the scale. Left out: none is.
     seed
         Seed of the initial weights.
     precision
@@ -133,44 +141,61 @@ def build(
     Raises
     ------
     ValueError
-        Shapes of the arguments do not agree, or a ``norm`` readout is asked for an extensive target.
+        Shapes of the arguments do not agree, a ``norm`` readout is asked for an extensive target, or a dipole of a
+        network without vectors.
     """
     # loaded here, so that reading a configuration does not wait for the backend
     import keras
 
     from tenfold.emulators.graph_layers import Head, MeanPool, Members, PropertyHead
+    from tenfold.emulators.painn import Dipoles, Magnitudes
     from tenfold.emulators.set2set import Set2Set
 
     location = [0.0] * targets if location is None else [float(v) for v in location]
     scale = [1.0] * targets if scale is None else [float(v) for v in scale]
     extensive = [False] * targets if extensive is None else [bool(v) for v in extensive]
-    elements = layout.atoms[0].width
-    reference = np.zeros((elements, targets)) if atom_reference is None else np.asarray(atom_reference, np.float64)
-    if not len(location) == len(scale) == len(extensive) == targets or reference.shape != (elements, targets):
+    dipole = [False] * targets if dipole is None else [bool(v) for v in dipole]
+    codes = layout.atoms[0].width
+    reference = np.zeros((codes, targets)) if atom_reference is None else np.asarray(atom_reference, np.float64)
+    for name, values in {"location": location, "scale": scale, "extensive": extensive, "dipole": dipole}.items():
+        if len(values) != targets:
+            raise ValueError(f"{name}: found {len(values)} values, must be {targets}, one per target")
+    if reference.shape != (codes, targets):
         raise ValueError(
-            f"targets: {targets}, but location, scale and extensive have {len(location)}, {len(scale)} and "
-            f"{len(extensive)} values, and atom_reference, shape {reference.shape}, should be {(elements, targets)}"
+            f"atom_reference: found shape {reference.shape}, must be (elements, targets) = {codes, targets}"
         )
+    if any(dipole) and (shape.network != "painn" or kind != "regression" or any(map(min, dipole, extensive))):
+        raise ValueError("dipole: only painn has vectors, of numbers that do not grow with the molecule")
     if shape.readout == "norm" and any(extensive):
         raise ValueError("readout: norm does not grow with the molecule as extensive targets do: take sum")
-    outputs_per_target = 2 if kind == "regression" else 1
-    seeds = iter(range(seed * 1000, seed * 1000 + 1000))
+    seeds = iter((np.random.SeedSequence(seed).generate_state(4 * shape.ensemble) // 2).tolist())
     inputs = _inputs(shape, layout)
+    where = {name: inputs[name] for name in ("atom", "graph", "size") if name in inputs}
 
-    def member(index: int):
-        atoms = _messages(shape, layout, next(seeds), precision, f"messages_{index}")(inputs)
-        head = Head(
-            shape.dense, outputs_per_target * targets, dropout=shape.dropout, seed=next(seeds), dtype=precision,
-            name=f"{'atom_head' if shape.readout == 'sum' else 'head'}_{index}",
-        )  # fmt: skip
-        where = {name: inputs[name] for name in ("atom", "graph", "size") if name in inputs}
+    def pooled(index: int, atoms):
+        name = f"{'atom_head' if shape.readout == 'sum' else 'head'}_{index}"
+        outputs = targets * (2 if kind == "regression" else 1)
+        head = Head(shape.dense, outputs, dropout=shape.dropout, seed=next(seeds), dtype=precision, name=name)
         if shape.readout == "sum":
             return MeanPool(name=f"mean_{index}")({"rows": head(atoms), **where})
         if shape.readout == "set2set":
             readout = Set2Set(shape.set2set_steps, seed=next(seeds), name=f"set2set_{index}")
             return head(readout({"rows": atoms, **where}))
-        pool = MeanPool(norm=100.0 if shape.readout == "norm" else 0.0, name=f"mean_{index}")
+        pool = MeanPool(norm=NORM if shape.readout == "norm" else 0.0, name=f"mean_{index}")
         return head(pool({"rows": atoms, **where}))
+
+    def member(index: int):
+        messages = _messages(shape, layout, seed=next(seeds), dtype=precision, name=f"messages_{index}")
+        if shape.network != "painn":
+            return pooled(index, messages(inputs))
+        atoms, vectors = messages(inputs)
+        values = pooled(index, atoms)
+        if not any(dipole):
+            return values
+        own = {"scalars": atoms, "vectors": vectors, "position": inputs["position"]}
+        vectors = Dipoles(sum(dipole), seed=next(seeds), name=f"dipoles_{index}")({**own, **where})
+        offset = [at / unit for at, unit in zip(location, scale, strict=True)]
+        return Magnitudes(dipole, offset, name=f"magnitudes_{index}")({"values": values, "vectors": vectors})
 
     values = Members(name="members")([member(index) for index in range(shape.ensemble)])
     answer = PropertyHead(kind, location, scale, reference.tolist(), extensive, name="property")(
@@ -180,35 +205,43 @@ def build(
 
 
 def _inputs(shape: MPNN, layout: FeatureLayout) -> dict:
-    """The inputs of a batch, by name."""
+    """The inputs of a batch, by name; see `tenfold.emulators.graph_layouts`."""
     import keras
 
-    def index(name):
-        return keras.Input((), dtype="int32", name=name)
+    def index(*names):
+        return {name: keras.Input((), dtype="int32", name=name) for name in names}
 
-    inputs = {
-        "size": keras.Input((), dtype="float32", name="size"),
-        "graph": index("graph"),
-        "element": index("element"),
-    }
-    inputs |= {
-        "type_codes": keras.Input((len(layout.atoms),), dtype="uint8", name="type_codes"),
-        "edge_type": index("edge_type"),
-        "edge_codes": keras.Input((len(layout.bonds),), dtype="uint8", name="edge_codes"),
-    }
+    def number(name, *shape):
+        return {name: keras.Input(shape, dtype="float32", name=name)}
+
+    def codes(name, features, *shape):
+        return {name: keras.Input((*shape, len(features)), dtype="uint8", name=name)}
+
+    inputs = index("graph", "element") | number("size")
+    if shape.network == "painn":
+        inputs |= codes("codes", layout.atoms) | number("position", 3)
+        return inputs | index("hears", "speaks") | number("distance") | number("direction", 3)
+    if shape.network == "enn-s2s":
+        inputs |= codes("codes", layout.atoms, None) | codes("bond_codes", layout.bonds, None, None)
+        return inputs | number("distance", None, None) | number("bonded", None, None) | index("atom")
+    inputs |= codes("type_codes", layout.atoms) | codes("edge_codes", layout.bonds) | index("edge_type")
     for step in range(1, shape.depth):
-        inputs |= {name: index(name) for name in (f"root_{step}", f"child_{step}", f"parent_{step}")}
-    return inputs | {name: index(name) for name in ("atom_type", "atom_child", "atom_parent", "atom")}
+        inputs |= index(f"root_{step}", f"child_{step}", f"parent_{step}")
+    return inputs | index("atom_type", "atom_child", "atom_parent", "atom")
 
 
-def _messages(shape: MPNN, layout: FeatureLayout, seed: int, precision: str, name: str):
+def _messages(shape: MPNN, layout: FeatureLayout, **arguments) -> "keras.layers.Layer":
     """The layer that makes vectors of atoms."""
     from tenfold.emulators.dmpnn import DirectedMessages
+    from tenfold.emulators.enn_s2s import EdgeNetwork
+    from tenfold.emulators.painn import Equivariant
 
-    tables = [[(f.width, f.scale) for f in features] for features in (layout.atoms, layout.bonds)]
-    return DirectedMessages(
-        shape.hidden, shape.depth, *tables, dropout=shape.dropout, seed=seed, dtype=precision, name=name
-    )
+    atoms, bonds = ([(f.width, f.scale) for f in features] for features in (layout.atoms, layout.bonds))
+    if shape.network == "painn":
+        return Equivariant(shape.hidden, shape.depth, atoms, shape.cutoff_angstrom, shape.radial, **arguments)
+    if shape.network == "enn-s2s":
+        return EdgeNetwork(shape.hidden, shape.depth, shape.edge_hidden, shape.towers, atoms, bonds, **arguments)
+    return DirectedMessages(shape.hidden, shape.depth, atoms, bonds, dropout=shape.dropout, **arguments)
 
 
 def contributions(network: "keras.Model", batch: "Batch") -> np.ndarray:
@@ -224,20 +257,48 @@ def contributions(network: "keras.Model", batch: "Batch") -> np.ndarray:
     Returns
     -------
     (A, T) array
-        In the targets' units (or logits), by atom in the order of the molecules. A molecule's atoms add up to its mean.
+        In the targets' units (or logits), by atom in the order of the molecules. A molecule's atoms add up to its mean;
+        lengths of dipoles do not add up and are NaN.
 
     Raises
     ------
     ValueError
         The network makes molecules of atoms before its head, so that no atom has a share of its own.
     """
-    import keras
-
-    heads = [layer.output for layer in network.layers if layer.name.startswith("atom_head_")]
-    if not heads:
+    rows = _mean_of(network, "atom_head_", batch)
+    if rows is None:
         raise ValueError("network: it makes molecules of atoms before its head, so atoms have no shares: readout sum")
-    rows = np.mean([np.asarray(rows) for rows in keras.Model(network.inputs, heads)(batch.inputs)], axis=0)
     if "atom" in batch.inputs:
         rows = rows[batch.inputs["atom"]]
     graph, element = (batch.inputs[name][: batch.atoms] for name in ("graph", "element"))
-    return network.get_layer("property").shares(rows[: batch.atoms], batch.inputs["size"][graph], element)
+    shares = network.get_layer("property").shares(rows[: batch.atoms], batch.inputs["size"][graph], element)
+    for layer in network.layers:
+        if layer.name == "magnitudes_0":
+            shares[:, layer.dipole] = np.nan
+    return shares
+
+
+def dipoles(network: "keras.Model", batch: "Batch") -> np.ndarray:
+    """Vectors whose lengths the dipole targets are, shape (graphs, dipole targets, 3), in the targets' units.
+
+    Raises
+    ------
+    ValueError
+        The network was not built with dipole targets.
+    """
+    vectors = _mean_of(network, "dipoles_", batch)
+    if vectors is None:
+        raise ValueError("network: it has no dipole targets")
+    scale = np.array(network.get_layer("property").scale)[network.get_layer("magnitudes_0").dipole]
+    return scale[:, None] * vectors[: batch.graphs].transpose(0, 2, 1)
+
+
+def _mean_of(network: "keras.Model", prefix: str, batch: "Batch") -> np.ndarray | None:
+    """What each member's layer of that name makes of a batch, averaged; None if there is no such layer."""
+    import keras
+
+    outputs = {layer.name: layer.output for layer in network.layers if layer.name.startswith(prefix)}
+    if not outputs:
+        return None
+    found = keras.Model(network.inputs, outputs)(batch.inputs)
+    return np.mean([np.asarray(values) for values in found.values()], axis=0)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from tests.emulators.molecules import LAYOUT, molecules
 
-from tenfold.emulators.graph_batches import batch, filled, plan
+from tenfold.emulators.graph_batches import batch, plan
+from tenfold.emulators.graph_layouts import filled
 from tenfold.emulators.graphs import Graphs
 from tenfold.emulators.mpnn import MPNN
 

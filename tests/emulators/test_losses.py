@@ -41,7 +41,8 @@ def test_one_number_per_sample():
 
 
 def test_missing_targets_add_nothing_and_known_ones_as_before():
-    truth, estimate = np.array([[1.0, np.nan], [2.0, 3.0]]), _estimate([[0.5, 9.0], [2.5, 1.0]], [[0.7, 1.0], [0.9, 2]])
+    truth = np.array([[1.0, np.nan], [2.0, 3.0]], np.float32)
+    estimate = _estimate([[0.5, 9.0], [2.5, 1.0]], [[0.7, 1.0], [0.9, 2]])
     mask = np.isfinite(truth)
     found = np.asarray(masked_gaussian_nll(truth, mask, estimate[:, :, None], [1.0, 1.0]))
     single = np.asarray(gaussian_nll(truth[:1, :1], estimate[:1, :1], [1.0]))

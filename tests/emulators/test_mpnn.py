@@ -13,6 +13,8 @@ from tenfold.emulators.mpnn import MPNN, build, contributions
 
 SMALL = {
     "dmpnn": {"hidden": 12, "dense": (6,)},
+    "enn-s2s": {"hidden": 14, "dense": (6,), "edge_hidden": 5, "set2set_steps": 2},
+    "painn": {"hidden": 8, "dense": (6,), "radial": 5},
 }
 NETWORKS = tuple(SMALL)
 
@@ -78,8 +80,9 @@ def test_two_molecules_far_apart_have_twice_the_energy_and_the_same_gap(network,
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_shares_of_atoms_add_up_to_the_prediction(network):
-    form = shape(network, readout="sum", ensemble=2)
+@pytest.mark.parametrize("members", [1, 2])
+def test_shares_of_atoms_add_up_to_the_prediction(network, members):
+    form = shape(network, readout="sum", ensemble=members)
     model = awake(
         form,
         location=[-3.0, 5.0],

@@ -1,0 +1,105 @@
+"""Equivariance: energies do not see how a molecule lies, dipoles turn with it; and the paper's equations by hand."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tests.emulators.molecules import LAYOUT, encoded, molecules
+
+from tenfold.emulators.graph_batches import batch
+from tenfold.emulators.mpnn import MPNN, build, dipoles
+
+SHAPE = MPNN(network="painn", hidden=8, dense=(6,), radial=5)
+
+
+def rotation(rng) -> np.ndarray:
+    turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    return turn * np.linalg.det(turn)
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_energies_stay_and_dipoles_turn_with_the_molecule(mirrored):
+    rng, graphs = np.random.default_rng(1), molecules()
+    network = build(SHAPE, LAYOUT, targets=2, location=[0, 1.5], scale=[1, 0.5], dipole=[False, True])
+    network.get_layer("atom_head_0").last.kernel.assign(rng.normal(size=(6, 4)))
+    turn = rotation(rng) * (-1 if mirrored else 1)
+    moved = replace(graphs, positions=(graphs.positions @ turn.T + [3.0, -40.0, 7.0]).astype(np.float32))
+    here, there = (batch(g, SHAPE, LAYOUT) for g in (graphs, moved))
+    before, after = np.asarray(network(here.inputs)), np.asarray(network(there.inputs))
+    np.testing.assert_allclose(after, before, rtol=1e-3, atol=1e-4)
+    still, turned = dipoles(network, here), dipoles(network, there)
+    assert still.shape == (5, 1, 3)
+    assert np.linalg.norm(still[2]) > 1e-2
+    np.testing.assert_allclose(turned, still @ turn.T, rtol=1e-3, atol=2e-4)
+    np.testing.assert_allclose(np.linalg.norm(still[:, 0], axis=1), before[:, 1, 0, 0], rtol=1e-3, atol=1e-4)
+
+
+def by_the_paper(graph, messages):
+    """Equations 7 to 10, one pair after the other; scalars of the atoms."""
+    parts = {layer.name: [np.asarray(w, np.float64) for w in layer.get_weights()] for layer in messages.parts}
+    F, cutoff, positions = messages.hidden, messages.cutoff, graph.positions.astype(np.float64)
+
+    def dense(name, x):
+        kernel, *bias = parts[name]
+        return x @ kernel + (bias[0] if bias else 0)
+
+    def silu(x):
+        return x / (1 + np.exp(-x))
+
+    s = encoded(graph.atoms, LAYOUT.atoms) @ np.asarray(messages.embedding.kernel)
+    v = np.zeros((len(s), 3, F))
+    for block in range(messages.depth):
+        phi, ds, dv = dense(f"say_{block}", silu(dense(f"speak_{block}", s))), np.zeros_like(s), np.zeros_like(v)
+        for i in range(len(s)):
+            for j in range(len(s)):
+                r = np.linalg.norm(positions[i] - positions[j])
+                if i == j or r >= cutoff:
+                    continue
+                waves = np.sin(np.arange(1, messages.radial + 1) * np.pi * r / cutoff) / r
+                x = phi[j] * dense(f"filter_{block}", waves) * 0.5 * (np.cos(np.pi * r / cutoff) + 1)
+                ds[i] += x[:F]
+                dv[i] += x[F : 2 * F] * ((positions[i] - positions[j]) / r)[:, None]
+                if block:
+                    dv[i] += x[2 * F :] * v[j]
+        s, v = s + ds, v + dv
+        mixed = dense(f"mix_{block}", v)
+        Vv, Uv = mixed[..., F:], mixed[..., :F]
+        gates = silu(dense(f"gate_{block}", np.concatenate([s, np.sqrt((Vv**2).sum(axis=1) + 1e-8)], axis=1)))
+        own, inner, turn = np.split(dense(f"gates_{block}", gates), 3, axis=1)
+        s, v = s + own + inner * (Uv * Vv).sum(axis=1), v + turn[:, None] * Uv
+    return s, v
+
+
+def test_scalars_and_vectors_are_as_the_papers_equations_make_them():
+    graph = molecules((6,))
+    messages = build(SHAPE, LAYOUT, targets=1).get_layer("messages_0")
+    laid = batch(graph, SHAPE, LAYOUT)
+    found = [np.asarray(values)[:6] for values in messages(laid.inputs)]
+    for got, expected in zip(found, by_the_paper(graph, messages), strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-5)
+
+
+def test_pairs_beyond_the_cutoff_are_silent_and_near_it_fade():
+    graph = molecules((2,))
+    network = build(SHAPE, LAYOUT, targets=1)
+    network.get_layer("atom_head_0").last.kernel.assign(np.ones((6, 2)))
+
+    def energy(angstrom):
+        moved = replace(graph, positions=np.array([[0, 0, 0], [0, 0, angstrom]], np.float32))
+        return float(np.asarray(network(batch(moved, SHAPE, LAYOUT).inputs))[0, 0, 0, 0])
+
+    apart = energy(1000.0)
+    assert energy(5.01) == pytest.approx(apart, rel=1e-6)
+    assert abs(energy(4.99) - apart) < 1e-4 < abs(energy(1.5) - apart)
+
+
+def test_an_atom_given_twice_does_no_harm():
+    graph = molecules((2,))
+    network = build(SHAPE, LAYOUT, targets=1)
+    together = replace(graph, positions=np.zeros((2, 3), np.float32))
+    assert np.isfinite(np.asarray(network(batch(together, SHAPE, LAYOUT).inputs))).all()
+
+
+def test_dipoles_need_vectors():
+    with pytest.raises(ValueError, match="only painn"):
+        build(MPNN(), LAYOUT, targets=1, dipole=[True])
