@@ -128,6 +128,7 @@ def regression_step(
     reduce: Reduce,
     average=None,
     figure: Callable | None = None,
+    ragged: bool = False,
 ) -> Step:
     """Return a step that lowers ``loss(targets, network(inputs))``.
 
@@ -141,6 +142,8 @@ def regression_step(
         Moving average of the weights to update, or None.
     figure
         What is returned in place of the loss, with the same arguments: the likelihood where its terms are weighted.
+    ragged
+        Whether the arrays' first axes vary from batch to batch: then one graph is made for all.
 
     Returns
     -------
@@ -151,7 +154,6 @@ def regression_step(
     """
     import tensorflow as tf
 
-    @tf.function(autograph=False, jit_compile=False)
     def step(inputs, targets, weights):
         with tf.GradientTape() as tape:
             outputs = network(inputs, training=True)
@@ -165,7 +167,35 @@ def regression_step(
             average.update()
         return {"loss": total}
 
-    return lambda batch: step(*batch)
+    return traced(step, ragged)
+
+
+def traced(function: Callable, ragged: bool) -> Callable[[tuple], Any]:
+    """Compile a function of arrays, which may be nested, to a graph; call it with the tuple of them.
+
+    Parameters
+    ----------
+    function
+        Returns tensors.
+    ragged
+        Whether the arrays' first axes vary from call to call: then the first call fixes only the other axes.
+    """
+    import keras
+    import tensorflow as tf
+
+    def specification(array):
+        return tf.TensorSpec([None, *array.shape[1:]], array.dtype)
+
+    compiled = None
+
+    def call(arrays: tuple):
+        nonlocal compiled
+        if compiled is None:
+            signature = keras.tree.map_structure(specification, arrays) if ragged else None
+            compiled = tf.function(function, input_signature=signature, autograph=False, jit_compile=False)
+        return compiled(*arrays)
+
+    return call
 
 
 def run(

@@ -5,6 +5,8 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -36,6 +38,7 @@ import numpy as np
 from tenfold.hpc.ranks import Ranks
 from tenfold.pipelines.comparison import compare
 from tenfold.pipelines.config import load
+from tenfold.pipelines.cosmology_config import CosmologyRun
 from tenfold.pipelines.estimate import train_estimator
 from tenfold.pipelines.estimator import load as load_estimator
 from tenfold.pipelines.matter_power import camb_power
@@ -46,7 +49,7 @@ from tenfold.pipelines.volumes import ingest_volumes
 from tenfold.stats.power import overdensity, power_spectrum
 
 out = Path(OUT)
-config = load(preset="demo")
+config = load(CosmologyRun, preset="demo")
 simulation = replace(config.simulation, count=BOXES, particles=PARTICLES, grid=PARTICLES, box_mpc_h=2.0 * PARTICLES)
 
 # %% [markdown]

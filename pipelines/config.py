@@ -2,66 +2,45 @@
 
 import dataclasses
 import difflib
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from tenfold.emulators.cnn3d import CNN3D
-from tenfold.emulators.training import VolumeTraining
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.simulate import Simulation
-from tenfold.pipelines.volumes import Ingest
 
 PRESET_FOLDER = Path(__file__).parent / "presets"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Proof:
-    """How the trained estimator is proven."""
+class Study(Protocol):
+    """A dataclass of dataclasses, a section each, with presets of its own."""
 
-    control: bool = True
-    """Train a second network on Gaussian twins of the boxes, which hold nothing beyond their power spectrum."""
-    control_epochs: int = 0
-    """Epochs of that training; 0: as many as the first."""
-    views: int = 1
-    """Orientations of the cube that predictions are averaged over, 1 to 48."""
-
-    def __post_init__(self):
-        """Refuse what cannot be done."""
-        if not 1 <= self.views <= 48:
-            raise ValueError(f"views: found {self.views}, must be 1 to 48")
-        if self.control_epochs < 0:
-            raise ValueError(f"control_epochs: found {self.control_epochs}, must not be negative")
+    STUDY: ClassVar[str]
+    """Its folder of presets."""
+    DEFAULT: ClassVar[str]
+    """The preset that is meant where none is named."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class CosmologyRun:
-    """Everything about a cosmology run: what is simulated, ingested, trained and proven."""
-
-    simulation: Simulation = field(default_factory=Simulation)
-    ingest: Ingest = field(default_factory=Ingest)
-    network: CNN3D = field(default_factory=CNN3D)
-    training: VolumeTraining = field(default_factory=VolumeTraining)
-    proof: Proof = field(default_factory=Proof)
+Run = TypeVar("Run", bound=Study)
 
 
-def presets() -> list[str]:
-    """Return the names of the presets."""
-    return sorted(path.stem for path in PRESET_FOLDER.glob("*.yaml"))
+def presets(kind: type[Study]) -> list[str]:
+    """Return the names of the presets of a study."""
+    return sorted(path.stem for path in (PRESET_FOLDER / kind.STUDY).glob("*.yaml"))
 
 
-def load(file: Path | None = None, preset: str | None = None, settings: tuple[str, ...] = ()) -> CosmologyRun:
+def load(kind: type[Run], file: Path | None = None, preset: str | None = None, settings: tuple[str, ...] = ()) -> Run:
     """Read a configuration: a preset, a file's keys over it, then single settings.
 
     Parameters
     ----------
+    kind
+        What is configured, such as `tenfold.pipelines.cosmology_config.CosmologyRun`.
     file
         YAML file; what it leaves out is taken from the preset.
     preset
-        Name of a preset; "laptop" where neither it nor a file is given.
+        Name of a preset; the study's default where neither it nor a file is given.
     settings
         Single values such as ``training.epochs=5``.
 
@@ -71,18 +50,19 @@ def load(file: Path | None = None, preset: str | None = None, settings: tuple[st
         An unknown key or a wrong value, with file, line and key.
     """
     if preset is None and file is None:
-        preset = "laptop"
+        preset = kind.DEFAULT
     tree: dict[str, Any] = {}
     places: dict[tuple[str, ...], str] = {}
     sources = []
     if preset is not None:
-        if preset not in presets():
-            raise InputError(f"--preset {preset}: there is none of that name; there are: {', '.join(presets())}")
-        sources.append(PRESET_FOLDER / f"{preset}.yaml")
+        known = presets(kind)
+        if preset not in known:
+            raise InputError(f"--preset {preset}: there is none of that name; there are: {', '.join(known)}")
+        sources.append(PRESET_FOLDER / kind.STUDY / f"{preset}.yaml")
     if file is not None:
         sources.append(file)
     for source in sources:
-        _overlay(tree, _read(source, places))
+        _overlay(tree, _read(source, kind, places))
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals:
@@ -95,17 +75,17 @@ def load(file: Path | None = None, preset: str | None = None, settings: tuple[st
             raise InputError(f"--set {setting}: {value!r} is no YAML value") from error
         for name in reversed(path):
             leaf = {name: leaf}
-        _check_keys(leaf, CosmologyRun, (), {path[: i + 1]: f"--set {setting}" for i in range(len(path))})
+        _check_keys(leaf, kind, (), {path[: i + 1]: f"--set {setting}" for i in range(len(path))})
         _overlay(tree, leaf)
-    return check(tree, places)
+    return check(kind, tree, places)
 
 
-def check(tree: dict[str, Any], places: dict[tuple[str, ...], str] | None = None) -> CosmologyRun:
+def check(kind: type[Run], tree: dict[str, Any], places: dict[tuple[str, ...], str] | None = None) -> Run:
     """Build the typed configuration from plain values; ``places`` says where each key was read."""
     places = places or {}
-    _check_keys(tree, CosmologyRun, (), places)
+    _check_keys(tree, kind, (), places)
     try:
-        return TypeAdapter(CosmologyRun).validate_python(tree)
+        return TypeAdapter(kind).validate_python(tree)
     except ValidationError as error:
         lines = []
         for problem in error.errors():
@@ -121,7 +101,7 @@ def dump(config: Any) -> str:
     return yaml.safe_dump(_plain(dataclasses.asdict(config)), sort_keys=False, allow_unicode=True)
 
 
-def _read(source: Path, places: dict[tuple[str, ...], str]) -> dict[str, Any]:
+def _read(source: Path, kind: type, places: dict[tuple[str, ...], str]) -> dict[str, Any]:
     """Read a YAML file and note the line of each key."""
     try:
         text = source.read_text()
@@ -135,7 +115,7 @@ def _read(source: Path, places: dict[tuple[str, ...], str]) -> dict[str, Any]:
         line = f", line {mark.line + 1}" if mark else ""
         raise InputError(f"{source}{line}: not YAML: {getattr(error, 'problem', error)}") from error
     if not isinstance(tree, dict):
-        raise InputError(f"{source}: holds no sections; expected some of {', '.join(_names(CosmologyRun))}")
+        raise InputError(f"{source}: holds no sections; expected some of {', '.join(_names(kind))}")
     here: dict[tuple[str, ...], str] = {}
 
     def note(node, path):
@@ -145,7 +125,7 @@ def _read(source: Path, places: dict[tuple[str, ...], str]) -> dict[str, Any]:
                 note(value, (*path, str(key.value)))
 
     note(node, ())
-    _check_keys(tree, CosmologyRun, (), here)
+    _check_keys(tree, kind, (), here)
     places.update(here)
     return tree
 
@@ -180,9 +160,9 @@ def _place(path: tuple[str, ...], places: dict[tuple[str, ...], str]) -> str:
 
 
 def _overlay(base: dict[str, Any], top: dict[str, Any]) -> None:
-    """Lay the keys of one tree over another's; ``ranges`` are replaced whole."""
+    """Lay the keys of one tree over another's; ``ranges`` and ``units`` are replaced whole."""
     for key, value in top.items():
-        if isinstance(value, dict) and isinstance(base.get(key), dict) and key != "ranges":
+        if isinstance(value, dict) and isinstance(base.get(key), dict) and key not in ("ranges", "units"):
             _overlay(base[key], value)
         else:
             base[key] = value

@@ -11,7 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from tenfold.hpc.doctor import find_mpirun
-from tenfold.pipelines.config import CosmologyRun, dump
+from tenfold.pipelines.config import dump
+from tenfold.pipelines.cosmology_config import CosmologyRun
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files import replacing, writable
 from tenfold.pipelines.simulate import simulate_twins, simulate_volumes

@@ -8,7 +8,7 @@ from rich.console import Group
 from rich.table import Table
 
 from tenfold.hpc.order import steps_per_epoch
-from tenfold.pipelines.config import CosmologyRun
+from tenfold.pipelines.cosmology_config import CosmologyRun
 
 
 def table(title: str, rows: Iterable[tuple[str, Any]]) -> Table:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from tenfold.pipelines.chemical_accuracy import chemical_accuracy
+from tenfold.pipelines.properties import chemical_accuracy
 
 DRAWS = 1000
 LEVEL = 0.95

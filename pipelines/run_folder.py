@@ -45,6 +45,11 @@ class RunFolder:
         return self.path / "network.keras"
 
     @property
+    def bundle(self) -> Path:
+        """A trained network of molecules, with all that its use needs."""
+        return self.path / "bundle.tenfold"
+
+    @property
     def tensorboard(self) -> Path:
         """Folder that TensorBoard reads."""
         return self.path / "tensorboard"
@@ -75,6 +80,10 @@ class RunFolder:
         buffer = io.BytesIO()
         np.savez_compressed(buffer, allow_pickle=False, **arrays)
         self._write("predictions.npz", buffer.getvalue())
+
+    def write_metrics(self, metrics: dict[str, Any]) -> None:
+        """Write metrics.json."""
+        self._write("metrics.json", (json.dumps(metrics, indent=1, allow_nan=False) + "\n").encode())
 
     def write_record(self, record: dict[str, Any]) -> None:
         """Write run.json: where the data are, what was trained, on what, for how long."""

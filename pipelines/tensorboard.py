@@ -22,7 +22,7 @@ class Board:
         self.writer = tf.summary.create_file_writer(str(folder))
         with self.writer.as_default():
             graph = tf.function(network, autograph=False).get_concrete_function(
-                tf.TensorSpec([None, *network.input_shape[1:]], tf.float32)
+                keras.tree.map_structure(lambda i: tf.TensorSpec([None, *i.shape[1:]], i.dtype), network.input)
             )
             tf.summary.graph(graph.graph)
 

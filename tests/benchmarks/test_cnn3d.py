@@ -18,6 +18,7 @@ from tenfold.emulators.cnn3d import CNN3D, build
 from tenfold.emulators.losses import gaussian_nll
 from tenfold.emulators.training import Training, optimizer, regression_step
 from tenfold.pipelines.config import load
+from tenfold.pipelines.cosmology_config import CosmologyRun
 
 BATCH = 2
 REPEATS = 5
@@ -102,7 +103,7 @@ def torch_step_s(shape: CNN3D) -> float:
 
 
 def test_cosmoflow_step_against_sgemm_and_torch(capsys):
-    shape = load(preset="cosmoflow-mlperf").network
+    shape = load(CosmologyRun, preset="cosmoflow-mlperf").network
     peak = sgemm_flops()
     seconds = {precision: keras_step_s(shape, precision) for precision in ("float32", "mixed_bfloat16")}
     share = flop(shape, 4) / seconds["float32"] / peak

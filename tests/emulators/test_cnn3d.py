@@ -7,12 +7,13 @@ import pytest
 from tenfold.emulators.cnn3d import CNN3D, build, input_statistics
 from tenfold.emulators.initialisation import calibrate
 from tenfold.pipelines.config import load
+from tenfold.pipelines.cosmology_config import CosmologyRun
 
 SMALL = CNN3D(size=8, filters=(4, 8), dense=(8,))
 
 
 def test_mlperf_preset_has_the_published_number_of_parameters():
-    network = build(load(preset="cosmoflow-mlperf").network, location=[0] * 4, scale=[1] * 4)
+    network = build(load(CosmologyRun, preset="cosmoflow-mlperf").network, location=[0] * 4, scale=[1] * 4)
     # MLPerf HPC's network has 8,907,556 with 4 outputs; ours adds 4 standard deviations: 4 × (64 + 1)
     assert network.count_params() == 8_907_556 + 260
 

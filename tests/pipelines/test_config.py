@@ -2,22 +2,23 @@
 
 import pytest
 
-from tenfold.pipelines.config import CosmologyRun, dump, load, presets
+from tenfold.pipelines.config import dump, load, presets
+from tenfold.pipelines.cosmology_config import CosmologyRun
 from tenfold.pipelines.errors import InputError
 
 
-@pytest.mark.parametrize("preset", presets())
+@pytest.mark.parametrize("preset", presets(CosmologyRun))
 def test_presets_are_valid_and_survive_a_round_trip(preset, tmp_path):
-    config = load(preset=preset)
+    config = load(CosmologyRun, preset=preset)
     file = tmp_path / "config.yaml"
     file.write_text(dump(config))
-    assert load(file) == config
+    assert load(CosmologyRun, file) == config
 
 
 def test_a_file_changes_only_what_it_names(tmp_path):
     file = tmp_path / "config.yaml"
     file.write_text("training: {epochs: 7}\nnetwork: {filters: [4, 8]}\n")
-    config = load(file)
+    config = load(CosmologyRun, file)
     assert config.training.epochs == 7
     assert config.network.filters == (4, 8)
     assert config.simulation == CosmologyRun().simulation
@@ -26,9 +27,9 @@ def test_a_file_changes_only_what_it_names(tmp_path):
 def test_settings_win_over_the_file_and_the_file_over_the_preset(tmp_path):
     file = tmp_path / "config.yaml"
     file.write_text("training: {epochs: 7, seed: 5}\n")
-    config = load(file, "demo", ("training.epochs=9",))
+    config = load(CosmologyRun, file, "demo", ("training.epochs=9",))
     assert (config.training.epochs, config.training.seed) == (9, 5)
-    assert config.network == load(preset="demo").network
+    assert config.network == load(CosmologyRun, preset="demo").network
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,7 @@ def test_what_is_wrong_is_named_with_its_line(text, said, tmp_path):
     file = tmp_path / "config.yaml"
     file.write_text(text)
     with pytest.raises(InputError) as caught:
-        load(file)
+        load(CosmologyRun, file)
     for part in (str(file), *said):
         assert part in str(caught.value)
 
@@ -59,10 +60,10 @@ def test_what_is_wrong_is_named_with_its_line(text, said, tmp_path):
 )
 def test_settings_are_checked_too(setting, said):
     with pytest.raises(InputError, match="--set") as caught:
-        load(settings=(setting,))
+        load(CosmologyRun, settings=(setting,))
     assert said in str(caught.value)
 
 
 def test_an_unknown_preset_lists_those_there_are():
     with pytest.raises(InputError, match="cosmoflow-mlperf, demo, laptop"):
-        load(preset="desktop")
+        load(CosmologyRun, preset="desktop")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tenfold.pipelines.chemical_accuracy import chemical_accuracy
+from tenfold.pipelines.properties import chemical_accuracy
 from tenfold.pipelines.molecule_scores import score_classes, score_regression
 
 

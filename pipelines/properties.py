@@ -1,4 +1,4 @@
-"""How well chemistry needs to know a property: Gilmer et al. (arXiv:1704.01212) tell errors in units of it."""
+"""What is known of molecular properties by their names: how well chemistry needs them, and which grow with size."""
 
 EV_PER = {
     "eV": 1.0,
@@ -28,9 +28,22 @@ OTHERS = {
 }
 """Accuracy and its unit, by name."""
 
+EXTENSIVE = (
+    "u0", "u", "u298", "h", "h298", "g", "g298", "u0_atom", "u298_atom", "h298_atom", "g298_atom", "atomisation_energy",
+    "heat_of_formation", "zpve", "alpha", "cv",
+)  # fmt: skip
+"""Two molecules far apart have the sum of both."""
+
+
+def extensive(name: str) -> bool:
+    """Whether a property grows with the molecule, as energies do; upper or lower case."""
+    return name.lower() in EXTENSIVE
+
 
 def chemical_accuracy(name: str, unit: str) -> float | None:
     """Return the error that chemistry calls accurate, in the unit given; None where none is defined.
+
+    Gilmer et al. (arXiv:1704.01212) tell errors in units of it.
 
     Parameters
     ----------

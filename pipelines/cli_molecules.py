@@ -1,0 +1,137 @@
+"""Commands for molecules: label, ingest, train, predict, run the whole of chemistry."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.terminal import (
+    ConfigFile,
+    DryRun,
+    Out,
+    Resume,
+    Settings,
+    console,
+    ingest,
+    load_tensorflow,
+    on_ranks,
+    predict,
+    run,
+    simulate,
+    train,
+)
+
+Preset = Annotated[str | None, typer.Option("--preset", help="dmpnn, enn-s2s, painn or demo.")]
+Column = Annotated[str, typer.Option("--smiles-column", help="Column of the SMILES; `smiles` if left out.")]
+
+
+def _load(file: Path | None, preset: str | None, settings: list[str] | None):
+    from tenfold.pipelines.chemistry_config import ChemistryRun
+    from tenfold.pipelines.config import load
+
+    return load(ChemistryRun, file, preset, tuple(settings or ()))
+
+
+@simulate.command("molecules")
+def simulate_molecules_command(
+    out: Out,
+    count: Annotated[int | None, typer.Option("--count", min=1, help="Number of molecules.")] = None,
+    file: ConfigFile = None,
+    preset: Preset = None,
+    settings: Settings = None,
+) -> None:
+    """Enumerate molecules and label them by quantum chemistry, into extended XYZ files."""
+    from tenfold.pipelines.labels import label_molecules
+
+    chosen = _load(file, preset, [*(settings or ()), *([f"labels.count={count}"] if count else [])]).labels
+    console.print(label_molecules(chosen, out))
+
+
+@ingest.command("molecules")
+def ingest_molecules_command(
+    paths: Annotated[list[Path], typer.Argument(help="CSV, SDF or XYZ files, folders or archives of them.")],
+    out: Out,
+    target: Annotated[list[str] | None, typer.Option("--target", help="Column to learn; repeatable.")] = None,
+    smiles_column: Column = "",
+    split: Annotated[str, typer.Option("--split", help="random, scaffold, butina or column.")] = "",
+    file: ConfigFile = None,
+    preset: Preset = None,
+    settings: Settings = None,
+) -> None:
+    """Molecules to graphs in packed shards, split so that none is on both sides; bad rows to rejected.csv."""
+    from tenfold.pipelines.config import check
+    from tenfold.pipelines.molecules import ingest_molecules
+
+    chosen = _load(file, preset, settings).ingest
+    given = {"targets": tuple(target or ()), "smiles_column": smiles_column, "split": split}
+    chosen = check(type(chosen), _plain(chosen) | {name: value for name, value in given.items() if value})
+    console.print(ingest_molecules(paths, out, chosen))
+
+
+@train.command("molecules")
+def train_molecules_command(
+    data: Annotated[Path | None, typer.Argument(help="Folder of shards.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder of the run.")] = None,
+    file: ConfigFile = None,
+    preset: Preset = None,
+    settings: Settings = None,
+    resume: Resume = False,
+    dry_run: DryRun = False,
+) -> None:
+    """A network that predicts properties of molecules, with uncertainties; ends with a bundle to predict with."""
+    chosen = _load(file, preset, settings)
+    load_tensorflow()
+    if data is None or (out is None and not dry_run):
+        raise InputError("give the folder of shards and --out RUN (--dry-run needs no RUN)")
+    if dry_run:
+        from tenfold.pipelines.molecule_run import describe_training
+
+        console.print(describe_training(chosen, data))
+        return
+    assert out is not None
+    with on_ranks(out) as ranks:
+        from tenfold.pipelines.molecule_run import train_molecules
+
+        folder = train_molecules(data, out, chosen.network, chosen.training, ranks, resume=resume)
+        if ranks.first:
+            console.print(f"Trained: {folder.bundle}. Next: tenfold validate {folder.path}", soft_wrap=True)
+
+
+@predict.command("molecules")
+def predict_molecules_command(
+    bundle: Annotated[Path, typer.Argument(help="Trained network: the bundle of a run.")],
+    molecules: Annotated[Path, typer.Argument(help="CSV, SDF or XYZ file.")],
+    out: Annotated[Path, typer.Option("--out", help="CSV to write.")],
+    smiles_column: Column = "",
+) -> None:
+    """Properties with uncertainties for any number of molecules, row by row; killed, it goes on where it stood."""
+    load_tensorflow()
+    from tenfold.pipelines.predict import predict_molecules
+
+    console.print(str(predict_molecules(bundle, molecules, out, smiles_column=smiles_column)), soft_wrap=True)
+
+
+@run.command("chemistry")
+def run_chemistry_command(
+    out: Out,
+    file: ConfigFile = None,
+    preset: Preset = None,
+    settings: Settings = None,
+    ranks: Annotated[int, typer.Option(min=1, help="MPI ranks on this machine.")] = 2,
+) -> None:
+    """Label molecules by quantum chemistry, ingest, train on MPI ranks, predict, explain, and prove it."""
+    chosen = _load(file, preset or (None if file else "demo"), settings)
+    load_tensorflow()
+    from tenfold.pipelines.chemistry_run import run_chemistry
+
+    start = time.monotonic()
+    report = run_chemistry(chosen, out, ranks=ranks)
+    console.print(f"Done in {(time.monotonic() - start) / 60:.1f} min. Report: {report}", soft_wrap=True)
+
+
+def _plain(section) -> dict:
+    from dataclasses import asdict
+
+    return asdict(section)

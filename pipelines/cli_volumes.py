@@ -1,0 +1,133 @@
+"""Commands for volumes: simulate, ingest, train an estimator, run the whole of cosmology."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.terminal import (
+    ConfigFile,
+    DryRun,
+    Out,
+    Preset,
+    Resume,
+    Settings,
+    console,
+    ingest,
+    load_tensorflow,
+    on_ranks,
+    run,
+    simulate,
+    train,
+)
+
+
+def _load(file: Path | None, preset: str | None, settings: list[str] | None):
+    from tenfold.pipelines.config import load
+    from tenfold.pipelines.cosmology_config import CosmologyRun
+
+    return load(CosmologyRun, file, preset, tuple(settings or ()))
+
+
+@simulate.command("volumes")
+def simulate_volumes_command(
+    out: Out,
+    count: Annotated[int | None, typer.Option("--count", min=1, help="Number of boxes.")] = None,
+    file: ConfigFile = None,
+    preset: Preset = None,
+    settings: Settings = None,
+    dry_run: DryRun = False,
+) -> None:
+    """N-body boxes over sampled cosmologies, in the CosmoFlow HDF5 layout."""
+    from tenfold.pipelines.simulate import estimate_size, simulate_volumes
+
+    chosen = _load(file, preset, [*(settings or ()), *([f"simulation.count={count}"] if count else [])]).simulation
+    if dry_run:
+        console.print(estimate_size(chosen))
+        return
+    console.print(simulate_volumes(chosen, out))
+
+
+@simulate.command("twins")
+def simulate_twins_command(
+    boxes: Annotated[Path, typer.Argument(help="Folder of simulated boxes.")],
+    out: Out,
+    seed: Annotated[int, typer.Option(help="Seed of the random phases.")] = 1,
+    processes: Annotated[int, typer.Option(min=1, help="Processes to use.")] = 2,
+) -> None:
+    """Gaussian random fields with the power spectrum of each box: the null control."""
+    from tenfold.pipelines.simulate import simulate_twins
+
+    console.print(simulate_twins(boxes, out, seed=seed, processes=processes))
+
+
+@ingest.command("volumes")
+def ingest_volumes_command(
+    paths: Annotated[list[Path], typer.Argument(help="Files or folders of volumes.")],
+    out: Out,
+    file: ConfigFile = None,
+    preset: Preset = None,
+    settings: Settings = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Volumes (CosmoFlow HDF5, plain HDF5, NPY) to packed shards, split by simulation."""
+    from tenfold.pipelines.volumes import estimate_size, ingest_volumes
+
+    chosen = _load(file, preset, settings).ingest
+    console.print(estimate_size(paths, chosen) if dry_run else ingest_volumes(paths, out, chosen))
+
+
+@train.command("estimator")
+def train_estimator_command(
+    data: Annotated[Path | None, typer.Argument(help="Folder of shards.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder of the run.")] = None,
+    file: ConfigFile = None,
+    preset: Preset = None,
+    settings: Settings = None,
+    resume: Resume = False,
+    dry_run: DryRun = False,
+) -> None:
+    """A network that reads cosmological parameters off volumes, with uncertainties."""
+    chosen = _load(file, preset, settings)
+    load_tensorflow()
+    if dry_run:
+        from tenfold.pipelines.description import describe_training
+
+        console.print(describe_training(chosen, data))
+        return
+    if data is None or out is None:
+        raise InputError("give the folder of shards and --out RUN (only --dry-run needs neither)")
+    with on_ranks(out) as ranks:
+        from tenfold.pipelines.estimate import train_estimator
+
+        folder = train_estimator(
+            data, out, chosen.network, chosen.training, ranks, views=chosen.proof.views, resume=resume
+        )
+        if ranks.first:
+            console.print(f"Trained: {folder.path}. Next: tenfold validate {folder.path}")
+
+
+@run.command("cosmology")
+def run_cosmology_command(
+    out: Out,
+    file: ConfigFile = None,
+    preset: Preset = None,
+    settings: Settings = None,
+    ranks: Annotated[int, typer.Option(min=1, help="MPI ranks on this machine.")] = 2,
+    dry_run: DryRun = False,
+) -> None:
+    """Simulate, ingest, train on MPI ranks, and prove it against the power spectrum."""
+    chosen = _load(file, preset, settings)
+    load_tensorflow()
+    if dry_run:
+        from tenfold.pipelines.description import describe_run
+
+        console.print(describe_run(chosen))
+        return
+    from tenfold.pipelines.cosmology_run import run_cosmology
+
+    start = time.monotonic()
+    report = run_cosmology(chosen, out, ranks=ranks)
+    console.print(f"Done in {(time.monotonic() - start) / 60:.1f} min. Report: {report}", soft_wrap=True)

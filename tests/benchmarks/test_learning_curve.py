@@ -1,0 +1,57 @@
+"""Error against the number of simulations learnt from, network and power spectrum, on one and the same test set.
+
+    tenfold run cosmology --preset laptop --out runs/laptop
+    pytest -s tests/benchmarks/test_learning_curve.py        (TENFOLD_LAPTOP=runs/laptop, about half an hour)
+
+Every point is a training of its own, on the first so many boxes of the run's training and validation split; the test
+split is the whole run's, so that the points differ in nothing but what was learnt from.
+"""
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tenfold.pipelines.comparison import compare, score
+from tenfold.pipelines.config import load
+from tenfold.pipelines.cosmology_config import CosmologyRun
+from tenfold.pipelines.cosmology_run import _train
+from tenfold.pipelines.manifest import Manifest
+from tenfold.pipelines.volumes import ingest_volumes
+
+RUN = Path(os.environ.get("TENFOLD_LAPTOP", "runs/laptop"))
+COUNTS = (128, 256, 512, 1024)
+STEPS = 2600
+"""Fewest optimisation steps of a training: few boxes are shown more often."""
+
+
+@pytest.mark.skipif(not (RUN / "metrics.json").exists(), reason=f"{RUN}: no finished run; TENFOLD_LAPTOP names one")
+def test_the_network_gains_with_every_doubling():
+    config = load(CosmologyRun, preset="laptop")
+    entries = [e for e in Manifest.read(RUN / "data" / "manifest.json").simulations if e.split is not None]
+    learn = [Path(e.source) for e in entries if e.split != "test"]
+    test = [Path(e.source) for e in entries if e.split == "test"]
+    curve = {}
+    for count in COUNTS:
+        out = RUN / "learning_curve" / str(count)
+        ingest_volumes([*learn[:count], *test], out / "data", config.ingest)
+        trained = sum(e.split == "train" for e in Manifest.read(out / "data" / "manifest.json").simulations)
+        epochs = max(config.training.epochs, round(STEPS * config.training.global_batch / trained))
+        training = replace(config.training, epochs=epochs, warmup_epochs=epochs / 20)
+        _train(replace(config, training=training), out / "data", out / "estimator", 2)
+        curve[count] = score(compare(out / "estimator"), seed=0, draws=10_000)
+    curve[len(learn)] = json.loads((RUN / "metrics.json").read_text())["simulations"]
+    (RUN / "learning_curve.json").write_text(json.dumps(curve, indent=1))
+    print(f"\n{len(test)} test boxes; rms error (95 %) of the network and of the power spectrum, and their ratio")
+    for name in ("omega_m", "sigma_8"):
+        for count, scores in curve.items():
+            cells = [scores["cnn"][name], scores["power_spectrum"][name]]
+            ratio = scores["ratio"][name]
+            text = "   ".join(f"{each['rmse']:.4f} ({each['low']:.4f} to {each['high']:.4f})" for each in cells)
+            print(
+                f"{name} {count:5d} boxes   {text}   {ratio['value']:.2f} ({ratio['low']:.2f} to {ratio['high']:.2f})"
+            )
+        errors = [scores["cnn"][name]["rmse"] for scores in curve.values()]
+        assert errors == sorted(errors, reverse=True)
