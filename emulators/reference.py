@@ -1,23 +1,24 @@
 """What an atom of each element adds to a property, by least squares: what is left is for a network to learn."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from tenfold.emulators.graphs import Graphs
+from tenfold.emulators.graphs import FeatureLayout, Graphs
 
 RIDGE = 1e-8
 """Weight of the references' own size beside the squared residuals: elements that always come together share evenly."""
 
 
-class Reference(NamedTuple):
+class Standardisation(NamedTuple):
     """What a network is built with (see `tenfold.emulators.mpnn.build`)."""
 
     location: np.ndarray
     """Mean of each target, shape (T,); of extensive ones per atom, with the reference taken off."""
     scale: np.ndarray
     """Standard deviation of the same, shape (T,)."""
-    atoms: np.ndarray
+    atom_reference: np.ndarray
     """What an atom adds by its element's code, shape (codes, T); 0 for targets that are not extensive."""
 
 
@@ -28,26 +29,30 @@ def element_counts(graphs: Graphs, codes: int) -> np.ndarray:
     return counts.reshape(len(graphs), codes)
 
 
-def reference(counts: np.ndarray, targets: np.ndarray, extensive: np.ndarray) -> Reference:
+def standardisation(
+    graphs: Graphs, targets: np.ndarray, layout: FeatureLayout, extensive: Sequence[bool]
+) -> Standardisation:
     """Fit the references of extensive targets, and standardise all, on the training split.
 
     Parameters
     ----------
-    counts
-        Atoms of each element in each molecule, shape (G, codes).
+    graphs
+        G molecules.
     targets
         Shape (G, T), NaN where missing.
+    layout
+        What the codes of the atoms are.
     extensive
-        Which targets grow with the molecule, shape (T,).
+        Which targets grow with the molecule, T values.
 
     Raises
     ------
     ValueError
         A target is known of no molecule.
     """
-    counts, sizes = np.asarray(counts, np.float64), np.sum(counts, axis=1)
+    counts, sizes = element_counts(graphs, layout.atoms[0].width).astype(np.float64), graphs.sizes
     number = targets.shape[1]
-    found = Reference(np.zeros(number), np.ones(number), np.zeros((counts.shape[1], number)))
+    found = Standardisation(np.zeros(number), np.ones(number), np.zeros((counts.shape[1], number)))
     for t in range(number):
         known = np.isfinite(targets[:, t])
         if not known.any():
@@ -57,8 +62,8 @@ def reference(counts: np.ndarray, targets: np.ndarray, extensive: np.ndarray) ->
             # weighed by 1 / atoms, since it is the residual per atom that is to be small
             rows, goal = counts[known] / sizes[known, None], values / sizes[known]
             normal = rows.T @ rows + RIDGE * len(rows) * np.eye(rows.shape[1])
-            found.atoms[:, t] = np.linalg.solve(normal, rows.T @ goal)
-            values = goal - rows @ found.atoms[:, t]
+            found.atom_reference[:, t] = np.linalg.solve(normal, rows.T @ goal)
+            values = goal - rows @ found.atom_reference[:, t]
         found.location[t] = values.mean()
         found.scale[t] = values.std() or 1.0
     return found

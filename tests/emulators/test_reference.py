@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from tests.emulators.molecules import molecules
+from tests.emulators.molecules import LAYOUT, molecules
 
-from tenfold.emulators.reference import element_counts, reference
+from tenfold.emulators.graphs import Graphs
+from tenfold.emulators.reference import element_counts, standardisation
 
 
 def test_counts_by_hand():
@@ -16,25 +17,27 @@ def test_counts_by_hand():
 
 def test_references_that_made_the_energies_are_found_again():
     rng = np.random.default_rng(0)
-    counts = rng.integers(0, 9, (200, 4)) * [1, 1, 1, 0] + [1, 0, 0, 0]
-    truth = np.array([-0.5, -38.0, -75.0, 0.0])
-    energy = counts @ truth
-    noise = rng.normal(0, 1e-3, 200) * counts.sum(axis=1)
+    graphs = molecules(rng.integers(2, 20, 200))
+    truth = np.array([-0.5, -38.0, -75.0, 3.0, -460.0])
+    energy = element_counts(graphs, 5) @ truth
+    noise = rng.normal(0, 1e-3, 200) * graphs.sizes
     gap = rng.normal(5, 2, 200)
     gap[::3] = np.nan
-    found = reference(counts, np.stack([energy + noise, gap], axis=1), np.array([True, False]))
-    np.testing.assert_allclose(found.atoms[:, 0], truth, atol=2e-3)
-    np.testing.assert_array_equal(found.atoms[:, 1], 0)
+    found = standardisation(graphs, np.stack([energy + noise, gap], axis=1), LAYOUT, [True, False])
+    np.testing.assert_allclose(found.atom_reference[:, 0], truth, atol=2e-3)
+    np.testing.assert_array_equal(found.atom_reference[:, 1], 0)
     np.testing.assert_allclose([found.location[0], found.scale[0]], [0, 1e-3], atol=2e-4)
     np.testing.assert_allclose([found.location[1], found.scale[1]], [np.nanmean(gap), np.nanstd(gap)])
 
 
 def test_elements_that_always_come_together_are_no_trouble():
-    counts = np.tile(np.arange(1, 6)[:, None], (1, 2))
-    found = reference(counts, counts.sum(axis=1)[:, None] * 3.0, np.array([True]))
-    np.testing.assert_allclose(found.atoms[:, 0], [3, 3], rtol=1e-5)
+    graphs = molecules((2,))
+    graphs.atoms[:, 0] = [1, 2]
+    graphs = Graphs.join([graphs] * 4)
+    found = standardisation(graphs, np.full((4, 1), 6.0), LAYOUT, [True])
+    np.testing.assert_allclose(found.atom_reference[:, 0], [0, 3, 3, 0, 0], atol=1e-5)
 
 
 def test_a_target_that_nothing_is_known_of_is_refused():
     with pytest.raises(ValueError, match="column 1"):
-        reference(np.ones((3, 2)), np.array([[1.0, np.nan]] * 3), np.array([False, False]))
+        standardisation(molecules((3, 4)), np.array([[1.0, np.nan]] * 2), LAYOUT, [False, False])
