@@ -57,6 +57,8 @@ def _element_codes(elements: tuple[int, ...]) -> np.ndarray:
 
 
 _RICH_ELEMENT, _GILMER_ELEMENT = _element_codes(RICH_ELEMENTS), _element_codes(GILMER_ELEMENTS)
+_S = int(Chem.HybridizationType.S)
+"""Of hydrogens: RDKit leaves it open for those that it adds itself."""
 _GILMER_HYBRIDISATION = np.full(256, 3, np.uint8)
 _GILMER_HYBRIDISATION[[2, 3, 4]] = 0, 1, 2  # RDKit's HybridizationType SP, SP2, SP3
 
@@ -133,7 +135,7 @@ class Codes:
                 np.where(abs(charge) <= 2, charge + 2, 5),
                 np.minimum(np.frombuffer(self._chirality, np.uint8), 3),
                 np.minimum(hydrogens, 5),
-                np.frombuffer(self._hybridisation, np.uint8),
+                np.where(element == 1, _S, np.frombuffer(self._hybridisation, np.uint8)),
                 aromatic,
                 np.minimum(np.rint(np.frombuffer(self._mass)), 255),
             )

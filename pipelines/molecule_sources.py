@@ -18,6 +18,8 @@ from tenfold.pipelines.readers.qm9_xyz import UNITS as QM9_UNITS
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _PACKED = tuple(ending + packed for ending in ENDINGS for packed in (".gz", ".bz2", ".xz"))
 _LOOSE = (".xyz", ".extxyz", ".mol")
+REJECTED = "rejected.csv"
+"""What an ingest writes of the molecules that it could not use."""
 LARGEST_GIB = 64.0
 """Largest size that is unpacked of one file [GiB]."""
 
@@ -63,7 +65,7 @@ def find_molecule_sources(paths: Iterable[Path | str], config: MoleculeIngest) -
         for file in path.resolve().rglob("*"):
             if not file.name.lower().endswith(ENDINGS + _PACKED + _ARCHIVES) or file.name.startswith("."):
                 continue
-            if file.is_file() and file not in besides and not _beside_an_sdf(file):
+            if file.is_file() and file.name != REJECTED and file not in besides and not _beside_an_sdf(file):
                 if file.name.lower().endswith(_LOOSE):
                     loose.setdefault(file.parent, []).append(file)
                 else:

@@ -20,7 +20,7 @@ from tenfold.pipelines.molecule_index import Index, index_molecules
 from tenfold.pipelines.molecule_ingest import MoleculeIngest
 from tenfold.pipelines.molecule_manifest import Leakage, MoleculeManifest
 from tenfold.pipelines.molecule_packing import MoleculePacking, PackedMolecules, Rejected, pack_molecules
-from tenfold.pipelines.molecule_sources import MoleculeSource, Plan, find_molecule_sources, plan
+from tenfold.pipelines.molecule_sources import REJECTED, MoleculeSource, Plan, find_molecule_sources, plan
 from tenfold.pipelines.units import factor
 
 log = logging.getLogger("tenfold")
@@ -156,7 +156,7 @@ def _judge(rejected: Sequence[Rejected], rows: int, out: Path, config: MoleculeI
 
 def _write_rejected(out: Path, rejected: Sequence[Rejected]) -> Path:
     """Write ``rejected.csv``: file, line, text, reason."""
-    listed = out / "rejected.csv"
+    listed = out / REJECTED
     with replacing(listed) as temporary, temporary.open("w", newline="", encoding="utf-8") as opened:
         lines = csv.writer(opened)
         lines.writerow(["file", "line", "text", "reason"])
@@ -214,10 +214,10 @@ def _unchanged(out: Path, sources: Sequence[MoleculeSource], recorded: dict) -> 
     shards = [out / shard.file for shard in manifest.shards]
     sizes = [shard.stat().st_size if shard.exists() else -1 for shard in shards]
     index = out / "index.h5"
-    whole = sizes == [shard.bytes for shard in manifest.shards] and (out / "rejected.csv").exists() and index.exists()
+    whole = sizes == [shard.bytes for shard in manifest.shards] and (out / REJECTED).exists() and index.exists()
     if known != now or not whole or hashlib.sha256(index.read_bytes()).hexdigest() != manifest.index_sha256:
         return None
-    with (out / "rejected.csv").open(newline="", encoding="utf-8") as opened:
+    with (out / REJECTED).open(newline="", encoding="utf-8") as opened:
         rejected = [Rejected(**{**row, "line": int(row["line"])}) for row in csv.DictReader(opened)]
     return _summary(out, manifest, rejected, 0)
 

@@ -11,7 +11,8 @@ from tenfold.pipelines.readers.molecule_table import Table
 
 Format = Literal["table", "sdf", "xyz", "empty"]
 
-ENDINGS = (".csv", ".tsv", ".sdf", ".sd", ".mol", ".xyz", ".extxyz")
+_SDF, _XYZ = (".sdf", ".sd", ".mol"), (".xyz", ".extxyz")
+ENDINGS = (".csv", ".tsv", *_SDF, *_XYZ)
 """Files that are looked at in folders and archives, also with a compression's ending behind."""
 
 
@@ -31,7 +32,7 @@ class Described:
 
 
 def describe(piece: Piece, smiles_column: str, labels: Piece | None) -> Described:
-    """Look at how a piece begins.
+    """Look at how a piece begins; its name counts where that says nothing.
 
     Raises
     ------
@@ -42,9 +43,10 @@ def describe(piece: Piece, smiles_column: str, labels: Piece | None) -> Describe
         return Described(piece=piece, format="empty")
     with piece.lines() as lines:
         head = [line for _, line in zip(range(4), lines, strict=False)]
-    if head and head[0].strip().isdecimal():
+    ending = piece.name.lower()
+    if (head and head[0].strip().isdecimal()) or ending.endswith(_XYZ):
         return Described(piece=piece, format="xyz", labels=labels)
-    if (len(head) == 4 and ("V2000" in head[3] or "V3000" in head[3])) or any("M  END" in line for line in head):
+    if any(version in line for line in head[3:] for version in ("V2000", "V3000")) or ending.endswith(_SDF):
         return Described(piece=piece, format="sdf", labels=labels)
     with piece.lines() as lines:
         table = molecule_table.header(lines, piece.name)
