@@ -30,6 +30,9 @@ class Encode(keras.layers.Layer):
         super().__init__(**kwargs)
         self.table = [(int(width), None if scale is None else float(scale)) for width, scale in table]
 
+    gate = None
+    """Set by attributions alone: what the numbers of each row are multiplied by, shape (n, 1)."""
+
     @property
     def columns(self) -> int:
         """Numbers that a row of codes becomes."""
@@ -43,7 +46,8 @@ class Encode(keras.layers.Layer):
             else ops.cast(codes[..., i : i + 1], self.compute_dtype) * scale
             for i, (width, scale) in enumerate(self.table)
         ]
-        return ops.concatenate(parts, axis=-1)
+        numbers = ops.concatenate(parts, axis=-1)
+        return numbers if self.gate is None else numbers * self.gate
 
     def compute_output_shape(self, shape):
         """Return the shape of the numbers."""

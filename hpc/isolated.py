@@ -3,7 +3,7 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -19,7 +19,7 @@ class Died:
     reason: str
 
 
-def isolated(function: Callable[[Any], Any], items: Sequence[Any], limit_s: float) -> Iterator[Any]:
+def isolated(function: Callable[[Any], Any], items: Iterable[Any], limit_s: float) -> Iterator[Any]:
     """Apply a function to every item in another process.
 
     A C library that reads damaged files may crash, or never return. Then that item has no result, and the next one

@@ -1,44 +1,13 @@
 """A cosmology run, all of it: boxes, shards, a network trained over MPI, its null control, and the report."""
 
-import json
-import logging
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from tenfold.hpc.doctor import find_mpirun
-from tenfold.pipelines.config import dump
 from tenfold.pipelines.cosmology_config import CosmologyRun
-from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.files import replacing, writable
+from tenfold.pipelines.files import writable
 from tenfold.pipelines.simulate import simulate_twins, simulate_volumes
+from tenfold.pipelines.stages import Stages, launch
 from tenfold.pipelines.volumes import ingest_volumes
-
-log = logging.getLogger("tenfold")
-
-
-class Stages:
-    """Wall seconds of each stage of a run, kept in a file across interruptions."""
-
-    def __init__(self, path: Path):
-        self.path = path
-        self.seconds: dict[str, float] = json.loads(path.read_text()) if path.exists() else {}
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Time a stage; one that was interrupted and taken up again adds up."""
-        log.info("%s …", name)
-        start = time.monotonic()
-        try:
-            yield
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - start
-            with replacing(self.path) as temporary:
-                temporary.write_text(json.dumps(self.seconds, indent=2))
 
 
 def null_control(config: CosmologyRun) -> CosmologyRun:
@@ -89,19 +58,4 @@ def run_cosmology(config: CosmologyRun, out: Path, *, ranks: int = 2) -> Path:
 
 
 def _train(config: CosmologyRun, data: Path, out: Path, ranks: int) -> None:
-    """Train in processes of its own, as a user would by hand: MPI must not start inside one that has used Dask."""
-    writable(out)
-    file = out.with_name(f"{out.name}.yaml")
-    with replacing(file) as temporary:
-        temporary.write_text(dump(config))
-    scripts = Path(sys.executable).parent
-    command = [str(scripts / "tenfold"), "train", "estimator", str(data), "--out", str(out)]
-    command += ["--config", str(file), "--resume"]
-    if ranks > 1:
-        command = [find_mpirun() or "mpirun", "-np", str(ranks), *command]
-    log.info("%s", " ".join(command))
-    status = subprocess.run(command, check=False).returncode
-    if status:
-        raise InputError(
-            f"training ended with status {status}; its message stands above. The same command goes on where it stopped."
-        )
+    launch(["train", "estimator", str(data), "--out", str(out)], config, out, ranks)

@@ -33,6 +33,8 @@ class Target:
     """Give or take this much."""
     extensive: bool = False
     """Whether it grows with the molecule, as energies do."""
+    dipole: bool = False
+    """Whether it is the length of a vector that the network predicts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +68,7 @@ class Learnt:
             self.shape, self.featuriser.layout, targets=len(self.targets), kind=self.kind,
             location=[target.location for target in self.targets], scale=[target.scale for target in self.targets],
             extensive=[target.extensive for target in self.targets],
+            dipole=[target.dipole for target in self.targets],
             atom_reference=None if self.atom_reference is None else np.array(self.atom_reference),
             seed=seed, precision=precision,
         )  # fmt: skip

@@ -13,6 +13,7 @@ import numpy as np
 from tenfold.emulators.graph_batches import batch, plan
 from tenfold.emulators.losses import masked_cross_entropy, masked_gaussian_nll
 from tenfold.emulators.mpnn import MPNN
+from tenfold.emulators.reference import standardisation
 from tenfold.emulators.training import Position, Training, regression_step
 from tenfold.hpc.order import Order
 from tenfold.hpc.ranks import Ranks
@@ -20,7 +21,7 @@ from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.molecule_predictor import Kind, Learnt, MoleculePredictor, Target, calibrated, joined_logit
 from tenfold.pipelines.molecule_scores import score_classes, score_regression
 from tenfold.pipelines.molecule_shards import MoleculeShards
-from tenfold.pipelines.properties import extensive
+from tenfold.pipelines.properties import dipole, extensive
 from tenfold.pipelines.run_folder import RunFolder, versions
 from tenfold.pipelines.training_run import TrainingRun
 from tenfold.stats.platt import platt
@@ -52,30 +53,40 @@ class MoleculeTraining(TrainingRun):
 
     def __init__(self, data: MoleculeShards, folder: RunFolder, network: MPNN, training: Training, ranks: Ranks):
         self.data = data
-        self.kind = kind_of(data)
+        self.kind: Kind = kind_of(data)
         records, labels = data.split("train"), data.targets(data.split("train"))
         known = np.isfinite(labels).any(axis=1)
         self.records, self.labels = records[known], labels[known]
         if not len(self.records):
             raise InputError(f"{data.path}: no molecule of the training split has a label; ingest others, or more")
         self.learnt = describe(data, self.records, network, self.kind)
-        self.sizes = np.concatenate([data.graphs(part).sizes for part in _parts(self.records)])
+        self.sizes = np.concatenate([data.graphs(part).sizes for part in parts(self.records)])
         super().__init__(
             folder, self.learnt.network(training.seed, training.precision), network, training, ranks,
             samples=len(self.records), data=data.manifest.fingerprint,
         )  # fmt: skip
         self.predictor = MoleculePredictor(self.network, self.learnt, size=max(64, training.global_batch))
         self.scale = np.array([target.scale for target in self.learnt.targets], np.float32)
+        self.extensive = np.array([target.extensive for target in self.learnt.targets])
         self.step = regression_step(
             self.network, partial(self._loss, beta=training.beta), self.optimizer, ranks.sum, self.average, self._loss,
             ragged=True,
         )  # fmt: skip
 
     def _loss(self, truth, outputs, beta: float = 0.0):
-        values, known = truth
+        values, known, unit = truth
         if self.kind == "classification":
             return masked_cross_entropy(values, known, outputs)
-        return masked_gaussian_nll(values, known, outputs, self.scale, beta)
+        return masked_gaussian_nll(values, known, outputs, unit, beta)
+
+    def truth(self, targets: np.ndarray, sizes: np.ndarray, rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return labels, which are known, and the unit their errors are counted in, filled up: shape (rows, T) each."""
+        values, known, unit = np.zeros((3, rows, targets.shape[1]), np.float32)
+        values[: len(targets)] = np.nan_to_num(targets)
+        known[: len(targets)] = np.isfinite(targets)
+        unit[:] = self.scale
+        unit[: len(targets)] = np.where(self.extensive, self.scale * sizes[:, None], self.scale)
+        return values, known, unit
 
     def batches(self, position: Position) -> Iterator:
         """Yield the rest of an epoch: ((inputs, (targets, known), weights), labels in the global batch)."""
@@ -92,12 +103,9 @@ class MoleculeTraining(TrainingRun):
             weight = own.shape[1] / labels
             if not len(part):  # the epoch's last batch may have fewer molecules than there are ranks
                 part, own, weight = records[:1], targets[:1], 0.0
-            made = batch(self.data.graphs(part), self.shape, self.data.manifest.featuriser.layout, full)
-            values = np.zeros((full, own.shape[1]), np.float32)
-            values[: len(own)] = np.nan_to_num(own)
-            known = np.zeros_like(values)
-            known[: len(own)] = np.isfinite(own)
-            yield (made.inputs, (values, known), made.weights * np.float32(weight)), labels
+            graphs = self.data.graphs(part)
+            made = batch(graphs, self.shape, self.data.manifest.featuriser.layout, full)
+            yield (made.inputs, self.truth(own, graphs.sizes, full), made.weights * np.float32(weight)), labels
 
     def outputs(self, records: np.ndarray) -> np.ndarray:
         """Return what the network says of records, each rank its share: shape (n, T, M, 2 or 1), on every rank."""
@@ -106,14 +114,14 @@ class MoleculeTraining(TrainingRun):
     def validation_loss(self) -> float:
         """Return the mean loss per label of the validation split, each rank computing its share."""
         records = self.data.split("validation")
-        truth = self.data.targets(records)
-        known = np.isfinite(truth)
-        if not known.any():
+        if not np.isfinite(self.data.targets(records)).any():
             return float("nan")
         with self.averaged():
             outputs = self.outputs(records).astype(np.float32)
-        losses = self._loss((np.nan_to_num(truth).astype(np.float32), known.astype(np.float32)), outputs)
-        return float(np.sum(np.asarray(losses, np.float64)) * truth.shape[1] / known.sum())
+        sizes = np.concatenate([self.data.graphs(part).sizes for part in parts(records)])
+        truth = self.truth(self.data.targets(records), sizes, len(records))
+        losses = np.asarray(self._loss(truth, outputs), np.float64)
+        return float(losses.sum() * truth[1].shape[1] / truth[1].sum())
 
     def finish(self, wall_s: float) -> None:
         """Calibrate on the validation split, predict it and the test split, and write it all (rank 0)."""
@@ -171,21 +179,16 @@ def describe(data: MoleculeShards, records: np.ndarray, shape: MPNN, kind: Kind)
     if kind == "classification":
         return Learnt(shape=shape, featuriser=manifest.featuriser, kind=kind, targets=targets)
     grows = [shape.readout == "sum" and extensive(target.name) for target in manifest.targets]
-    if not any(grows):
-        targets = tuple(
-            replace(target, location=about.mean, scale=about.std)
-            for target, about in zip(targets, manifest.targets, strict=True)
-        )
-        return Learnt(shape=shape, featuriser=manifest.featuriser, kind=kind, targets=targets)
-    from tenfold.emulators.reference import standardisation
-
     fitted = standardisation(data.graphs(records), data.targets(records), manifest.featuriser.layout, grows)
     targets = tuple(
-        replace(target, location=float(location), scale=float(scale), extensive=each)
+        replace(
+            target, location=float(location), scale=float(scale), extensive=each,
+            dipole=shape.network == "painn" and dipole(target.name),
+        )
         for target, location, scale, each in zip(targets, fitted.location, fitted.scale, grows, strict=True)
-    )
-    reference = tuple(map(tuple, fitted.atom_reference.tolist()))
-    return Learnt(shape=shape, featuriser=manifest.featuriser, kind=kind, targets=targets, atom_reference=reference)
+    )  # fmt: skip
+    atoms = tuple(map(tuple, fitted.atom_reference.tolist())) if any(grows) else None
+    return Learnt(shape=shape, featuriser=manifest.featuriser, kind=kind, targets=targets, atom_reference=atoms)
 
 
 def calibrate(truth: np.ndarray, outputs: np.ndarray, kind: Kind) -> np.ndarray:
@@ -234,7 +237,7 @@ def kind_of(data: MoleculeShards) -> Kind:
     InputError
         There are both.
     """
-    kinds = {target.kind for target in data.manifest.targets}
+    kinds: set[Kind] = {target.kind for target in data.manifest.targets}
     if len(kinds) != 1:
         by_kind = {k: [target.name for target in data.manifest.targets if target.kind == k] for k in get_args(Kind)}
         raise InputError(
@@ -244,7 +247,8 @@ def kind_of(data: MoleculeShards) -> Kind:
     return kinds.pop()
 
 
-def _parts(records: np.ndarray) -> list[np.ndarray]:
+def parts(records: np.ndarray) -> list[np.ndarray]:
+    """Cut a list of records into what is read at once."""
     return np.split(records, np.arange(PART, len(records), PART))
 
 

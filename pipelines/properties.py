@@ -40,6 +40,11 @@ def extensive(name: str) -> bool:
     return name.lower() in EXTENSIVE
 
 
+def dipole(name: str) -> bool:
+    """Whether a property is the length of a dipole moment."""
+    return name.lower() in ("mu", "dipole")
+
+
 def chemical_accuracy(name: str, unit: str) -> float | None:
     """Return the error that chemistry calls accurate, in the unit given; None where none is defined.
 

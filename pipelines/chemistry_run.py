@@ -1,0 +1,40 @@
+"""A chemistry run, all of it: molecules, quantum labels, shards, a network trained over MPI, predictions, the report."""
+
+from pathlib import Path
+
+from tenfold.pipelines.chemistry_config import ChemistryRun
+from tenfold.pipelines.files import writable
+from tenfold.pipelines.labels import label_molecules
+from tenfold.pipelines.molecules import ingest_molecules
+from tenfold.pipelines.stages import Stages, launch
+
+
+def run_chemistry(config: ChemistryRun, out: Path, *, ranks: int = 2) -> Path:
+    """Label, ingest, train, and prove it; what has been finished before is not done again.
+
+    Parameters
+    ----------
+    config
+        Everything about the run.
+    out
+        Folder of the run.
+    ranks
+        MPI ranks on this machine.
+
+    Returns
+    -------
+    Path
+        The report.
+    """
+    from tenfold.pipelines.molecule_validation import validate_molecules
+
+    writable(out)
+    stages = Stages(out / "stages.json")
+    with stages.stage("label"):
+        labelled = label_molecules(config.labels, out / "molecules")
+    with stages.stage("ingest"):
+        ingest_molecules([labelled.structures], out / "data", config.ingest)
+    with stages.stage("train"):
+        launch(["train", "molecules", str(out / "data"), "--out", str(out / "network")], config, out / "network", ranks)
+    with stages.stage("validate"):
+        return validate_molecules(out / "network", out)
