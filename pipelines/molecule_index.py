@@ -16,6 +16,7 @@ from tenfold.pipelines.molecule_packing import Rejected, read_texts
 from tenfold.pipelines.molecule_splits import by_chance, by_column, by_group, clusters
 from tenfold.pipelines.similarity import nearest_of
 from tenfold.pipelines.splits import SPLITS
+from tenfold.pipelines.units import doubt
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,9 +27,10 @@ class Index:
     """Position in SPLITS, -1 for those left out, shape (n,), int8."""
     values: np.ndarray
     """Targets, NaN where missing, shape (n, T)."""
-    atoms: int
+    atoms: np.ndarray
+    """Of each molecule's graph, shape (n,)."""
     bonds: int
-    largest: int
+    """Of all molecules."""
     duplicates: int
     leakage: Leakage | None
     set_aside: list[Rejected]
@@ -66,6 +68,15 @@ class Index:
             mean, std = float(training.mean()), float(training.std())
             found.append(Target(name=name, unit=unit, kind=kind, mean=mean, std=std, count=len(training)))
         return tuple(found)
+
+    def doubts(self, targets: Sequence[Target]) -> tuple[str, ...]:
+        """Sentences about targets whose labels are of a size that they have in another unit."""
+        labelled = ~np.isnan(self.values)
+        found = (
+            doubt(target.name, target.unit, self.values[labelled[:, n], n], self.atoms[labelled[:, n]])
+            for n, target in enumerate(targets)
+        )
+        return tuple(each for each in found if each)
 
 
 def index_molecules(shards: Sequence[Path], out: Path, config: MoleculeIngest) -> Index:
@@ -118,9 +129,8 @@ def index_molecules(shards: Sequence[Path], out: Path, config: MoleculeIngest) -
     return Index(
         split=split,
         values=whole["targets"],
-        atoms=int(sum(each.sum() for each in sizes)),
+        atoms=np.concatenate(sizes),
         bonds=bonds,
-        largest=int(max(each.max(initial=0) for each in sizes)),
         duplicates=len(keys) - len(set(keys)),
         leakage=_leakage(similarity[split == SPLITS.index("test")]),
         set_aside=[

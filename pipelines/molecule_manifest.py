@@ -63,6 +63,8 @@ class MoleculeManifest:
 
     featuriser: Featuriser
     targets: tuple[Target, ...]
+    doubts: tuple[str, ...]
+    """About labels that look as if they were in another unit."""
     sizes: dict[str, int]
     """Molecules by split."""
     atoms: int
@@ -114,6 +116,7 @@ class MoleculeManifest:
                     **found,
                     "featuriser": Featuriser(**found["featuriser"]),
                     "targets": tuple(Target(**each) for each in found["targets"]),
+                    "doubts": tuple(found["doubts"]),
                     "leakage": None if found["leakage"] is None else Leakage(**found["leakage"]),
                     "sources": tuple(SourceEntry(**each) for each in found["sources"]),
                     "shards": tuple(ShardEntry(**each) for each in found["shards"]),

@@ -53,6 +53,9 @@ def find_molecule_sources(paths: Iterable[Path | str], config: MoleculeIngest) -
         A path is not there, or there are no files of molecules at all.
     """
     given = [Path(path) for path in paths]
+    for name in ("labels", "exclude"):
+        if getattr(config, name) and not Path(getattr(config, name)).is_file():
+            raise InputError(f"{name}: found {getattr(config, name)!r}, which is not there")
     found: set[Path] = set()
     loose: dict[Path, list[Path]] = {}
     besides = {Path(path).resolve() for path in (config.labels, config.exclude) if path}

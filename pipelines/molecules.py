@@ -45,6 +45,8 @@ class MoleculeIngestSummary:
     reasons: dict[str, int]
     """The commonest reasons for rejection, and how often."""
     leakage: Leakage | None
+    doubts: tuple[str, ...]
+    """About labels that look as if they were in another unit."""
     bytes: int
     made: int
     """Shards written in this run; the others were there already."""
@@ -93,6 +95,8 @@ def ingest_molecules(paths: Iterable[Path | str], out: Path | str, config: Molec
     if rejected:
         log.warning("%d molecules were rejected; %s says why", len(rejected), listed)
     manifest = _manifest(planned, packings, packed, index, len(rejected), recorded, config)
+    for each in manifest.doubts:
+        log.warning("%s", each)
     manifest.write(out / "manifest.json")
     return _summary(out, manifest, rejected, sum(shard.made for shard in packed))
 
@@ -173,13 +177,15 @@ def _manifest(
     recorded: dict,
     config: MoleculeIngest,
 ) -> MoleculeManifest:
+    targets = index.targets(config, planned.units)
     return MoleculeManifest(
         featuriser=config.featuriser,
-        targets=index.targets(config, planned.units),
+        targets=targets,
         sizes=index.sizes,
-        atoms=index.atoms,
+        doubts=index.doubts(targets),
+        atoms=int(index.atoms.sum()),
         bonds=index.bonds,
-        largest=index.largest,
+        largest=int(index.atoms.max()),
         duplicates=index.duplicates,
         leakage=index.leakage,
         sources=planned.sources,
@@ -231,6 +237,7 @@ def _summary(out: Path, manifest: MoleculeManifest, rejected: Sequence[Rejected]
         rejected=len(rejected),
         reasons=dict(Counter(each.reason for each in rejected).most_common(5)),
         leakage=manifest.leakage,
+        doubts=manifest.doubts,
         bytes=sum(shard.bytes for shard in manifest.shards),
         made=made,
     )

@@ -1,5 +1,7 @@
 """Units of molecular properties, and what turns one into another."""
 
+import numpy as np
+
 from tenfold.pipelines.errors import InputError
 
 _UNITS = {
@@ -14,6 +16,10 @@ _UNITS = {
     "heat capacity": {"cal/mol/K": 1.0, "J/mol/K": 1 / 4.184},
 }  # fmt: skip
 """How much of the first of each kind they are; CODATA 2018."""
+_TYPICAL_EV = {"homo": (3.0, 25.0), "gap": (1.0, 25.0)}
+_ATOMISATION = ("u0_atom", "u298_atom", "h298_atom", "g298_atom", "atomisation_energy")
+_TYPICAL_EV_PER_ATOM = {name: (2.0, 45.0) for name in _ATOMISATION}
+"""Between which sizes the median over molecules lies; by atom, whether hydrogens count as atoms or not."""
 _SPELLINGS = {"hartree": "Ha", "eh": "Ha", "debye": "D", "ev": "eV", "bohr^3": "a0^3", "bohr^2": "a0^2"}
 
 
@@ -41,3 +47,34 @@ def factor(given: str, wanted: str, name: str) -> float:
                 return kind[ours] / kind[theirs]
             raise InputError(f"units: {name} is given in {given}, which is no {wanted}; valid are {', '.join(kind)}")
     raise InputError(f"units: {name} is given in {given}, which nothing is known about; leave its unit out")
+
+
+def doubt(name: str, unit: str, values: np.ndarray, atoms: np.ndarray) -> str | None:
+    """Say so where labels are of a size that they have in another unit.
+
+    Parameters
+    ----------
+    name, unit
+        Of the target; upper or lower case.
+    values, atoms
+        Labels in that unit, and atoms of their molecules, shape (n,).
+
+    Returns
+    -------
+    str or None
+        A sentence for the user; None where nothing is known of the target, or nothing is odd.
+    """
+    energies = _UNITS["energy"]
+    per_atom = name.lower() in _TYPICAL_EV_PER_ATOM
+    typical = (_TYPICAL_EV_PER_ATOM if per_atom else _TYPICAL_EV).get(name.lower())
+    unit = _SPELLINGS.get(unit.lower(), unit)
+    if typical is None or unit not in energies or not len(values):
+        return None
+    median = float(np.median(abs(values) / (atoms if per_atom else 1)))
+    if typical[0] <= median * energies[unit] <= typical[1]:
+        return None
+    others = [
+        other for other in ("Ha", "eV", "kcal/mol", "kJ/mol") if typical[0] <= median * energies[other] <= typical[1]
+    ]
+    looks = f"that would be usual in {' or '.join(others)}" if others else "that is usual in no unit"
+    return f"{name}: its median{' by atom' if per_atom else ''} is {median:.3g} {unit}; {looks}. Is its unit right?"
