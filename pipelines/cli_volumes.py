@@ -86,11 +86,16 @@ def train_estimator_command(
     file: ConfigFile = None,
     preset: Preset = None,
     settings: Settings = None,
+    null_control: Annotated[
+        bool, typer.Option("--null-control", help="As the null control, on Gaussian twins: proof.control_epochs.")
+    ] = False,
     resume: Resume = False,
     dry_run: DryRun = False,
 ) -> None:
     """A network that reads cosmological parameters off volumes, with uncertainties."""
     chosen = _load(file, preset, settings)
+    if null_control:
+        chosen = chosen.null_control
     load_tensorflow()
     if dry_run:
         from tenfold.pipelines.description import describe_training

@@ -1,6 +1,6 @@
 """The configuration of a cosmology run: a section for each thing that is done."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from tenfold.emulators.cnn3d import CNN3D
@@ -40,3 +40,9 @@ class CosmologyRun:
     network: CNN3D = field(default_factory=CNN3D)
     training: VolumeTraining = field(default_factory=VolumeTraining)
     proof: Proof = field(default_factory=Proof)
+
+    @property
+    def null_control(self) -> "CosmologyRun":
+        """The same network for Gaussian twins, with an input transform that is defined where δ falls below −1."""
+        training = replace(self.training, epochs=self.proof.control_epochs or self.training.epochs)
+        return replace(self, network=replace(self.network, transform="identity"), training=training)

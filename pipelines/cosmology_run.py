@@ -1,6 +1,5 @@
 """A cosmology run, all of it: boxes, shards, a network trained over MPI, its null control, and the report."""
 
-from dataclasses import replace
 from pathlib import Path
 
 from tenfold.pipelines.cosmology_config import CosmologyRun
@@ -8,12 +7,6 @@ from tenfold.pipelines.files import writable
 from tenfold.pipelines.simulate import simulate_twins, simulate_volumes
 from tenfold.pipelines.stages import Stages, launch
 from tenfold.pipelines.volumes import ingest_volumes
-
-
-def null_control(config: CosmologyRun) -> CosmologyRun:
-    """Return the configuration of the null control: the same network, with an input transform defined below δ = −1."""
-    training = replace(config.training, epochs=config.proof.control_epochs or config.training.epochs)
-    return replace(config, network=replace(config.network, transform="identity"), training=training)
 
 
 def run_cosmology(config: CosmologyRun, out: Path, *, ranks: int = 2) -> Path:
@@ -51,7 +44,7 @@ def run_cosmology(config: CosmologyRun, out: Path, *, ranks: int = 2) -> Path:
         _train(config, out / "data", out / "estimator", ranks)
     if config.proof.control:
         with stages.stage("train the null control"):
-            _train(null_control(config), out / "data_null", out / "estimator_null", ranks)
+            _train(config.null_control, out / "data_null", out / "estimator_null", ranks)
     with stages.stage("validate"):
         validate(out / "estimator", out / "estimator_null" if config.proof.control else None, out)
     return out / "report.html"
