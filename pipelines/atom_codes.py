@@ -1,6 +1,7 @@
 """What networks are told of atoms and bonds, as codes: the tables, and how RDKit's answers become them."""
 
 from array import array
+from itertools import repeat
 
 import numpy as np
 from rdkit import Chem
@@ -57,6 +58,8 @@ def _element_codes(elements: tuple[int, ...]) -> np.ndarray:
 
 
 _RICH_ELEMENT, _GILMER_ELEMENT = _element_codes(RICH_ELEMENTS), _element_codes(GILMER_ELEMENTS)
+_NATURAL = -1.0
+_MASS = np.array([Chem.GetPeriodicTable().GetAtomicWeight(z) for z in range(119)])
 _S = int(Chem.HybridizationType.S)
 """Of hydrogens: RDKit leaves it open for those that it adds itself."""
 _GILMER_HYBRIDISATION = np.full(256, 3, np.uint8)
@@ -81,8 +84,8 @@ class Codes:
         self._conjugated, self._ring, self._stereo = bytearray(), bytearray(), bytearray()
         self._positions: list[np.ndarray] | None = [] if positions else None
 
-    def add(self, mol: Chem.Mol, *, stereo: bool = True) -> None:
-        """Take in a sanitised molecule; `stereo` False promises that none is set in it."""
+    def add(self, mol: Chem.Mol, *, stereo: bool = True, isotopes: bool = True) -> None:
+        """Take in a sanitised molecule; `stereo` or `isotopes` False promises that none are set in it."""
         count, first = mol.GetNumAtoms(), len(self._element)
         atoms = list(map(mol.GetAtomWithIdx, range(count)))
         bonds = list(map(mol.GetBondWithIdx, range(mol.GetNumBonds())))
@@ -102,7 +105,7 @@ class Codes:
                 found.extend(first + atom for (atom,) in matches)
             return
         self._charge.extend(map(Chem.Atom.GetFormalCharge, atoms))
-        self._mass.extend(map(Chem.Atom.GetMass, atoms))
+        self._mass.extend(map(Chem.Atom.GetMass, atoms) if isotopes else repeat(_NATURAL, count))
         self._conjugated.extend(map(Chem.Bond.GetIsConjugated, bonds))
         self._ring.extend(map(Chem.Bond.IsInRing, bonds))
         if stereo:
@@ -128,7 +131,7 @@ class Codes:
         hydrogens = implicit + np.bincount(joined[element[joined[:, ::-1]] == 1], minlength=atoms[-1])
         bytes_of = [np.frombuffer(each, np.uint8) for each in (self._conjugated, self._ring, self._stereo)]
         if self._rich:
-            charge = np.frombuffer(self._charge, np.int8)
+            charge, mass = np.frombuffer(self._charge, np.int8), np.frombuffer(self._mass)
             columns = (
                 _RICH_ELEMENT[element],
                 np.minimum(np.bincount(joined.reshape(-1), minlength=atoms[-1]) + implicit, 6),
@@ -137,7 +140,7 @@ class Codes:
                 np.minimum(hydrogens, 5),
                 np.where(element == 1, _S, np.frombuffer(self._hybridisation, np.uint8)),
                 aromatic,
-                np.minimum(np.rint(np.frombuffer(self._mass)), 255),
+                np.minimum(np.rint(np.where(mass == _NATURAL, _MASS[element], mass)), 255),
             )
             of_bonds = (kind, bytes_of[0], bytes_of[1], np.minimum(bytes_of[2], 6))
         else:

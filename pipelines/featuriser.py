@@ -87,7 +87,7 @@ class Featuriser:
             self._bound(mol)
         if self.geometry == "embed":
             mol = embedded(mol, self.seed)
-        if not self.hydrogens:
+        if not self.hydrogens and mol.GetNumHeavyAtoms() < mol.GetNumAtoms():
             mol = Chem.RemoveHs(mol)
         return mol
 
@@ -116,7 +116,8 @@ class Featuriser:
                 except UnusableMoleculeError as error:
                     reasons.append(error.reason)
                     continue
-                codes.add(mol, stereo=self.geometry == "embed" or any(sign in each for sign in "@/\\"))
+                stereo = self.geometry == "embed" or "@" in each or "/" in each or "\\" in each
+                codes.add(mol, stereo=stereo, isotopes="[" in each)
                 reasons.append(None)
         return codes.graphs(), reasons
 

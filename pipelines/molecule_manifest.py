@@ -109,7 +109,7 @@ class MoleculeManifest:
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
             if found.get("version") != VERSION or "featuriser" not in found:
-                advice = f"this version reads {VERSION} of molecules. Ingest again into another folder."
+                advice = f"this version reads {VERSION} of molecules. Remove the folder and ingest again."
                 raise InputError(f"{path}: format version {found.get('version')}; {advice}")
             return cls(
                 **{
@@ -126,7 +126,8 @@ class MoleculeManifest:
             advice = "Make them by `tenfold ingest molecules`."
             raise InputError(f"{path}: there are no shards of molecules here. {advice}") from error
         except (OSError, json.JSONDecodeError, TypeError, KeyError, AttributeError) as error:
-            raise InputError(f"{path}: not a manifest of molecules ({error}). Ingest again.") from error
+            advice = "Remove the folder and ingest again."
+            raise InputError(f"{path}: not a manifest of molecules ({error}). {advice}") from error
 
     def write(self, path: Path) -> None:
         """Write the manifest, whole or not at all."""

@@ -112,7 +112,8 @@ def pack_molecules(packing: MoleculePacking) -> PackedMolecules:
     good = [row for row, reason in zip(good, reasons, strict=True) if reason is None]
     order = {(span.described.piece.name, entry.line): n for n, (span, entry) in enumerate(rows)}
     rejected.sort(key=lambda each: order[each.file, each.line])
-    files = list(dict.fromkeys(span.described.piece.name for span, *_ in good))
+    named = [span.described.piece.name for span, *_ in good]
+    files = {name: number for number, name in enumerate(dict.fromkeys(named))}
     with replacing(packing.out) as temporary:
         with h5py.File(temporary, "w") as file:
             graphs = Graphs.join([part.graphs for part in parts]) if parts else packing.featuriser.graphs([])[0]
@@ -125,9 +126,9 @@ def pack_molecules(packing: MoleculePacking) -> PackedMolecules:
             file["fingerprints"] = np.concatenate(
                 [np.empty((0, 256), np.uint8), *(part.fingerprints for part in parts)]
             )
-            file["file"] = np.array([files.index(row[0].described.piece.name) for row in good], np.int32)
+            file["file"] = np.array([files[name] for name in named], np.int32)
             file["line"] = np.array([row[1].line for row in good], np.int64)
-            _write_texts(file, "files", files)
+            _write_texts(file, "files", list(files))
             _write_texts(file, "smiles", [each for part in parts for each in part.smiles])
             _write_texts(file, "keys", [each for part in parts for each in part.keys])
             _write_texts(file, "scaffolds", [each for part in parts for each in part.scaffolds])
@@ -174,9 +175,9 @@ def _said(span: Span, entry: Entry, packing: MoleculePacking) -> tuple[list[floa
     """Targets of an entry, NaN where they are missing, and what it says of its split."""
     if entry.problem:
         raise ValueError(entry.problem)
-    piece = span.described.piece
     title = entry.fields.get("mol_id", entry.text)
-    names = names_of(title, piece.name)
+    wanted = packing.excluded or span.described.labels is not None
+    names = names_of(title, span.described.piece.name) if wanted else []
     if packing.excluded and packing.excluded.intersection([*names, title.removeprefix("gdb_")]):
         raise _ExcludedError("left out as asked")
     fields = entry.fields

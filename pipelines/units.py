@@ -18,7 +18,7 @@ _UNITS = {
 """How much of the first of each kind they are; CODATA 2018."""
 _TYPICAL_EV = {"homo": (3.0, 25.0), "gap": (1.0, 25.0)}
 _ATOMISATION = ("u0_atom", "u298_atom", "h298_atom", "g298_atom", "atomisation_energy")
-_TYPICAL_EV_PER_ATOM = {name: (2.0, 45.0) for name in _ATOMISATION}
+_ATOMISATION_EV_PER_ATOM = (2.0, 45.0)
 """Between which sizes the median over molecules lies; by atom, whether hydrogens count as atoms or not."""
 _SPELLINGS = {"hartree": "Ha", "eh": "Ha", "debye": "D", "ev": "eV", "bohr^3": "a0^3", "bohr^2": "a0^2"}
 
@@ -65,8 +65,8 @@ def doubt(name: str, unit: str, values: np.ndarray, atoms: np.ndarray) -> str | 
         A sentence for the user; None where nothing is known of the target, or nothing is odd.
     """
     energies = _UNITS["energy"]
-    per_atom = name.lower() in _TYPICAL_EV_PER_ATOM
-    typical = (_TYPICAL_EV_PER_ATOM if per_atom else _TYPICAL_EV).get(name.lower())
+    per_atom = name.lower() in _ATOMISATION
+    typical = _ATOMISATION_EV_PER_ATOM if per_atom else _TYPICAL_EV.get(name.lower())
     unit = _SPELLINGS.get(unit.lower(), unit)
     if typical is None or unit not in energies or not len(values):
         return None

@@ -4,6 +4,7 @@ https://github.com/libAtoms/extxyz
 """
 
 import re
+from functools import lru_cache
 
 from tenfold.pipelines.readers.molecule import Entry
 
@@ -37,6 +38,7 @@ def entry(line: int, comment: str, atoms: list[list[str]]) -> Entry:
     )
 
 
+@lru_cache(maxsize=1024)
 def symbol_of(text: str) -> str:
     """An element's symbol, also where a file shouts it or adds a number to it."""
     letters = re.match(r"[A-Za-z]{1,2}", text)
