@@ -77,12 +77,13 @@ class EdgeNetwork(keras.layers.Layer):
 
     def call(self, inputs):
         """Return a vector of each slot, shape (molecules · slots, hidden)."""
-        codes, distance = inputs["codes"], ops.cast(inputs["distance"], self.compute_dtype)[..., None]
-        molecules, slots = ops.shape(codes)[0], ops.shape(codes)[1]
-        features = ops.reshape(self.atoms(codes), (-1, self.atoms.columns))
+        molecules = ops.shape(inputs["size"])[0]
+        slots = ops.shape(inputs["codes"])[0] // molecules
+        features = self.atoms(inputs["codes"])
+        distance = ops.cast(inputs["distance"], self.compute_dtype)[:, None]
         # two atoms of a molecule are never at distance 0 (see `tenfold.emulators.graph_layouts`): only no pair is
         is_pair = ops.cast(distance > 0, self.compute_dtype)
-        bonded = ops.cast(inputs["bonded"], self.compute_dtype)[..., None]
+        bonded = ops.cast(inputs["bonded"], self.compute_dtype)[:, None]
         edges = ops.concatenate([self.bonds(inputs["bond_codes"]) * bonded, distance], axis=-1)
         units = self.edge_hidden + 1
         pairs = [
@@ -107,7 +108,7 @@ class EdgeNetwork(keras.layers.Layer):
 
     def compute_output_shape(self, shapes):
         """Return the shape of the slots' vectors."""
-        return (None, self.hidden)
+        return (shapes["codes"][0], self.hidden)
 
     def get_config(self):
         """Return what the layer is built from."""

@@ -12,8 +12,38 @@ from tenfold.emulators.layers import ONE
 
 
 def segment_sum(rows, segments, like):
-    """Sum rows (n, …) into as many segments as ``like`` has rows; ``segments`` (n,) says which."""
-    return ops.segment_sum(rows, segments, num_segments=ops.shape(like)[0])
+    """Sum rows (n, …) into segments, of which there are as many as ``like`` has rows.
+
+    ``segments`` (n,) says which, ascending; the last row belongs to the last segment, as padding does always.
+    """
+    if keras.backend.backend() == "tensorflow":  # counts the segments by the last row
+        return ops.segment_sum(rows, segments, sorted=True)
+    return ops.segment_sum(rows, segments, num_segments=ops.shape(like)[0], sorted=True)
+
+
+def segment_max(rows, segments, like):
+    """Return the largest of each segment's rows; the arguments are those of `segment_sum`."""
+    if keras.backend.backend() == "tensorflow":
+        return ops.segment_max(rows, segments, sorted=True)
+    return ops.segment_max(rows, segments, num_segments=ops.shape(like)[0], sorted=True)
+
+
+def other_end(rows, hears, speaks, back):
+    """Take what each pair's speaking atom has: the rows (A, …) of ``speaks`` (E,).
+
+    The pairs are sorted by ``hears`` and each is there in both directions, ``back`` (E,) being where the other is. So
+    the gradient is a sum over sorted segments, three times as fast as one over the unsorted ``speaks``.
+    """
+
+    @ops.custom_gradient
+    def take(rows):
+        def gradient(*arguments, upstream=None):
+            upstream = arguments[0] if upstream is None else upstream
+            return segment_sum(ops.take(upstream, back, axis=0), hears, rows)
+
+        return ops.take(rows, speaks, axis=0), gradient
+
+    return take(rows)
 
 
 @keras.saving.register_keras_serializable("tenfold")

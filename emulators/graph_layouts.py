@@ -46,7 +46,7 @@ class Rows:
     @property
     def waste(self) -> float:
         """Share of all axes' rows that only fill the shape."""
-        return 1 - sum(self.used.values()) / sum(self.size.values())
+        return 1 - sum(self.used.values()) / sum(self.size[axis] for axis in self.used)
 
 
 def directed(rows: Rows, graphs: Graphs, shape: MPNN, share: bool) -> None:
@@ -87,34 +87,42 @@ def neighbours(rows: Rows, graphs: Graphs, shape: MPNN, share: bool) -> None:
     rows.add("position", "atom", positions - np.repeat(centroids, graphs.sizes, axis=0), dtype=np.float32)
     rows.add("hears", "edge", first, "atom")
     rows.add("speaks", "edge", second, "atom")
+    # sorted by (second, first), the pairs stand as their other directions do sorted by (first, second)
+    rows.add("back", "edge", np.lexsort((first, second)), "edge")
     rows.add("distance", "edge", distance, dtype=np.float32)
     rows.arrays["distance"][len(distance) :] = shape.cutoff_angstrom
     rows.add("direction", "edge", step / distance[:, None], dtype=np.float32)
 
 
 def blocks(rows: Rows, graphs: Graphs, shape: MPNN, share: bool) -> None:
-    """Every pair of a molecule's atoms as a dense block, all molecules filled up to the largest."""
+    """Every pair of a molecule's atoms as a dense block, all molecules filled up to the largest.
+
+    An atom's slot is molecule · slots + its number there, a pair's is slot · slots + the other's number: only the first
+    axis of any array depends on the molecules. Two atoms are never at distance 0; all else is.
+    """
     count, slots = rows.size["graph"], filled(int(graphs.sizes.max()))
-    owner = rows.arrays["graph"][: len(graphs.atoms)]
-    slot = np.arange(len(graphs.atoms)) - graphs.atom_offsets[owner]
-    codes = np.zeros((count, slots, graphs.atoms.shape[1]), np.uint8)
-    codes[owner, slot] = graphs.atoms
+    owner = np.repeat(np.arange(len(graphs)), graphs.sizes)
+    number = np.arange(len(graphs.atoms)) - graphs.atom_offsets[owner]
+    slot = owner * slots + number
+    codes = np.zeros((count * slots, graphs.atoms.shape[1]), np.uint8)
+    codes[slot] = graphs.atoms
     first, second = pairs(graphs)
     positions = positions_of(graphs)
-    distance = np.zeros((count, slots, slots), np.float32)
-    distance[owner[first], slot[first], slot[second]] = np.maximum(
-        np.linalg.norm(positions[first] - positions[second], axis=1), NEAREST_ANGSTROM
-    )
-    bonded = np.zeros((count, slots, slots), np.float32)
-    bond_codes = np.zeros((count, slots, slots, graphs.bond_features.shape[1]), np.uint8)
+    distance = np.zeros(count * slots**2, np.float32)
+    step = positions[first] - positions[second]
+    apart = np.sqrt(np.einsum("ij,ij->i", step, step))
+    distance[slot[first] * slots + number[second]] = np.maximum(apart, NEAREST_ANGSTROM)
+    bonded = np.zeros(count * slots**2, np.float32)
+    bond_codes = np.zeros((count * slots**2, graphs.bond_features.shape[1]), np.uint8)
     molecule = np.repeat(np.arange(len(graphs)), np.diff(graphs.bond_offsets))
     for one, other in (graphs.bonds.T, graphs.bonds.T[::-1]):
-        bonded[molecule, one, other] = 1
-        bond_codes[molecule, one, other] = graphs.bond_features
+        pair = (molecule * slots + one) * slots + other
+        bonded[pair] = 1
+        bond_codes[pair] = graphs.bond_features
     rows.arrays |= {"codes": codes, "distance": distance, "bonded": bonded, "bond_codes": bond_codes}
-    rows.used["pair"], rows.size["pair"] = len(first), distance.size
+    rows.used["pair"], rows.size["pair"] = len(first), len(distance)
     rows.size["slot"] = count * slots
-    rows.add("atom", "atom", owner * slots + slot, "slot")
+    rows.add("atom", "atom", slot, "slot")
 
 
 def pairs(graphs: Graphs) -> tuple[np.ndarray, np.ndarray]:

@@ -214,16 +214,16 @@ def _inputs(shape: MPNN, layout: FeatureLayout) -> dict:
     def number(name, *shape):
         return {name: keras.Input(shape, dtype="float32", name=name)}
 
-    def codes(name, features, *shape):
-        return {name: keras.Input((*shape, len(features)), dtype="uint8", name=name)}
+    def codes(name, features):
+        return {name: keras.Input((len(features),), dtype="uint8", name=name)}
 
     inputs = index("graph", "element") | number("size")
     if shape.network == "painn":
         inputs |= codes("codes", layout.atoms) | number("position", 3)
-        return inputs | index("hears", "speaks") | number("distance") | number("direction", 3)
+        return inputs | index("hears", "speaks", "back") | number("distance") | number("direction", 3)
     if shape.network == "enn-s2s":
-        inputs |= codes("codes", layout.atoms, None) | codes("bond_codes", layout.bonds, None, None)
-        return inputs | number("distance", None, None) | number("bonded", None, None) | index("atom")
+        inputs |= codes("codes", layout.atoms) | codes("bond_codes", layout.bonds)
+        return inputs | number("distance") | number("bonded") | index("atom")
     inputs |= codes("type_codes", layout.atoms) | codes("edge_codes", layout.bonds) | index("edge_type")
     for step in range(1, shape.depth):
         inputs |= index(f"root_{step}", f"child_{step}", f"parent_{step}")

@@ -8,7 +8,7 @@ import math
 import keras
 from keras import ops
 
-from tenfold.emulators.graph_layers import Encode, segment_sum
+from tenfold.emulators.graph_layers import Encode, other_end, segment_sum
 
 
 @keras.saving.register_keras_serializable("tenfold")
@@ -66,28 +66,35 @@ class Equivariant(keras.layers.Layer):
             for name, layer in block.items():
                 layer.build((None, widths.get(name, self.hidden)))
 
-    def radial_functions(self, distance):
-        """Map distances (E,) [Å] to (E, radial) and the cosine cutoff (E, 1)."""
+    def basis(self, distance):
+        """Map distances (E,) [Å] to (E, radial + 1): radial functions and, for the bias, 1, all times the cutoff."""
         distance = ops.cast(distance, "float32")[:, None]
         angle = distance * (math.pi / self.cutoff)
-        order = ops.arange(1, self.radial + 1, dtype="float32")
-        waves, cut = ops.sin(angle * order) / distance, 0.5 * (ops.cos(angle) + 1.0)
-        return ops.cast(waves, self.compute_dtype), ops.cast(cut, self.compute_dtype)
+        waves = ops.sin(angle * ops.arange(1, self.radial + 1, dtype="float32")) / distance
+        cut = 0.5 * (ops.cos(angle) + 1.0)
+        return ops.cast(ops.concatenate([waves * cut, cut], axis=-1), self.compute_dtype)
 
     def call(self, inputs):
         """Return scalars and vectors of the atoms, (A, F) and (A, 3, F)."""
-        hears, speaks = inputs["hears"], inputs["speaks"]
+        pairs = [inputs[name] for name in ("hears", "speaks", "back")]
         direction = ops.cast(inputs["direction"], self.compute_dtype)[:, :, None]
-        waves, cut = self.radial_functions(inputs["distance"])
+        basis = self.basis(inputs["distance"])
         scalars, vectors = self.embedding(self.atoms(inputs["codes"])), None
         for block in self.blocks:
-            said = ops.take(block["say"](block["speak"](scalars)), speaks, axis=0)
-            said = ops.split(said * (block["filter"](waves) * cut), 2 if vectors is None else 3, axis=-1)
+            bias = ops.cast(block["filter"].bias, self.compute_dtype)[None]
+            filters = ops.concatenate([ops.cast(block["filter"].kernel, self.compute_dtype), bias])
+            # cut apart before there is a row per pair: there are many more pairs than atoms
+            parts = 2 if vectors is None else 3
+            saying = ops.split(block["say"](block["speak"](scalars)), parts, axis=-1)
+            said = [
+                other_end(part, *pairs) * ops.matmul(basis, kernel)
+                for part, kernel in zip(saying, ops.split(filters, parts, axis=-1), strict=True)
+            ]
             pushed = direction * said[1][:, None]
             if vectors is not None:
-                pushed = pushed + ops.take(vectors, speaks, axis=0) * said[2][:, None]
-            scalars = scalars + segment_sum(said[0], hears, scalars)
-            pushed = segment_sum(pushed, hears, scalars)
+                pushed = pushed + other_end(vectors, *pairs) * said[2][:, None]
+            scalars = scalars + segment_sum(said[0], pairs[0], scalars)
+            pushed = segment_sum(pushed, pairs[0], scalars)
             vectors = pushed if vectors is None else vectors + pushed
             mixed, other = ops.split(block["mix"](vectors), 2, axis=-1)
             length = ops.sqrt(ops.sum(ops.square(other), axis=1) + 1e-8)

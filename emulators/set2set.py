@@ -6,7 +6,7 @@ After Vinyals et al. 2016 (arXiv:1511.06391), as Gilmer et al. 2017 (arXiv:1704.
 import keras
 from keras import ops
 
-from tenfold.emulators.graph_layers import segment_sum
+from tenfold.emulators.graph_layers import segment_max, segment_sum
 
 
 @keras.saving.register_keras_serializable("tenfold")
@@ -48,7 +48,7 @@ class Set2Set(keras.layers.Layer):
         for _ in range(self.steps):
             _, (hidden, memory) = self.cell(answer, [hidden, memory])
             energy = ops.sum(rows * ops.take(hidden, graph, axis=0), axis=-1)
-            top = ops.stop_gradient(ops.segment_max(energy, graph, num_segments=count))
+            top = ops.stop_gradient(segment_max(energy, graph, size))
             weight = ops.exp(energy - ops.take(top, graph, axis=0))
             total = ops.maximum(segment_sum(weight, graph, size), 1e-30)
             gathered = segment_sum(weight[:, None] * rows, graph, size) / total[:, None]

@@ -56,6 +56,13 @@ def test_a_large_batch_wastes_little():
     assert batch(graphs, MPNN(), LAYOUT, share=False).waste < 0.1
 
 
+@pytest.mark.parametrize("network", ["dmpnn", "enn-s2s", "painn"])
+def test_only_first_axes_depend_on_the_molecules(network):
+    one, other = (batch(molecules(sizes), MPNN(network=network), LAYOUT).inputs for sizes in ((3, 4), (30, 9, 9)))
+    for name in one:
+        assert (one[name].shape[1:], one[name].dtype) == (other[name].shape[1:], other[name].dtype)
+
+
 def test_alike_environments_are_laid_out_once():
     one = molecules((12,))
     many = batch(Graphs.join([one] * 20), MPNN(), LAYOUT).inputs

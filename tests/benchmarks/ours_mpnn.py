@@ -1,0 +1,97 @@
+"""What test_mpnn measures of this project, in a process of its own on one core: prints one line of JSON.
+
+python ours_mpnn.py dmpnn SMILES.txt BATCH      or      python ours_mpnn.py enn-s2s|painn ATOMS BATCH
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from tenfold.emulators.graph_batches import batch
+from tenfold.emulators.graphs import FeatureLayout, Graphs
+from tenfold.emulators.losses import masked_gaussian_nll
+from tenfold.emulators.mpnn import MPNN, build
+from tenfold.emulators.training import Training, optimizer, regression_step, traced
+from tenfold.pipelines.atom_codes import GILMER
+from tenfold.pipelines.featuriser import Featuriser
+
+ROUNDS = 3
+PAIRS = 240
+"""Molecules made for the networks of pairs."""
+
+
+def per_cpu_second(work: Callable[[Graphs], object], parts: list[Graphs]) -> float:
+    """Molecules per CPU second of the fastest of some rounds over all parts, after one of warming up."""
+    seconds = []
+    for _ in range(ROUNDS + 1):
+        start = time.process_time()
+        for part in parts:
+            work(part)
+        seconds.append(time.process_time() - start)
+    return sum(map(len, parts)) / min(seconds[1:])
+
+
+def rates(graphs: Graphs, layout: FeatureLayout, shape: MPNN, size: int) -> dict[str, float]:
+    """Molecules trained and inferred per CPU second, laying batches out counted in."""
+    network = build(shape, layout, targets=1)
+    rule = optimizer(Training(), 100)
+    rule.build(network.trainable_variables)
+
+    def loss(targets, outputs):
+        return masked_gaussian_nll(targets, tf.ones_like(targets), outputs, [1.0])
+
+    step = regression_step(network, loss, rule, lambda tensors: tensors, ragged=True)
+    forward = traced(network, ragged=True)
+
+    def train(part: Graphs):
+        made = batch(part, shape, layout, size)
+        return step((made.inputs, np.zeros((size, 1), np.float32), made.weights / size))
+
+    def infer(part: Graphs):
+        return forward((batch(part, shape, layout, size).inputs,))
+
+    parts = [graphs.take(np.arange(at, min(at + size, len(graphs)))) for at in range(0, len(graphs), size)]
+    return {"trained": per_cpu_second(train, parts), "inferred": per_cpu_second(infer, parts)}
+
+
+def blobs(count: int, atoms: int) -> Graphs:
+    """Molecules of so many atoms, as dense as organic ones: each is 1.3 Å from another and 0.95 Å from all."""
+    rng, positions = np.random.default_rng(0), []
+    for _ in range(count):
+        placed = [np.zeros(3)]
+        while len(placed) < atoms:
+            step = rng.normal(size=3)
+            place = placed[rng.integers(len(placed))] + 1.3 * step / np.linalg.norm(step)
+            if min(np.linalg.norm(place - other) for other in placed) > 0.95:
+                placed.append(place)
+        positions += placed
+    codes = np.zeros((count * atoms, len(GILMER.atoms)), np.uint8)
+    codes[:, 0] = rng.integers(0, 5, len(codes))
+    bonds = np.tile(np.stack([np.arange(atoms - 1), np.arange(1, atoms)], axis=1), (count, 1)).astype(np.int32)
+    offsets = np.arange(count + 1)
+    return Graphs(
+        codes, offsets * atoms, bonds, np.zeros((len(bonds), len(GILMER.bonds)), np.uint8), offsets * (atoms - 1),
+        np.array(positions, np.float32),
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    network, what, size = sys.argv[1:]
+    if network == "dmpnn":
+        smiles, featuriser = Path(what).read_text().split(), Featuriser()
+        featuriser.graphs(smiles[:100])
+        start = time.process_time()
+        graphs, _ = featuriser.graphs(smiles)
+        found = {"featurised": len(smiles) / (time.process_time() - start)}
+        found |= rates(graphs, featuriser.layout, MPNN(), int(size))
+    else:
+        shape = MPNN(network="painn") if network == "painn" else MPNN(network="enn-s2s", set2set_steps=3)
+        found = rates(blobs(PAIRS, int(what)), GILMER, shape, int(size))
+    print(json.dumps(found))
