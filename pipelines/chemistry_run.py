@@ -1,4 +1,4 @@
-"""A chemistry run, all of it: molecules, quantum labels, shards, a network trained over MPI, predictions, the report."""
+"""A chemistry run, all of it: molecules, quantum labels, shards, a network trained over MPI, and the report."""
 
 from pathlib import Path
 

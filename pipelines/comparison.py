@@ -1,6 +1,5 @@
 """Three methods on the same test records: the network, the best regression from the power spectrum, the mean."""
 
-import csv
 import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -94,7 +93,7 @@ def compare(run: Path, config: Baseline | None = None) -> Comparison:
         },
         choices=regression.choices,
         spectra=Spectra(spectra.k, spectra.modes, spectra.power[len(learn) :], spectra.mean[len(learn) :]),
-        history=_history(folder.path / "history.csv"),
+        history=folder.read_history(),
         record=record,
         data=data,
         manifest=manifest,
@@ -201,11 +200,3 @@ def _check(run: Path, shards: Shards, names: tuple[str, ...], found: dict[str, N
         problem = "simulations or true parameters differ"
     if problem:
         raise InputError(f"{run} and {shards.path} do not belong together: {problem}. Train again on these data.")
-
-
-def _history(path: Path) -> dict[str, NDArray[np.float64]]:
-    if not path.exists():
-        return {}
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    return {name: np.array([float(row[name] or "nan") for row in rows]) for name in (rows[0] if rows else ())}

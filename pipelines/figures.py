@@ -81,7 +81,7 @@ def colour_bar() -> Picture:
         axes = figure.subplots()
         axes.imshow(np.linspace(0, 1, 256)[None], cmap="magma", aspect="auto", extent=(*SLICE_RANGE, 0, 1))
         axes.set(yticks=[], xlabel="arcsinh of the overdensity δ, mean of the slab")
-        return _svg(figure, "Colour scale of the slices")
+        return svg(figure, "Colour scale of the slices")
 
 
 def power(curves: Sequence[tuple[str, Mapping[str, Any]]], redshift: float) -> list[Picture]:
@@ -112,14 +112,14 @@ def power(curves: Sequence[tuple[str, Mapping[str, Any]]], redshift: float) -> l
         top.set(xscale="log", yscale="log", xlabel="k [h/Mpc]", ylabel="P(k) [(Mpc/h)³]")
         top.set_title(f"z = {redshift:g}; solid HMcode2020, dotted linear", loc="left")
         top.legend(frameon=True, edgecolor="none", framealpha=0.85)
-        pictures = [_svg(spectra, "Power spectra of boxes, measured and by CAMB")]
+        pictures = [svg(spectra, "Power spectra of boxes, measured and by CAMB")]
         if low.lines:
             theory = [curve for _, curve in curves if "hmcode2020" in curve]
             every = np.concatenate([curve["measured"] / curve["hmcode2020"] for curve in theory])
             low.axhline(1, color="black", lw=0.8)
             low.set(xscale="log", xlabel="k [h/Mpc]", ylabel="P measured / P HMcode2020")
             low.set_ylim(min(0.5, 0.9 * every.min()), max(1.5, 1.1 * every.max()))
-            pictures.append(_svg(ratio, "Measured power spectra over HMcode2020's"))
+            pictures.append(svg(ratio, "Measured power spectra over HMcode2020's"))
         return pictures
 
 
@@ -137,7 +137,7 @@ def loss(history: Mapping[str, Array], title: str) -> Picture:
         axes.set(xlabel="epoch", ylabel="negative log-likelihood")
         axes.set_title(title, loc="left")
         axes.legend()
-        return _svg(figure, f"Loss of the training on {title}")
+        return svg(figure, f"Loss of the training on {title}")
 
 
 def predicted(name: str, true: Array, estimates: Estimates, p: int, method: str, note: str, limits: Array) -> Picture:
@@ -154,7 +154,7 @@ def predicted(name: str, true: Array, estimates: Estimates, p: int, method: str,
         axes.set(xlim=limits, ylim=limits, xlabel=f"true {symbol(name)}", ylabel=f"estimated {symbol(name)}")
         axes.set_title(LABEL[method], loc="left", color=COLOUR[method], fontweight="bold")
         axes.text(0.97, 0.04, note, transform=axes.transAxes, ha="right", va="bottom", fontsize=8)
-        return _svg(figure, f"{name}: {LABEL[method]}'s estimates against the truth; {note}")
+        return svg(figure, f"{name}: {LABEL[method]}'s estimates against the truth; {note}")
 
 
 def pulls(name: str, true: Array, estimates: Mapping[str, Estimates], p: int) -> Picture:
@@ -174,7 +174,7 @@ def pulls(name: str, true: Array, estimates: Mapping[str, Estimates], p: int) ->
         axes.set(xlabel=f"(estimated − true {symbol(name)}) / stated σ", ylabel="density", ylim=(0, 1.4 * top))
         axes.legend(loc="upper left")
         axes.set_xlim(-4, 4)
-        return _svg(figure, f"{name}: errors over stated sigmas")
+        return svg(figure, f"{name}: errors over stated sigmas")
 
 
 def ratios(rows: Sequence[tuple[str, str, Mapping[str, float]]]) -> Picture:
@@ -190,7 +190,7 @@ def ratios(rows: Sequence[tuple[str, str, Mapping[str, float]]]) -> Picture:
         axes.set_yticks(range(len(rows)), [f"{symbol(name)}, {data}" for name, data, _ in rows])
         axes.set_ylim(len(rows) - 0.5, -0.5)
         figure.supxlabel("error of the power spectrum / error of the network", fontsize=9)
-        return _svg(figure, "How many times larger the power spectrum's error is than the network's, with intervals")
+        return svg(figure, "How many times larger the power spectrum's error is than the network's, with intervals")
 
 
 def _round(length: float) -> float:
@@ -198,7 +198,8 @@ def _round(length: float) -> float:
     return float(max(step for step in (1, 2, 5, 10) if step * power <= length * 1.0001) * power)
 
 
-def _svg(figure: Figure, words: str) -> Picture:
+def svg(figure: Figure, words: str) -> Picture:
+    """Return a figure as a picture in SVG; the same numbers give the same bytes."""
     out = io.StringIO()
     figure.savefig(out, format="svg", dpi=200, metadata={"Date": None, "Creator": None})
     return Picture("data:image/svg+xml;base64," + base64.b64encode(out.getvalue().encode()).decode(), words)

@@ -75,6 +75,15 @@ class RunFolder:
         writer.writerows(rows)
         self._write("history.csv", text.getvalue().encode())
 
+    def read_history(self) -> dict[str, np.ndarray]:
+        """Return the columns of the history, {} where there is none."""
+        path = self.path / "history.csv"
+        if not path.exists():
+            return {}
+        with path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        return {name: np.array([float(row[name] or "nan") for row in rows]) for name in (rows[0] if rows else ())}
+
     def write_predictions(self, **arrays: np.ndarray) -> None:
         """Write predictions.npz."""
         buffer = io.BytesIO()
