@@ -1,5 +1,6 @@
 """Figures of a chemistry report, one panel each."""
 
+import textwrap
 from collections.abc import Sequence
 
 import matplotlib
@@ -16,7 +17,7 @@ GREY = "#767676"
 
 def label(name: str, unit: str) -> str:
     """Return a target's name with its unit, for an axis."""
-    shown = name.replace("_", " ")
+    shown = textwrap.shorten(name.replace("_", " "), 36, placeholder=" …")
     return f"{shown} [{unit}]" if unit else shown
 
 
@@ -50,7 +51,10 @@ def similarity(name: str, unit: str, bins: Sequence[Sequence[float]], error: Seq
             axes.text(i, value, f"{counts[i]}", ha="center", va="bottom", fontsize=7, color=GREY)
         ticks = [f"{low:g}–{min(high, 1):g}" for low, high in bins]
         axes.set_xticks(range(len(bins)), ticks, fontsize=7)
-        axes.set(xlabel="Tanimoto to the nearest training molecule", ylabel=f"error, {label(name, unit)}")
+        axes.set(
+            xlabel="Tanimoto to the nearest training molecule", ylabel=f"mean error [{unit}]" if unit else "mean error"
+        )
+        axes.set_title(textwrap.shorten(name.replace("_", " "), 40), loc="left")
         return svg(figure, f"{name}: error by similarity to the training set")
 
 
@@ -67,7 +71,7 @@ def coverage(name: str, true: Array, mean: Array, sigma: Array) -> Picture:
         axes.plot([0, 1], [0, 1], color="black", lw=0.8)
         axes.plot(stated, seen, color=SERIES[0], label="network")
         axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="stated probability", ylabel="fraction within")
-        axes.set_title(name.replace("_", " "), loc="left")
+        axes.set_title(textwrap.shorten(name.replace("_", " "), 40), loc="left")
         axes.legend(loc="upper left")
         return svg(figure, f"{name}: coverage of the stated intervals")
 
@@ -88,7 +92,7 @@ def reliability(name: str, true: Array, probability: Array) -> Picture:
             x, y, 1.96 * np.sqrt(np.maximum(y * (1 - y), 0.25 / counts) / counts), fmt="o", ms=4, color=SERIES[0]
         )
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel="predicted probability", ylabel="fraction of ones")
-        axes.set_title(name.replace("_", " "), loc="left")
+        axes.set_title(textwrap.shorten(name.replace("_", " "), 40), loc="left")
         return svg(figure, f"{name}: how often a predicted probability comes true")
 
 

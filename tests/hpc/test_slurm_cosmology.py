@@ -29,6 +29,7 @@ def clone(tmp_path):
     scripts = tmp_path / "clone" / ".venv" / "bin"
     scripts.mkdir(parents=True)
     (scripts / "activate").write_text(f"PATH={scripts}:$PATH\n")
+    (tmp_path / "clone" / "hpc").symlink_to(CLONE / "hpc")
     return tmp_path / "clone"
 
 
@@ -67,7 +68,7 @@ def test_every_step_is_taken_in_its_turn(slurm, submit, tmp_path):
         "train estimator S/data --out S/estimator --preset demo --resume",
         "simulate twins S/boxes --out S/twins --processes 4",
         f"ingest volumes S/twins --out S/data_null {cores} --preset demo",
-        "train estimator S/data_null --out S/estimator_null --preset demo --set network.transform=identity --resume",
+        "train estimator S/data_null --out S/estimator_null --preset demo --null-control --resume",
         "validate S/estimator --null S/estimator_null --out S",
     ]
     assert slurm.log(job).splitlines()[-1].endswith(f"Done: {study}/report.html")
