@@ -38,8 +38,9 @@ def gfn2(numbers: np.ndarray, positions: np.ndarray) -> Properties:
 
     Notes
     -----
-    The basis is minimal: without a π system, the lowest empty orbital, and the gap, lie far above what other methods
-    find. Atomisation energies come out too large by a fifth, and in proportion to the true ones.
+    Made for geometries and weak bonds, not for these numbers. Over QM9, atomisation energies are a third too large;
+    scaled, and with a constant per element, they come within 0.5 eV of B3LYP's. HOMO and LUMO lie some 4 and 6 eV below
+    B3LYP's, in nearly the same order; dipoles are a quarter too large. What learns these labels learns GFN2.
     """
     return _properties(numbers, _run(_calculator(numbers, positions)))
 

@@ -1,0 +1,105 @@
+"""GFN2 labels against B3LYP and experiment, and what they cost. Run: pytest tests/benchmarks/test_labels.py -s
+
+QM9's molecules and their B3LYP values are read from micro_qm9.csv in the folder TENFOLD_CHEMISTRY_DATA.
+"""
+
+import csv
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tenfold.pipelines.electronic_structure import HARTREE_EV
+from tenfold.pipelines.enumeration import enumerate_molecules
+from tenfold.pipelines.labelled import Labelled, label
+
+pytestmark = pytest.mark.benchmark
+
+MEASURED = {
+    "O": (1.855, 12.6, 10.1),
+    "N": (1.472, 10.8, 12.9),
+    "C": (0.0, 14.4, 18.2),
+    "C=O": (2.332, 10.9, 16.2),
+    "C#N": (2.985, 13.6, 13.6),
+    "CO": (1.700, 11.0, 22.2),
+}
+"""Dipole [D], vertical ionisation and atomisation less zero-point vibration [eV], as measured, rounded."""
+
+PROPERTIES = ("atomisation_energy", "homo", "lumo", "gap", "dipole")
+
+
+def gfn2_labels(smiles: list[str], relax: bool) -> list[Labelled | None]:
+    found = [label(each, level="gfn2", relax=relax, seed=1) for each in smiles]
+    return [each if isinstance(each, Labelled) else None for each in found]
+
+
+def qm9() -> list[dict[str, str]]:
+    folder = os.environ.get("TENFOLD_CHEMISTRY_DATA")
+    if not folder:
+        pytest.skip("TENFOLD_CHEMISTRY_DATA names no folder with micro_qm9.csv")
+    with (Path(folder) / "micro_qm9.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def b3lyp_of(row: dict[str, str]) -> tuple[float, ...]:
+    """QM9's values in our units: eV and D; the atomisation energy without vibration."""
+    free = {"H": -0.500273, "C": -37.846772, "N": -54.583861, "O": -75.064579, "F": -99.71873}
+    from rdkit import Chem
+
+    mol = Chem.AddHs(Chem.MolFromSmiles(row["smiles"]))
+    energy = float(row["u0"]) - float(row["zpve"])
+    atomisation = sum(free[atom.GetSymbol()] for atom in mol.GetAtoms()) - energy
+    homo, lumo, gap = (float(row[name]) * HARTREE_EV for name in ("homo", "lumo", "gap"))
+    return atomisation * HARTREE_EV, homo, lumo, gap, float(row["mu"])
+
+
+def test_labels_of_measured_molecules():
+    print("\n         dipole [D]        ionisation, -HOMO [eV]   atomisation [eV]")
+    print("       GFN2  measured      GFN2  measured        GFN2  measured")
+    for smiles, (dipole, ionisation, atomisation) in MEASURED.items():
+        (found,) = gfn2_labels([smiles], relax=True)
+        assert found is not None
+        p = found.properties
+        print(f"{smiles:4s} {p.dipole:6.2f} {dipole:8.2f}    {-p.homo:6.2f} {ionisation:8.2f}      "
+              f"{p.atomisation_energy:6.2f} {atomisation:8.2f}")  # fmt: skip
+        assert abs(p.dipole - dipole) < 1.0
+        assert 1.15 < p.atomisation_energy / atomisation < 1.5
+
+
+@pytest.mark.parametrize(("relax", "every"), [(False, 3), (True, 10)])
+def test_labels_of_qm9_molecules_against_b3lyp(relax, every):
+    """A scale and an element's worth each of H, C, N, O, F are fitted: what is left is what GFN2 does not know."""
+    rows = qm9()[::every]
+    found = gfn2_labels([row["smiles"] for row in rows], relax)
+    pairs = [(each, row) for each, row in zip(found, rows, strict=True) if each is not None]
+    ours = np.array([[getattr(each.properties, name) for name in PROPERTIES] for each, _ in pairs])
+    theirs = np.array([b3lyp_of(row) for _, row in pairs])
+    counts = np.array([[each.symbols.count(symbol) for symbol in "HCNOF"] for each, _ in pairs], float)
+    print(f"\n{'relaxed by GFN2' if relax else 'at the geometry of MMFF94'}: {len(pairs)} of {len(rows)} molecules")
+    print("                    r     MAE       of    r and MAE after a linear fit")
+    for n, name in enumerate(PROPERTIES):
+        difference = ours[:, n] - theirs[:, n]
+        more = counts if name == "atomisation_energy" else np.ones((len(pairs), 1))
+        design = np.column_stack([ours[:, n], more])
+        fit = design @ np.linalg.lstsq(design, theirs[:, n], rcond=None)[0]
+        raw, fitted = (np.corrcoef(each, theirs[:, n])[0, 1] for each in (ours[:, n], fit))
+        left = np.abs(theirs[:, n] - fit).mean()
+        mae, size = np.abs(difference).mean(), theirs[:, n].mean()
+        print(f"{name:18s} {raw:6.3f} {mae:7.3f} {size:8.2f} {fitted:8.4f} {left:7.3f}")
+        assert name == "dipole" or fitted > 0.7
+
+
+@pytest.mark.parametrize(("kind", "count"), [("qm9", 300), ("druglike", 60)])
+def test_cost_of_a_label(kind, count):
+    begin = time.process_time()
+    smiles = enumerate_molecules(count, 1, kind)
+    enumeration = (time.process_time() - begin) / count
+    found = [each for each in gfn2_labels(smiles, relax=False) if each is not None]
+    geometry, quantum = (np.mean([getattr(each, name) for each in found]) for name in ("geometry_s", "quantum_s"))
+    tight = [each for each in gfn2_labels(smiles[: count // 10], relax=True) if each is not None]
+    relaxed = np.mean([each.geometry_s + each.quantum_s for each in tight])
+    print(f"\n{kind}: {enumeration * 1e3:.1f} ms of CPU to enumerate, {geometry * 1e3:.1f} geometry, "
+          f"{quantum * 1e3:.1f} GFN2; {relaxed * 1e3:.0f} relaxed; {len(found)} of {count} labelled")  # fmt: skip
+    assert len(found) > 0.97 * count
