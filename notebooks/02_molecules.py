@@ -33,7 +33,6 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from IPython.display import SVG, display
 from rdkit import Chem
 from rdkit.Chem import Draw
 from tenfold.hpc.ranks import Ranks
@@ -69,7 +68,7 @@ ingest_molecules([labelled.structures], out / "data", config.ingest)
 data = MoleculeShards.open(out / "data")
 test = data.split("test")
 print({split: len(data.split(split)) for split in ("train", "validation", "test")})
-display(SVG(Draw.MolsToGridImage([Chem.MolFromSmiles(s) for s in data.smiles(test[:8])], molsPerRow=4, useSVG=True)))
+Draw.MolsToGridImage([Chem.MolFromSmiles(smiles) for smiles in data.smiles(test[:8])], molsPerRow=4, useSVG=True)
 
 # %% [markdown]
 # What there is to learn: five properties, very different in how far they reach. An atomisation energy is very nearly a
