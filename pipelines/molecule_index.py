@@ -13,10 +13,13 @@ from tenfold.pipelines.files import replacing
 from tenfold.pipelines.molecule_ingest import Kind, MoleculeIngest
 from tenfold.pipelines.molecule_manifest import Leakage, Target
 from tenfold.pipelines.molecule_packing import Rejected, read_texts
-from tenfold.pipelines.molecule_splits import by_chance, by_column, by_group, clusters
-from tenfold.pipelines.similarity import nearest_of
+from tenfold.pipelines.molecule_splits import by_chance, by_column, by_group
+from tenfold.pipelines.similarity import clusters, nearest_of
 from tenfold.pipelines.splits import SPLITS
 from tenfold.pipelines.units import doubt
+
+ALIKE = 0.4
+"""Tanimoto similarity from which on two molecules are neighbours in a Butina clustering."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +116,8 @@ def index_molecules(shards: Sequence[Path], out: Path, config: MoleculeIngest) -
         case "scaffold":
             split = by_group(scaffolds, keys, config.fractions, config.seed)
         case "butina":
-            split = by_group(clusters(whole["fingerprints"]), keys, config.fractions, config.seed)
+            centres = clusters(whole["fingerprints"], ALIKE).tolist()
+            split = by_group([f"cluster {centre}" for centre in centres], keys, config.fractions, config.seed)
         case "column":
             split = by_column(words, keys)  # pyright: ignore[reportArgumentType]
     similarity = np.full(len(keys), np.nan, np.float32)

@@ -13,6 +13,7 @@ from tenfold.pipelines.molecule_manifest import SourceEntry
 from tenfold.pipelines.readers.archives import pieces
 from tenfold.pipelines.readers.labels_table import read_labels
 from tenfold.pipelines.readers.molecules import ENDINGS, Described, Span, describe, entries
+from tenfold.pipelines.readers.qm9_xyz import COLUMNS as QM9_COLUMNS
 from tenfold.pipelines.readers.qm9_xyz import UNITS as QM9_UNITS
 
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
@@ -114,7 +115,7 @@ def plan(sources: Sequence[MoleculeSource], out: Path, config: MoleculeIngest) -
     chunks: list[tuple[Span, ...]] = []
     spans: list[Span] = []
     about: list[SourceEntry] = []
-    units: dict[str, str] = {}
+    qm9: dict[bool, str] = {}
     room = config.records_per_shard
     with progress("Reading", total=len(sources), unit="source") as advance:
         for number, source in enumerate(sources):
@@ -134,7 +135,7 @@ def plan(sources: Sequence[MoleculeSource], out: Path, config: MoleculeIngest) -
             if not columns:
                 raise InputError(f"{source.name}: empty: there is no molecule in it")
             _check_columns(source.name, columns, config)
-            _check_units(source.name, columns, units)
+            qm9[columns >= QM9_COLUMNS] = source.name
             about.append(
                 SourceEntry(
                     source=source.name,
@@ -147,7 +148,10 @@ def plan(sources: Sequence[MoleculeSource], out: Path, config: MoleculeIngest) -
             advance(1)
     if spans:
         chunks.append(tuple(spans))
-    return Plan(chunks=chunks, sources=tuple(about), units=units)
+    if len(qm9) == 2 and not set(config.targets).isdisjoint(QM9_UNITS):
+        message = "is QM9, with its units, and {} is not: ingest them one by one"
+        raise InputError(f"{qm9[True]}: {message.format(qm9[False])}")
+    return Plan(chunks=chunks, sources=tuple(about), units=QM9_UNITS if True in qm9 else {})
 
 
 def _described(source: MoleculeSource, spool: Path, config: MoleculeIngest) -> Iterator[Described]:
@@ -193,14 +197,6 @@ def _check_columns(source: str, columns: set[str], config: MoleculeIngest) -> No
         there = ", ".join(sorted(columns)) or "none"
         what = f"no column {', '.join(map(repr, missing))}" if missing else "which columns are the targets?"
         raise InputError(f"{source}: {what}; it has {there}. Set targets.")
-
-
-def _check_units(source: str, columns: set[str], units: dict[str, str]) -> None:
-    """Take over the units of QM9, which is told by its columns."""
-    if {"mol_id", "u0_atom", "r2", "zpve", "cv"} <= columns:
-        units.update(QM9_UNITS)
-    elif units:
-        raise InputError(f"{source}: is not QM9, and other sources are: their units differ. Ingest them one by one.")
 
 
 def _sha256(source: MoleculeSource) -> str:

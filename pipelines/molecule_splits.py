@@ -7,11 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.similarity import neighbours
 from tenfold.pipelines.splits import SPLITS, Split, split_simulations
 
-ALIKE = 0.4
-"""Tanimoto similarity from which on two molecules are neighbours in a Butina clustering."""
 _WORDS: dict[str, Split] = {
     "train": "train", "training": "train",
     "validation": "validation", "valid": "validation", "val": "validation", "dev": "validation",
@@ -121,20 +118,6 @@ def by_column(words: Sequence[Split], keys: Sequence[str]) -> np.ndarray:
         held[key] = max(split, held.get(key, 0))
     highest = np.array([held[key] for key in keys], np.int8)
     return np.where(found == highest, found, np.int8(-1))
-
-
-def clusters(fingerprints: np.ndarray) -> list[str]:
-    """Taylor-Butina clusters (doi:10.1021/ci9803381) of packed fingerprints: the name of each one's cluster."""
-    ends, others = neighbours(fingerprints, ALIKE)
-    starts = np.concatenate([[0], ends[:-1]]).astype(np.int64)
-    order = np.lexsort((np.arange(len(ends)), -(ends - starts)))
-    cluster = np.full(len(ends), -1)
-    for centre in order.tolist():
-        if cluster[centre] < 0:
-            members = others[starts[centre] : ends[centre]]
-            cluster[members[cluster[members] < 0]] = centre
-            cluster[centre] = centre
-    return [f"cluster {centre}" for centre in cluster.tolist()]
 
 
 def _joined(groups: Sequence[str], keys: Sequence[str]) -> list[str]:

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import logging
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -111,7 +112,7 @@ def _packings(planned: Plan, out: Path, config: MoleculeIngest) -> list[Molecule
     for path in (config.labels, config.exclude):
         besides.update(Path(path).read_bytes() if path else b"")
     if config.exclude:
-        lines = Path(config.exclude).read_text(encoding="utf-8").splitlines()
+        lines = Path(config.exclude).read_text(encoding="utf-8", errors="replace").splitlines()
         excluded = {line.split()[0] for line in lines if line.split()}
     return [
         MoleculePacking(
@@ -235,7 +236,7 @@ def _summary(out: Path, manifest: MoleculeManifest, rejected: Sequence[Rejected]
         sizes=manifest.sizes,
         duplicates=manifest.duplicates,
         rejected=len(rejected),
-        reasons=dict(Counter(each.reason for each in rejected).most_common(5)),
+        reasons=dict(Counter(re.sub(r"atom # \d+", "atom", each.reason) for each in rejected).most_common(5)),
         leakage=manifest.leakage,
         doubts=manifest.doubts,
         bytes=sum(shard.bytes for shard in manifest.shards),

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import numba
 import numpy as np
+from numba import types
+from numba.extending import intrinsic
 
 from tenfold.pipelines.fingerprints import BYTES, fingerprints
 
@@ -40,21 +42,29 @@ def nearest_of(test: np.ndarray, training: np.ndarray) -> np.ndarray:
     return _nearest(_words(test), _bits(test), training[order], bits[order])
 
 
-def neighbours(fingerprints: np.ndarray, similarity: float) -> tuple[np.ndarray, np.ndarray]:
-    """All pairs at least so similar.
+def clusters(fingerprints: np.ndarray, similarity: float) -> np.ndarray:
+    """Taylor-Butina clusters (doi:10.1021/ci9803381): those with most neighbours first, each takes its free neighbours.
+
+    Neighbours are counted, not kept: memory grows with the molecules, not with their pairs.
+
+    Parameters
+    ----------
+    fingerprints
+        Packed, shape (n, 256), uint8.
+    similarity
+        Tanimoto from which on two are neighbours.
 
     Returns
     -------
-    ends, others
-        Neighbours of n are ``others[ends[n - 1]:ends[n]]``, itself left out; shapes (n,) and (pairs,), int64.
+    np.ndarray
+        Position of the centre of each one's cluster, shape (n,), int64.
     """
     words, bits = _words(fingerprints), _bits(fingerprints)
-    order = np.argsort(bits, kind="stable")
-    words, bits = words[order], bits[order]
-    pairs = order[_pairs(words, bits, similarity)]
-    both = np.concatenate([pairs, pairs[:, ::-1]])
-    both = both[np.lexsort((both[:, 1], both[:, 0]))]
-    return np.cumsum(np.bincount(both[:, 0], minlength=len(words))), both[:, 1]
+    ascending = np.argsort(bits, kind="stable")
+    counts = np.empty(len(words), np.int64)
+    counts[ascending] = _count_neighbours(words[ascending], bits[ascending], similarity)
+    order = np.lexsort((-np.arange(len(words)), -counts))  # the later of two with as many, as RDKit has it
+    return _assign(words, bits, order, similarity)
 
 
 def _words(packed: np.ndarray) -> np.ndarray:
@@ -65,17 +75,26 @@ def _bits(packed: np.ndarray) -> np.ndarray:
     return np.bitwise_count(packed).sum(axis=1, dtype=np.int64)
 
 
+@intrinsic
+def _ones(typing, word):
+    """How many bits of a word are set: one instruction, which Numba has no name for."""
+    return types.int64(types.uint64), lambda context, builder, signature, arguments: builder.ctpop(arguments[0])
+
+
 @numba.njit(cache=True)
 def _common(one: np.ndarray, other: np.ndarray) -> int:
     """Bits that two fingerprints share."""
-    count = np.uint64(0)
+    count = 0
     for n in range(len(one)):
-        word = one[n] & other[n]
-        word -= (word >> np.uint64(1)) & np.uint64(0x5555555555555555)
-        word = (word & np.uint64(0x3333333333333333)) + ((word >> np.uint64(2)) & np.uint64(0x3333333333333333))
-        word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-        count += (word * np.uint64(0x0101010101010101)) >> np.uint64(56)
-    return int(count)
+        count += _ones(one[n] & other[n])  # pyright: ignore[reportCallIssue]
+    return count
+
+
+@numba.njit(cache=True)
+def _alike(one: np.ndarray, other: np.ndarray, bits: int, similarity: float) -> bool:
+    """Whether two fingerprints, of so many bits together, are at least so similar."""
+    common = _common(one, other)
+    return bits > common and common >= similarity * (bits - common)
 
 
 @numba.njit(cache=True)
@@ -101,21 +120,27 @@ def _nearest(test: np.ndarray, test_bits: np.ndarray, others: np.ndarray, bits: 
 
 
 @numba.njit(cache=True)
-def _pairs(words: np.ndarray, bits: np.ndarray, similarity: float) -> np.ndarray:
-    """Pairs (n, m), n < m, of fingerprints in ascending order of their bits."""
-    found = np.empty((1024, 2), np.int64)
-    size = 0
+def _count_neighbours(words: np.ndarray, bits: np.ndarray, similarity: float) -> np.ndarray:
+    """Neighbours of each fingerprint, which come in ascending order of their bits."""
+    found = np.zeros(len(words), np.int64)
     for n in range(len(words)):
         for m in range(n + 1, len(words)):
             if bits[n] < similarity * bits[m]:
                 break
-            common = _common(words[n], words[m])
-            union = bits[n] + bits[m] - common
-            if union > 0 and common >= similarity * union:
-                if size == len(found):
-                    larger = np.empty((2 * size, 2), np.int64)
-                    larger[:size] = found
-                    found = larger
-                found[size, 0], found[size, 1] = n, m
-                size += 1
-    return found[:size]
+            if _alike(words[n], words[m], bits[n] + bits[m], similarity):
+                found[n] += 1
+                found[m] += 1
+    return found
+
+
+@numba.njit(cache=True)
+def _assign(words: np.ndarray, bits: np.ndarray, order: np.ndarray, similarity: float) -> np.ndarray:
+    """The centre of each fingerprint's cluster, centres tried in an order."""
+    centre = np.full(len(words), -1, np.int64)
+    for n in order:
+        if centre[n] < 0:
+            centre[n] = n
+            for m in range(len(words)):
+                if centre[m] < 0 and _alike(words[n], words[m], bits[n] + bits[m], similarity):
+                    centre[m] = n
+    return centre

@@ -7,7 +7,7 @@ from tenfold.pipelines.errors import InputError
 _UNITS = {
     "energy": {
         "eV": 1.0, "meV": 1e-3, "Ha": 27.211386245988, "kcal/mol": 0.0433641153087705, "kJ/mol": 0.010364269656262,
-        "cm-1": 1.239841984332e-4, "K": 8.617333262e-5,
+        "cm^-1": 1.239841984332e-4, "K": 8.617333262e-5,
     },
     "dipole": {"D": 1.0, "e*Angstrom": 4.80320471257, "e*a0": 2.541746473},
     "polarisability": {"a0^3": 1.0, "Angstrom^3": 6.748334508},
@@ -20,7 +20,15 @@ _TYPICAL_EV = {"homo": (3.0, 25.0), "gap": (1.0, 25.0)}
 _ATOMISATION = ("u0_atom", "u298_atom", "h298_atom", "g298_atom", "atomisation_energy")
 _ATOMISATION_EV_PER_ATOM = (2.0, 45.0)
 """Between which sizes the median over molecules lies; by atom, whether hydrogens count as atoms or not."""
-_SPELLINGS = {"hartree": "Ha", "eh": "Ha", "debye": "D", "ev": "eV", "bohr^3": "a0^3", "bohr^2": "a0^2"}
+_SPELLINGS = {
+    "hartree": "Ha",
+    "eh": "Ha",
+    "debye": "D",
+    "ev": "eV",
+    "bohr^3": "a0^3",
+    "bohr^2": "a0^2",
+    "cm-1": "cm^-1",
+}
 
 
 def factor(given: str, wanted: str, name: str) -> float:

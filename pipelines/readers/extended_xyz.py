@@ -20,7 +20,9 @@ def entry(line: int, comment: str, atoms: list[list[str]]) -> Entry:
     ValueError
         Properties promises columns that the atoms do not have, there are no positions, or one is no number.
     """
-    fields = {key: value.strip("\"'{}").replace('\\"', '"') for key, value in _PAIR.findall(comment)}
+    fields = {
+        key: value.strip("\"'{}").replace('\\"', '"').replace("\\\\", "\\") for key, value in _PAIR.findall(comment)
+    }
     symbol, position = _columns(fields.pop("Properties", "species:S:1:pos:R:3"))
     for name, value in fields.items():
         if name.lower() == "pbc" and "T" in value.upper():

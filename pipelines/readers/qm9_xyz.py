@@ -13,9 +13,11 @@ PROPERTIES = ("A", "B", "C", "mu", "alpha", "homo", "lumo", "gap", "r2", "zpve",
 UNITS = {
     "A": "GHz", "B": "GHz", "C": "GHz", "mu": "D", "alpha": "a0^3", "homo": "Ha", "lumo": "Ha", "gap": "Ha",
     "r2": "a0^2", "zpve": "Ha", "u0": "Ha", "u298": "Ha", "h298": "Ha", "g298": "Ha", "cv": "cal/mol/K",
-    "u0_atom": "kcal/mol", "u298_atom": "kcal/mol", "h298_atom": "kcal/mol", "g298_atom": "kcal/mol",
+    "u0_atom": "kcal/mol", "u298_atom": "kcal/mol", "h298_atom": "kcal/mol", "g298_atom": "kcal/mol", "omega1": "cm^-1",
 }  # fmt: skip
-"""Of the properties, here and in ``gdb9.sdf.csv``."""
+"""Of the properties, here and in ``gdb9.sdf.csv``; omega1 is the highest frequency, which only the XYZ files have."""
+COLUMNS = frozenset({"mol_id", "u0_atom", "r2", "zpve", "cv"})
+"""By which QM9 is told from other tables."""
 ATOMS = {
     "u0": {"H": -0.500273, "C": -37.846772, "N": -54.583861, "O": -75.064579, "F": -99.718730},
     "u298": {"H": -0.498857, "C": -37.845355, "N": -54.582445, "O": -75.063163, "F": -99.717314},
@@ -53,6 +55,8 @@ def entry(line: int, comment: str, atoms: list[list[str]], below: list[str]) -> 
     for name, free in ATOMS.items():
         bound = float(fields[name]) - sum(free[symbol] * count for symbol, count in counts.items())
         fields[f"{name}_atom"] = repr(bound * _HARTREE_KCAL_MOL)
+    if below[0].split():
+        fields["omega1"] = repr(max(map(float, below[0].replace("*^", "e").split())))
     smiles = below[1].split()
     return Entry(
         line=line,

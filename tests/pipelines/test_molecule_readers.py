@@ -47,11 +47,14 @@ def read(paths, out, config):
 
 
 def test_qm9_files_give_the_published_numbers(tmp_path):
-    config = dataclasses.replace(PLACED, targets=PROPERTIES + ATOMISATION)
+    config = dataclasses.replace(PLACED, targets=(*PROPERTIES, *ATOMISATION, "omega1"))
     targets, graphs, smiles, shards = read([write_qm9(tmp_path / "qm9")], tmp_path / "data", config)
     np.testing.assert_allclose(targets[:, :15], [METHANE[:15], AMMONIA[:15], WATER[:15]], rtol=1e-12)
-    np.testing.assert_allclose(targets[:, 15:], [METHANE[15:], AMMONIA[15:], WATER[15:]], rtol=1e-6)
-    units = ["GHz"] * 3 + ["D", "a0^3"] + ["Ha"] * 3 + ["a0^2"] + ["Ha"] * 5 + ["cal/mol/K"] + ["kcal/mol"] * 4
+    np.testing.assert_allclose(targets[:, 15:19], [METHANE[15:], AMMONIA[15:], WATER[15:]], rtol=1e-6)
+    assert targets[:, 19].tolist() == [3151.7078, 3593.0014, 3907.698]
+    units = (
+        ["GHz"] * 3 + ["D", "a0^3"] + ["Ha"] * 3 + ["a0^2"] + ["Ha"] * 5 + ["cal/mol/K"] + ["kcal/mol"] * 4 + ["cm^-1"]
+    )
     assert [target.unit for target in shards.manifest.targets] == units
     assert smiles == ["C", "N", "O"]
     assert graphs.sizes.tolist() == [5, 4, 3]
@@ -67,6 +70,14 @@ def test_qm9_is_converted_to_the_unit_asked_for(tmp_path):
     np.testing.assert_allclose(targets[0], [0.5048 * 27.211386246, -395.999594594 * 0.04336414], rtol=1e-6)
     with pytest.raises(InputError, match="gap is given in Ha, which is no D; valid are eV, meV, Ha, kcal/mol"):
         read([tmp_path / "qm9"], tmp_path / "other", dataclasses.replace(config, units={"gap": "D"}))
+
+
+def test_qm9_is_not_mixed_with_tables_of_unknown_units(tmp_path):
+    table = write_csv(tmp_path / "a.csv", [("CC", 0.2)], ("smiles", "gap"))
+    for order in ([table, tmp_path / "qm9"], [tmp_path / "qm9", table]):
+        write_qm9(tmp_path / "qm9")
+        with pytest.raises(InputError, match=r"qm9/: is QM9, with its units, and .*a.csv is not"):
+            ingest_molecules(order, tmp_path / "data", dataclasses.replace(HERE, targets=("gap",)))
 
 
 def test_molecules_listed_as_uncharacterised_are_left_out(tmp_path):
@@ -100,7 +111,7 @@ def test_an_archive_is_read_as_the_folder_is(tmp_path, packed):
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("records", [3, 5, 100])
+@pytest.mark.parametrize("records", [5, 100])
 def test_every_format_is_cut_anywhere_into_the_same_molecules(tmp_path, records):
     smiles = SMILES[:11]
     config = dataclasses.replace(PLACED, records_per_shard=records)
@@ -148,6 +159,16 @@ def test_labels_stand_in_a_table_beside_the_sd_file(tmp_path):
     assert [row[3] for row in rejected(tmp_path / "data of gdb9.sdf")] == [
         f"no row in {tmp_path / 'gdb9.sdf.csv'} is about it"
     ]
+
+
+def test_an_archive_of_an_sd_file_and_its_table_is_read_as_both(tmp_path):
+    write_sdf(tmp_path / "gdb9.sdf", SMILES[:3])
+    write_csv(tmp_path / "gdb9.sdf.csv", [(f"mol_{n}", n * 10) for n in range(3)], ("mol_id", "gap"))
+    with tarfile.open(tmp_path / "gdb9.tar.gz", "w:gz") as tar:
+        for name in ("gdb9.sdf", "gdb9.sdf.csv"):
+            tar.add(tmp_path / name, name)
+    config = dataclasses.replace(PLACED, targets=("gap",))
+    assert read([tmp_path / "gdb9.tar.gz"], tmp_path / "data", config)[0].tolist() == [[0], [10], [20]]
 
 
 def test_labels_stand_in_a_table_of_files_without_a_header(tmp_path):

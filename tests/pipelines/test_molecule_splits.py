@@ -2,15 +2,17 @@ import dataclasses
 
 import numpy as np
 import pytest
-from rdkit import Chem
+from rdkit import Chem, DataStructs
+from rdkit.Chem import rdFingerprintGenerator
+from rdkit.ML.Cluster import Butina
 from tests.formats.molecules import HERE, SMILES, rejected, some, write_csv
 
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.fingerprints import fingerprints
 from tenfold.pipelines.molecule_shards import MoleculeShards
-from tenfold.pipelines.molecule_splits import by_chance, by_column, by_group, clusters
+from tenfold.pipelines.molecule_splits import by_chance, by_column, by_group
 from tenfold.pipelines.molecules import ingest_molecules
-from tenfold.pipelines.similarity import nearest, neighbours
+from tenfold.pipelines.similarity import clusters, nearest
 
 EIGHTY = (0.8, 0.1, 0.1)
 
@@ -111,22 +113,27 @@ def test_a_column_says_the_split(tmp_path):
 
 def test_butina_puts_neighbours_of_a_centre_together():
     alkanes, phenols = ["C" * n for n in range(8, 12)], ["Oc1ccccc1", "Oc1ccccc1C", "Oc1ccccc1CC"]
-    found = clusters(fingerprints([*alkanes, *phenols]))
+    found = clusters(fingerprints([*alkanes, *phenols]), 0.4).tolist()
     assert len(set(found[:4])) == 1
     assert not set(found[:4]) & set(found[4:])
 
 
-def test_nearest_is_the_largest_tanimoto():
-    from rdkit import DataStructs
-    from rdkit.Chem import rdFingerprintGenerator
+def test_clusters_are_those_of_rdkit():
+    molecules = fingerprints(SMILES)
+    bits = [DataStructs.CreateFromBinaryText(each.tobytes()) for each in molecules]
+    for similarity in (0.2, 0.3, 0.5):
+        apart = [1 - value for n in range(len(bits)) for value in DataStructs.BulkTanimotoSimilarity(bits[n], bits[:n])]
+        theirs = Butina.ClusterData(apart, len(bits), 1 - similarity, isDistData=True)
+        ours = clusters(molecules, similarity)
+        sizes = [sorted(np.unique(ours, return_counts=True)[1]), sorted(map(len, theirs))]
+        assert sizes[0] == sizes[1]
 
+
+def test_nearest_is_the_largest_tanimoto():
     morgan = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=2048)
     bits = [morgan.GetFingerprint(Chem.MolFromSmiles(each)) for each in SMILES]
     whole = np.array([DataStructs.BulkTanimotoSimilarity(each, bits) for each in bits])
     np.testing.assert_allclose(nearest(SMILES[:8], SMILES[8:]), whole[:8, 8:].max(axis=1), rtol=1e-6)
-    ends, others = neighbours(fingerprints(SMILES), 0.2)
-    for n, (start, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
-        assert others[start:end].tolist() == [m for m in np.flatnonzero(whole[n] >= 0.2) if m != n]
 
 
 def test_a_test_molecule_that_is_nearly_learnt_shows_in_the_leakage_report(tmp_path):

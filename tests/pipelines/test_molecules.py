@@ -91,3 +91,25 @@ def test_a_flipped_bit_in_a_shard_is_found(tmp_path):
         shards.graphs([4, 6])
         with pytest.raises(InputError, match=r"molecules_00000.h5: molecule 5 is damaged \(CRC32\)"):
             shards.graphs([4, 5])
+
+
+def test_coordinates_are_made_where_none_come(tmp_path):
+    config = dataclasses.replace(HERE, geometry="embed", hydrogens=True, features="gilmer", seed=4)
+    ingest_molecules([some(tmp_path / "m.csv", 6)], tmp_path / "data", config)
+    shards = MoleculeShards.open(tmp_path / "data")
+    graphs = shards.graphs(np.arange(6))
+    expected, _ = config.featuriser.graphs(SMILES[:6])
+    np.testing.assert_array_equal(graphs.positions, expected.positions)
+    np.testing.assert_array_equal(graphs.atoms, expected.atoms)
+    assert shards.manifest.featuriser == config.featuriser
+
+
+def test_the_fingerprint_follows_from_molecules_targets_and_split_not_from_where_they_lie(tmp_path):
+    found = {}
+    for name, values, seed in (("a", 0, 0), ("b", 0, 0), ("c", 1, 0), ("d", 0, 1)):
+        (tmp_path / name).mkdir()
+        table = write_csv(tmp_path / name / f"{name}.csv", [(smiles, values + n) for n, smiles in enumerate(SMILES)])
+        ingest_molecules([table], tmp_path / name / "data", dataclasses.replace(HERE, seed=seed))
+        found[name] = MoleculeShards.open(tmp_path / name / "data").manifest.fingerprint
+    assert found["a"] == found["b"]
+    assert len({found["a"], found["c"], found["d"]}) == 3

@@ -1,0 +1,94 @@
+"""Published sets, whole: read right, nothing lost but what cannot be read. From the folder TENFOLD_CHEMISTRY_DATA."""
+
+import csv
+import os
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rdkit import Chem
+from tests.formats.molecules import rejected
+
+from tenfold.pipelines.molecule_shards import MoleculeShards
+from tenfold.pipelines.molecules import MoleculeIngest, ingest_molecules
+from tenfold.pipelines.readers.qm9_xyz import ATOMS, PROPERTIES, UNITS
+from tenfold.pipelines.units import factor
+
+TOX21 = (
+    "NR-AR", "NR-AR-LBD", "NR-AhR", "NR-Aromatase", "NR-ER", "NR-ER-LBD", "NR-PPAR-gamma", "SR-ARE", "SR-ATAD5",
+    "SR-HSE", "SR-MMP", "SR-p53",
+)  # fmt: skip
+
+pytestmark = pytest.mark.benchmark
+
+
+@pytest.fixture(scope="module")
+def data():
+    folder = os.environ.get("TENFOLD_CHEMISTRY_DATA")
+    if not folder:
+        pytest.skip("TENFOLD_CHEMISTRY_DATA names no folder of published sets")
+    return Path(folder)
+
+
+def ingested(paths, out, **config):
+    start = time.perf_counter()
+    summary = ingest_molecules(paths, out, MoleculeIngest(**config))
+    print(f"\n{summary}\n{time.perf_counter() - start:.0f} s")
+    return MoleculeShards.open(out)
+
+
+def test_tox21_loses_the_eight_molecules_that_rdkit_cannot_read(data, tmp_path):
+    shards = ingested([data / "tox21.csv.gz"], tmp_path / "data", targets=TOX21, split="scaffold")
+    assert len(shards) == 8006
+    found = rejected(tmp_path / "data")
+    assert len(found) == 8
+    assert all("Al" in text and "valence" in reason for _, _, text, reason in found)
+    assert {target.kind for target in shards.manifest.targets} == {"classification"}
+
+
+def test_energies_of_atomisation_are_energies_less_those_of_the_free_atoms(data):
+    with (data / "micro_qm9.csv").open(newline="") as opened:
+        rows = list(csv.DictReader(opened))
+    for name, free in ATOMS.items():
+        ours, theirs = [], []
+        for row in rows:
+            mol = Chem.AddHs(Chem.MolFromSmiles(row["smiles"]))
+            atoms = Counter(atom.GetSymbol() for atom in mol.GetAtoms())
+            bound = float(row[name]) - sum(free[symbol] * count for symbol, count in atoms.items())
+            ours.append(bound * factor("Ha", "kcal/mol", name))
+            theirs.append(float(row[f"{name}_atom"]))
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+
+
+def test_the_same_molecules_of_qm9_say_the_same_in_two_formats(data, tmp_path):
+    targets = (*PROPERTIES, "u0_atom")
+    units = {"gap": "eV", "u0_atom": "eV"}
+    table = ingested([data / "micro_qm9.csv"], tmp_path / "table", targets=targets, units=units)
+    sdf = ingested(
+        [data / "qm9_mini.sdf"], tmp_path / "sdf", targets=targets, units=units, geometry="given", hydrogens=True
+    )
+    assert {target.name: target.unit for target in sdf.manifest.targets} == {
+        name: units.get(name, UNITS[name]) for name in targets
+    }
+    by_key = dict(zip(table.inchikeys(range(len(table))), table.targets(range(len(table))), strict=True))
+    shared = [n for n, key in enumerate(sdf.inchikeys(range(len(sdf)))) if key in by_key]
+    assert len(shared) >= 3
+    for n in shared:
+        np.testing.assert_allclose(sdf.targets([n])[0], by_key[sdf.inchikeys([n])[0]], rtol=1e-6)
+
+
+def test_qm7_has_bonds_for_every_molecule(data, tmp_path):
+    config = {"labels": str(data / "hof_qm7.txt"), "targets": ("column_2",), "units": {"column_2": "kcal/mol"}}
+    shards = ingested(
+        [data / "qm7_xyz.tar.gz"], tmp_path / "data", geometry="given", hydrogens=True, features="gilmer", **config
+    )
+    assert (len(shards), shards.manifest.rejected) == (7101, 0)
+    graphs = shards.graphs(range(len(shards)))
+    joined = graphs.bonds + np.repeat(graphs.atom_offsets[:-1], np.diff(graphs.bond_offsets))[:, None]
+    apart = np.linalg.norm(np.diff(graphs.positions[joined], axis=1), axis=-1)
+    assert 0.7 < apart.min() < apart.max() < 2.3
+    hydrogen = graphs.atoms[:, 0] == 0
+    degree = np.bincount(joined.reshape(-1), minlength=len(hydrogen))
+    assert (degree[hydrogen] == 1).all()
