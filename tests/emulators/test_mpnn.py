@@ -6,10 +6,11 @@ import pytest
 import tensorflow as tf
 from tests.emulators.molecules import LAYOUT, molecules, renumbered
 
+from tenfold.emulators.contributions import contributions
 from tenfold.emulators.graph_batches import batch
 from tenfold.emulators.graphs import Graphs
 from tenfold.emulators.losses import masked_gaussian_nll
-from tenfold.emulators.mpnn import MPNN, build, contributions
+from tenfold.emulators.mpnn import MPNN, build
 
 SMALL = {
     "dmpnn": {"hidden": 12, "dense": (6,)},

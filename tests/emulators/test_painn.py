@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from tests.emulators.molecules import LAYOUT, encoded, molecules
 
+from tenfold.emulators.contributions import dipoles
 from tenfold.emulators.graph_batches import batch
-from tenfold.emulators.mpnn import MPNN, build, dipoles
+from tenfold.emulators.mpnn import MPNN, build
 
 SHAPE = MPNN(network="painn", hidden=8, dense=(6,), radial=5)
 
