@@ -48,11 +48,14 @@ def batch(graphs: Graphs, shape: MPNN, layout: FeatureLayout, capacity: int = 0,
     Raises
     ------
     ValueError
-        There are more molecules than the capacity, codes do not fit the layout, or positions are missing.
+        There are more molecules than the capacity, one has no atoms, codes do not fit the layout, or positions are
+        missing.
     """
     count, capacity = len(graphs), capacity or len(graphs)
     if not 0 < count <= capacity:
         raise ValueError(f"graphs: found {count}, must be from 1 to the capacity, {capacity}")
+    if graphs.sizes.min() < 1:
+        raise ValueError(f"graphs: molecule {int(np.argmin(graphs.sizes))} has no atoms")
     for name, codes, features in (("atoms", graphs.atoms, layout.atoms), ("bonds", graphs.bond_features, layout.bonds)):
         if codes.shape[1] != len(features):
             raise ValueError(f"{name}: found {codes.shape[1]} columns of codes, the layout has {len(features)}")

@@ -1,5 +1,7 @@
 """Batches of molecules: every molecule once, shapes that repeat, and how much of them is padding."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.emulators.molecules import LAYOUT, molecules
@@ -76,6 +78,7 @@ def test_alike_environments_are_laid_out_once():
     ("change", "says"),
     [
         ({"capacity": 2}, "capacity, 2"),
+        ({"graphs": replace(molecules((3, 4)), atom_offsets=np.array([0, 7, 7]))}, "molecule 1 has no atoms"),
         ({"layout": type(LAYOUT)(LAYOUT.atoms[:2], LAYOUT.bonds)}, "found 3 columns of codes, the layout has 2"),
     ],
 )

@@ -163,6 +163,14 @@ def test_classes_have_a_logit_each(network):
     np.testing.assert_allclose(found[..., 0, 0], np.tile([0.0, -2.0, 1.0], (5, 1)), atol=0.4)
 
 
+@pytest.mark.parametrize("network", NETWORKS)
+def test_sixteen_bits_answer_about_the_same(network):
+    form, graphs = shape(network), molecules()
+    full, half = (answers(awake(form, precision=p), graphs, form) for p in ("float32", "mixed_bfloat16"))
+    assert half.dtype == np.float32
+    np.testing.assert_allclose(half, full, atol=0.05 * np.abs(full).max())
+
+
 def test_what_is_published_is_filled_in():
     assert (MPNN().hidden, MPNN().depth, MPNN().readout, MPNN().dense) == (300, 3, "mean", (300,))
     assert MPNN(hidden=50).hidden == 50
