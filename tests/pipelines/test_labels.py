@@ -15,6 +15,9 @@ from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.gfn2 import gfn2
 from tenfold.pipelines.labelled import Labelled, Unlabelled, label
 from tenfold.pipelines.labels import UNITS, Labels, label_molecules
+from tenfold.pipelines.molecule_ingest import MoleculeIngest
+from tenfold.pipelines.molecule_shards import MoleculeShards
+from tenfold.pipelines.molecules import ingest_molecules
 
 FEW = Labels(count=10, seed=5, kind="qm9", molecules_per_file=4, processes=1)
 
@@ -72,6 +75,21 @@ def test_atoms_stand_in_the_order_of_the_smiles_with_its_stereochemistry(folder)
         mol.AddConformer(conformer)
         Chem.AssignStereochemistryFrom3D(mol)
         assert Chem.CanonSmiles(smiles[1]) == Chem.MolToSmiles(Chem.RemoveHs(mol))
+
+
+def test_the_ingest_reads_every_molecule_and_label(folder, tmp_path):
+    config = MoleculeIngest(
+        targets=tuple(UNITS), units=UNITS, features="gilmer", hydrogens=True, geometry="given", processes=1
+    )
+    ingest_molecules([folder / "structures"], tmp_path / "data", config)
+    with MoleculeShards.open(tmp_path / "data") as shards:
+        every = np.arange(len(shards))
+        found = dict(zip(shards.smiles(every), shards.targets(every), strict=True))
+    comments = [comment for _, comment, *_ in frames(folder)]
+    assert len(found) == len(comments)
+    for comment in comments:
+        said = properties_of(comment)
+        np.testing.assert_allclose(found[comment.split('"')[1]], [said[name] for name in UNITS])
 
 
 def test_spellings_avoid_backslashes_which_readers_of_xyz_take_differently():
