@@ -20,7 +20,7 @@ from tenfold.pipelines.molecule_predictor import MoleculePredictor
 from tenfold.pipelines.report import TEMPLATES, flatten
 from tenfold.pipelines.run_folder import RunFolder
 
-RIVAL = {"random_forest": "random forest on Morgan fingerprints", "mean": "mean of the training set"}
+RIVAL = {"random_forest": "random forest", "mean": "mean"}
 WORST = 4
 REJECTED = 10
 """Rejected rows shown."""

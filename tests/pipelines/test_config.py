@@ -2,17 +2,29 @@
 
 import pytest
 
+from tenfold.pipelines.chemistry_config import ChemistryRun
 from tenfold.pipelines.config import dump, load, presets
 from tenfold.pipelines.cosmology_config import CosmologyRun
 from tenfold.pipelines.errors import InputError
 
 
-@pytest.mark.parametrize("preset", presets(CosmologyRun))
-def test_presets_are_valid_and_survive_a_round_trip(preset, tmp_path):
-    config = load(CosmologyRun, preset=preset)
+@pytest.mark.parametrize(("kind", "preset"), [(k, p) for k in (CosmologyRun, ChemistryRun) for p in presets(k)])
+def test_presets_are_valid_and_survive_a_round_trip(kind, preset, tmp_path):
+    config = load(kind, preset=preset)
     file = tmp_path / "config.yaml"
     file.write_text(dump(config))
-    assert load(CosmologyRun, file) == config
+    assert load(kind, file) == config
+    assert kind.DEFAULT in presets(kind)
+
+
+def test_a_key_of_the_other_study_is_told_apart():
+    with pytest.raises(InputError, match="valid in network: network, hidden, depth"):
+        load(ChemistryRun, settings=("network.filters=[4, 8]",))
+
+
+def test_the_null_control_sees_fields_below_minus_one_and_trains_for_its_own_epochs():
+    control = load(CosmologyRun, preset="demo", settings=("proof.control_epochs=3",)).null_control
+    assert (control.network.transform, control.training.epochs) == ("identity", 3)
 
 
 def test_a_file_changes_only_what_it_names(tmp_path):

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from tenfold.pipelines.properties import chemical_accuracy
 from tenfold.pipelines.molecule_scores import score_classes, score_regression
+from tenfold.pipelines.properties import chemical_accuracy
 
 
 def test_errors_of_three_molecules_by_hand():
