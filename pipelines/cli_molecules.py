@@ -1,5 +1,6 @@
 """Commands for molecules: label, ingest, train, predict, run the whole of chemistry."""
 
+import json
 import time
 from pathlib import Path
 from typing import Annotated
@@ -61,13 +62,11 @@ def ingest_molecules_command(
     settings: Settings = None,
 ) -> None:
     """Molecules to graphs in packed shards, split so that none is on both sides; bad rows to rejected.csv."""
-    from tenfold.pipelines.config import check
     from tenfold.pipelines.molecules import ingest_molecules
 
-    chosen = _load(file, preset, settings).ingest
-    given = {"targets": tuple(target or ()), "smiles_column": smiles_column, "split": split}
-    chosen = check(type(chosen), _plain(chosen) | {name: value for name, value in given.items() if value})
-    console.print(ingest_molecules(paths, out, chosen))
+    given = {"targets": target, "smiles_column": smiles_column, "split": split}
+    chosen = [f"ingest.{name}={json.dumps(value)}" for name, value in given.items() if value]
+    console.print(ingest_molecules(paths, out, _load(file, preset, [*(settings or ()), *chosen]).ingest))
 
 
 @train.command("molecules")
@@ -129,9 +128,3 @@ def run_chemistry_command(
     start = time.monotonic()
     report = run_chemistry(chosen, out, ranks=ranks)
     console.print(f"Done in {(time.monotonic() - start) / 60:.1f} min. Report: {report}", soft_wrap=True)
-
-
-def _plain(section) -> dict:
-    from dataclasses import asdict
-
-    return asdict(section)

@@ -1,21 +1,17 @@
 """Parameter estimators, end to end: shards in, a trained network with its predictions out."""
 
-import logging
 import time
 from dataclasses import asdict
 from pathlib import Path
 
 from tenfold.emulators.cnn3d import CNN3D
 from tenfold.emulators.training import VolumeTraining
-from tenfold.hpc import checkpoints
 from tenfold.hpc.ranks import Ranks
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.estimator_training import EstimatorTraining
 from tenfold.pipelines.run_folder import RunFolder
 from tenfold.pipelines.shards import Shards
-from tenfold.pipelines.training_run import plain
-
-log = logging.getLogger("tenfold")
+from tenfold.pipelines.training_run import claim, plain
 
 
 def train_estimator(
@@ -53,14 +49,8 @@ def train_estimator(
         A signal asked the run to stop; ``resume`` goes on.
     """
     start = time.monotonic()
-    folder = RunFolder(out)
-    if ranks.first:
-        folder.create()
-    ranks.barrier()
-    if not resume and checkpoints.latest(folder.checkpoints):
-        raise InputError(f"{out}: holds a run already: --resume goes on with it, another --out begins a new one")
-    if resume and (out / "run.json").exists() and folder.read_config().get("training") == plain(asdict(training)):
-        log.info("%s has finished already", out)
+    folder, finished = claim(out, training, ranks, resume=resume)
+    if finished:
         return folder
     with Shards.open(data) as shards:
         if not len(shards.split("train")):

@@ -1,6 +1,5 @@
 """Networks of molecules, end to end: shards in, a trained network with its predictions and its bundle out."""
 
-import logging
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -9,18 +8,14 @@ from rich.table import Table
 
 from tenfold.emulators.mpnn import MPNN
 from tenfold.emulators.training import Training
-from tenfold.hpc import checkpoints
 from tenfold.hpc.order import steps_per_epoch
 from tenfold.hpc.ranks import Ranks
 from tenfold.pipelines.chemistry_config import ChemistryRun
 from tenfold.pipelines.description import table
-from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.molecule_shards import MoleculeShards
 from tenfold.pipelines.molecule_training import MoleculeTraining, describe, kind_of
 from tenfold.pipelines.run_folder import RunFolder
-from tenfold.pipelines.training_run import plain
-
-log = logging.getLogger("tenfold")
+from tenfold.pipelines.training_run import claim, plain
 
 
 def train_molecules(
@@ -49,20 +44,15 @@ def train_molecules(
         A signal asked the run to stop; ``resume`` goes on.
     """
     start = time.monotonic()
-    folder = RunFolder(out)
-    if ranks.first:
-        folder.create()
-    ranks.barrier()
-    if not resume and checkpoints.latest(folder.checkpoints):
-        raise InputError(f"{out}: holds a run already: --resume goes on with it, another --out begins a new one")
-    if resume and (out / "run.json").exists() and folder.read_config().get("training") == plain(asdict(training)):
-        log.info("%s has finished already", out)
+    folder, finished = claim(out, training, ranks, resume=resume)
+    if finished:
         return folder
     with MoleculeShards.open(data) as shards:
         task = MoleculeTraining(shards, folder, network, training, ranks)
         if ranks.first:
-            config = {"data": str(data), "network": asdict(network), "training": asdict(training)}
-            folder.write_config(plain(config))
+            folder.write_config(
+                {"data": str(data), "network": plain(asdict(network)), "training": plain(asdict(training))}
+            )
         task.fit(resume=resume)
         task.finish(time.monotonic() - start)
     return folder

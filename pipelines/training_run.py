@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -197,6 +198,35 @@ class TrainingRun:
                     self.folder.write_history(self.history)
                 if not self.training.checkpoint_steps or epoch + 1 == self.training.epochs:
                     self.save(Position(epoch + 1), Means())
+
+
+def claim(out: Path, training: Training, ranks: Ranks, *, resume: bool) -> tuple[RunFolder, bool]:
+    """Make the folder of a run, or take it up.
+
+    Returns
+    -------
+    RunFolder
+        The folder.
+    bool
+        Whether this very training has finished there already.
+
+    Raises
+    ------
+    InputError
+        It cannot be written, or holds a run and is not to be resumed.
+    """
+    folder = RunFolder(out)
+    if ranks.first:
+        folder.create()
+    ranks.barrier()
+    if not resume and checkpoints.latest(folder.checkpoints):
+        raise InputError(f"{out}: holds a run already: --resume goes on with it, another --out begins a new one")
+    finished = (
+        resume and (out / "run.json").exists() and folder.read_config().get("training") == plain(asdict(training))
+    )
+    if finished:
+        log.info("%s has finished already", out)
+    return folder, finished
 
 
 def plain(value):
