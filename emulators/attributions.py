@@ -125,7 +125,8 @@ def _by_bond(shape: MPNN, molecule: Graphs, shares: dict[str, np.ndarray]) -> tu
     if shape.network == "dmpnn":
         return atoms, shares["bonds"][:count] + shares["bonds"][count : 2 * count]
     first, second = molecule.bonds.T
-    pairs = shares["bonds"][0]
+    slots = len(shares["bonds"]) // len(shares["atoms"])  # of the largest molecule: pairs lie in square blocks
+    pairs = shares["bonds"].reshape(-1, slots, slots)[0]
     return atoms, pairs[first, second] + pairs[second, first]
 
 

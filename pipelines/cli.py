@@ -12,6 +12,7 @@ from tenfold.pipelines import cli_molecules, cli_volumes  # noqa: F401 (they add
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.terminal import (
     ConfigFile,
+    Out,
     Preset,
     Settings,
     config,
@@ -96,6 +97,20 @@ def config_validate(
 
     load(_kind(study), file)
     console.print(f"{file}: valid", soft_wrap=True)
+
+
+@app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(help="qm9, esol, freesolv or tox21.")],
+    out: Out,
+    base_url: Annotated[
+        str | None, typer.Option("--base-url", help="A mirror, where the files' names are added.")
+    ] = None,
+) -> None:
+    """Download a published set of molecules, checked by its checksum; what broke off goes on where it stopped."""
+    from tenfold.pipelines.fetch import fetch
+
+    console.print(str(fetch(name, out, base_url)), soft_wrap=True)
 
 
 @app.command()

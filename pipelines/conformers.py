@@ -38,8 +38,10 @@ def embedded(mol: Chem.Mol, seed: int) -> Chem.Mol:
             found = rdDistGeom.EmbedMolecule(mol, parameters)
         if found < 0:
             raise UnusableMoleculeError(f"no conformer found in {2 * _ATTEMPTS} attempts")
-        if rdForceFieldHelpers.MMFFHasAllMoleculeParams(mol):
-            rdForceFieldHelpers.MMFFOptimizeMolecule(mol, maxIters=_ITERATIONS)
-        elif rdForceFieldHelpers.UFFHasAllMoleculeParams(mol):
-            rdForceFieldHelpers.UFFOptimizeMolecule(mol, maxIters=_ITERATIONS)
+        relaxed = Chem.Mol(mol)  # MMFF94 has an aromaticity of its own, and writes it into the molecule
+        if rdForceFieldHelpers.MMFFHasAllMoleculeParams(relaxed):
+            rdForceFieldHelpers.MMFFOptimizeMolecule(relaxed, maxIters=_ITERATIONS)
+        elif rdForceFieldHelpers.UFFHasAllMoleculeParams(relaxed):
+            rdForceFieldHelpers.UFFOptimizeMolecule(relaxed, maxIters=_ITERATIONS)
+        mol.GetConformer().SetPositions(relaxed.GetConformer().GetPositions())
     return mol

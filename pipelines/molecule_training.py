@@ -178,7 +178,7 @@ def describe(data: MoleculeShards, records: np.ndarray, shape: MPNN, kind: Kind)
     targets = tuple(Target(name=target.name, unit=target.unit) for target in manifest.targets)
     if kind == "classification":
         return Learnt(shape=shape, featuriser=manifest.featuriser, kind=kind, targets=targets)
-    grows = [shape.readout == "sum" and extensive(target.name) for target in manifest.targets]
+    grows = [shape.readout != "norm" and extensive(target.name) for target in manifest.targets]
     fitted = standardisation(data.graphs(records), data.targets(records), manifest.featuriser.layout, grows)
     targets = tuple(
         replace(

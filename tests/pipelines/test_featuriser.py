@@ -151,6 +151,15 @@ def test_embedded_coordinates_are_chemistry_and_follow_from_the_seed():
     np.testing.assert_array_equal(heavy.positions, one[:6])
 
 
+def test_coordinates_that_are_made_change_nothing_else_that_a_network_is_told():
+    # MMFF94 has an aromaticity of its own, in which a pyranone has none
+    made, bare = (
+        Featuriser(features="gilmer", hydrogens=True, geometry=g).graphs(["O=c1ccocc1"])[0] for g in ("embed", "none")
+    )
+    np.testing.assert_array_equal(made.atoms, bare.atoms)
+    np.testing.assert_array_equal(made.bond_features, bare.bond_features)
+
+
 def test_it_travels_as_json():
     featuriser = Featuriser(features="gilmer", hydrogens=True, geometry="embed", seed=3)
     assert Featuriser(**json.loads(json.dumps(dataclasses.asdict(featuriser)))) == featuriser
