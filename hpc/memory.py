@@ -10,7 +10,7 @@ def keep_freed_memory() -> bool:
     """Let this process keep arrays up to 1 GiB that it frees, for the next arrays, rather than hand them back.
 
     Fresh memory comes page by page, zeroed by the kernel: for work that makes and frees the same large arrays over and
-    over, such as FFTs, that is a fifth of the time.
+    over, such as FFTs or the steps of a training, that is a fifth of the time.
 
     Returns
     -------

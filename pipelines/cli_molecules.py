@@ -47,7 +47,7 @@ def simulate_molecules_command(
     from tenfold.pipelines.labels import label_molecules
 
     chosen = _load(file, preset, [*(settings or ()), *([f"labels.count={count}"] if count else [])]).labels
-    console.print(label_molecules(chosen, out))
+    console.print(str(label_molecules(chosen, out)), soft_wrap=True)
 
 
 @ingest.command("molecules")
@@ -66,7 +66,8 @@ def ingest_molecules_command(
 
     given = {"targets": target, "smiles_column": smiles_column, "split": split}
     chosen = [f"ingest.{name}={json.dumps(value)}" for name, value in given.items() if value]
-    console.print(ingest_molecules(paths, out, _load(file, preset, [*(settings or ()), *chosen]).ingest))
+    summary = ingest_molecules(paths, out, _load(file, preset, [*(settings or ()), *chosen]).ingest)
+    console.print(str(summary), soft_wrap=True, markup=False)
 
 
 @train.command("molecules")

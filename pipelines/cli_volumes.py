@@ -76,7 +76,10 @@ def ingest_volumes_command(
     from tenfold.pipelines.volumes import estimate_size, ingest_volumes
 
     chosen = _load(file, preset, settings).ingest
-    console.print(estimate_size(paths, chosen) if dry_run else ingest_volumes(paths, out, chosen))
+    if dry_run:
+        console.print(estimate_size(paths, chosen))
+        return
+    console.print(str(ingest_volumes(paths, out, chosen)), soft_wrap=True, markup=False)
 
 
 @train.command("estimator")

@@ -52,6 +52,21 @@ class MoleculeIngestSummary:
     made: int
     """Shards written in this run; the others were there already."""
 
+    def __str__(self) -> str:
+        shares = ", ".join(f"{count:,} {split}" for split, count in self.sizes.items())
+        said = [
+            f"{self.out}: {self.molecules:,} molecules ({shares}), {self.bytes / 1e6:.1f} MB, {self.made} shards new."
+        ]
+        if self.duplicates:
+            said.append(f"{self.duplicates:,} are there more than once, and stand on one side of the split.")
+        if self.leakage:
+            near = f"median similarity {self.leakage.median:.2f}, {100 * self.leakage.above_0_9:.1f} % above 0.9"
+            said.append(f"Test molecules and their nearest training molecules: {near}.")
+        if self.rejected:
+            reasons = "; ".join(f"{count:,} × {reason}" for reason, count in self.reasons.items())
+            said.append(f"{self.rejected:,} rows rejected, see {self.out / 'rejected.csv'}: {reasons}.")
+        return "\n".join([*said, *self.doubts])
+
 
 def ingest_molecules(paths: Iterable[Path | str], out: Path | str, config: MoleculeIngest) -> MoleculeIngestSummary:
     """Make shards of molecules.

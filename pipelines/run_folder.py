@@ -16,7 +16,7 @@ from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files import replacing, writable
 
 HISTORY: tuple[str, ...] = ("epoch", "step", "loss", "validation_loss", "learning_rate", "seconds", "waiting")
-PACKAGES = ("tenfold", "tensorflow", "keras", "horovod", "mpich", "h5py", "dask", "camb", "numpy", "scipy")
+PACKAGES = ("tenfold", "tensorflow", "keras", "horovod", "mpich", "h5py", "dask", "camb", "rdkit", "numpy", "scipy")
 
 
 def versions() -> dict[str, str]:

@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.logging import RichHandler
 
+from tenfold.hpc.memory import keep_freed_memory
 from tenfold.hpc.ranks import Ranks, RanksError, launch
 from tenfold.hpc.signals import STOPPED
 from tenfold.pipelines.errors import InputError
@@ -39,6 +40,7 @@ def on_ranks(out: Path) -> Iterator[Ranks]:
     """Join the other ranks; what goes wrong ends all of them, told once, and a stop that was asked for is no error."""
     ranks = launch()
     log(ranks.first)
+    keep_freed_memory()
     try:
         from tenfold.pipelines.training_run import Stopped
 

@@ -41,6 +41,14 @@ class IngestSummary:
     """Shards written in this run; the others were there already."""
     quarantined: tuple[Quarantined, ...]
 
+    def __str__(self) -> str:
+        what = f"{self.records:,} records of {self.simulations:,} simulations ({self.files:,} files)"
+        said = [f"{self.out}: {what}, {self.bytes / 1e6:.1f} MB, {self.made} shards new."]
+        said += [f"Left out: {each.source} {each.key}: {each.reason}" for each in self.quarantined[:10]]
+        if len(self.quarantined) > 10:
+            said.append(f"… and {len(self.quarantined) - 10:,} more, all of them in {self.out / 'manifest.json'}")
+        return "\n".join(said)
+
 
 @dataclass(frozen=True, kw_only=True)
 class IngestSize:

@@ -66,7 +66,7 @@ def tabulated(k: np.ndarray, ratio: np.ndarray):
 
 
 REALISATIONS = 3
-"""Of each cosmology, where single ones are judged: at σ8 ≈ 1 a fixed pair of boxes still scatters by 1.7 % at k < 0.1."""
+"""Of each cosmology, where single ones are judged: at σ8 ≈ 1 a fixed pair of boxes scatters by 1.7 % at k < 0.1."""
 
 
 def ratios(config: Simulation, fixed: bool, job: tuple[int, Cosmology, object]) -> np.ndarray:

@@ -27,12 +27,13 @@ def test_dry_run_of_a_simulation_writes_nothing(tmp_path):
     assert not (tmp_path / "boxes").exists()
 
 
-def test_config_show_prints_a_file_that_config_validate_accepts(tmp_path):
-    shown = tenfold("config", "show", "--preset", "demo", "--set", "training.epochs=3")
+@pytest.mark.parametrize("study", ["cosmology", "chemistry"])
+def test_config_show_prints_a_file_that_config_validate_accepts(study, tmp_path):
+    shown = tenfold("config", "show", "--study", study, "--preset", "demo", "--set", "training.epochs=3")
     assert "epochs: 3" in shown.stdout
     file = tmp_path / "study.yaml"
     file.write_text(shown.stdout)
-    assert tenfold("config", "validate", str(file)).returncode == 0
+    assert tenfold("config", "validate", "--study", study, str(file)).returncode == 0
 
 
 @pytest.mark.parametrize(
