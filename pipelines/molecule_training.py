@@ -135,7 +135,8 @@ class MoleculeTraining(TrainingRun):
             self.predictor.calibration = calibration
             metrics = {"targets": score(self.learnt, truth["test"], found["test"], seed=self.training.seed)}
             record = {
-                "what": "molecules", "data": str(self.data.path.resolve()), "names": list(self.predictor.names),
+                "what": "molecules", "fingerprint": self.fingerprint,
+                "data": str(self.data.path.resolve()), "names": list(self.predictor.names),
                 "kind": self.kind, "network": asdict(self.shape), "training": asdict(self.training),
                 "parameters": int(self.network.count_params()), "ranks": self.ranks.size, "versions": versions(),
                 "seed": self.training.seed, "wall_s": wall_s, "waiting_s": self.history[-1]["waiting"],

@@ -55,7 +55,7 @@ def validate_molecules(run: Path, out: Path | None = None, *, seed: int = 0) -> 
     with np.load(run / "predictions.npz", allow_pickle=False) as arrays:
         found = {name: arrays[name] for name in arrays.files}
     with MoleculeShards.open(_data(run, record)) as data:
-        if data.manifest.fingerprint != _fingerprint(run):
+        if data.manifest.fingerprint != record["fingerprint"]:
             raise InputError(f"{data.path}: is not what {run} was trained on. Train again on it.")
         test = found["test_record"]
         if np.isfinite(found["test_true"]).sum(axis=0).min() < 2:
@@ -158,12 +158,6 @@ def _speed(predictor: MoleculePredictor, data: MoleculeShards, test: np.ndarray,
 def _stages(study: Path) -> dict[str, float]:
     path = study / "stages.json"
     return json.loads(path.read_text()) if path.exists() else {}
-
-
-def _fingerprint(run: Path) -> str:
-    from tenfold.pipelines.bundle import Bundle
-
-    return Bundle.read(RunFolder(run).bundle).facts["data"]["fingerprint"]
 
 
 def _data(run: Path, record: dict[str, Any]) -> Path:

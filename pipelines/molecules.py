@@ -16,7 +16,7 @@ from tenfold.hpc.cluster import WorkerDiedError, completed
 from tenfold.hpc.progress import progress
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files import TEMPORARY, replacing, writable
-from tenfold.pipelines.manifest import ShardEntry
+from tenfold.pipelines.manifest import ShardEntry, unchanged
 from tenfold.pipelines.molecule_index import Index, index_molecules
 from tenfold.pipelines.molecule_ingest import MoleculeIngest
 from tenfold.pipelines.molecule_manifest import Leakage, MoleculeManifest
@@ -223,21 +223,13 @@ def _unchanged(out: Path, sources: Sequence[MoleculeSource], recorded: dict) -> 
     if not (out / "manifest.json").exists():
         return None
     manifest = MoleculeManifest.read(out / "manifest.json")
-    for name, value in recorded.items():
-        if manifest.ingest.get(name) != value:
-            found = f"made with {name} {manifest.ingest.get(name)!r}, now it is {value!r}"
-            raise InputError(f"{out}: holds molecules {found}. Choose another folder, or remove this one.")
     known = {each.source: (each.bytes, each.mtime_ns) for each in manifest.sources}
     now = {each.name: (each.bytes, each.mtime_ns) for each in sources}
-    gone = sorted(set(known) - set(now))
-    if gone:
-        found = f"holds molecules of {len(gone)} files that are not among those given now, such as {gone[0]}"
-        raise InputError(f"{out}: {found}. Choose another folder, or remove this one.")
-    shards = [out / shard.file for shard in manifest.shards]
-    sizes = [shard.stat().st_size if shard.exists() else -1 for shard in shards]
     index = out / "index.h5"
-    whole = sizes == [shard.bytes for shard in manifest.shards] and (out / REJECTED).exists() and index.exists()
-    if known != now or not whole or hashlib.sha256(index.read_bytes()).hexdigest() != manifest.index_sha256:
+    whole = unchanged(out, manifest.ingest, recorded, known, now, manifest.shards) and index.exists()
+    if not whole or not (out / REJECTED).exists():
+        return None
+    if hashlib.sha256(index.read_bytes()).hexdigest() != manifest.index_sha256:
         return None
     with (out / REJECTED).open(newline="", encoding="utf-8") as opened:
         rejected = [Rejected(**{**row, "line": int(row["line"])}) for row in csv.DictReader(opened)]

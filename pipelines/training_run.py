@@ -2,6 +2,7 @@
 
 import logging
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
@@ -34,7 +35,7 @@ class Stopped(Exception):  # noqa: N818 (an order obeyed, not an error)
     """The run was asked to stop and has saved a checkpoint."""
 
 
-class TrainingRun:
+class TrainingRun(ABC):
     """One training, on this rank.
 
     A subclass sets ``step`` and provides `batches` and `validation_loss`.
@@ -84,13 +85,13 @@ class TrainingRun:
         self.feed = Feed()
         self.history: list[dict[str, float]] = []
 
+    @abstractmethod
     def batches(self, position: Position) -> Iterator[tuple[Any, float]]:
         """Yield the rest of an epoch: pairs of a batch for ``step`` and what the global batch counts for."""
-        raise NotImplementedError
 
+    @abstractmethod
     def validation_loss(self) -> float:
         """Return the mean loss over the validation split, the same on every rank; NaN where there is none."""
-        raise NotImplementedError
 
     def averaged(self) -> AbstractContextManager:
         """Let the network answer with its averaged weights, if there are any."""

@@ -14,7 +14,7 @@ from tenfold.hpc.progress import progress
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files import writable
 from tenfold.pipelines.ingest import Ingest
-from tenfold.pipelines.manifest import Manifest, Quarantined, ShardEntry, SimulationEntry, Statistics
+from tenfold.pipelines.manifest import Manifest, Quarantined, ShardEntry, SimulationEntry, Statistics, unchanged
 from tenfold.pipelines.moments import Moments
 from tenfold.pipelines.packing import Packed, Packing, SourceFile, pack
 from tenfold.pipelines.sources import Header, find_sources, judge, look, write_quarantine
@@ -257,20 +257,10 @@ def _unchanged(out: Path, sources: Sequence[SourceFile], recorded: dict) -> Inge
     if not (out / "manifest.json").exists():
         return None
     manifest = Manifest.read(out / "manifest.json")
-    for name, value in recorded.items():
-        if manifest.ingest.get(name) != value:
-            found = f"made with {name} {manifest.ingest.get(name)!r}, now it is {value!r}"
-            raise InputError(f"{out}: holds shards {found}. Choose another folder, or remove this one.")
     known = {each.source: (each.bytes, each.mtime_ns) for each in (*manifest.simulations, *manifest.quarantined)}
     now = {str(each.path): (each.bytes, each.mtime_ns) for each in sources}
-    gone = sorted(set(known) - set(now))
-    if gone:
-        found = f"holds shards of {len(gone)} files that are not among those given now, such as {gone[0]}"
-        raise InputError(f"{out}: {found}. Choose another folder, or remove this one.")
-    shards = [out / shard.file for shard in manifest.shards]
-    sizes = [shard.stat().st_size if shard.exists() else -1 for shard in shards]
-    whole = sizes == [shard.bytes for shard in manifest.shards]
-    return _summary(out, manifest, 0) if known == now and whole else None
+    whole = unchanged(out, manifest.ingest, recorded, known, now, manifest.shards)
+    return _summary(out, manifest, 0) if whole else None
 
 
 def _summary(out: Path, manifest: Manifest, made: int) -> IngestSummary:
