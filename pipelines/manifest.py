@@ -68,6 +68,7 @@ def unchanged(
     known: Mapping[str, tuple[int, int]],
     now: Mapping[str, tuple[int, int]],
     shards: Sequence[ShardEntry],
+    what: str = "shards",
 ) -> bool:
     """Whether the shards of a folder are whole, and all that an ingest wants.
 
@@ -81,6 +82,8 @@ def unchanged(
         Size and time of every source file [bytes, ns], as the manifest has them, and as they are.
     shards
         Those of the manifest.
+    what
+        What messages call them.
 
     Raises
     ------
@@ -90,10 +93,10 @@ def unchanged(
     for name, value in wanted.items():
         if made.get(name) != value:
             found = f"made with {name} {made.get(name)!r}, now it is {value!r}"
-            raise InputError(f"{out}: holds shards {found}. Choose another folder, or remove this one.")
+            raise InputError(f"{out}: holds {what} {found}. Choose another folder, or remove this one.")
     gone = sorted(set(known) - set(now))
     if gone:
-        found = f"holds shards of {len(gone)} files that are not among those given now, such as {gone[0]}"
+        found = f"holds {what} of {len(gone)} files that are not among those given now, such as {gone[0]}"
         raise InputError(f"{out}: {found}. Choose another folder, or remove this one.")
     files = [out / shard.file for shard in shards]
     sizes = [file.stat().st_size if file.exists() else -1 for file in files]

@@ -226,7 +226,7 @@ def _unchanged(out: Path, sources: Sequence[MoleculeSource], recorded: dict) -> 
     known = {each.source: (each.bytes, each.mtime_ns) for each in manifest.sources}
     now = {each.name: (each.bytes, each.mtime_ns) for each in sources}
     index = out / "index.h5"
-    whole = unchanged(out, manifest.ingest, recorded, known, now, manifest.shards) and index.exists()
+    whole = unchanged(out, manifest.ingest, recorded, known, now, manifest.shards, "molecules") and index.exists()
     if not whole or not (out / REJECTED).exists():
         return None
     if hashlib.sha256(index.read_bytes()).hexdigest() != manifest.index_sha256:
