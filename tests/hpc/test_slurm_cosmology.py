@@ -51,9 +51,9 @@ def submit(slurm, tmp_path, clone):
 
 
 def back_at_once(slurm, job):
-    """Spare a requeued job the minutes Slurm lets it wait."""
+    """Spare a requeued job most of the minutes Slurm lets it wait: its old credential is revoked by the second."""
     slurm.until(job, lambda: slurm.job(job)["Restarts"] == "1" and slurm.job(job)["JobState"] == "PENDING")
-    slurm.run("scontrol", "update", f"jobid={job}", "StartTime=now")
+    slurm.run("scontrol", "update", f"jobid={job}", "StartTime=now+5")
 
 
 def test_every_step_is_taken_in_its_turn(slurm, submit, tmp_path):
