@@ -36,16 +36,16 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 from tenfold.hpc.ranks import Ranks
-from tenfold.pipelines.comparison import compare
 from tenfold.pipelines.config import load
-from tenfold.pipelines.cosmology_config import CosmologyRun
-from tenfold.pipelines.estimate import train_estimator
-from tenfold.pipelines.estimator import load as load_estimator
-from tenfold.pipelines.matter_power import camb_power
-from tenfold.pipelines.cosmology import Cosmology
-from tenfold.pipelines.shards import Shards
-from tenfold.pipelines.simulate import simulate_volumes
-from tenfold.pipelines.volumes import ingest_volumes
+from tenfold.pipelines.estimator.comparison import compare
+from tenfold.pipelines.estimator.estimate import train_estimator
+from tenfold.pipelines.estimator.estimator import load as load_estimator
+from tenfold.pipelines.simulation.cosmology import Cosmology
+from tenfold.pipelines.simulation.matter_power import camb_power
+from tenfold.pipelines.simulation.simulate import simulate_volumes
+from tenfold.pipelines.studies.cosmology_config import CosmologyRun
+from tenfold.pipelines.volumes.shards import Shards
+from tenfold.pipelines.volumes.volumes import ingest_volumes
 from tenfold.stats.power import overdensity, power_spectrum
 
 out = Path(OUT)
@@ -68,7 +68,8 @@ simulate_volumes(simulation, out / "boxes")
 # Shards hold one record per box, each with a checksum. The split goes by simulation.
 
 # %%
-ingest_volumes([out / "boxes"], out / "data", config.ingest)
+ingest = replace(config.ingest, fractions=(0.7, 0.1, 0.2))  # training, validation, test
+ingest_volumes([out / "boxes"], out / "data", ingest)
 shards = Shards.open(out / "data")
 manifest = shards.manifest
 {split: len(shards.split(split)) for split in ("train", "validation", "test")}

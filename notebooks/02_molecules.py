@@ -37,12 +37,12 @@ from rdkit import Chem
 from rdkit.Chem import Draw
 from tenfold.hpc.ranks import Ranks
 from tenfold.pipelines import load
-from tenfold.pipelines.chemistry_config import ChemistryRun
+from tenfold.pipelines.studies.chemistry_config import ChemistryRun
 from tenfold.pipelines.config import load as load_config
-from tenfold.pipelines.labels import label_molecules
-from tenfold.pipelines.molecule_run import train_molecules
-from tenfold.pipelines.molecule_shards import MoleculeShards
-from tenfold.pipelines.molecules import ingest_molecules
+from tenfold.pipelines.labels.labels import label_molecules
+from tenfold.pipelines.molecules.run import train_molecules
+from tenfold.pipelines.molecules.shards import MoleculeShards
+from tenfold.pipelines.molecules.molecules import ingest_molecules
 
 out = Path(OUT)
 config = load_config(ChemistryRun, preset="demo")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tenfold.hpc.ranks import RanksError, promised
-from tenfold.pipelines import cli_molecules, cli_volumes  # noqa: F401 (they add their commands to the groups)
+from tenfold.pipelines import cli_massmaps, cli_molecules, cli_volumes  # noqa: F401 (they add their commands to the groups)
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.terminal import (
     ConfigFile,
@@ -17,6 +17,7 @@ from tenfold.pipelines.terminal import (
     Settings,
     config,
     console,
+    explain,
     ingest,
     load_tensorflow,
     log,
@@ -34,8 +35,8 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
     "Machine learning for simulations of the cosmos and of molecules: simulate, ingest, train, and prove it."
 ))  # fmt: skip
 for group, name in (
-    (simulate, "simulate"), (ingest, "ingest"), (train, "train"), (predict, "predict"), (run, "run"),
-    (config, "config"),
+    (simulate, "simulate"), (ingest, "ingest"), (train, "train"), (predict, "predict"),
+    (explain, "explain"), (run, "run"), (config, "config"),
 ):  # fmt: skip
     app.add_typer(group, name=name)
 
@@ -53,13 +54,13 @@ def validate(
     from tenfold.pipelines.run_folder import RunFolder
 
     if RunFolder(run).read_record().get("what") == "molecules":
-        from tenfold.pipelines.molecule_validation import validate_molecules
+        from tenfold.pipelines.molecules.validation import validate_molecules
 
         if null is not None:
             raise InputError("--null: is for volumes; a training on molecules has no such control")
         report = validate_molecules(run, out)
     else:
-        from tenfold.pipelines.validate import validate as validate_estimator
+        from tenfold.pipelines.estimator.validate import validate as validate_estimator
 
         report = validate_estimator(run, null, out)
     console.print(f"Report: {report}", soft_wrap=True)
@@ -69,8 +70,8 @@ Study = Annotated[str, typer.Option("--study", help="cosmology or chemistry.")]
 
 
 def _kind(study: str):
-    from tenfold.pipelines.chemistry_config import ChemistryRun
-    from tenfold.pipelines.cosmology_config import CosmologyRun
+    from tenfold.pipelines.studies.chemistry_config import ChemistryRun
+    from tenfold.pipelines.studies.cosmology_config import CosmologyRun
 
     kinds = {kind.STUDY: kind for kind in (CosmologyRun, ChemistryRun)}
     if study not in kinds:

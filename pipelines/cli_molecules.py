@@ -15,6 +15,7 @@ from tenfold.pipelines.terminal import (
     Resume,
     Settings,
     console,
+    explain,
     ingest,
     load_tensorflow,
     on_ranks,
@@ -25,12 +26,13 @@ from tenfold.pipelines.terminal import (
 )
 
 Preset = Annotated[str | None, typer.Option("--preset", help="dmpnn, enn-s2s, painn or demo.")]
+Embed = Annotated[bool, typer.Option("--embed", help="Make coordinates by ETKDGv3 and MMFF94 for a 3-D network.")]
 Column = Annotated[str, typer.Option("--smiles-column", help="Column of the SMILES; `smiles` if left out.")]
 
 
 def _load(file: Path | None, preset: str | None, settings: list[str] | None):
-    from tenfold.pipelines.chemistry_config import ChemistryRun
     from tenfold.pipelines.config import load
+    from tenfold.pipelines.studies.chemistry_config import ChemistryRun
 
     return load(ChemistryRun, file, preset, tuple(settings or ()))
 
@@ -44,7 +46,7 @@ def simulate_molecules_command(
     settings: Settings = None,
 ) -> None:
     """Enumerate molecules and label them by quantum chemistry, into extended XYZ files."""
-    from tenfold.pipelines.labels import label_molecules
+    from tenfold.pipelines.labels.labels import label_molecules
 
     chosen = _load(file, preset, [*(settings or ()), *([f"labels.count={count}"] if count else [])]).labels
     console.print(str(label_molecules(chosen, out)), soft_wrap=True)
@@ -62,7 +64,7 @@ def ingest_molecules_command(
     settings: Settings = None,
 ) -> None:
     """Molecules to graphs in packed shards, split so that none is on both sides; bad rows to rejected.csv."""
-    from tenfold.pipelines.molecules import ingest_molecules
+    from tenfold.pipelines.molecules.molecules import ingest_molecules
 
     given = {"targets": target, "smiles_column": smiles_column, "split": split}
     chosen = [f"ingest.{name}={json.dumps(value)}" for name, value in given.items() if value]
@@ -86,13 +88,13 @@ def train_molecules_command(
     if data is None or (out is None and not dry_run):
         raise InputError("give the folder of shards and --out RUN (--dry-run needs no RUN)")
     if dry_run:
-        from tenfold.pipelines.molecule_run import describe_training
+        from tenfold.pipelines.molecules.run import describe_training
 
         console.print(describe_training(chosen, data))
         return
     assert out is not None
     with on_ranks(out) as ranks:
-        from tenfold.pipelines.molecule_run import train_molecules
+        from tenfold.pipelines.molecules.run import train_molecules
 
         folder = train_molecules(data, out, chosen.network, chosen.training, ranks, resume=resume)
         if ranks.first:
@@ -105,12 +107,29 @@ def predict_molecules_command(
     molecules: Annotated[Path, typer.Argument(help="CSV, SDF or XYZ file.")],
     out: Annotated[Path, typer.Option("--out", help="CSV to write.")],
     smiles_column: Column = "",
+    embed: Embed = False,
 ) -> None:
     """Properties with uncertainties for any number of molecules, row by row; killed, it goes on where it stood."""
     load_tensorflow()
-    from tenfold.pipelines.predict import predict_molecules
+    from tenfold.pipelines.molecules.predict import predict_molecules
 
-    console.print(str(predict_molecules(bundle, molecules, out, smiles_column=smiles_column)), soft_wrap=True)
+    done = predict_molecules(bundle, molecules, out, smiles_column=smiles_column, embed=embed)
+    console.print(str(done), soft_wrap=True)
+
+
+@explain.command("molecules")
+def explain_molecules_command(
+    bundle: Annotated[Path, typer.Argument(help="Trained network: the bundle of a run.")],
+    smiles: Annotated[list[str], typer.Argument(help="SMILES, one or several.")],
+    out: Out,
+    target: Annotated[list[str] | None, typer.Option("--target", help="Property; repeatable; all if left out.")] = None,
+    embed: Embed = False,
+) -> None:
+    """Draw which atoms and bonds the answers for molecules rest on; the numbers go to attributions.csv."""
+    load_tensorflow()
+    from tenfold.pipelines.molecules.explain import explain_molecules
+
+    console.print(f"Explained: {explain_molecules(bundle, smiles, out, target or (), embed=embed)}", soft_wrap=True)
 
 
 @run.command("chemistry")
@@ -124,7 +143,7 @@ def run_chemistry_command(
     """Label molecules by quantum chemistry, ingest, train on MPI ranks, predict, explain, and prove it."""
     chosen = _load(file, preset or (None if file else "demo"), settings)
     load_tensorflow()
-    from tenfold.pipelines.chemistry_run import run_chemistry
+    from tenfold.pipelines.studies.chemistry_run import run_chemistry
 
     start = time.monotonic()
     report = run_chemistry(chosen, out, ranks=ranks)

@@ -26,7 +26,7 @@ from tenfold.pipelines.terminal import (
 
 def _load(file: Path | None, preset: str | None, settings: list[str] | None):
     from tenfold.pipelines.config import load
-    from tenfold.pipelines.cosmology_config import CosmologyRun
+    from tenfold.pipelines.studies.cosmology_config import CosmologyRun
 
     return load(CosmologyRun, file, preset, tuple(settings or ()))
 
@@ -41,7 +41,7 @@ def simulate_volumes_command(
     dry_run: DryRun = False,
 ) -> None:
     """N-body boxes over sampled cosmologies, in the CosmoFlow HDF5 layout."""
-    from tenfold.pipelines.simulate import estimate_size, simulate_volumes
+    from tenfold.pipelines.simulation.simulate import estimate_size, simulate_volumes
 
     chosen = _load(file, preset, [*(settings or ()), *([f"simulation.count={count}"] if count else [])]).simulation
     if dry_run:
@@ -58,7 +58,7 @@ def simulate_twins_command(
     processes: Annotated[int, typer.Option(min=1, help="Processes to use.")] = 2,
 ) -> None:
     """Gaussian random fields with the power spectrum of each box: the null control."""
-    from tenfold.pipelines.simulate import simulate_twins
+    from tenfold.pipelines.simulation.simulate import simulate_twins
 
     console.print(simulate_twins(boxes, out, seed=seed, processes=processes))
 
@@ -73,7 +73,7 @@ def ingest_volumes_command(
     dry_run: DryRun = False,
 ) -> None:
     """Volumes (CosmoFlow HDF5, plain HDF5, NPY) to packed shards, split by simulation."""
-    from tenfold.pipelines.volumes import estimate_size, ingest_volumes
+    from tenfold.pipelines.volumes.volumes import estimate_size, ingest_volumes
 
     chosen = _load(file, preset, settings).ingest
     if dry_run:
@@ -108,7 +108,7 @@ def train_estimator_command(
     if data is None or out is None:
         raise InputError("give the folder of shards and --out RUN (only --dry-run needs neither)")
     with on_ranks(out) as ranks:
-        from tenfold.pipelines.estimate import train_estimator
+        from tenfold.pipelines.estimator.estimate import train_estimator
 
         folder = train_estimator(
             data, out, chosen.network, chosen.training, ranks, views=chosen.proof.views, resume=resume
@@ -134,7 +134,7 @@ def run_cosmology_command(
 
         console.print(describe_run(chosen))
         return
-    from tenfold.pipelines.cosmology_run import run_cosmology
+    from tenfold.pipelines.studies.cosmology_run import run_cosmology
 
     start = time.monotonic()
     report = run_cosmology(chosen, out, ranks=ranks)

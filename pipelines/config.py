@@ -36,7 +36,7 @@ def load(kind: type[Run], file: Path | None = None, preset: str | None = None, s
     Parameters
     ----------
     kind
-        What is configured, such as `tenfold.pipelines.cosmology_config.CosmologyRun`.
+        What is configured, such as `tenfold.pipelines.studies.cosmology_config.CosmologyRun`.
     file
         YAML file; what it leaves out is taken from the preset.
     preset

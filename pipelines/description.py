@@ -8,7 +8,7 @@ from rich.console import Group
 from rich.table import Table
 
 from tenfold.hpc.order import steps_per_epoch
-from tenfold.pipelines.cosmology_config import CosmologyRun
+from tenfold.pipelines.studies.cosmology_config import CosmologyRun
 
 
 def table(title: str, rows: Iterable[tuple[str, Any]]) -> Table:
@@ -37,8 +37,8 @@ def describe_training(config: CosmologyRun, data: Path | None) -> Group:
                         scale=[(b - a) / 12**0.5 for a, b in zip(low, high, strict=True)])  # fmt: skip
         size = []
     else:
-        from tenfold.pipelines.estimator_training import build_for
-        from tenfold.pipelines.shards import Shards
+        from tenfold.pipelines.estimator.training import build_for
+        from tenfold.pipelines.volumes.shards import Shards
 
         with Shards.open(data) as shards:
             network = build_for(shards, shape, training)
@@ -70,7 +70,7 @@ def describe_training(config: CosmologyRun, data: Path | None) -> Group:
 
 def describe_run(config: CosmologyRun) -> Group:
     """Describe a whole cosmology run."""
-    from tenfold.pipelines.simulate import estimate_size
+    from tenfold.pipelines.simulation.simulate import estimate_size
 
     null = "yes, on Gaussian twins of the boxes" if config.proof.control else "no"
     return Group(

@@ -24,6 +24,7 @@ simulate = typer.Typer(no_args_is_help=True, help="Make simulations to learn fro
 ingest = typer.Typer(no_args_is_help=True, help="Pack data into shards that training reads at full speed.")
 train = typer.Typer(no_args_is_help=True, help="Train a network; under mpirun or srun, on every rank.")
 predict = typer.Typer(no_args_is_help=True, help="Let a trained network answer.")
+explain = typer.Typer(no_args_is_help=True, help="Show what a trained network looks at.")
 run = typer.Typer(no_args_is_help=True, help="Do a whole study, from nothing to its report.")
 config = typer.Typer(no_args_is_help=True, help="Show or check a configuration.")
 

@@ -17,8 +17,8 @@ from tenfold.emulators.graphs import FeatureLayout, Graphs
 from tenfold.emulators.losses import masked_gaussian_nll
 from tenfold.emulators.mpnn import MPNN, build
 from tenfold.emulators.training import Training, optimizer, regression_step, traced
-from tenfold.pipelines.atom_codes import GILMER
-from tenfold.pipelines.featuriser import Featuriser
+from tenfold.pipelines.molecules.atom_codes import GILMER
+from tenfold.pipelines.molecules.featuriser import Featuriser
 
 ROUNDS = 3
 PAIRS = 240

@@ -18,7 +18,7 @@ from tenfold.emulators.cnn3d import CNN3D, build
 from tenfold.emulators.losses import gaussian_nll
 from tenfold.emulators.training import Training, optimizer, regression_step
 from tenfold.pipelines.config import load
-from tenfold.pipelines.cosmology_config import CosmologyRun
+from tenfold.pipelines.studies.cosmology_config import CosmologyRun
 
 BATCH = 2
 REPEATS = 5

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from rdkit import Chem, rdBase
 
-from tenfold.pipelines.featuriser import Featuriser
-from tenfold.pipelines.molecules import MoleculeIngest, ingest_molecules
+from tenfold.pipelines.molecules.featuriser import Featuriser
+from tenfold.pipelines.molecules.molecules import MoleculeIngest, ingest_molecules
 
 ROUNDS = 7
 TARGET = "measured log solubility in mols per litre"

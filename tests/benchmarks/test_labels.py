@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tenfold.pipelines.electronic_structure import HARTREE_EV
-from tenfold.pipelines.enumeration import enumerate_molecules
-from tenfold.pipelines.labelled import Labelled, label
+from tenfold.pipelines.labels.electronic_structure import HARTREE_EV
+from tenfold.pipelines.labels.enumeration import enumerate_molecules
+from tenfold.pipelines.labels.labelled import Labelled, label
 
 pytestmark = pytest.mark.benchmark
 

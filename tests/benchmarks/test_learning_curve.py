@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from tenfold.pipelines.comparison import compare, score
 from tenfold.pipelines.config import load
-from tenfold.pipelines.cosmology_config import CosmologyRun
-from tenfold.pipelines.cosmology_run import _train
-from tenfold.pipelines.manifest import Manifest
-from tenfold.pipelines.volumes import ingest_volumes
+from tenfold.pipelines.estimator.comparison import compare, score
+from tenfold.pipelines.studies.cosmology_config import CosmologyRun
+from tenfold.pipelines.studies.cosmology_run import _train
+from tenfold.pipelines.volumes.manifest import Manifest
+from tenfold.pipelines.volumes.volumes import ingest_volumes
 
 RUN = Path(os.environ.get("TENFOLD_LAPTOP", "runs/laptop"))
 COUNTS = (128, 256, 512)

@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from tenfold.pipelines.baseline import features, fit
+from tenfold.pipelines.estimator.baseline import features, fit
 from tenfold.stats.calibration import Bootstrap, rmse_ratio, scores
 
 

@@ -11,10 +11,10 @@ import pytest
 from rdkit import Chem
 from tests.formats.molecules import rejected
 
-from tenfold.pipelines.molecule_shards import MoleculeShards
-from tenfold.pipelines.molecules import MoleculeIngest, ingest_molecules
+from tenfold.pipelines.molecules.molecules import MoleculeIngest, ingest_molecules
+from tenfold.pipelines.molecules.shards import MoleculeShards
+from tenfold.pipelines.molecules.units import factor
 from tenfold.pipelines.readers.qm9_xyz import ATOMS, PROPERTIES, UNITS
-from tenfold.pipelines.units import factor
 
 TOX21 = (
     "NR-AR", "NR-AR-LBD", "NR-AhR", "NR-Aromatase", "NR-ER", "NR-ER-LBD", "NR-PPAR-gamma", "SR-ARE", "SR-ATAD5",

@@ -10,12 +10,12 @@ import scipy.fft
 
 from tenfold.hpc.cluster import completed
 from tenfold.hpc.memory import keep_freed_memory
-from tenfold.pipelines.cosmology import Cosmology, growth, sample
-from tenfold.pipelines.initial_conditions import linear_field
-from tenfold.pipelines.matter_power import camb_power, linear_power
-from tenfold.pipelines.nbody import evolve
-from tenfold.pipelines.painting import paint
-from tenfold.pipelines.simulate import Simulation, simulate_box, simulate_volumes, transfer_table
+from tenfold.pipelines.simulation.cosmology import Cosmology, growth, sample
+from tenfold.pipelines.simulation.initial_conditions import linear_field
+from tenfold.pipelines.simulation.matter_power import camb_power, linear_power
+from tenfold.pipelines.simulation.nbody import evolve
+from tenfold.pipelines.simulation.painting import paint
+from tenfold.pipelines.simulation.simulate import Simulation, simulate_box, simulate_volumes, transfer_table
 from tenfold.stats.power import overdensity, power_spectrum
 
 pytestmark = pytest.mark.benchmark

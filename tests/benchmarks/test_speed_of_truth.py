@@ -16,12 +16,12 @@ import pytest
 from rdkit import Chem
 
 from tenfold.emulators.mpnn import MPNN
-from tenfold.pipelines.b3lyp import b3lyp, free_atom
-from tenfold.pipelines.conformers import embedded
-from tenfold.pipelines.electronic_structure import UNITS
-from tenfold.pipelines.featuriser import Featuriser
-from tenfold.pipelines.gfn2 import gfn2, relaxed
-from tenfold.pipelines.molecule_predictor import Learnt, MoleculePredictor, Target
+from tenfold.pipelines.labels.b3lyp import b3lyp, free_atom
+from tenfold.pipelines.labels.electronic_structure import UNITS
+from tenfold.pipelines.labels.gfn2 import gfn2, relaxed
+from tenfold.pipelines.molecules.conformers import embedded
+from tenfold.pipelines.molecules.featuriser import Featuriser
+from tenfold.pipelines.molecules.predictor import Learnt, MoleculePredictor, Target
 
 pytestmark = pytest.mark.benchmark
 

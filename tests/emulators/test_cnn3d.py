@@ -7,7 +7,7 @@ import pytest
 from tenfold.emulators.cnn3d import CNN3D, build, input_statistics
 from tenfold.emulators.initialisation import calibrate
 from tenfold.pipelines.config import load
-from tenfold.pipelines.cosmology_config import CosmologyRun
+from tenfold.pipelines.studies.cosmology_config import CosmologyRun
 
 SMALL = CNN3D(size=8, filters=(4, 8), dense=(8,))
 

@@ -7,7 +7,7 @@ import pytest
 from rdkit import Chem
 from rdkit.Chem import Crippen
 
-from tenfold.pipelines.enumeration import enumerate_molecules
+from tenfold.pipelines.labels.enumeration import enumerate_molecules
 
 CLONE = Path(__file__).parents[2]
 SCRIPT = CLONE / "hpc" / "slurm" / "chemistry.sbatch"

@@ -2,10 +2,10 @@
 
 import pytest
 
-from tenfold.pipelines.chemistry_config import ChemistryRun
 from tenfold.pipelines.config import dump, load, presets
-from tenfold.pipelines.cosmology_config import CosmologyRun
 from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.studies.chemistry_config import ChemistryRun
+from tenfold.pipelines.studies.cosmology_config import CosmologyRun
 
 
 @pytest.mark.parametrize(("kind", "preset"), [(k, p) for k in (CosmologyRun, ChemistryRun) for p in presets(k)])

@@ -1,0 +1,64 @@
+"""Parameter estimators, end to end: shards in, a trained network with its predictions out."""
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from tenfold.emulators.cnn3d import CNN3D
+from tenfold.emulators.training import VolumeTraining
+from tenfold.hpc.ranks import Ranks
+from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.estimator.training import EstimatorTraining
+from tenfold.pipelines.run_folder import RunFolder
+from tenfold.pipelines.training_run import claim, plain
+from tenfold.pipelines.volumes.shards import Shards
+
+
+def train_estimator(
+    data: Path,
+    out: Path,
+    network: CNN3D,
+    training: VolumeTraining,
+    ranks: Ranks,
+    *,
+    views: int = 1,
+    resume: bool = False,
+) -> RunFolder:
+    """Train a parameter estimator on shards, and predict the validation and test splits.
+
+    Parameters
+    ----------
+    data
+        Folder of shards, as `tenfold ingest volumes` writes it.
+    out
+        Folder of the run.
+    network, training
+        Shape of the network, and how it is trained.
+    ranks
+        The ranks of this run, from `tenfold.hpc.ranks.launch`.
+    views
+        Orientations of the cube averaged over in the predictions.
+    resume
+        Go on from the newest checkpoint in ``out``, where there is one.
+
+    Raises
+    ------
+    InputError
+        The data do not fit the network, ``out`` cannot be written, or holds another run.
+    Stopped
+        A signal asked the run to stop; ``resume`` goes on.
+    """
+    start = time.monotonic()
+    folder, finished = claim(out, training, ranks, resume=resume)
+    if finished:
+        return folder
+    with Shards.open(data) as shards:
+        if not len(shards.split("train")):
+            raise InputError(f"{data}: no simulation is in the training split; ingest more, or change the fractions")
+        task = EstimatorTraining(shards, folder, network, training, ranks, views)
+        if ranks.first:
+            config = {"data": str(data), "network": asdict(network), "training": asdict(training), "views": views}
+            folder.write_config(plain(config))
+        task.fit(resume=resume)
+        task.finish(time.monotonic() - start)
+    return folder

@@ -1,0 +1,153 @@
+"""Figures of a cosmology report, one panel each."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from tenfold.pipelines.estimator.baseline import Estimates
+from tenfold.pipelines.pictures import PANEL, SERIES, STYLE, Picture, png, svg
+
+Array = NDArray[np.float64]
+
+COLOUR = {"cnn": "#0072B2", "power_spectrum": "#D55E00", "mean": "#767676"}
+MARKER = {"cnn": "o", "power_spectrum": "s", "mean": "D"}
+LABEL = {"cnn": "network", "power_spectrum": "power spectrum", "mean": "mean"}
+SYMBOL = {"omega_m": r"\Omega_m", "sigma_8": r"\sigma_8", "n_s": "n_s", "h": "h", "omega_b": r"\Omega_b"}
+SLICE_RANGE = (-1.0, 2.5)  # of arcsinh δ, the same in every slice
+
+
+def symbol(name: str) -> str:
+    """Return a parameter's symbol for a figure."""
+    return f"${SYMBOL[name]}$" if name in SYMBOL else name.replace("_", " ")
+
+
+def field_slice(delta: Array, box_mpc_h: float | None, title: str, *, depth: int) -> Picture:
+    """Show a slab of a box: (N, N, N) overdensity averaged over `depth` cells, as arcsinh δ (defined below −1, too)."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure((1.9, 2.15), layout="constrained")
+        axes = figure.subplots()
+        side = box_mpc_h or delta.shape[0]
+        image = np.arcsinh(delta[:, :, :depth].mean(axis=2)).T
+        low, high = SLICE_RANGE
+        axes.imshow(image, origin="lower", cmap="magma", vmin=low, vmax=high, extent=(0, side, 0, side))
+        axes.set(xticks=[], yticks=[], title=title)
+        axes.spines[:].set_visible(False)
+        unit = "Mpc/h" if box_mpc_h else "cells"
+        length = _round(side / 4)
+        axes.plot([0.05 * side, 0.05 * side + length], [0.06 * side] * 2, color="white", lw=2, solid_capstyle="butt")
+        label = f"{length:g} {unit}"
+        axes.text(0.05 * side, 0.09 * side, label, color="white", va="bottom", fontsize=7)
+        return png(figure, f"Slice through a box, {title}")
+
+
+def colour_bar() -> Picture:
+    """Show the colours of `field_slice`."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure((PANEL[0], 0.55), layout="constrained")
+        axes = figure.subplots()
+        axes.imshow(np.linspace(0, 1, 256)[None], cmap="magma", aspect="auto", extent=(*SLICE_RANGE, 0, 1))
+        axes.set(yticks=[], xlabel="arcsinh of the overdensity δ, mean of the slab")
+        return svg(figure, "Colour scale of the slices")
+
+
+def power(curves: Sequence[tuple[str, Mapping[str, Any]]], redshift: float) -> list[Picture]:
+    """Show measured spectra over CAMB's, and their ratio to HMcode2020.
+
+    Parameters
+    ----------
+    curves
+        (label, {k, modes, measured, shot_noise, linear, hmcode2020}) of every box shown; the theory may be missing.
+    redshift
+        Of all of them.
+    """
+    with matplotlib.rc_context(STYLE):
+        spectra, ratio = Figure(PANEL, layout="constrained"), Figure(PANEL, layout="constrained")
+        top, low = spectra.subplots(), ratio.subplots()
+        for (label, curve), colour, marker in zip(curves, SERIES, "osD^", strict=False):
+            k, measured = curve["k"], curve["measured"]
+            error = measured / np.sqrt(curve["modes"])
+            dots = {"color": colour, "fmt": marker, "ms": 2.5, "lw": 0.7, "label": label}
+            top.errorbar(k, measured, error, **dots)
+            if "hmcode2020" in curve:
+                top.plot(k, curve["hmcode2020"], color=colour, lw=0.9)
+                top.plot(k, curve["linear"], color=colour, lw=0.9, ls=":")
+                low.errorbar(k, measured / curve["hmcode2020"], error / curve["hmcode2020"], **dots)
+        noise = max(curve["shot_noise"] for _, curve in curves)
+        if noise > 0:
+            top.axhline(noise, color="#767676", lw=0.9, ls="--", label="shot noise V/N")
+        top.set(xscale="log", yscale="log", xlabel="k [h/Mpc]", ylabel="P(k) [(Mpc/h)³]")
+        top.set_title(f"z = {redshift:g}; solid HMcode2020, dotted linear", loc="left")
+        top.legend(frameon=True, edgecolor="none", framealpha=0.85)
+        pictures = [svg(spectra, "Power spectra of boxes, measured and by CAMB")]
+        if low.lines:
+            theory = [curve for _, curve in curves if "hmcode2020" in curve]
+            every = np.concatenate([curve["measured"] / curve["hmcode2020"] for curve in theory])
+            low.axhline(1, color="black", lw=0.8)
+            low.set(xscale="log", xlabel="k [h/Mpc]", ylabel="P measured / P HMcode2020")
+            low.set_ylim(min(0.5, 0.9 * every.min()), max(1.5, 1.1 * every.max()))
+            pictures.append(svg(ratio, "Measured power spectra over HMcode2020's"))
+        return pictures
+
+
+def predicted(name: str, true: Array, estimates: Estimates, p: int, method: str, note: str, limits: Array) -> Picture:
+    """Show a method's estimates of parameter p against the truth, with its stated errors."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(PANEL, layout="constrained")
+        axes = figure.subplots()
+        axes.plot(limits, limits, color="black", lw=0.8)
+        many = len(true) > 500
+        axes.errorbar(
+            true[:, p], estimates.mean[:, p], estimates.sigma[:, p], fmt=MARKER[method], color=COLOUR[method],
+            ms=1.5 if many else 3, lw=0.3 if many else 0.6, alpha=0.4 if many else 0.7, rasterized=many,
+        )  # fmt: skip
+        axes.set(xlim=limits, ylim=limits, xlabel=f"true {symbol(name)}", ylabel=f"estimated {symbol(name)}")
+        axes.set_title(LABEL[method], loc="left", color=COLOUR[method], fontweight="bold")
+        axes.text(0.97, 0.04, note, transform=axes.transAxes, ha="right", va="bottom", fontsize=8)
+        return svg(figure, f"{name}: {LABEL[method]}'s estimates against the truth; {note}")
+
+
+def pulls(name: str, true: Array, estimates: Mapping[str, Estimates], p: int) -> Picture:
+    """Show how the errors in units of the stated sigma are spread, beside a unit Gaussian."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(PANEL, layout="constrained")
+        axes = figure.subplots()
+        edges = np.linspace(-4, 4, 25 if len(true) > 200 else 17)
+        top = 0.4
+        for method, line in (("cnn", "-"), ("power_spectrum", "--")):
+            pull = (estimates[method].mean[:, p] - true[:, p]) / estimates[method].sigma[:, p]
+            density = np.histogram(np.clip(pull, -4, 4), edges)[0] / len(pull) / np.diff(edges)
+            top = max(top, density.max())
+            axes.stairs(density, edges, color=COLOUR[method], ls=line, lw=1.4, label=LABEL[method])
+        x = np.linspace(-4, 4, 200)
+        axes.plot(x, norm.pdf(x), color="black", lw=0.8, label="unit Gaussian")
+        axes.set(xlabel=f"(estimated − true {symbol(name)}) / stated σ", ylabel="density", ylim=(0, 1.4 * top))
+        axes.legend(loc="upper left")
+        axes.set_xlim(-4, 4)
+        return svg(figure, f"{name}: errors over stated sigmas")
+
+
+def ratios(rows: Sequence[tuple[str, str, Mapping[str, float]]]) -> Picture:
+    """Show error ratios with their intervals: rows of (parameter, data, {value, low, high})."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure((PANEL[0], 0.9 + 0.34 * len(rows)), layout="constrained")
+        axes: Axes = figure.subplots()
+        for y, (_, data, ratio) in enumerate(rows):
+            colour, marker = (SERIES[0], "o") if data == "simulations" else ("#767676", "D")
+            ends = [[ratio["value"] - ratio["low"]], [ratio["high"] - ratio["value"]]]
+            axes.errorbar([ratio["value"]], [y], xerr=np.maximum(ends, 0), fmt=marker, color=colour, ms=5, capsize=3)
+        axes.axvline(1, color="black", lw=0.8)
+        axes.set_yticks(range(len(rows)), [f"{symbol(name)}, {data}" for name, data, _ in rows])
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+        figure.supxlabel("error of the power spectrum / error of the network", fontsize=9)
+        return svg(figure, "How many times larger the power spectrum's error is than the network's, with intervals")
+
+
+def _round(length: float) -> float:
+    power = 10 ** np.floor(np.log10(length))
+    return float(max(step for step in (1, 2, 5, 10) if step * power <= length * 1.0001) * power)

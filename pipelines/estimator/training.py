@@ -1,0 +1,167 @@
+"""One training of a parameter estimator, on one rank: its data, its network, its predictions."""
+
+import resource
+from collections.abc import Iterator
+from dataclasses import asdict
+from functools import partial
+
+import numpy as np
+
+from tenfold.emulators.cnn3d import CNN3D, build, input_statistics
+from tenfold.emulators.initialisation import calibrate
+from tenfold.emulators.losses import gaussian_nll
+from tenfold.emulators.symmetries import augment
+from tenfold.emulators.training import Position, VolumeTraining, regression_step
+from tenfold.hpc import order
+from tenfold.hpc.ranks import Ranks
+from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.estimator.estimator import Estimator
+from tenfold.pipelines.run_folder import RunFolder, versions
+from tenfold.pipelines.training_run import TrainingRun
+from tenfold.pipelines.volumes.shards import Shards
+
+CALIBRATION = 32
+"""Training records that the first weights are fitted to."""
+
+PART = 64
+"""Records read at once for prediction."""
+
+
+class EstimatorTraining(TrainingRun):
+    """One training of a parameter estimator, on this rank.
+
+    Parameters
+    ----------
+    data
+        Shards, opened.
+    folder
+        Folder of the run.
+    network
+        Shape of the network.
+    training
+        How it is trained.
+    ranks
+        The ranks of this run.
+    views
+        Orientations averaged over in the predictions.
+    """
+
+    def __init__(
+        self, data: Shards, folder: RunFolder, network: CNN3D, training: VolumeTraining, ranks: Ranks, views: int = 1
+    ):
+        self.data, self.views = data, views
+        self.scale = np.array(data.manifest.parameter_std, dtype=np.float32)
+        self.records = data.split("train")
+        super().__init__(
+            folder, build_for(data, network, training), network, training, ranks,
+            samples=len(self.records), data=data.manifest.fingerprint,
+        )  # fmt: skip
+        self.training: VolumeTraining = training
+        self.step = regression_step(
+            self.network, partial(self._loss, beta=training.beta), self.optimizer, ranks.sum, self.average, self._loss
+        )
+
+    def _loss(self, truth, estimate, beta: float = 0.0):
+        return gaussian_nll(truth, estimate, self.scale, beta)
+
+    def part(self, records: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Read this rank's samples of a global batch of ``count``, filled up to one shape with samples of no weight."""
+        full = -(-self.training.global_batch // self.ranks.size)
+        weights = np.zeros(full, np.float32)
+        weights[: len(records)] = 1 / count
+        padded = np.resize(records, full) if len(records) else np.full(full, self.records[0])
+        return self.data.read(padded), self.data.parameters(padded).astype(np.float32), weights
+
+    def batches(self, position: Position) -> Iterator:
+        """Yield the rest of an epoch: ((inputs, targets, weights), samples in the global batch)."""
+        t, total = self.training, len(self.records)
+        for step, samples in order.batches(
+            total, t.global_batch, t.seed, position.epoch, self.ranks.rank, self.ranks.size, start=position.step
+        ):
+            count = min(t.global_batch, total - step * t.global_batch)
+            records = self.records[samples]
+            inputs, targets, weights = self.part(records, count)
+            if t.symmetries:
+                keys = np.zeros(len(inputs), np.int64)
+                keys[: len(records)] = records
+                inputs = augment(inputs, position.epoch, keys, seed=t.seed, shift=t.shifts)
+            yield (inputs, targets, weights), count
+
+    def validation_loss(self) -> float:
+        """Return the mean loss over the validation split, each rank computing its share."""
+        records = self.data.split("validation")
+        if not len(records):
+            return float("nan")
+        with self.averaged():
+            mean, sigma = self.estimate(records)
+        truth = self.data.parameters(records)
+        return float(np.mean(0.5 * ((truth - mean) / sigma) ** 2 + np.log(sigma / self.scale)))
+
+    def estimate(self, records: np.ndarray, views: int = 1) -> tuple[np.ndarray, np.ndarray]:
+        """Estimate mean and σ of records, each rank its share: shapes (n, P), on every rank."""
+        estimator = Estimator(self.network, self.data.manifest.parameter_names, np.ones(len(self.scale)),
+                              -(-self.training.global_batch // self.ranks.size))  # fmt: skip
+
+        def compute(places: np.ndarray) -> np.ndarray:
+            rows = [
+                np.stack(estimator.predict(self.data.read(records[places[i : i + PART]]), views), axis=-1)
+                for i in range(0, len(places), PART)
+            ]
+            return np.concatenate(rows) if rows else np.empty((0, len(self.scale), 2))
+
+        return tuple(np.moveaxis(self.shared(len(records), compute), -1, 0))
+
+    def finish(self, wall_s: float) -> None:
+        """Predict the held-out splits, then write predictions, network and record (rank 0)."""
+        names = self.data.manifest.parameter_names
+        predictions: dict[str, np.ndarray] = {"names": np.array(names)}
+        factor = np.ones(len(names))
+        with self.averaged():
+            for split in ("validation", "test"):
+                records = self.data.split(split)
+                truth = self.data.parameters(records)
+                mean, sigma = self.estimate(records, self.views)
+                if split == "validation" and len(records) > 8:
+                    factor = np.sqrt(np.mean(((truth - mean) / sigma) ** 2, axis=0))
+                for key, value in (("record", records), ("true", truth), ("mean", mean), ("sigma", sigma * factor)):
+                    predictions[f"{split}_{key}"] = value
+                predictions[f"{split}_simulation"] = np.array(self.data.simulation(records), dtype=str)
+            if self.ranks.first:
+                self.network.save(self.folder.network)
+        if self.ranks.first:
+            self.folder.write_predictions(**predictions)
+            self.folder.write_record({
+                "data": str(self.data.path.resolve()), "names": list(names), "sigma_factor": factor.tolist(),
+                "network": asdict(self.shape), "training": asdict(self.training), "views": self.views,
+                "parameters": int(self.network.count_params()), "ranks": self.ranks.size, "versions": versions(),
+                "seed": self.training.seed, "wall_s": wall_s, "waiting_s": self.history[-1]["waiting"],
+                "training_s": self.history[-1]["seconds"],
+                "cpu_s": sum(resource.getrusage(resource.RUSAGE_SELF)[:2]),
+            })  # fmt: skip
+        self.ranks.barrier()
+
+
+def build_for(data: Shards, shape: CNN3D, training: VolumeTraining):
+    """Build the network for data, its first weights fitted to a few training records; say what does not fit."""
+    manifest = data.manifest
+    found, wanted = tuple(manifest.shape), (shape.size,) * 3 + (shape.channels,)
+    if found != wanted:
+        raise InputError(
+            f"the data hold volumes of shape {found}, the network takes {wanted}: "
+            f"--set network.size={found[0]} --set network.channels={found[-1]}, or another --preset"
+        )
+    if shape.transform == "log1p" and manifest.log1p is None:
+        raise InputError(
+            "the data hold values of −1 or below, which log1p is not defined for: --set network.transform=identity"
+        )
+    if training.shifts and not manifest.periodic:
+        raise InputError("the data hold pieces of boxes, which are not periodic: --set training.shifts=false")
+    records = data.split("train")
+    samples = data.read(records[:: max(1, len(records) // CALIBRATION)][:CALIBRATION])
+    mean, std = input_statistics(shape, samples)
+    network = build(
+        shape, location=manifest.parameter_mean, scale=manifest.parameter_std, mean=mean, std=std,
+        seed=training.seed, precision=training.precision,
+    )  # fmt: skip
+    calibrate(network, samples)
+    return network

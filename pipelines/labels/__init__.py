@@ -1,0 +1,1 @@
+"""Molecules enumerated, and what quantum chemistry says of them."""

@@ -1,0 +1,1 @@
+"""Molecules in, graphs in shards, a trained network of them, its predictions and its proof."""

@@ -1,0 +1,140 @@
+"""From a molecule to its graph of codes, by a description that a bundle can carry."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from rdkit import Chem, rdBase
+
+from tenfold.emulators.graphs import FeatureLayout, Graphs
+from tenfold.pipelines.molecules.atom_codes import GILMER, RICH, Codes
+from tenfold.pipelines.molecules.conformers import embedded
+from tenfold.pipelines.molecules.standardise import standardised
+from tenfold.pipelines.readers.molecule import UnusableMoleculeError
+
+__all__ = ["Featuriser", "UnusableMoleculeError"]
+
+_LONGEST_TEXT_PER_ATOM = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Featuriser:
+    """How molecules become graphs."""
+
+    features: Literal["rich", "gilmer"] = "rich"
+    """rich: what networks of bonds alone need; gilmer: table 1 of arXiv:1704.01212. `atom_codes` has both."""
+    hydrogens: bool = False
+    """Whether hydrogens are atoms of the graph."""
+    geometry: Literal["none", "given", "embed"] = "none"
+    """Coordinates: left out, taken from the file, or made by ETKDGv3 and MMFF94."""
+    standardise: bool = False
+    """Keep only the largest fragment, neutral."""
+    largest_atoms: int = 1000
+    """A molecule of more atoms, hydrogens that are atoms of the graph included, is refused."""
+    seed: int = 0
+    """Of the coordinates that are made."""
+
+    def __post_init__(self):
+        """Refuse what cannot be done."""
+        if self.features not in ("rich", "gilmer"):
+            raise ValueError(f"features: found {self.features!r}, valid are rich, gilmer")
+        if self.geometry not in ("none", "given", "embed"):
+            raise ValueError(f"geometry: found {self.geometry!r}, valid are none, given, embed")
+        if self.standardise and self.geometry == "given":
+            raise ValueError("standardise: moves hydrogens, which a given geometry does not follow; set one of the two")
+        if self.largest_atoms < 1:
+            raise ValueError(f"largest_atoms: found {self.largest_atoms}, valid is 1 or more")
+
+    @property
+    def layout(self) -> FeatureLayout:
+        """What the codes of its graphs mean."""
+        return RICH if self.features == "rich" else GILMER
+
+    def molecule(self, smiles: str) -> Chem.Mol:
+        """Read a SMILES and make the molecule ready.
+
+        Raises
+        ------
+        UnusableMoleculeError
+            It is empty, no SMILES, chemically impossible, too large, or needs coordinates that it does not bring.
+        """
+        smiles = smiles.strip()
+        if not smiles:
+            raise UnusableMoleculeError("no SMILES")
+        if len(smiles) > _LONGEST_TEXT_PER_ATOM * self.largest_atoms:
+            reason = f"{len(smiles):,} characters, more than {self.largest_atoms:,} atoms can need"
+            raise UnusableMoleculeError(reason)
+        mol = Chem.MolFromSmiles(smiles)
+        if mol is None:
+            raise UnusableMoleculeError(_why(smiles))
+        return self.prepared(mol)
+
+    def prepared(self, mol: Chem.Mol) -> Chem.Mol:
+        """Make a sanitised molecule ready: standardised, hydrogens and geometry as described.
+
+        Raises
+        ------
+        UnusableMoleculeError
+            It has no atoms, is too large, or has no coordinates where they must be given.
+        """
+        self._bound(mol)
+        if self.standardise:
+            mol = standardised(mol)
+        if self.geometry == "given" and not mol.GetNumConformers():
+            raise UnusableMoleculeError("no coordinates given")
+        if self.hydrogens or self.geometry == "embed":
+            mol = Chem.AddHs(mol, addCoords=self.geometry == "given")
+            self._bound(mol)
+        if self.geometry == "embed":
+            mol = embedded(mol, self.seed)
+        if not self.hydrogens and mol.GetNumHeavyAtoms() < mol.GetNumAtoms():
+            mol = Chem.RemoveHs(mol)
+        return mol
+
+    def graph(self, mol: Chem.Mol) -> Graphs:
+        """Return the graph of a molecule that is ready."""
+        codes = Codes(self.layout, positions=self.geometry != "none")
+        codes.add(mol)
+        return codes.graphs()
+
+    def graphs(self, smiles: Sequence[str]) -> tuple[Graphs, list[str | None]]:
+        """Graphs of many SMILES.
+
+        Returns
+        -------
+        Graphs
+            Of those that can be used, in the order given.
+        list of str or None
+            For every SMILES: None, or why it cannot be used.
+        """
+        codes = Codes(self.layout, positions=self.geometry != "none")
+        reasons: list[str | None] = []
+        with rdBase.BlockLogs():
+            for each in smiles:
+                try:
+                    mol = self.molecule(each)
+                except UnusableMoleculeError as error:
+                    reasons.append(error.reason)
+                    continue
+                stereo = self.geometry == "embed" or "@" in each or "/" in each or "\\" in each
+                codes.add(mol, stereo=stereo, isotopes="[" in each)
+                reasons.append(None)
+        return codes.graphs(), reasons
+
+    def _bound(self, mol: Chem.Mol) -> None:
+        atoms = mol.GetNumAtoms()
+        if not atoms:
+            raise UnusableMoleculeError("no atoms")
+        if atoms > self.largest_atoms:
+            raise UnusableMoleculeError(f"{atoms:,} atoms, more than largest_atoms {self.largest_atoms:,}")
+
+
+def _why(smiles: str) -> str:
+    """What RDKit has against a SMILES."""
+    parameters = Chem.SmilesParserParams()
+    parameters.sanitize = False
+    mol = Chem.MolFromSmiles(smiles, parameters)
+    if mol is None:
+        return "not a SMILES"
+    problems = Chem.DetectChemistryProblems(mol)
+    return problems[0].Message() if problems else "RDKit cannot read it"

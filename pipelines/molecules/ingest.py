@@ -1,0 +1,107 @@
+"""How molecules become shards: the configuration of an ingest."""
+
+import hashlib
+import json
+import math
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from tenfold.pipelines.molecules.featuriser import Featuriser
+
+Kind = Literal["regression", "classification"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MoleculeIngest:
+    """How molecules become shards."""
+
+    targets: tuple[str, ...] = ()
+    """Columns, or keys of SD files and XYZ comments, to learn; blanks are missing."""
+    smiles_column: str = ""
+    """Column of the SMILES in tables; empty: `smiles`."""
+    labels: str = ""
+    """Table of targets for files without their own; a column of it is the molecule's title or file."""
+    exclude: str = ""
+    """Text file that names molecules to leave out: the first word of each line, such as a title or a number."""
+    units: dict[str, str] = field(default_factory=dict)
+    """By target. Where a format has units, as QM9 has, values are converted to the one named here."""
+    kinds: dict[str, Kind] = field(default_factory=dict)
+    """By target; those left out are told by content: nothing but 0 and 1 is classification."""
+    extensive: tuple[str, ...] = ()
+    """Targets that grow with the molecule, as energies do, besides those known by name, such as `heat_of_formation`."""
+    features: Literal["rich", "gilmer"] = "rich"
+    """Codes of atoms and bonds: the richer set, or table 1 of arXiv:1704.01212."""
+    hydrogens: bool = False
+    """Whether hydrogens are atoms of the graph."""
+    geometry: Literal["none", "given", "embed"] = "none"
+    """Coordinates: left out, taken from the file, or made by ETKDGv3 and MMFF94."""
+    standardise: bool = False
+    """Keep only the largest fragment, neutral."""
+    split: Literal["random", "scaffold", "butina", "column"] = "random"
+    """By chance, by Bemis-Murcko scaffold, by cluster, or as a column says; a molecule never crosses."""
+    split_column: str = ""
+    """Column that says train, validation or test."""
+    fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
+    """Of the molecules: training, validation, test."""
+    seed: int = 0
+    """Of the split, and of coordinates that are made."""
+    largest_atoms: int = 1000
+    """A molecule of more atoms is rejected."""
+    seconds_per_molecule: float = 20.0
+    """A molecule that takes longer is rejected."""
+    records_per_shard: int = 8192
+    """Rows read, the bad ones included, for each shard."""
+    rejected_threshold: float = 0.5
+    """Largest fraction of rows that may be bad."""
+    processes: int = 2
+    """Dask worker processes, at most: one does without Dask, and few data are not worth two."""
+
+    def __post_init__(self):
+        """Refuse what cannot be done."""
+        for name in ("records_per_shard", "processes"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}: found {getattr(self, name)}, valid is 1 or more")
+        if not self.seconds_per_molecule > 0:
+            raise ValueError(f"seconds_per_molecule: found {self.seconds_per_molecule}, valid is above 0")
+        if len(self.fractions) != 3 or min(self.fractions) < 0 or not math.isclose(sum(self.fractions), 1):
+            raise ValueError(f"fractions: found {self.fractions}, valid are three of 0 or more that add up to 1")
+        if self.fractions[0] <= 0:
+            raise ValueError(f"fractions: found {self.fractions}, the first, for training, must be above 0")
+        if not 0 <= self.rejected_threshold <= 1:
+            raise ValueError(f"rejected_threshold: found {self.rejected_threshold}, valid is 0 to 1")
+        if self.split not in ("random", "scaffold", "butina", "column"):
+            raise ValueError(f"split: found {self.split!r}, valid are random, scaffold, butina, column")
+        if (self.split == "column") != bool(self.split_column):
+            raise ValueError("split_column: name it with split column, and only then")
+        if len(set(self.targets)) != len(self.targets):
+            raise ValueError(f"targets: found {self.targets}, each may stand there once")
+        for name in (*self.units, *self.kinds, *self.extensive):
+            if name not in self.targets:
+                raise ValueError(f"units, kinds and extensive: found {name!r}, none of the targets {self.targets}")
+        for kind in self.kinds.values():
+            if kind not in ("regression", "classification"):
+                raise ValueError(f"kinds: found {kind!r}, valid are regression, classification")
+        self.featuriser  # noqa: B018 (checks the rest)
+
+    @property
+    def featuriser(self) -> Featuriser:
+        """How molecules become graphs."""
+        return Featuriser(
+            features=self.features,
+            hydrogens=self.hydrogens,
+            geometry=self.geometry,
+            standardise=self.standardise,
+            largest_atoms=self.largest_atoms,
+            seed=self.seed,
+        )
+
+    def recorded(self) -> dict:
+        """What decides the result, and no more, as a manifest keeps it."""
+        found = json.loads(json.dumps(asdict(self)))
+        for without_effect in ("processes", "rejected_threshold"):
+            del found[without_effect]
+        for name in ("labels", "exclude"):
+            path = found.pop(name)
+            found[f"{name}_sha256"] = hashlib.sha256(Path(path).read_bytes()).hexdigest() if path else ""
+        return found

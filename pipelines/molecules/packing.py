@@ -1,0 +1,231 @@
+"""Some rows of molecules into one shard: understood, featurised, checked, written whole or not at all."""
+
+import json
+import math
+import zlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+from rdkit import rdBase
+
+from tenfold.emulators.graphs import Graphs
+from tenfold.pipelines.files import replacing
+from tenfold.pipelines.molecules.featuriser import Featuriser
+from tenfold.pipelines.molecules.splits import split_word
+from tenfold.pipelines.molecules.work import understand
+from tenfold.pipelines.readers.labels_table import names_of, read_labels
+from tenfold.pipelines.readers.molecule import Entry
+from tenfold.pipelines.readers.molecule_table import MISSING
+from tenfold.pipelines.readers.molecules import Span, read
+
+VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rejected:
+    """A row that was left out, and why."""
+
+    file: str
+    line: int
+    text: str
+    reason: str
+    asked: bool = False
+    """Whether the user asked for it to be left out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MoleculePacking:
+    """One shard to be made."""
+
+    out: Path
+    spans: tuple[Span, ...]
+    featuriser: Featuriser
+    targets: tuple[str, ...]
+    factors: tuple[float, ...]
+    """What the targets are multiplied by, from the unit of the format to the one asked for."""
+    split_column: str
+    excluded: frozenset[str]
+    seconds: float
+    besides: str
+    """Digest of the labels and of the list of excluded molecules."""
+
+    @property
+    def rules(self) -> dict:
+        """What decides the bytes of the shard."""
+        rules = {
+            "version": VERSION,
+            "rdkit": rdBase.rdkitVersion,
+            "featuriser": asdict(self.featuriser),
+            "targets": self.targets,
+            "factors": self.factors,
+            "split_column": self.split_column,
+            "seconds": self.seconds,
+            "besides": self.besides,
+            "spans": [[span.described.piece.name, span.mark.line, span.count, span.digest] for span in self.spans],
+            "smiles": [span.described.smiles_column for span in self.spans],
+        }
+        return json.loads(json.dumps(rules))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackedMolecules:
+    """What one shard holds."""
+
+    records: int
+    bytes: int
+    rejected: tuple[Rejected, ...]
+    made: bool
+
+
+def pack_molecules(packing: MoleculePacking) -> PackedMolecules:
+    """Make one shard, unless it is there already and was made of the same rows by the same rules.
+
+    Raises
+    ------
+    OSError
+        The shard cannot be written.
+    """
+    kept = _kept(packing)
+    if kept is not None:
+        return kept
+    rows = [(span, entry) for span in packing.spans for entry in read(span)]
+    rejected: list[Rejected] = []
+    good: list[tuple[Span, Entry, list[float], str]] = []
+    for span, entry in rows:
+        try:
+            targets, split = _said(span, entry, packing)
+        except ValueError as error:
+            rejected.append(_rejected(span, entry, str(error), asked=isinstance(error, _ExcludedError)))
+        else:
+            good.append((span, entry, targets, split))
+    reasons: list[str | None] = []
+    parts = []
+    for part in understand([entry for _, entry, *_ in good], packing.featuriser, packing.seconds):
+        parts.append(part)
+        reasons += part.reasons
+    rejected += [
+        _rejected(span, entry, reason) for (span, entry, *_), reason in zip(good, reasons, strict=True) if reason
+    ]
+    good = [row for row, reason in zip(good, reasons, strict=True) if reason is None]
+    order = {(span.described.piece.name, entry.line): n for n, (span, entry) in enumerate(rows)}
+    rejected.sort(key=lambda each: order[each.file, each.line])
+    named = [span.described.piece.name for span, *_ in good]
+    files = {name: number for number, name in enumerate(dict.fromkeys(named))}
+    with replacing(packing.out) as temporary:
+        with h5py.File(temporary, "w") as file:
+            graphs = Graphs.join([part.graphs for part in parts]) if parts else packing.featuriser.graphs([])[0]
+            targets = np.array([row[2] for row in good], np.float64).reshape(len(good), len(packing.targets))
+            for name, values in vars(graphs).items():
+                if values is not None:
+                    file[name] = values
+            file["targets"] = targets
+            file["crc32"] = checksums(graphs, targets)
+            file["fingerprints"] = np.concatenate(
+                [np.empty((0, 256), np.uint8), *(part.fingerprints for part in parts)]
+            )
+            file["file"] = np.array([files[name] for name in named], np.int32)
+            file["line"] = np.array([row[1].line for row in good], np.int64)
+            _write_texts(file, "files", list(files))
+            _write_texts(file, "smiles", [each for part in parts for each in part.smiles])
+            _write_texts(file, "keys", [each for part in parts for each in part.keys])
+            _write_texts(file, "scaffolds", [each for part in parts for each in part.scaffolds])
+            _write_texts(file, "splits", [row[3] for row in good])
+            about = {"rules": packing.rules, "rejected": [asdict(each) for each in rejected]}
+            _write_texts(file, "about", [json.dumps(about)])
+        size = temporary.stat().st_size
+    return PackedMolecules(records=len(good), bytes=size, rejected=tuple(rejected), made=True)
+
+
+def checksums(graphs: Graphs, targets: np.ndarray) -> np.ndarray:
+    """CRC32 of each molecule's codes, bonds, positions and targets, shape (G,), uint32."""
+    ends = ((graphs.atoms, graphs.atom_offsets), (graphs.bonds, graphs.bond_offsets))
+    ends += ((graphs.bond_features, graphs.bond_offsets), (targets, np.arange(len(graphs) + 1)))
+    if graphs.positions is not None:
+        ends += ((graphs.positions, graphs.atom_offsets),)
+    found = [0] * len(graphs)
+    for rows, offsets in ends:
+        whole = memoryview(np.ascontiguousarray(rows).reshape(-1).view(np.uint8).data)
+        places = (offsets * rows.itemsize * rows.shape[1]).tolist()
+        for n in range(len(graphs)):
+            found[n] = zlib.crc32(whole[places[n] : places[n + 1]], found[n])
+    return np.array(found, np.uint32)
+
+
+def read_texts(file: h5py.File, name: str) -> list[str]:
+    """Texts as `pack_molecules` writes them."""
+    whole, ends = file[name][:].tobytes(), file[f"{name}_ends"][:].tolist()
+    return [whole[start:end].decode() for start, end in zip([0, *ends], ends, strict=False)]
+
+
+def _write_texts(file: h5py.File, name: str, texts: Sequence[str]) -> None:
+    """Texts one after the other, and where each ends: [bytes]."""
+    encoded = [text.encode() for text in texts]
+    file[name] = np.frombuffer(b"".join(encoded), np.uint8)
+    file[f"{name}_ends"] = np.cumsum([len(each) for each in encoded], dtype=np.int64)
+
+
+class _ExcludedError(ValueError):
+    """The user asked for a molecule to be left out."""
+
+
+def _said(span: Span, entry: Entry, packing: MoleculePacking) -> tuple[list[float], str]:
+    """Targets of an entry, NaN where they are missing, and what it says of its split."""
+    if entry.problem:
+        raise ValueError(entry.problem)
+    title = entry.fields.get("mol_id", entry.text)
+    wanted = packing.excluded or span.described.labels is not None
+    names = names_of(title, span.described.piece.name) if wanted else []
+    if packing.excluded and packing.excluded.intersection([*names, title.removeprefix("gdb_")]):
+        raise _ExcludedError("left out as asked")
+    fields = entry.fields
+    if span.described.labels is not None:
+        table = read_labels(span.described.labels)[1]
+        row = next((table[name] for name in names if name in table), None)
+        if row is None:
+            raise ValueError(f"no row in {span.described.labels.name} is about it")
+        fields = {**fields, **row}
+    values = [
+        _number(name, fields.get(name, "")) * factor
+        for name, factor in zip(packing.targets, packing.factors, strict=True)
+    ]
+    return values, split_word(fields.get(packing.split_column, "")) if packing.split_column else ""
+
+
+def _number(name: str, text: str) -> float:
+    text = text.strip()
+    if text.lower() in MISSING:
+        return math.nan
+    try:
+        value = float(text)
+    except ValueError:
+        raise ValueError(f"{name}: {text[:40]!r} is no number") from None
+    if not math.isfinite(value):
+        raise ValueError(f"{name}: {text[:40]!r} is not finite")
+    return value
+
+
+def _rejected(span: Span, entry: Entry, reason: str, *, asked: bool = False) -> Rejected:
+    return Rejected(
+        file=span.described.piece.name, line=entry.line, text=entry.text[:200], reason=reason[:300], asked=asked
+    )
+
+
+def _kept(packing: MoleculePacking) -> PackedMolecules | None:
+    """What a shard made earlier holds, if it was made of the same rows by the same rules."""
+    try:
+        with h5py.File(packing.out, "r") as file:
+            about = json.loads(read_texts(file, "about")[0])
+            records = len(file["crc32"])
+    except (OSError, KeyError, RuntimeError, ValueError, IndexError):
+        return None
+    if about["rules"] != packing.rules:
+        return None
+    return PackedMolecules(
+        records=records,
+        bytes=packing.out.stat().st_size,
+        rejected=tuple(Rejected(**each) for each in about["rejected"]),
+        made=False,
+    )

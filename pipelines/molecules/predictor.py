@@ -1,0 +1,223 @@
+"""A trained molecular network in use: SMILES in, properties with uncertainties out."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import keras
+import numpy as np
+from scipy.special import expit, logit
+
+from tenfold.emulators.graph_batches import batch
+from tenfold.emulators.graphs import Graphs
+from tenfold.emulators.mpnn import MPNN, build
+from tenfold.emulators.training import traced
+from tenfold.pipelines.bundle import Bundle
+from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.molecules.featuriser import Featuriser
+
+Kind = Literal["regression", "classification"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A property that is learnt."""
+
+    name: str
+    unit: str
+    """As the labels have it; empty where none was declared."""
+    location: float = 0.0
+    """What an untrained network answers, as `tenfold.emulators.mpnn.build` takes it."""
+    scale: float = 1.0
+    """Give or take this much."""
+    extensive: bool = False
+    """Whether it grows with the molecule, as energies do."""
+    dipole: bool = False
+    """Whether it is the length of a vector that the network predicts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predictions:
+    """Properties of n molecules."""
+
+    names: tuple[str, ...]
+    """The T targets."""
+    mean: np.ndarray
+    """Value, or probability of class 1, shape (n, T); NaN where the molecule cannot be read."""
+    sigma: np.ndarray
+    """Standard deviation of the value, or sqrt(p (1 - p)), shape (n, T)."""
+    reasons: tuple[str | None, ...]
+    """Why a molecule cannot be read; None where it can."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learnt:
+    """What, besides weights, makes a network the same again."""
+
+    shape: MPNN
+    featuriser: Featuriser
+    kind: Kind
+    targets: tuple[Target, ...]
+    atom_reference: tuple[tuple[float, ...], ...] | None = None
+    """What each atom adds by its element's code, a row of T per code; None: nothing."""
+
+    def network(self, seed: int = 0, precision: str = "float32") -> keras.Model:
+        """Build the network, its weights as they are before training."""
+        return build(
+            self.shape, self.featuriser.layout, targets=len(self.targets), kind=self.kind,
+            location=[target.location for target in self.targets], scale=[target.scale for target in self.targets],
+            extensive=[target.extensive for target in self.targets],
+            dipole=[target.dipole for target in self.targets],
+            atom_reference=None if self.atom_reference is None else np.array(self.atom_reference),
+            seed=seed, precision=precision,
+        )  # fmt: skip
+
+
+class MoleculePredictor:
+    """A trained network of molecules.
+
+    Parameters
+    ----------
+    network
+        Keras model, built by ``learnt``.
+    learnt
+        Its description.
+    calibration
+        Per target: for numbers (factor, 0), what standard deviations are multiplied by; for classes Platt's
+        (slope, offset). Shape (T, 2).
+    size
+        Molecules per call.
+    """
+
+    def __init__(self, network: keras.Model, learnt: Learnt, calibration: np.ndarray | None = None, size: int = 256):
+        self.network, self.learnt, self.size = network, learnt, size
+        count = len(learnt.targets)
+        self.calibration = np.tile([1.0, 0.0], (count, 1)) if calibration is None else np.asarray(calibration)
+        self._forward = _forward(network)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the targets."""
+        return tuple(target.name for target in self.learnt.targets)
+
+    def embedding(self) -> Self:
+        """Return this predictor, making coordinates by ETKDGv3 and MMFF94 where its training was given them."""
+        if self.learnt.featuriser.geometry != "given":
+            return self
+        learnt = replace(self.learnt, featuriser=replace(self.learnt.featuriser, geometry="embed"))
+        return type(self)(self.network, learnt, self.calibration, self.size)
+
+    def predict(self, smiles: Sequence[str]) -> Predictions:
+        """Predict the properties of molecules.
+
+        Parameters
+        ----------
+        smiles
+            n molecules; one that cannot be read gets NaN and a reason, the others their properties.
+        """
+        graphs, reasons = self.learnt.featuriser.graphs(smiles)
+        good = np.array([reason is None for reason in reasons], bool)
+        found = np.full((len(smiles), len(self.names), 2), np.nan)
+        found[good] = self.predict_graphs(graphs)
+        return Predictions(names=self.names, mean=found[..., 0], sigma=found[..., 1], reasons=tuple(reasons))
+
+    def predict_graphs(self, graphs: Graphs) -> np.ndarray:
+        """Predict value and standard deviation of n molecules: shape (n, T, 2)."""
+        return calibrated(self.outputs(graphs), self.learnt.kind, self.calibration)
+
+    def outputs(self, graphs: Graphs) -> np.ndarray:
+        """Return what the network says of n molecules: shape (n, T, M, 2) for numbers, (n, T, M, 1) for classes.
+
+        Molecules of like size go together, whatever order they come in.
+        """
+        order = np.argsort(graphs.sizes, kind="stable")
+        rows = []
+        for first in range(0, len(order), self.size):
+            part = graphs.take(order[first : first + self.size])
+            made = batch(part, self.learnt.shape, self.learnt.featuriser.layout, self.size)
+            rows.append(np.asarray(self._forward(made.inputs))[: len(part)])
+        if not rows:
+            width = 2 if self.learnt.kind == "regression" else 1
+            return np.empty((0, len(self.names), self.learnt.shape.ensemble, width))
+        return np.concatenate(rows)[np.argsort(order)]
+
+    def bundle(self, facts: dict[str, Any], splits: str) -> Bundle:
+        """Return everything that a file of this predictor holds; ``facts`` are added to what describes it."""
+        weights = tuple(np.asarray(keras.ops.convert_to_numpy(variable)) for variable in self.network.variables)
+        described = {"learnt": asdict(self.learnt), "calibration": self.calibration.tolist()}
+        return Bundle(facts=described | facts, weights=weights, splits=splits)
+
+    @classmethod
+    def read(cls, path: Path, size: int = 256) -> "MoleculePredictor":
+        """Load a predictor from a file that `tenfold train molecules` wrote.
+
+        Raises
+        ------
+        InputError
+            The file is no bundle, damaged, or holds other weights than its network has.
+        """
+        kept = Bundle.read(path)
+        try:
+            found = kept.facts["learnt"]
+            targets = tuple(Target(**each) for each in found["targets"])
+            reference = found["atom_reference"]
+            learnt = Learnt(
+                shape=MPNN(**_tuples(found["shape"])), featuriser=Featuriser(**found["featuriser"]),
+                kind=found["kind"], targets=targets,
+                atom_reference=None if reference is None else tuple(map(tuple, reference)),
+            )  # fmt: skip
+            network = learnt.network()
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                f"{path}: describes a network this version cannot build ({error}). Train again."
+            ) from error
+        shapes = [tuple(variable.shape) for variable in network.variables]
+        if shapes != [array.shape for array in kept.weights]:
+            raise InputError(f"{path}: its weights are not those of the network it describes. Train again.")
+        for variable, array in zip(network.variables, kept.weights, strict=True):
+            variable.assign(array)
+        return cls(network, learnt, np.array(kept.facts["calibration"]), size)
+
+
+def calibrated(outputs: np.ndarray, kind: Kind, calibration: np.ndarray) -> np.ndarray:
+    """Join the members of an ensemble.
+
+    Parameters
+    ----------
+    outputs
+        Shape (n, T, M, 2), mean and standard deviation, or (n, T, M, 1), logits.
+    kind
+        Which of the two.
+    calibration
+        Shape (T, 2), see `MoleculePredictor`.
+
+    Returns
+    -------
+    np.ndarray
+        Value and standard deviation, shape (n, T, 2). Of numbers: those of the mixture of the members' Gaussians. Of
+        classes: the calibrated mean probability p, and sqrt(p (1 - p)).
+    """
+    outputs = outputs.astype(np.float64)
+    if kind == "regression":
+        mean, sigma = outputs[..., 0], outputs[..., 1]
+        spread = np.sqrt(np.mean(sigma**2, axis=-1) + np.var(mean, axis=-1))
+        return np.stack([mean.mean(-1), calibration[:, 0] * spread], axis=-1)
+    probability = expit(calibration[:, 0] * joined_logit(outputs) + calibration[:, 1])
+    return np.stack([probability, np.sqrt(probability * (1 - probability))], axis=-1)
+
+
+def joined_logit(outputs: np.ndarray) -> np.ndarray:
+    """Logit of the members' mean probability: (n, T, M, 1) to (n, T)."""
+    return logit(np.clip(expit(outputs[..., 0].astype(np.float64)).mean(-1), 1e-12, 1 - 1e-12))
+
+
+def _forward(network: keras.Model):
+    if keras.backend.backend() != "tensorflow":
+        return lambda inputs: keras.ops.convert_to_numpy(network(inputs, training=False))
+    call = traced(lambda inputs: network(inputs, training=False), ragged=True)
+    return lambda inputs: call((inputs,))
+
+
+def _tuples(found: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}

@@ -1,0 +1,164 @@
+"""One offline HTML page per training on molecules: figures, tables, and what they show."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rdkit import Chem, rdBase
+
+from tenfold.emulators.attributions import integrated_gradients
+from tenfold.pipelines.molecules import figures
+from tenfold.pipelines.molecules.drawings import drawing
+from tenfold.pipelines.molecules.manifest import MoleculeManifest
+from tenfold.pipelines.molecules.predictor import MoleculePredictor
+from tenfold.pipelines.page import flatten, write_page
+from tenfold.pipelines.pictures import Picture, loss
+from tenfold.pipelines.run_folder import RunFolder
+
+RIVAL = {"random_forest": "random forest", "mean": "mean"}
+WORST = 4
+REJECTED = 10
+"""Rejected rows shown."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proof:
+    """What a report is drawn from."""
+
+    run: Path
+    predictor: MoleculePredictor
+    truth: np.ndarray
+    """Labels of the n test molecules, NaN where missing, shape (n, T)."""
+    predicted: np.ndarray
+    """Value and standard deviation, shape (n, T, 2)."""
+    similarity: np.ndarray
+    """To the nearest training molecule, shape (n,)."""
+    smiles: list[str]
+    manifest: MoleculeManifest
+    data: Path
+
+
+def write_report(path: Path, metrics: Mapping[str, Any], proof: Proof) -> None:
+    """Write the page, whole or not at all.
+
+    Parameters
+    ----------
+    path
+        The page.
+    metrics
+        All numbers, as `tenfold.pipelines.molecules.validation` gathers them.
+    proof
+        What was predicted.
+    """
+    regression = proof.predictor.learnt.kind == "regression"
+    history = RunFolder(proof.run).read_history()
+    write_page(
+        path,
+        "molecules.html.j2",
+        filters={"figure": figure},
+        metrics=metrics,
+        regression=regression,
+        headline=headline(metrics, regression),
+        scores=("mae", "rmse", "r2") if regression else ("roc_auc", "pr_auc", "brier"),
+        targets=[
+            {"name": target.name, "unit": target.unit, **_panels(metrics, proof, t)}
+            for t, target in enumerate(proof.predictor.learnt.targets)
+        ],
+        units={target.name: target.unit for target in proof.predictor.learnt.targets},
+        rivals=RIVAL,
+        manifest=proof.manifest,
+        split=proof.manifest.ingest["split"],
+        network=proof.predictor.learnt.shape,
+        loss=loss(history, "molecules") if len(history.get("epoch", ())) else None,
+        speed=figures.speed(_speeds(metrics["speed"])),
+        rejected=_rejected(proof.data / "rejected.csv"),
+        environment=list(flatten(metrics["environment"])),
+    )
+
+
+def figure(value: float | None) -> str:
+    """Write a number with three significant figures."""
+    return "–" if value is None else f"{value:.3g}".replace("-", "−")
+
+
+def headline(metrics: Mapping[str, Any], regression: bool) -> str:
+    """Say in a sentence how the network stands beside its rival: no gain without intervals that part."""
+    key, better = ("mae", -1) if regression else ("roc_auc", 1)
+    won, level, lost = [], [], []
+    for name, own in metrics["targets"].items():
+        rival = metrics["rivals"]["random_forest"][name]
+        if own[key] is None or rival[key] is None:
+            continue
+        if better * (own[f"{key}_low" if better > 0 else f"{key}_high"] - rival[key]) > 0:
+            won.append(name)
+        elif better * (own[f"{key}_high" if better > 0 else f"{key}_low"] - rival[key]) < 0:
+            lost.append(name)
+        else:
+            level.append(name)
+    said = [
+        f"{words} for {', '.join(name.replace('_', ' ') for name in names)}"
+        for words, names in (("beats it", won), ("shows no difference", level), ("is worse", lost))
+        if names
+    ]
+    what = "mean absolute error" if regression else "area under the ROC curve"
+    return f"Beside a random forest on fingerprints, by {what}, the network {'; '.join(said)}." if said else ""
+
+
+def _panels(metrics: Mapping[str, Any], proof: Proof, t: int) -> dict[str, Any]:
+    """Draw the figures of one target."""
+    target = proof.predictor.learnt.targets[t]
+    known = np.isfinite(proof.truth[:, t])
+    true, (mean, sigma) = proof.truth[known, t], proof.predicted[known, t].T
+    scores, near = metrics["targets"][target.name], metrics["similarity"]
+    error = figures.similarity(
+        target.name, target.unit, near["bins"], near[target.name]["error"], near[target.name]["molecules"]
+    )
+    if proof.predictor.learnt.kind == "regression":
+        note = f"mean absolute error {figure(scores['mae'])} {target.unit}"
+        pictures = [
+            figures.parity(target.name, target.unit, true, mean, sigma, note),
+            figures.coverage(target.name, true, mean, sigma),
+            error,
+        ]
+        worst = np.argsort(-np.abs(mean - true))[:WORST]
+    else:
+        pictures = [figures.reliability(target.name, true, mean), error]
+        worst = np.argsort(-np.abs(mean - true))[:WORST]
+    rows = np.flatnonzero(known)[worst]
+    return {"pictures": pictures, "worst": [_drawn(proof, int(row), t) for row in rows]}
+
+
+def _drawn(proof: Proof, row: int, t: int) -> dict[str, Any]:
+    """Draw a molecule, coloured by what its atoms and bonds account for where the network can tell."""
+    learnt = proof.predictor.learnt
+    smiles, (mean, sigma) = proof.smiles[row], proof.predicted[row, t]
+    words = f"{smiles}: true {figure(proof.truth[row, t])}, predicted {figure(mean)} ± {figure(sigma)}"
+    picture: Picture | None = None
+    with rdBase.BlockLogs():
+        if learnt.featuriser.geometry != "given":
+            molecule = learnt.featuriser.molecule(smiles)
+            graph = learnt.featuriser.graph(molecule)
+            found = integrated_gradients(proof.predictor.network, learnt.shape, learnt.featuriser.layout, graph, t, 16)
+            picture = drawing(molecule, words, found.atoms, found.bonds)
+        else:
+            molecule = Chem.MolFromSmiles(smiles)
+            picture = drawing(molecule, words) if molecule is not None else None
+    return {"picture": picture, "words": words, "similarity": figure(float(proof.similarity[row]))}
+
+
+def _speeds(speed: Mapping[str, float]) -> Sequence[tuple[str, float]]:
+    rows = [("network, in batches", speed["network_batched_s"]), ("network, one by one", speed["network_alone_s"])]
+    if "geometry_s" in speed:
+        rows += [("geometry (MMFF94)", speed["geometry_s"]), ("quantum chemistry", speed["quantum_s"])]
+    return rows
+
+
+def _rejected(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {"count": 0, "rows": []}
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return {"count": len(rows), "rows": rows[:REJECTED]}

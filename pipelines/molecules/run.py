@@ -1,0 +1,79 @@
+"""Networks of molecules, end to end: shards in, a trained network with its predictions and its bundle out."""
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.table import Table
+
+from tenfold.emulators.mpnn import MPNN
+from tenfold.emulators.training import Training
+from tenfold.hpc.order import steps_per_epoch
+from tenfold.hpc.ranks import Ranks
+from tenfold.pipelines.description import table
+from tenfold.pipelines.molecules.shards import MoleculeShards
+from tenfold.pipelines.molecules.training import MoleculeTraining, describe, kind_of
+from tenfold.pipelines.run_folder import RunFolder
+from tenfold.pipelines.studies.chemistry_config import ChemistryRun
+from tenfold.pipelines.training_run import claim, plain
+
+
+def train_molecules(
+    data: Path, out: Path, network: MPNN, training: Training, ranks: Ranks, *, resume: bool = False
+) -> RunFolder:
+    """Train a network on molecules, and predict the validation and test splits.
+
+    Parameters
+    ----------
+    data
+        Folder of shards, as `tenfold ingest molecules` writes it.
+    out
+        Folder of the run; ends with ``bundle.tenfold``, ``predictions.npz``, ``metrics.json``.
+    network, training
+        Shape of the network, and how it is trained.
+    ranks
+        The ranks of this run, from `tenfold.hpc.ranks.launch`.
+    resume
+        Go on from the newest checkpoint in ``out``, where there is one.
+
+    Raises
+    ------
+    InputError
+        The data do not fit the network, ``out`` cannot be written, or holds another run.
+    Stopped
+        A signal asked the run to stop; ``resume`` goes on.
+    """
+    start = time.monotonic()
+    folder, finished = claim(out, training, ranks, resume=resume)
+    if finished:
+        return folder
+    with MoleculeShards.open(data) as shards:
+        task = MoleculeTraining(shards, folder, network, training, ranks)
+        if ranks.first:
+            folder.write_config(
+                {"data": str(data), "network": plain(asdict(network)), "training": plain(asdict(training))}
+            )
+        task.fit(resume=resume)
+        task.finish(time.monotonic() - start)
+    return folder
+
+
+def describe_training(config: ChemistryRun, data: Path) -> Table:
+    """Describe a training: the network, its weights, the data and the number of steps.
+
+    Raises
+    ------
+    InputError
+        The data do not fit the network.
+    """
+    with MoleculeShards.open(data) as shards:
+        learnt = describe(shards, shards.split("train"), config.network, kind_of(shards))
+        counts = {split: len(shards.split(split)) for split in ("train", "validation", "test")}
+    steps = steps_per_epoch(counts["train"], config.training.global_batch)
+    return table("Training", [
+        ("network", f"{config.network.network}, {learnt.network().count_params():,} weights"),
+        ("predicts", ", ".join(f"{t.name} [{t.unit}]" if t.unit else t.name for t in learnt.targets)),
+        ("kind", learnt.kind),
+        ("molecules", ", ".join(f"{count:,} {split}" for split, count in counts.items())),
+        ("steps", f"{config.training.epochs} epochs of {steps} steps = {config.training.epochs * steps}"),
+    ])  # fmt: skip

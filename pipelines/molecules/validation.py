@@ -1,0 +1,195 @@
+"""Prove a network of molecules: scores with intervals beside a chemist's quick tool and the mean, and a report."""
+
+import json
+import platform
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+
+from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.files import replacing, writable
+from tenfold.pipelines.molecules.fingerprints import fingerprints
+from tenfold.pipelines.molecules.predictor import MoleculePredictor
+from tenfold.pipelines.molecules.report import Proof, write_report
+from tenfold.pipelines.molecules.shards import MoleculeShards
+from tenfold.pipelines.molecules.training import score
+from tenfold.pipelines.run_folder import RunFolder
+
+TREES = 200
+MOST = 20_000
+"""Training molecules that the forest learns from, at most."""
+BINS = ((0.0, 0.3), (0.3, 0.4), (0.4, 0.5), (0.5, 0.6), (0.6, 0.8), (0.8, 1.01))
+"""Of the Tanimoto similarity to the nearest training molecule."""
+
+
+def validate_molecules(run: Path, out: Path | None = None, *, seed: int = 0) -> Path:
+    """Measure a training's test predictions beside a random forest on Morgan fingerprints and the mean.
+
+    Parameters
+    ----------
+    run
+        Folder of a finished training.
+    out
+        Folder for ``metrics.json`` and ``report.html``; the run's by default.
+    seed
+        Of the bootstrap and of the forest.
+
+    Returns
+    -------
+    Path
+        The report.
+
+    Raises
+    ------
+    InputError
+        The training has not finished, its data are gone, or its test split has fewer than two molecules with labels.
+    """
+    start = time.monotonic()
+    run, out = Path(run), writable(Path(out or run))
+    folder = RunFolder(run)
+    record = folder.read_record()
+    predictor = MoleculePredictor.read(folder.bundle)
+    with np.load(run / "predictions.npz", allow_pickle=False) as arrays:
+        found = {name: arrays[name] for name in arrays.files}
+    with MoleculeShards.open(_data(run, record)) as data:
+        if data.manifest.fingerprint != record["fingerprint"]:
+            raise InputError(f"{data.path}: is not what {run} was trained on. Train again on it.")
+        test = found["test_record"]
+        if np.isfinite(found["test_true"]).sum(axis=0).min() < 2:
+            raise InputError(f"{data.path}: fewer than two test molecules have labels; ingest more, or split otherwise")
+        rivals = _rivals(data, test, predictor.learnt.kind, seed)
+        truth = found["test_true"]
+        predicted = np.stack([found["test_mean"], found["test_sigma"]], axis=-1)
+        similarity = data.similarity(test)
+        metrics: dict[str, Any] = {
+            "targets": score(predictor.learnt, truth, predicted, seed=seed),
+            "rivals": {name: score(predictor.learnt, truth, each, seed=seed) for name, each in rivals.items()},
+            "similarity": _by_similarity(predictor, truth, predicted, similarity),
+            "speed": _speed(predictor, data, test, run.parent),
+        }
+        metrics["dft"] = _beside_dft(predictor, metrics["speed"], run.parent)
+        metrics["environment"] = {
+            "python": platform.python_version(), "platform": platform.platform(terse=True),
+            "versions": record["versions"], "seed": record["seed"], "bootstrap_seed": seed, "ranks": record["ranks"],
+            "wall_s": _stages(run.parent) | {"training": record["wall_s"], "validation": time.monotonic() - start},
+            "network": {"weights": record["parameters"], **record["network"]}, "training": record["training"],
+            "data": data.manifest.fingerprint,
+        }  # fmt: skip
+        proof = Proof(
+            run=run, predictor=predictor, truth=truth, predicted=predicted, similarity=similarity,
+            smiles=data.smiles(test), manifest=data.manifest, data=data.path,
+        )  # fmt: skip
+    with replacing(out / "metrics.json") as temporary:
+        temporary.write_text(json.dumps(metrics, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    write_report(out / "report.html", metrics, proof)
+    return out / "report.html"
+
+
+def _rivals(data: MoleculeShards, test: np.ndarray, kind: str, seed: int) -> dict[str, np.ndarray]:
+    """Predictions (n, T, 2) of what the network must beat, fitted to the same training split."""
+    train = data.split("train")
+    labels = data.targets(train)
+    few = train if len(train) <= MOST else np.random.default_rng(seed).choice(train, MOST, replace=False)
+    bits, asked = (np.unpackbits(fingerprints(data.smiles(rows)), axis=1) for rows in (few, test))
+    forest, mean = (np.full((len(test), labels.shape[1], 2), np.nan) for _ in range(2))
+    own = data.targets(few)
+    for t in range(labels.shape[1]):
+        known = np.isfinite(own[:, t])
+        mean[:, t] = np.nanmean(labels[:, t]), np.nanstd(labels[:, t])
+        if kind == "regression":
+            model = RandomForestRegressor(TREES, n_jobs=1, random_state=seed, max_features="sqrt")
+            model.fit(bits[known], own[known, t])
+            trees = np.stack([tree.predict(asked) for tree in model.estimators_])
+            forest[:, t] = np.stack([trees.mean(0), np.maximum(trees.std(0), 1e-9)], axis=-1)
+        elif len(np.unique(own[known, t])) == 2:
+            model = RandomForestClassifier(TREES, n_jobs=1, random_state=seed)
+            model.fit(bits[known], own[known, t])
+            forest[:, t, 0] = model.predict_proba(asked)[:, 1]
+        else:
+            forest[:, t] = mean[:, t]
+    return {"random_forest": forest, "mean": mean}
+
+
+def _by_similarity(
+    predictor: MoleculePredictor, truth: np.ndarray, predicted: np.ndarray, similarity: np.ndarray
+) -> dict[str, Any]:
+    """Mean absolute error (of classes: Brier score) and number of molecules, by similarity to the training split."""
+    found: dict[str, Any] = {"bins": [list(each) for each in BINS]}
+    for t, name in enumerate(predictor.names):
+        error = np.abs(predicted[:, t, 0] - truth[:, t])
+        if predictor.learnt.kind == "classification":
+            error = error**2
+        rows = [np.isfinite(error) & (low <= similarity) & (similarity < high) for low, high in BINS]
+        found[name] = {
+            "error": [float(error[each].mean()) if each.any() else None for each in rows],
+            "molecules": [int(each.sum()) for each in rows],
+        }
+    return found
+
+
+def _speed(predictor: MoleculePredictor, data: MoleculeShards, test: np.ndarray, study: Path) -> dict[str, Any]:
+    """CPU seconds per molecule: the network in batches and alone, and the quantum chemistry it was taught by."""
+    graphs = data.graphs(np.resize(test, 512))
+    predictor.predict_graphs(graphs)  # the first call builds the graph
+    start = time.process_time()
+    predictor.predict_graphs(graphs)
+    batched = (time.process_time() - start) / len(graphs)
+    alone = MoleculePredictor(predictor.network, predictor.learnt, predictor.calibration, size=1)
+    few = data.graphs(np.resize(test, 16))
+    alone.predict_graphs(few)
+    start = time.process_time()
+    alone.predict_graphs(few)
+    found: dict[str, Any] = {
+        "network_batched_s": batched,
+        "network_alone_s": (time.process_time() - start) / len(few),
+        "atoms_per_molecule": float(graphs.sizes.mean()),
+    }
+    logs = [json.loads(path.read_text()) for path in sorted((study / "molecules" / "log").glob("*.json"))]
+    molecules = sum(log["count"] - len(log["unlabelled"]) for log in logs)
+    if molecules:
+        found["quantum_s"] = sum(log["quantum_s"] for log in logs) / molecules
+        found["geometry_s"] = sum(log["geometry_s"] for log in logs) / molecules
+        found["quantum_over_network"] = found["quantum_s"] / batched
+    return found
+
+
+def _beside_dft(predictor: MoleculePredictor, speed: dict[str, Any], study: Path) -> list[dict[str, Any]]:
+    """Answers for the few molecules that the study calculated by DFT, and what each cost [CPU s]."""
+    path = study / "molecules" / "dft.json"
+    if not path.exists():
+        return []
+    molecules = json.loads(path.read_text())["molecules"]
+    found = predictor.embedding().predict([molecule["smiles"] for molecule in molecules])
+    return [
+        {
+            "smiles": molecule["smiles"], "dft_s": molecule["dft"]["seconds"], "gfn2_s": molecule["gfn2"]["seconds"],
+            "dft_over_network": molecule["dft"]["seconds"] / speed["network_batched_s"],
+            "properties": {
+                name: {
+                    "dft": molecule["dft"]["properties"][name], "gfn2": molecule["gfn2"]["properties"][name],
+                    "network": float(found.mean[row, t]), "uncertainty": float(found.sigma[row, t]),
+                }
+                for t, name in enumerate(found.names) if name in molecule["dft"]["properties"]
+            },
+        }
+        for row, molecule in enumerate(molecules)
+    ]  # fmt: skip
+
+
+def _stages(study: Path) -> dict[str, float]:
+    path = study / "stages.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def _data(run: Path, record: dict[str, Any]) -> Path:
+    """Find the shards of a run where they were, or beside the run where all was moved together."""
+    stated = Path(record["data"])
+    for folder in (stated, run.parent / stated.name):
+        if (folder / "manifest.json").exists():
+            return folder
+    raise InputError(
+        f"{run}: was trained on {stated}, which is not there. Put the shards back, there or beside the run."
+    )

@@ -1,0 +1,70 @@
+"""Pictures of a report: small, one panel each, so that they stand side by side on a desk and in a column on a phone."""
+
+import base64
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+# Okabe & Ito's colours, told apart by every kind of colour vision (jfly.uni-koeln.de/color)
+SERIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")
+STYLE: dict[Any, Any] = {
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "lines.linewidth": 1.2,
+    "savefig.facecolor": "white",
+    "svg.hashsalt": "tenfold",  # the same numbers give the same bytes
+    "mathtext.fontset": "dejavusans",
+}
+PANEL = (3.5, 2.9)  # width and height [inches]: a phone's width at its natural size
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture in a page: what a `src` attribute holds, and its words for who cannot see it."""
+
+    source: str
+    words: str
+
+
+def loss(history: Mapping[str, NDArray[np.float64]], title: str) -> Picture:
+    """Show training and validation loss against the epoch."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(PANEL, layout="constrained")
+        axes = figure.subplots()
+        axes.plot(history["epoch"], history["loss"], color=SERIES[0], label="training")
+        axes.plot(history["epoch"], history["validation_loss"], color=SERIES[1], ls="--", label="validation")
+        settled = np.concatenate([history["loss"], history["validation_loss"]])
+        settled = settled[np.isfinite(settled)]
+        if len(settled) > 4:  # the first epochs' heights would flatten all that follows
+            axes.set_ylim(settled.min() - 0.1, min(settled.max(), np.quantile(settled, 0.95) + 1) + 0.1)
+        axes.set(xlabel="epoch", ylabel="negative log-likelihood")
+        axes.set_title(title, loc="left")
+        axes.legend()
+        return svg(figure, f"Loss of the training on {title}")
+
+
+def svg(figure: Figure, words: str) -> Picture:
+    """Return a figure as a picture in SVG; the same numbers give the same bytes."""
+    out = io.StringIO()
+    figure.savefig(out, format="svg", dpi=200, metadata={"Date": None, "Creator": None})
+    return Picture("data:image/svg+xml;base64," + base64.b64encode(out.getvalue().encode()).decode(), words)
+
+
+def png(figure: Figure, words: str) -> Picture:
+    """Return a figure as a picture in PNG, for what has too many pixels to be drawn."""
+    out = io.BytesIO()
+    figure.savefig(out, format="png", dpi=180, metadata={"Software": None})
+    return Picture("data:image/png;base64," + base64.b64encode(out.getvalue()).decode(), words)

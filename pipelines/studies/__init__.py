@@ -1,0 +1,1 @@
+"""Whole studies, stage by stage, by one configuration."""

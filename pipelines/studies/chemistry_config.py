@@ -1,0 +1,22 @@
+"""The configuration of a chemistry run: a section for each thing that is done."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from tenfold.emulators.mpnn import MPNN
+from tenfold.emulators.training import Training
+from tenfold.pipelines.labels.labels import Labels
+from tenfold.pipelines.molecules.ingest import MoleculeIngest
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChemistryRun:
+    """Everything about a chemistry run: what is labelled, ingested and trained."""
+
+    STUDY: ClassVar[str] = "chemistry"
+    DEFAULT: ClassVar[str] = "dmpnn"
+
+    labels: Labels = field(default_factory=Labels)
+    ingest: MoleculeIngest = field(default_factory=MoleculeIngest)
+    network: MPNN = field(default_factory=MPNN)
+    training: Training = field(default_factory=Training)

@@ -1,0 +1,95 @@
+import pytest
+from rdkit import Chem
+from rdkit.Chem import Crippen, Descriptors, rdMolDescriptors
+
+from tenfold.pipelines.labels.enumeration import LARGEST_DRUG, enumerate_molecules
+from tenfold.pipelines.labels.fragments import CORES, DECORATIONS, DIRECT, LINKERS, RING_SYSTEMS, SUBSTITUENTS
+from tenfold.pipelines.labels.stability import unstable
+
+
+@pytest.fixture(scope="module")
+def small() -> list[str]:
+    return enumerate_molecules(400, seed=1, kind="qm9")
+
+
+@pytest.fixture(scope="module")
+def drugs() -> list[str]:
+    return enumerate_molecules(80, seed=1, kind="druglike")
+
+
+def atoms_of(smiles: str) -> list[Chem.Atom]:
+    return list(Chem.MolFromSmiles(smiles).GetAtoms())
+
+
+def test_a_seed_stands_for_a_set_and_a_smaller_set_begins_a_larger_one(small):
+    assert enumerate_molecules(150, seed=1, kind="qm9") == small[:150]
+    assert len(set(enumerate_molecules(150, seed=2, kind="qm9")) & set(small)) < 60
+
+
+def test_every_molecule_is_canonical_and_a_substance_of_its_own(small, drugs):
+    for smiles in (small, drugs):
+        assert [Chem.CanonSmiles(each) for each in smiles] == smiles
+        assert len({Chem.MolToInchiKey(Chem.MolFromSmiles(each))[:14] for each in smiles}) == len(smiles)
+
+
+def test_every_molecule_is_neutral_closed_shell_in_one_piece_and_would_last(small, drugs):
+    for each in (*small, *drugs):
+        mol = Chem.MolFromSmiles(each)
+        assert "." not in each
+        assert Chem.GetFormalCharge(mol) == 0
+        assert Descriptors.NumRadicalElectrons(mol) == 0
+        assert unstable(mol) is None
+
+
+def test_small_molecules_have_the_elements_and_sizes_of_qm9(small):
+    assert {atom.GetSymbol() for each in small for atom in atoms_of(each)} == {"C", "N", "O", "F"}
+    sizes = [len(atoms_of(each)) for each in small]
+    assert max(sizes) == 9
+    assert sizes.count(9) > sizes.count(8) > sizes.count(7) > sizes.count(6)
+
+
+def test_small_molecules_are_as_varied_as_organic_chemistry(small):
+    groups = {
+        "alcohol": "[CX4][OH]", "primary amine": "[CX4][NH2]", "nitrile": "C#N", "alkyne": "C#C", "alkene": "C=C",
+        "ketone": "CC(=O)C", "amide": "C(=O)N", "ester": "C(=O)OC", "acid": "C(=O)[OH]", "fluoride": "CF",
+        "ring of three": "[r3]", "of four": "[r4]", "of five": "[r5]", "of six": "[r6]", "arene": "a",
+        "fused rings": "[R2]",
+    }  # fmt: skip
+    for name, smarts in groups.items():
+        pattern = Chem.MolFromSmarts(smarts)
+        share = sum(Chem.MolFromSmiles(each).HasSubstructMatch(pattern) for each in small) / len(small)
+        assert 0.01 < share < 0.7, name
+
+
+def test_drug_like_molecules_keep_lipinskis_rules(drugs):
+    for each in drugs:
+        mol = Chem.MolFromSmiles(each)
+        assert mol.GetNumAtoms() <= LARGEST_DRUG
+        assert Descriptors.MolWt(mol) <= 500
+        assert Crippen.MolLogP(mol) <= 5
+        assert rdMolDescriptors.CalcNumHBD(mol) <= 5
+    assert {"S", "F", "Cl"} <= {atom.GetSymbol() for each in drugs for atom in atoms_of(each)}
+
+
+def test_a_mixed_set_is_a_quarter_drug_like():
+    mixed = enumerate_molecules(200, seed=3, kind="mixed")
+    assert 0.15 < sum(len(atoms_of(each)) > 9 for each in mixed) / 200 < 0.35
+
+
+def test_an_unknown_kind_is_told():
+    with pytest.raises(ValueError, match="kind: found 'zinc', must be one of qm9, druglike, mixed"):
+        enumerate_molecules(1, 0, "zinc")  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("smiles", [*CORES, *RING_SYSTEMS, *SUBSTITUENTS, *DECORATIONS, *LINKERS])
+def test_every_fragment_is_chemistry(smiles):
+    mol = Chem.MolFromSmiles(smiles)
+    assert mol is not None
+    ends = [atom for atom in mol.GetAtoms() if atom.GetAtomicNum() == 0]
+    assert len(ends) == (2 if smiles in LINKERS else 0)
+    if smiles in CORES or smiles in RING_SYSTEMS:
+        assert unstable(mol) is None
+        assert any(atom.GetTotalNumHs() for atom in mol.GetAtoms())
+    if smiles in SUBSTITUENTS or smiles in DECORATIONS:
+        assert Chem.MolFromSmiles(f"C{smiles}") is not None
+    assert DIRECT in LINKERS

@@ -1,0 +1,198 @@
+import csv
+import os
+import re
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rdkit import Chem
+
+from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.labels.gfn2 import gfn2
+from tenfold.pipelines.labels.labelled import Labelled, Unlabelled, label
+from tenfold.pipelines.labels.labels import UNITS, Labels, label_molecules
+from tenfold.pipelines.molecules.ingest import MoleculeIngest
+from tenfold.pipelines.molecules.molecules import ingest_molecules
+from tenfold.pipelines.molecules.shards import MoleculeShards
+
+FEW = Labels(count=10, seed=5, kind="qm9", molecules_per_file=4, processes=1)
+
+
+def bytes_of(folder: Path) -> dict[str, bytes]:
+    """Every file but the logs, which tell how long the work took."""
+    files = [each for each in sorted(folder.rglob("*")) if each.is_file() and each.parent.name != "log"]
+    return {str(each.relative_to(folder)): each.read_bytes() for each in files}
+
+
+def frames(folder: Path) -> list[list[str]]:
+    found = []
+    for path in sorted((folder / "structures").iterdir()):
+        lines = path.read_text().splitlines()
+        while lines:
+            size = int(lines[0]) + 2
+            found.append(lines[:size])
+            lines = lines[size:]
+    return found
+
+
+def properties_of(comment: str) -> dict[str, float]:
+    return {name: float(value) for name, value in re.findall(r"(\w+)=(-?[\d.]+)(?= )", comment)}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("labels") / "few"
+    summary = label_molecules(FEW, folder)
+    assert (summary.labelled + summary.unlabelled, summary.made) == (10, 3)
+    return folder
+
+
+def test_a_frame_holds_what_was_calculated_of_its_own_positions(folder):
+    size, comment, *atoms = frames(folder)[3]
+    assert int(size) == len(atoms)
+    symbols = [line.split()[0] for line in atoms]
+    numbers = np.array([Chem.GetPeriodicTable().GetAtomicNumber(symbol) for symbol in symbols])
+    found = gfn2(numbers, np.array([line.split()[1:] for line in atoms], float))
+    said = properties_of(comment)
+    assert set(said) == set(UNITS)
+    for name, value in vars(found).items():
+        assert said[name] == pytest.approx(value, abs=1e-4), name
+
+
+def test_atoms_stand_in_the_order_of_the_smiles_with_its_stereochemistry(folder):
+    for _, comment, *atoms in frames(folder):
+        smiles = re.search('smiles="([^"]*)"', comment)
+        assert smiles is not None
+        mol = Chem.AddHs(Chem.MolFromSmiles(smiles[1]))
+        assert [atom.GetSymbol() for atom in mol.GetAtoms()] == [line.split()[0] for line in atoms]
+        assert "?" not in {centre for _, centre in Chem.FindMolChiralCenters(mol, includeUnassigned=True)}
+        conformer = Chem.Conformer(len(atoms))
+        conformer.SetPositions(np.array([line.split()[1:] for line in atoms], float))
+        mol.AddConformer(conformer)
+        Chem.AssignStereochemistryFrom3D(mol)
+        assert Chem.CanonSmiles(smiles[1]) == Chem.MolToSmiles(Chem.RemoveHs(mol))
+
+
+def test_the_ingest_reads_every_molecule_and_label(folder, tmp_path):
+    config = MoleculeIngest(
+        targets=tuple(UNITS), units=UNITS, features="gilmer", hydrogens=True, geometry="given", processes=1
+    )
+    ingest_molecules([folder / "structures"], tmp_path / "data", config)
+    with MoleculeShards.open(tmp_path / "data") as shards:
+        every = np.arange(len(shards))
+        found = dict(zip(shards.smiles(every), shards.targets(every), strict=True))
+    comments = [comment for _, comment, *_ in frames(folder)]
+    assert len(found) == len(comments)
+    for comment in comments:
+        said = properties_of(comment)
+        np.testing.assert_allclose(found[comment.split('"')[1]], [said[name] for name in UNITS])
+
+
+def test_spellings_avoid_backslashes_which_readers_of_xyz_take_differently():
+    cis = label(r"CCC/C=C\CF", level="gfn2", relax=False, seed=1)
+    assert isinstance(cis, Labelled)
+    assert "\\" not in cis.smiles
+    assert Chem.CanonSmiles(cis.smiles) == Chem.CanonSmiles(r"CCC/C=C\CF")
+
+
+def test_a_second_run_does_nothing_and_a_larger_count_adds(folder, tmp_path):
+    before = {each: each.stat().st_mtime_ns for each in (folder / "structures").iterdir()}
+    again = label_molecules(FEW, folder)
+    assert again.made == 0
+    assert before == {each: each.stat().st_mtime_ns for each in (folder / "structures").iterdir()}
+    label_molecules(replace(FEW, count=6), tmp_path / "grown")
+    assert label_molecules(FEW, tmp_path / "grown").made == 2
+    assert bytes_of(tmp_path / "grown") == bytes_of(folder)
+
+
+KILLED = """
+import os, signal, sys
+from tenfold.pipelines import files
+from tenfold.pipelines.labels import labels
+left = int(sys.argv[2])
+whole = files.Path.replace
+def replace(self, target):
+    global left
+    left -= target.suffix in (".xyz", ".json") and target.name != "labels.json"
+    if left < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return whole(self, target)
+files.Path.replace = replace
+labels.label_molecules(labels.Labels(count=10, seed=5, kind="qm9", molecules_per_file=4, processes=1), sys.argv[1])
+"""
+
+
+@pytest.mark.parametrize(("files", "left"), [(1, 3), (4, 1)])
+def test_a_killed_run_is_taken_up_where_it_was(folder, tmp_path, files, left):
+    killed = subprocess.run([sys.executable, "-c", KILLED, tmp_path / "killed", str(files)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert label_molecules(FEW, tmp_path / "killed").made == left
+    assert bytes_of(tmp_path / "killed") == bytes_of(folder)
+
+
+def crashing(smiles: str, **_) -> Unlabelled:
+    if smiles == "stuck":
+        os.kill(os.getpid(), signal.SIGALRM)
+    if smiles == "crash":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return Unlabelled(smiles=smiles, reason="not tried")
+
+
+def test_what_cannot_be_labelled_is_listed_with_its_reason_and_the_rest_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr("tenfold.pipelines.labels.labels.enumerate_molecules", lambda *_: ["C", "crash", "stuck", "N"])
+    monkeypatch.setattr("tenfold.pipelines.labels.labels.label", crashing)
+    summary = label_molecules(replace(FEW, count=4), tmp_path / "out")
+    assert (summary.labelled, summary.unlabelled) == (0, 4)
+    rows = (tmp_path / "out" / "unlabelled.csv").read_text().splitlines()
+    assert list(csv.reader(rows)) == [
+        ["smiles", "reason"],
+        ["C", "not tried"],
+        ["crash", "crashed the process"],
+        ["stuck", "did not end within 60 s"],
+        ["N", "not tried"],
+    ]
+
+
+def test_reasons_name_what_was_wrong():
+    closed = label("[O][O]", level="gfn2", relax=False, seed=1)
+    assert isinstance(closed, Unlabelled)
+    assert closed.reason == "orbitals are partly filled: the gap is closed"
+    unknown = label("C[Hg]C", level="gfn2", relax=False, seed=1)
+    assert unknown == Unlabelled(smiles="C[Hg]C", reason="no ground state is known here for element 80")
+
+
+def test_relaxed_molecules_are_at_a_minimum():
+    loose, tight = (label("CC(=O)NC", level="gfn2", relax=relax, seed=1) for relax in (False, True))
+    assert isinstance(loose, Labelled)
+    assert isinstance(tight, Labelled)
+    assert 0.01 < tight.properties.atomisation_energy - loose.properties.atomisation_energy < 0.5
+
+
+def test_a_folder_of_other_labels_is_not_touched(folder):
+    before = bytes_of(folder)
+    with pytest.raises(InputError, match="holds labels made with seed 5, now it is 6"):
+        label_molecules(replace(FEW, seed=6), folder)
+    assert bytes_of(folder) == before
+
+
+def test_workers_side_by_side_write_the_same(folder, tmp_path):
+    label_molecules(replace(FEW, processes=2), tmp_path / "two")
+    assert bytes_of(tmp_path / "two") == bytes_of(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"count": 0}, "count: found 0, must be at least 1"),
+        ({"kind": "zinc"}, "kind: found 'zinc', must be qm9 or druglike or mixed"),
+        ({"level": "ccsd"}, "level: found 'ccsd', must be gfn2 or dft"),
+        ({"longest_s": 0.0}, "longest_s: found 0.0, must be positive"),
+    ],
+)
+def test_what_cannot_be_done_is_refused(change, reason):
+    with pytest.raises(ValueError, match=reason):
+        replace(FEW, **change)

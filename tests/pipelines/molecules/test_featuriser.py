@@ -1,0 +1,165 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from rdkit import Chem
+from rdkit.Chem import rdMolTransforms
+from tests.formats.molecules import SMILES
+
+from tenfold.pipelines.molecules.atom_codes import GILMER, RICH, RICH_ELEMENTS
+from tenfold.pipelines.molecules.featuriser import Featuriser, UnusableMoleculeError
+
+MOLECULES = (
+    *SMILES, "C[N+](C)(C)C", "[O-]C(=O)c1ccccc1", "C/C=C/C", "C/C=C\\C", "C[C@H](N)C(=O)O", "N[C@@H](C)O",
+    "FS(F)(F)(F)(F)F",
+    "[2H]OC", "[13CH4]", "CP(C)(C)=O", "[Na+].[Cl-]", "*CC", "[U]", "C[Si](C)(C)C", "[H][H]", "O=[N+]([O-])c1ccccc1",
+)  # fmt: skip
+
+
+def named(features: Featuriser, graphs) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
+    """Codes of atoms and bonds, by name."""
+    atoms = {feature.name: graphs.atoms[:, n].tolist() for n, feature in enumerate(features.layout.atoms)}
+    bonds = {feature.name: graphs.bond_features[:, n].tolist() for n, feature in enumerate(features.layout.bonds)}
+    return atoms, bonds
+
+
+def test_ethanol_by_hand():
+    (graphs, reasons) = Featuriser().graphs(["CCO"])
+    atoms, bonds = named(Featuriser(), graphs)
+    assert reasons == [None]
+    assert atoms == {
+        "element": [5, 5, 7],
+        "degree": [4, 4, 2],
+        "charge": [2, 2, 2],
+        "chirality": [0, 0, 0],
+        "hydrogens": [3, 2, 1],
+        "hybridisation": [4, 4, 4],
+        "aromatic": [0, 0, 0],
+        "mass": [12, 12, 16],
+    }
+    assert graphs.bonds.tolist() == [[0, 1], [1, 2]]
+    assert bonds == {"type": [0, 0], "conjugated": [0, 0], "ring": [0, 0], "stereo": [0, 0]}
+
+
+def test_pyridine_by_table_1_of_gilmer():
+    featuriser = Featuriser(features="gilmer", hydrogens=True)
+    atoms, bonds = named(featuriser, featuriser.graphs(["c1ccncc1"])[0])
+    assert atoms["atomic_number"] == [6, 6, 6, 7, 6, 6, 1, 1, 1, 1, 1]
+    assert atoms["element"] == [1, 1, 1, 2, 1, 1, 0, 0, 0, 0, 0]
+    assert atoms["acceptor"] == [0, 0, 0, 1] + [0] * 7
+    assert atoms["donor"] == [0] * 11
+    assert atoms["aromatic"] == [1] * 6 + [0] * 5
+    assert atoms["hybridisation"] == [1] * 6 + [3] * 5
+    assert atoms["hydrogens"] == [1, 1, 1, 0, 1, 1] + [0] * 5
+    assert sorted(bonds["type"]) == [0] * 5 + [3] * 6
+
+
+def test_donors_are_those_that_can_give_a_hydrogen():
+    featuriser = Featuriser(features="gilmer")
+    atoms, _ = named(featuriser, featuriser.graphs(["CC(=O)NCCOC", "OCC"])[0])
+    assert atoms["donor"] == [0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0]
+    assert atoms["acceptor"][2] == atoms["acceptor"][6] == 1
+
+
+@pytest.mark.parametrize("hydrogens", [False, True])
+def test_codes_are_what_rdkit_says_atom_by_atom(hydrogens):
+    featuriser = Featuriser(hydrogens=hydrogens)
+    graphs, reasons = featuriser.graphs(MOLECULES)
+    assert reasons == [None] * len(MOLECULES)
+    for number, smiles in enumerate(MOLECULES):
+        mol = featuriser.molecule(smiles)
+        atoms, bonds = named(featuriser, graphs.take(np.array([number])))
+        for n, atom in enumerate(mol.GetAtoms()):
+            z, charge = atom.GetAtomicNum(), atom.GetFormalCharge()
+            assert atoms["element"][n] == (RICH_ELEMENTS.index(z) if z in RICH_ELEMENTS else len(RICH_ELEMENTS))
+            assert atoms["degree"][n] == min(atom.GetTotalDegree(), 6)
+            assert atoms["charge"][n] == (charge + 2 if abs(charge) <= 2 else 5)
+            assert atoms["chirality"][n] == min(int(atom.GetChiralTag()), 3)
+            assert atoms["hydrogens"][n] == min(atom.GetTotalNumHs(includeNeighbors=True), 5)
+            assert atoms["aromatic"][n] == atom.GetIsAromatic()
+            assert atoms["mass"][n] == min(round(atom.GetMass()), 255)
+            if z != 1:
+                assert atoms["hybridisation"][n] == int(atom.GetHybridization())
+        kinds = {"SINGLE": 0, "DOUBLE": 1, "TRIPLE": 2, "AROMATIC": 3}
+        for n, bond in enumerate(mol.GetBonds()):
+            assert bonds["type"][n] == kinds[bond.GetBondType().name]
+            assert bonds["conjugated"][n] == bond.GetIsConjugated()
+            assert bonds["ring"][n] == bond.IsInRing()
+            assert bonds["stereo"][n] == int(bond.GetStereo())
+
+
+@pytest.mark.parametrize("features", ["rich", "gilmer"])
+def test_no_code_is_beyond_its_table(features):
+    featuriser = Featuriser(features=features, hydrogens=True)
+    graphs, _ = featuriser.graphs(MOLECULES)
+    assert featuriser.layout == {"rich": RICH, "gilmer": GILMER}[features]
+    assert (graphs.atoms.max(axis=0) < [feature.width for feature in featuriser.layout.atoms]).all()
+    assert (graphs.bond_features.max(axis=0) < [feature.width for feature in featuriser.layout.bonds]).all()
+    assert featuriser.layout.atoms[0].name == "element"
+    assert featuriser.layout.atoms[0].scale is None
+
+
+def test_many_at_once_are_each_alone():
+    for featuriser in (Featuriser(), Featuriser(features="gilmer", hydrogens=True)):
+        graphs, _ = featuriser.graphs(MOLECULES)
+        for n, smiles in enumerate(MOLECULES):
+            one = featuriser.graph(featuriser.molecule(smiles))
+            for name, values in vars(graphs.take(np.array([n]))).items():
+                np.testing.assert_array_equal(values, getattr(one, name))
+
+
+def test_what_cannot_be_used_is_left_out_with_its_reason():
+    graphs, reasons = Featuriser(largest_atoms=50).graphs(["CCO", "", "C1CC", "C(C)(C)(C)(C)C", "C" * 51, "CC"])
+    assert graphs.sizes.tolist() == [3, 2]
+    assert reasons == [
+        None,
+        "no SMILES",
+        "not a SMILES",
+        "Explicit valence for atom # 0 C, 5, is greater than permitted",
+        "51 atoms, more than largest_atoms 50",
+        None,
+    ]
+    with pytest.raises(UnusableMoleculeError, match="no SMILES"):
+        Featuriser().molecule(" ")
+    assert len(Featuriser(geometry="embed", hydrogens=True).graphs([])[0]) == 0
+
+
+def test_standardised_is_the_acid_of_its_salt_and_keeps_a_charge_that_no_hydrogen_can_balance():
+    featuriser = Featuriser(standardise=True)
+    for given, wanted in {
+        "[Na+].[O-]C(=O)c1ccccc1": "O=C(O)c1ccccc1",
+        "Cl.CCN": "CCN",
+        "C[NH3+].[Cl-]": "CN",
+        "C[N+](C)(C)C.[Br-]": "C[N+](C)(C)C",
+        "O.O.CCO": "CCO",
+        "C[N+](=O)[O-]": "C[N+](=O)[O-]",
+    }.items():
+        assert Chem.MolToSmiles(featuriser.molecule(given)) == Chem.CanonSmiles(wanted)
+
+
+def test_embedded_coordinates_are_chemistry_and_follow_from_the_seed():
+    featuriser = Featuriser(geometry="embed", hydrogens=True, seed=1)
+    conformer = featuriser.molecule("C").GetConformer()
+    assert rdMolTransforms.GetBondLength(conformer, 0, 1) == pytest.approx(1.09, abs=0.01)
+    assert rdMolTransforms.GetAngleDeg(conformer, 1, 0, 2) == pytest.approx(109.47, abs=0.5)
+    one, again = (featuriser.graphs(["CC(C)CCO"])[0].positions for _ in range(2))
+    np.testing.assert_array_equal(one, again)
+    other = dataclasses.replace(featuriser, seed=2).graphs(["CC(C)CCO"])[0].positions
+    assert abs(one - other).max() > 0.1
+    heavy = dataclasses.replace(featuriser, hydrogens=False).graphs(["CC(C)CCO"])[0]
+    np.testing.assert_array_equal(heavy.positions, one[:6])
+
+
+def test_coordinates_that_are_made_change_nothing_else_that_a_network_is_told():
+    # MMFF94 has an aromaticity of its own, in which a pyranone has none
+    made, bare = (
+        Featuriser(features="gilmer", hydrogens=True, geometry=g).graphs(["O=c1ccocc1"])[0] for g in ("embed", "none")
+    )
+    np.testing.assert_array_equal(made.atoms, bare.atoms)
+    np.testing.assert_array_equal(made.bond_features, bare.bond_features)
+
+
+def test_it_travels_as_json():
+    featuriser = Featuriser(features="gilmer", hydrogens=True, geometry="embed", seed=3)
+    assert Featuriser(**json.loads(json.dumps(dataclasses.asdict(featuriser)))) == featuriser

@@ -1,0 +1,109 @@
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.formats.molecules import HERE, SMILES, bytes_of, some, write_csv
+
+from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.molecules.molecules import ingest_molecules
+
+CONFIG = dataclasses.replace(HERE, records_per_shard=8)
+
+
+def test_a_second_run_does_nothing(tmp_path):
+    table = some(tmp_path / "m.csv")
+    first = ingest_molecules([table], tmp_path / "data", CONFIG)
+    before = {file: (file.stat().st_ino, file.stat().st_mtime_ns) for file in (tmp_path / "data").iterdir()}
+    assert ingest_molecules([table], tmp_path / "data", CONFIG) == dataclasses.replace(first, made=0)
+    after = {file: (file.stat().st_ino, file.stat().st_mtime_ns) for file in (tmp_path / "data").iterdir()}
+    assert before == after
+
+
+KILLED = """
+import os, signal, sys, dataclasses
+from pathlib import Path
+from tests.formats.molecules import HERE
+from tenfold.pipelines import files
+from tenfold.pipelines.molecules.molecules import ingest_molecules
+left = int(sys.argv[3])
+whole = files._to_disk
+def to_disk(path):
+    global left
+    left -= 1
+    if not left:
+        os.kill(os.getpid(), signal.SIGKILL)
+    whole(path)
+files._to_disk = to_disk
+ingest_molecules([sys.argv[1]], sys.argv[2], dataclasses.replace(HERE, records_per_shard=8))
+"""
+
+
+@pytest.mark.parametrize(("at", "whole"), [(1, 0), (4, 2), (7, 3), (11, 3)])
+def test_a_run_killed_at_any_moment_is_taken_up_where_it_was(tmp_path, at, whole):
+    table = some(tmp_path / "m.csv")
+    command = [sys.executable, "-c", KILLED, table, tmp_path / "data", str(at)]
+    killed = subprocess.run(command, check=False, env={**os.environ, "PYTHONPATH": str(Path.cwd())})
+    assert killed.returncode == -signal.SIGKILL
+    assert len(list((tmp_path / "data").glob("molecules_*.h5"))) == whole
+    assert not (tmp_path / "data" / "manifest.json").exists()
+    assert ingest_molecules([table], tmp_path / "data", CONFIG).made == 3 - whole
+    ingest_molecules([table], tmp_path / "undisturbed", CONFIG)
+    assert bytes_of(tmp_path / "data") == bytes_of(tmp_path / "undisturbed")
+
+
+def test_a_lost_or_damaged_shard_is_made_again_and_nothing_else(tmp_path):
+    table = some(tmp_path / "m.csv")
+    ingest_molecules([table], tmp_path / "data", CONFIG)
+    before = bytes_of(tmp_path / "data")
+    (tmp_path / "data" / "molecules_00000.h5").unlink()
+    (tmp_path / "data" / "molecules_00002.h5").write_bytes(b"cut short")
+    assert ingest_molecules([table], tmp_path / "data", CONFIG).made == 2
+    (tmp_path / "data" / "index.h5").write_bytes(b"")
+    assert ingest_molecules([table], tmp_path / "data", CONFIG).made == 0
+    assert bytes_of(tmp_path / "data") == before
+
+
+def test_rows_added_at_the_end_leave_whole_shards_and_old_splits_as_they_are(tmp_path):
+    table = some(tmp_path / "m.csv")
+    ingest_molecules([table], tmp_path / "data", CONFIG)
+    before = bytes_of(tmp_path / "data")
+    with table.open("a") as opened:
+        opened.write("CCCCO,1\nCCCCN,2\n")
+    summary = ingest_molecules([table], tmp_path / "data", CONFIG)
+    assert (summary.made, summary.molecules) == (1, len(SMILES) + 2)
+    after = bytes_of(tmp_path / "data")
+    for name in ("molecules_00000.h5", "molecules_00001.h5", "molecules_00002.h5"):
+        assert before[name] == after[name]
+
+
+def test_one_process_and_two_make_the_same_bytes(tmp_path, monkeypatch):
+    monkeypatch.setattr("tenfold.pipelines.molecules.molecules.WORTH_A_PROCESS", 1)
+    table = some(tmp_path / "m.csv")
+    ingest_molecules([table], tmp_path / "one", CONFIG)
+    ingest_molecules([table], tmp_path / "two", dataclasses.replace(CONFIG, processes=2))
+    assert bytes_of(tmp_path / "one") == bytes_of(tmp_path / "two")
+
+
+def test_a_folder_of_other_molecules_is_not_touched(tmp_path):
+    table = some(tmp_path / "m.csv")
+    ingest_molecules([table], tmp_path / "data", CONFIG)
+    before = bytes_of(tmp_path / "data")
+    with pytest.raises(InputError, match="holds molecules made with seed 0, now it is 1"):
+        ingest_molecules([table], tmp_path / "data", dataclasses.replace(CONFIG, seed=1))
+    with pytest.raises(InputError, match="holds molecules of 1 files that are not among those given now"):
+        ingest_molecules([write_csv(tmp_path / "other.csv", [("C", 1)])], tmp_path / "data", CONFIG)
+    assert bytes_of(tmp_path / "data") == before
+
+
+def test_a_full_disk_leaves_nothing_half_written(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tenfold.pipelines.files.os.fsync", full)
+    with pytest.raises(InputError, match=r"could not be written .*No space left on device.*Make room, then run again"):
+        ingest_molecules([some(tmp_path / "m.csv")], tmp_path / "data", CONFIG)
+    assert not list((tmp_path / "data").iterdir())
