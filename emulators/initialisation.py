@@ -20,7 +20,7 @@ def calibrate(network: keras.Model, samples: np.ndarray) -> None:
     samples
         Raw inputs, shape (n, …). The same samples give the same weights.
     """
-    kinds = (keras.layers.Conv3D, keras.layers.Dense, Affine)
+    kinds = (keras.layers.Conv2D, keras.layers.Conv3D, keras.layers.Dense, Affine)
     for layer in [layer for layer in network.layers if isinstance(layer, kinds)][:-1]:
         incoming = keras.Model(network.input, layer.input)(samples)
         activation, layer.activation = getattr(layer, "activation", None), keras.activations.linear

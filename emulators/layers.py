@@ -35,12 +35,12 @@ class Standardise(keras.layers.Layer):
             raise ValueError(f"std: found {self.std}, must be above 0: the training volumes are constant")
 
     def call(self, x):
-        """Map (batch, x, y, z, channel) of any real type to coarser cells and ``moments`` times the channels."""
+        """Map (batch, …, channel) of any real type to coarser cells and ``moments`` times the channels."""
         x = ops.cast(x, "float32")
         if self.moments == 2:
             x = ops.concatenate([x, ops.square(x)], axis=-1)
         if self.coarsen > 1:
-            x = ops.average_pool(x, self.coarsen, self.coarsen) * float(self.coarsen**3)
+            x = ops.average_pool(x, self.coarsen, self.coarsen) * float(self.coarsen ** (len(x.shape) - 2))
         if self.transform == "log1p":
             x = ops.log1p(x)
         mean, std = (ops.convert_to_tensor(v, dtype="float32") for v in (self.mean, self.std))
@@ -72,7 +72,7 @@ class Affine(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("tenfold")
 class Wrap(keras.layers.Layer):
-    """Pad the three space axes of (batch, x, y, z, channel) periodically, as the simulated box is."""
+    """Pad the axes of space of (batch, …, channel) periodically, as the simulated box is."""
 
     def __init__(self, width: int = 1, **kwargs):
         super().__init__(**kwargs)
@@ -80,10 +80,11 @@ class Wrap(keras.layers.Layer):
 
     def call(self, x):
         """Return x with ``width`` cells of the opposite face on every face."""
-        w = self.width
-        x = ops.concatenate([x[:, -w:], x, x[:, :w]], axis=1)
-        x = ops.concatenate([x[:, :, -w:], x, x[:, :, :w]], axis=2)
-        return ops.concatenate([x[:, :, :, -w:], x, x[:, :, :, :w]], axis=3)
+        for axis in range(1, len(x.shape) - 1):
+            before = (slice(None),) * axis
+            last, first = x[(*before, slice(-self.width, None))], x[(*before, slice(self.width))]
+            x = ops.concatenate([last, x, first], axis=axis)
+        return x
 
     def get_config(self):
         """Return what the layer is built from."""

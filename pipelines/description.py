@@ -27,7 +27,7 @@ def describe_training(config: CosmologyRun, data: Path | None) -> Group:
     InputError
         The data do not fit the network.
     """
-    from tenfold.emulators.cnn3d import build
+    from tenfold.emulators.cnn import build
 
     shape, training = config.network, config.training
     if data is None:

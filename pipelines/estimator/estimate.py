@@ -4,7 +4,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from tenfold.emulators.cnn3d import CNN3D
+from tenfold.emulators.cnn import CNN
 from tenfold.emulators.training import VolumeTraining
 from tenfold.hpc.ranks import Ranks
 from tenfold.pipelines.errors import InputError
@@ -17,7 +17,7 @@ from tenfold.pipelines.volumes.shards import Shards
 def train_estimator(
     data: Path,
     out: Path,
-    network: CNN3D,
+    network: CNN,
     training: VolumeTraining,
     ranks: Ranks,
     *,

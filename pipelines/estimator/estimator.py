@@ -1,4 +1,4 @@
-"""A trained parameter estimator: volumes in, parameters with uncertainties out."""
+"""A trained parameter estimator: volumes or maps in, parameters with uncertainties out."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from tenfold.emulators import layers  # noqa: F401 (registers the layers a saved network is made of)
-from tenfold.emulators.symmetries import transform
+from tenfold.emulators.symmetries import SQUARE, SYMMETRIES, transform
 from tenfold.pipelines.run_folder import RunFolder
 
 
@@ -24,21 +24,22 @@ class Estimator:
     """Volumes per call."""
 
     def predict(self, volumes: np.ndarray, views: int = 1) -> tuple[np.ndarray, np.ndarray]:
-        """Estimate the parameters of volumes.
+        """Estimate the parameters of volumes or maps.
 
         Parameters
         ----------
         volumes
-            Raw values as in the shards, shape (n, N, N, N, channel).
+            Raw values as in the shards, shape (n, N, N, N, channel) or (n, N, N, channel).
         views
-            Orientations of the cube to average over, 1 … 48.
+            Orientations to average over, 1 … 48 of the cube, 1 … 8 of the square.
 
         Returns
         -------
         mean, sigma
             Physical units, shape (n, P) each.
         """
-        estimates = np.mean([self._estimate(volumes, symmetry) for symmetry in spread(views)], axis=0)
+        ways = spread(views, len(SQUARE if volumes.ndim == 4 else SYMMETRIES))
+        estimates = np.mean([self._estimate(volumes, symmetry) for symmetry in ways], axis=0)
         return estimates[..., 0], estimates[..., 1] * self.sigma_factor
 
     def _estimate(self, volumes: np.ndarray, symmetry: int) -> np.ndarray:
@@ -46,7 +47,7 @@ class Estimator:
         count = len(volumes)
         rows = []
         for first in range(0, count, self.batch):
-            part = np.stack([transform(v, symmetry) for v in volumes[first : first + self.batch]])
+            part = np.stack([transform(v, symmetry, v.ndim - 1) for v in volumes[first : first + self.batch]])
             short = self.batch - len(part)
             if short:
                 part = np.concatenate([part, np.repeat(part[:1], short, axis=0)])
@@ -54,11 +55,11 @@ class Estimator:
         return np.concatenate(rows)[:count] if rows else np.empty((0, len(self.names), 2))
 
 
-def spread(views: int) -> list[int]:
-    """Return the numbers of ``views`` orientations spread over the 48."""
-    if not 1 <= views <= 48:
-        raise ValueError(f"views: found {views}, must be 1 to 48")
-    return [round(i * 48 / views) for i in range(views)]
+def spread(views: int, ways: int) -> list[int]:
+    """Return the numbers of ``views`` orientations spread over all ``ways``."""
+    if not 1 <= views <= ways:
+        raise ValueError(f"views: found {views}, must be 1 to {ways}")
+    return [round(i * ways / views) for i in range(views)]
 
 
 def load(run: Path, batch: int = 8) -> Estimator:

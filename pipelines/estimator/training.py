@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from tenfold.emulators.cnn3d import CNN3D, build, input_statistics
+from tenfold.emulators.cnn import CNN, build, input_statistics
 from tenfold.emulators.initialisation import calibrate
 from tenfold.emulators.losses import gaussian_nll
 from tenfold.emulators.symmetries import augment
@@ -47,7 +47,7 @@ class EstimatorTraining(TrainingRun):
     """
 
     def __init__(
-        self, data: Shards, folder: RunFolder, network: CNN3D, training: VolumeTraining, ranks: Ranks, views: int = 1
+        self, data: Shards, folder: RunFolder, network: CNN, training: VolumeTraining, ranks: Ranks, views: int = 1
     ):
         self.data, self.views = data, views
         self.scale = np.array(data.manifest.parameter_std, dtype=np.float32)
@@ -141,13 +141,13 @@ class EstimatorTraining(TrainingRun):
         self.ranks.barrier()
 
 
-def build_for(data: Shards, shape: CNN3D, training: VolumeTraining):
+def build_for(data: Shards, shape: CNN, training: VolumeTraining):
     """Build the network for data, its first weights fitted to a few training records; say what does not fit."""
     manifest = data.manifest
-    found, wanted = tuple(manifest.shape), (shape.size,) * 3 + (shape.channels,)
+    found, wanted = tuple(manifest.shape), (shape.size,) * shape.dimensions + (shape.channels,)
     if found != wanted:
         raise InputError(
-            f"the data hold volumes of shape {found}, the network takes {wanted}: "
+            f"the data have shape {found}, the network takes {wanted}: --set network.dimensions={len(found) - 1} "
             f"--set network.size={found[0]} --set network.channels={found[-1]}, or another --preset"
         )
     if shape.transform == "log1p" and manifest.log1p is None:

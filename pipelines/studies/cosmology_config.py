@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from tenfold.emulators.cnn3d import CNN3D
+from tenfold.emulators.cnn import CNN
 from tenfold.emulators.training import VolumeTraining
 from tenfold.pipelines.simulation.simulate import Simulation
 from tenfold.pipelines.volumes.ingest import Ingest
@@ -37,7 +37,7 @@ class CosmologyRun:
 
     simulation: Simulation = field(default_factory=Simulation)
     ingest: Ingest = field(default_factory=Ingest)
-    network: CNN3D = field(default_factory=CNN3D)
+    network: CNN = field(default_factory=CNN)
     training: VolumeTraining = field(default_factory=VolumeTraining)
     proof: Proof = field(default_factory=Proof)
 

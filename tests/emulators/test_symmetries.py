@@ -1,8 +1,8 @@
-"""The cube has 48 symmetries, and none of them changes what a box holds."""
+"""The cube has 48 symmetries, the square has 8, and none of them changes what a box or a map holds."""
 
 import numpy as np
 
-from tenfold.emulators.symmetries import SYMMETRIES, augment, transform
+from tenfold.emulators.symmetries import SQUARE, SYMMETRIES, augment, transform
 
 
 def test_all_48_differ_and_the_first_changes_nothing():
@@ -45,3 +45,23 @@ def test_what_a_sample_becomes_depends_on_seed_epoch_and_index_alone():
     assert (whole == np.concatenate(halves)).all()
     assert (whole != augment(volumes, 3, indices, seed=5, shift=True)).any()
     assert (np.sort(whole.reshape(4, -1)) == np.sort(volumes.reshape(4, -1))).all()
+
+
+def test_the_8_of_the_square_differ_and_keep_distances():
+    square = np.arange(9).reshape(3, 3)
+    assert len({transform(square, s, 2).tobytes() for s in range(len(SQUARE))}) == len(SQUARE) == 8
+    assert (transform(square, 0, 2) == square).all()
+    marked = np.zeros((5, 5, 1))
+    marked[0, 1], marked[3, 4] = 1, 2
+    for s in range(8):
+        turned = transform(marked, s, 2)[..., 0]
+        assert np.linalg.norm(np.argwhere(turned == 1) - np.argwhere(turned == 2)) == np.hypot(3, 3)
+
+
+def test_maps_are_turned_and_shifted_by_seed_epoch_and_index_alone():
+    maps = np.random.default_rng(1).integers(0, 99, (4, 6, 6, 1)).astype(np.int16)
+    indices = np.array([7, 3, 9, 1])
+    whole = augment(maps, 2, indices, seed=5, shift=True)
+    halves = [augment(maps[i : i + 2], 2, indices[i : i + 2], seed=5, shift=True) for i in (0, 2)]
+    assert (whole == np.concatenate(halves)).all()
+    assert (np.sort(whole.reshape(4, -1)) == np.sort(maps.reshape(4, -1))).all()

@@ -1,6 +1,6 @@
 """Speed of a training step of the MLPerf CosmoFlow network: share of the machine's peak, and beside PyTorch.
 
-    make benchmark PYTEST='-k cnn3d -s'
+    make benchmark PYTEST='-k test_cnn -s'
 
 Wall seconds on all cores of an otherwise idle machine; the ratios are what counts. PyTorch is used where it is
 installed (pip install torch); its network is channels-last, with the same layers and the same optimizer.
@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tenfold.emulators.cnn3d import CNN3D, build
+from tenfold.emulators.cnn import CNN, build
 from tenfold.emulators.losses import gaussian_nll
 from tenfold.emulators.training import Training, optimizer, regression_step
 from tenfold.pipelines.config import load
@@ -37,7 +37,7 @@ def median_s(work: Callable[[], object]) -> float:
     return statistics.median(times)
 
 
-def flop(shape: CNN3D, parameters: int) -> float:
+def flop(shape: CNN, parameters: int) -> float:
     """Floating-point operations of a training step per sample: forward, gradient of weights, gradient of inputs."""
     total, side, channels = 0.0, shape.size // shape.coarsen, shape.channels
     for block, filters in enumerate(shape.filters):
@@ -57,7 +57,7 @@ def sgemm_flops() -> float:
     return 2 * 4096.0**3 / median_s(lambda: multiply().numpy())
 
 
-def keras_step_s(shape: CNN3D, precision: str) -> float:
+def keras_step_s(shape: CNN, precision: str) -> float:
     network = build(shape, location=[0.0] * 4, scale=[1.0] * 4, precision=precision)
     training = Training(global_batch=BATCH)
     descent = optimizer(training, 100)
@@ -69,7 +69,7 @@ def keras_step_s(shape: CNN3D, precision: str) -> float:
     return median_s(lambda: float(step(batch)["loss"])) / BATCH
 
 
-def torch_step_s(shape: CNN3D) -> float:
+def torch_step_s(shape: CNN) -> float:
     torch = pytest.importorskip("torch", reason="PyTorch is not installed: no comparison")
     from torch import nn
 

@@ -4,12 +4,12 @@ import keras
 import numpy as np
 import pytest
 
-from tenfold.emulators.cnn3d import CNN3D, build, input_statistics
+from tenfold.emulators.cnn import CNN, build, input_statistics
 from tenfold.emulators.initialisation import calibrate
 from tenfold.pipelines.config import load
 from tenfold.pipelines.studies.cosmology_config import CosmologyRun
 
-SMALL = CNN3D(size=8, filters=(4, 8), dense=(8,))
+SMALL = CNN(size=8, filters=(4, 8), dense=(8,))
 
 
 def test_mlperf_preset_has_the_published_number_of_parameters():
@@ -37,11 +37,25 @@ def test_the_same_answer_in_other_units():
 
 
 def test_periodic_network_does_not_see_a_shift_by_its_downsampling():
-    shape = CNN3D(size=8, filters=(4, 8), padding="periodic", readout="global", dense=(8,))
+    shape = CNN(size=8, filters=(4, 8), padding="periodic", readout="global", dense=(8,))
     network = build(shape, location=[0.0], scale=[1.0], seed=2)
     counts = np.random.default_rng(4).poisson(1, (2, 8, 8, 8, 1)).astype(np.float32)
     shifted = np.roll(counts, (4, 0, 4), axis=(1, 2, 3))
     np.testing.assert_allclose(np.asarray(network(shifted)), np.asarray(network(counts)), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("padding", ["same", "periodic"])
+def test_a_map_is_read_as_a_volume_is_with_an_axis_less(padding):
+    form = {"padding": padding, "readout": "global", "transform": "identity"}
+    network = build(CNN(dimensions=2, size=16, filters=(4, 8), dense=(8,), **form), location=[0.3], scale=[0.1])
+    maps = np.random.default_rng(2).standard_normal((3, 16, 16, 1)).astype(np.float32)
+    answers = np.asarray(network(maps))
+    assert answers.shape == (3, 1, 2)
+    if padding == "periodic":
+        moved = np.asarray(network(np.roll(maps, (4, 8), axis=(1, 2))))
+        np.testing.assert_allclose(answers, moved, rtol=1e-5)
+    calibrate(network, maps)
+    assert np.isfinite(np.asarray(network(maps))).all()
 
 
 def test_input_statistics_are_taken_off_inside():
@@ -70,11 +84,11 @@ def test_saved_and_loaded_it_answers_the_same(tmp_path):
 )
 def test_shapes_that_cannot_be_built_are_refused(change, said):
     with pytest.raises(ValueError, match=said):
-        CNN3D(**{"size": 8, "filters": (4, 8), **change})
+        CNN(**{"size": 8, "filters": (4, 8), **change})
 
 
 def test_coarsening_sums_counts_before_the_logarithm():
-    shape = CNN3D(size=8, coarsen=2, filters=(4,), dense=(8,))
+    shape = CNN(size=8, coarsen=2, filters=(4,), dense=(8,))
     counts = np.random.default_rng(4).poisson(1, (3, 8, 8, 8, 1)).astype(np.int16)
     coarse = counts.reshape(3, 4, 2, 4, 2, 4, 2, 1).sum((2, 4, 6))
     mean, std = input_statistics(shape, counts)
@@ -82,7 +96,7 @@ def test_coarsening_sums_counts_before_the_logarithm():
 
 
 def test_two_moments_are_sum_and_sum_of_squares_of_a_block():
-    shape = CNN3D(size=4, coarsen=2, moments=2, transform="identity", filters=(4,), dense=(8,))
+    shape = CNN(size=4, coarsen=2, moments=2, transform="identity", filters=(4,), dense=(8,))
     delta = np.random.default_rng(4).normal(size=(2, 4, 4, 4, 1)).astype(np.float32)
     blocks = delta.reshape(2, 2, 2, 2, 2, 2, 2, 1)
     network = build(shape, location=[0.0], scale=[1.0])
@@ -92,7 +106,7 @@ def test_two_moments_are_sum_and_sum_of_squares_of_a_block():
 
 
 def test_calibrated_units_begin_with_mean_0_and_variance_1():
-    shape = CNN3D(size=8, filters=(4, 8), readout="global", dense=(8,), activation="linear")
+    shape = CNN(size=8, filters=(4, 8), readout="global", dense=(8,), activation="linear")
     network = build(shape, location=[0.0], scale=[1.0], seed=5)
     counts = np.random.default_rng(4).poisson(1, (16, 8, 8, 8, 1)).astype(np.int16)
     calibrate(network, counts)

@@ -1,4 +1,4 @@
-"""Three-dimensional convolutional networks that read parameters off a volume: the CosmoFlow family.
+"""Convolutional networks that read parameters off a volume or a map: the CosmoFlow family.
 
 After Mathuriya et al. 2018 (arXiv:1808.04728) and the MLPerf HPC benchmark. Plain ``keras`` and ``keras.ops``.
 """
@@ -12,27 +12,29 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CNN3D:
+class CNN:
     """Shape of a network: blocks of convolution and pooling, then dense layers, then mean and σ per parameter."""
 
+    dimensions: Literal[2, 3] = 3
+    """Axes of space: 3 for volumes, 2 for maps."""
     size: int = 64
-    """Cells per side of the input volume."""
+    """Cells per side of the input."""
     channels: int = 1
-    """Channels of the input volume (redshifts)."""
+    """Channels of the input (redshifts)."""
     transform: Literal["log1p", "identity"] = "log1p"
     """What is done to a raw value first: log(1 + x) for counts, nothing for fields that fall below −1."""
     moments: Literal[1, 2] = 1
     """What is kept of each of those blocks: 1, the sum; 2, the sum of squares beside it (its inner clustering)."""
     filters: tuple[int, ...] = (16, 32, 64, 128)
-    """Filters of each block; after each, the volume is halved per side."""
+    """Filters of each block; after each, the field is halved per side."""
     kernel: int = 3
     """Cells per side of a convolution kernel."""
     coarsen: int = 1
     """Cells per side that are summed into one before anything else: less shot noise, and far less work."""
     pooling: Literal["max", "average"] = "max"
-    """How a block halves the volume."""
+    """How a block halves the field."""
     padding: Literal["same", "periodic"] = "same"
-    """Zeros around the volume, or its opposite faces (for whole simulation boxes)."""
+    """Zeros around the field, or its opposite faces (for whole simulation boxes)."""
     readout: Literal["flatten", "global"] = "flatten"
     """What the dense layers see: every cell that is left, or every block's means and the last one's maxima."""
     dense: tuple[int, ...] = (128, 64)
@@ -44,6 +46,8 @@ class CNN3D:
 
     def __post_init__(self):
         """Refuse shapes that cannot be built."""
+        if self.dimensions not in (2, 3):
+            raise ValueError(f"dimensions: found {self.dimensions}, must be 2 (maps) or 3 (volumes)")
         if self.size % self.downsampling:
             raise ValueError(
                 f"size: {self.size} cells cannot be halved by {len(self.filters)} blocks and coarsen {self.coarsen}: "
@@ -63,7 +67,7 @@ class CNN3D:
 
 
 def build(
-    shape: CNN3D,
+    shape: CNN,
     *,
     location: Sequence[float],
     scale: Sequence[float],
@@ -90,7 +94,8 @@ def build(
     Returns
     -------
     keras.Model
-        Raw volumes (batch, x, y, z, channel) to (batch, P, 2): mean and standard deviation of each parameter.
+        Raw volumes (batch, x, y, z, channel), or maps (batch, x, y, channel), to (batch, P, 2): mean and standard
+        deviation of each parameter.
     """
     # loaded here, so that reading a configuration does not wait for the backend
     import keras
@@ -98,6 +103,11 @@ def build(
 
     from tenfold.emulators.layers import Affine, GaussianHead, Standardise, Wrap
 
+    names = {
+        "convolution": "Conv{}D", "max": "MaxPooling{}D", "average": "AveragePooling{}D",
+        "mean": "GlobalAveragePooling{}D", "maximum": "GlobalMaxPooling{}D",
+    }  # fmt: skip
+    kinds = {what: getattr(layers, name.format(shape.dimensions)) for what, name in names.items()}
     seeds = iter(range(seed * 1000, seed * 1000 + 1000))
 
     def weights(kind):
@@ -106,14 +116,13 @@ def build(
     def convolution(x, filters, index):
         if shape.padding == "periodic" and shape.kernel > 1:
             x = Wrap(shape.kernel // 2, dtype=precision, name=f"wrap_{index}")(x)
-        return layers.Conv3D(
+        return kinds["convolution"](
             filters, shape.kernel, padding="valid" if shape.padding == "periodic" else "same",
             activation=shape.activation, kernel_initializer=weights(keras.initializers.HeNormal), dtype=precision,
             name=f"convolution_{index}",
         )(x)  # fmt: skip
 
-    pool = layers.MaxPooling3D if shape.pooling == "max" else layers.AveragePooling3D
-    inputs = keras.Input((shape.size,) * 3 + (shape.channels,), name="volume")
+    inputs = keras.Input((shape.size,) * shape.dimensions + (shape.channels,), name="field")
     x = Standardise(shape.coarsen, shape.moments, shape.transform, mean, std, dtype=precision, name="standardise")(
         inputs
     )
@@ -121,12 +130,12 @@ def build(
     for index, filters in enumerate(shape.filters):
         x = convolution(x, filters, index)
         scales.append(x)
-        x = pool(2, dtype=precision, name=f"pool_{index}")(x)
+        x = kinds[shape.pooling](2, dtype=precision, name=f"pool_{index}")(x)
     if shape.readout == "flatten":
         x = layers.Flatten(dtype=precision)(x)
     else:
-        means = [layers.GlobalAveragePooling3D(dtype="float32")(scale) for scale in [*scales, x]]
-        x = layers.Concatenate(dtype="float32")([*means, layers.GlobalMaxPooling3D(dtype="float32")(x)])
+        means = [kinds["mean"](dtype="float32")(scale) for scale in [*scales, x]]
+        x = layers.Concatenate(dtype="float32")([*means, kinds["maximum"](dtype="float32")(x)])
         x = Affine(dtype="float32", name="affine")(x)
     for index, units in enumerate(shape.dense):
         x = layers.Dense(
@@ -141,14 +150,15 @@ def build(
         dtype="float32",
         name="out",
     )(x)
-    return keras.Model(inputs, GaussianHead(location, scale, name="estimate")(x), name="cnn3d")
+    return keras.Model(inputs, GaussianHead(location, scale, name="estimate")(x), name="cnn")
 
 
-def input_statistics(shape: CNN3D, samples) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation of each channel of raw samples (n, x, y, z, channel), coarsened and transformed."""
+def input_statistics(shape: CNN, samples) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation of each channel of raw samples (n, …, channel), coarsened and transformed."""
     import numpy as np
 
     from tenfold.emulators.layers import Standardise
 
     values = np.asarray(Standardise(shape.coarsen, shape.moments, shape.transform)(samples), np.float64)
-    return values.mean(axis=(0, 1, 2, 3)).tolist(), values.std(axis=(0, 1, 2, 3)).tolist()
+    axes = tuple(range(values.ndim - 1))
+    return values.mean(axes).tolist(), values.std(axes).tolist()

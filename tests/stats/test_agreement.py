@@ -1,0 +1,111 @@
+import numpy as np
+import pytest
+
+from tenfold.stats.agreement import agreement
+from tenfold.stats.memorisation import memorisation
+
+BINS = 6
+MEAN = np.array([5.0, 3.0, 2.0, 1.5, 1.0, 0.5])
+
+
+def rows(count: int, seed: int, mean=MEAN, spread: float = 0.2) -> np.ndarray:
+    """Rows of a statistic whose neighbouring bins are correlated, as those of maps are."""
+    noise = np.random.default_rng(seed).standard_normal((count, BINS + 1))
+    return mean * (1 + spread * (noise[:, 1:] + noise[:, :-1]) / np.sqrt(2))
+
+
+def test_maps_of_the_same_process_agree_as_often_as_stated():
+    passed = []
+    for seed in range(0, 60, 2):
+        found = agreement(rows(200, seed), rows(200, seed + 1), tolerance=0.1, draws=100)
+        assert found.usable.all()
+        passed.append([v.passed for v in (found.mean, found.distribution, found.correlation, found.variety)])
+    assert np.mean(passed, axis=0).min() >= 0.9
+
+
+def test_a_shifted_mean_is_caught_by_the_mean_and_stated():
+    found = agreement(rows(400, 1), rows(400, 2, mean=1.15 * MEAN), tolerance=0.05)
+    assert found.mean.value == pytest.approx(0.15, abs=0.03)
+    assert not found.mean.passed
+    assert not found.distribution.passed
+    assert found.p_values.max() < 1e-3
+
+
+def test_a_collapsed_generator_is_caught_by_its_lack_of_variety_though_its_mean_is_right():
+    generated = np.repeat(rows(400, 5).mean(0)[None], 400, axis=0) + 0.01 * rows(400, 6)
+    found = agreement(rows(400, 1), generated / generated.mean(0) * rows(400, 1).mean(0), tolerance=0.05)
+    assert found.mean.passed
+    assert not found.variety.passed
+    assert not found.distribution.passed
+    assert np.median(found.spread) < 0.1
+
+
+def test_bins_that_hang_together_otherwise_are_caught_by_their_correlation():
+    generated = np.array([np.random.default_rng(9 + b).permutation(rows(400, 2)[:, b]) for b in range(BINS)]).T
+    found = agreement(rows(400, 1), generated, tolerance=0.05)
+    assert found.mean.passed
+    assert found.variety.passed
+    assert not found.correlation.passed
+
+
+def test_copies_of_a_simulation_do_not_sharpen_the_null():
+    """Ten copies of twenty maps are no more than twenty maps."""
+    few = rows(20, 3)
+    alone = agreement(np.repeat(few, 10, axis=0), rows(200, 4), tolerance=0.5)
+    grouped = agreement(np.repeat(few, 10, axis=0), rows(200, 4), groups=np.repeat(np.arange(20), 10), tolerance=0.5)
+    ratio = grouped.null_deviation / alone.null_deviation
+    assert ratio.min() > 1.5
+
+
+def test_the_null_of_independent_maps_is_that_of_theory():
+    """|difference of two means| of Gaussians stays below 1.96 σ sqrt(1/n + 1/m) in 95 % of all cases."""
+    found = agreement(rows(400, 1), rows(100, 2), tolerance=0.5, draws=2000)
+    np.testing.assert_allclose(found.null_deviation, 1.96 * 0.2 * np.sqrt(1 / 400 + 1 / 100), rtol=0.12)
+
+
+def test_where_simulations_scatter_more_than_the_tolerance_nothing_is_claimed():
+    found = agreement(rows(40, 1, spread=1.0), rows(40, 2, spread=1.0), tolerance=0.01)
+    assert not found.usable.any()
+    assert np.isnan(found.mean.value)
+    assert not found.mean.passed
+
+
+def test_bins_that_change_sign_are_held_against_the_largest_mean():
+    mean = np.array([-3.0, -1.0, 0.0, 1.0, 3.0, 1.0])
+    noise = 0.3 * np.random.default_rng(1).standard_normal((2, 400, BINS))
+    found = agreement(mean + noise[0], mean + noise[1], tolerance=0.05, relative_to="largest")
+    assert found.usable.all()
+    assert found.mean.passed
+
+
+def test_too_few_and_ill_fitting_rows_are_refused():
+    with pytest.raises(ValueError, match="the same bins"):
+        agreement(rows(10, 1), rows(10, 2)[:, :3], tolerance=0.1)
+    with pytest.raises(ValueError, match="3 simulations and 10 generated"):
+        agreement(rows(9, 1), rows(10, 2), groups=np.repeat([0, 1, 2], 3), tolerance=0.1)
+
+
+def smooth(count: int, seed: int, side: int = 16) -> np.ndarray:
+    white = np.random.default_rng(seed).standard_normal((count, side, side))
+    k = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)) * side
+    return np.fft.irfft2(np.fft.rfft2(white) * np.exp(-((k / 3) ** 2)), s=(side, side))
+
+
+@pytest.mark.parametrize("periodic", [True, False])
+def test_copies_are_found_out_whatever_their_orientation(periodic):
+    training, unseen = smooth(60, 1), smooth(40, 2)
+    copies = np.rot90(training[:40], 1, axes=(1, 2)).transpose(0, 2, 1) + 0.05 * smooth(40, 3)
+    if periodic:
+        copies = np.roll(copies, (3, 5), axis=(1, 2))
+    found = memorisation(copies, training, unseen, periodic=periodic)
+    assert not found.passed()
+    assert found.ratio < 0.2
+    np.testing.assert_array_equal(found.nearest, np.arange(40))
+    fresh = memorisation(smooth(40, 4), training, unseen, periodic=periodic)
+    assert fresh.passed()
+    assert fresh.ratio == pytest.approx(1, abs=0.1)
+
+
+def test_maps_of_different_sizes_cannot_be_compared():
+    with pytest.raises(ValueError, match="one size"):
+        memorisation(smooth(4, 1), smooth(4, 1, 8), smooth(4, 2), periodic=True)
