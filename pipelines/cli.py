@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tenfold.hpc.ranks import RanksError, promised
-from tenfold.pipelines import cli_massmaps, cli_molecules, cli_volumes  # noqa: F401 (they add their commands to the groups)
+from tenfold.pipelines import cli_molecules, cli_volumes  # noqa: F401 (they add their commands to the groups)
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.terminal import (
     ConfigFile,
