@@ -82,8 +82,26 @@ def power_spectrum(
         raise ValueError(f"box_mpc_h must be positive, found {box_mpc_h}")
     if not 0 <= window_order <= 4:
         raise ValueError(f"window_order must be 0 (none), 1 (NGP), 2 (CIC), 3 (TSC) or 4 (PCS), found {window_order}")
-    side = delta.shape[0]
-    total, k_sum, weight = shell_sums(scipy.fft.rfftn(delta, workers=1), _window(side, window_order))
+    modes = np.asarray(scipy.fft.rfftn(delta, workers=1))
+    return spectrum_of_modes(modes, box_mpc_h, window=_window(delta.shape[0], window_order), particles=particles)
+
+
+def spectrum_of_modes(
+    modes: np.ndarray, box_mpc_h: float, *, window: np.ndarray | None = None, particles: int | None = None
+) -> PowerSpectrum:
+    """Power spectrum of the modes of a periodic cube, such as `tenfold.stats.modes.mesh_modes` returns.
+
+    Parameters
+    ----------
+    modes
+        scipy.fft.rfftn of the overdensity, shape (N, N, N//2 + 1).
+    box_mpc_h, particles
+        As of `power_spectrum`.
+    window
+        Factor to divide the power by, per axis, shape (N,); by default none.
+    """
+    side = modes.shape[0]
+    total, k_sum, weight = shell_sums(modes, np.ones(side) if window is None else window)
     bins = slice(1, side // 2)
     volume = float(box_mpc_h) ** 3
     return PowerSpectrum(
@@ -108,7 +126,7 @@ def shell_sums(modes: np.ndarray, window: np.ndarray) -> tuple[np.ndarray, np.nd
     modes
         scipy.fft.rfftn of a cube, shape (N, N, N//2 + 1).
     window
-        Factor to divide the power by, per axis, shape (N,).
+        Factor to divide the power by, per axis, shape (N,); the same for n and −n.
 
     Returns
     -------
@@ -116,23 +134,48 @@ def shell_sums(modes: np.ndarray, window: np.ndarray) -> tuple[np.ndarray, np.nd
         Sum of the power, sum of |n| (in fundamental modes), number of modes of the whole space; shell i holds
         i ≤ |n| < i + 1, out to the corners of the cube. The mean (n = 0) is left out.
     """
-    side = modes.shape[0]
+    side, columns = modes.shape[0], modes.shape[2]
+    inverse = 1 / window
     shells = int(np.sqrt(3.0) * (side // 2)) + 2
-    total, k_sum, weight = np.zeros(shells), np.zeros(shells), np.zeros(shells)
-    for i in range(side):
-        x = i if 2 * i <= side else i - side
-        for j in range(side):
-            y = j if 2 * j <= side else j - side
-            across = window[i] * window[j]
-            for z in range(modes.shape[2]):
-                n = np.sqrt(float(x * x + y * y + z * z))
-                shell = int(n)
-                # the other half of the space is the complex conjugate, but for the planes z = 0 and z = N/2
-                twice = 1.0 if z == 0 or 2 * z == side else 2.0
-                mode = modes[i, j, z]
-                total[shell] += twice * (mode.real * mode.real + mode.imag * mode.imag) / (across * window[z])
-                k_sum[shell] += twice * n
-                weight[shell] += twice
-    weight[0] -= 1.0
-    total[0] = 0.0
-    return total, k_sum, weight
+    # two places to add to, in turn: the next addition need not wait for the last
+    total, k_sum, weight = np.zeros((2, shells)), np.zeros((2, shells)), np.zeros((2, shells))
+    row, size, shell = np.empty(columns, modes.real.dtype), np.empty(columns), np.empty(columns, np.int32)
+    # the other half of the space is the complex conjugate, but for the planes z = 0 and z = N/2
+    twice = np.full(columns, 2.0)
+    twice[0] = 1.0
+    if side % 2 == 0:
+        twice[columns - 1] = 1.0
+    along = inverse[:columns] * twice
+    for x in range(side // 2 + 1):
+        for y in range(side // 2 + 1):
+            # (±x, ±y) lie in the same shells
+            other_x, other_y = (side - x) % side, (side - y) % side
+            row[:] = 0
+            _add_power(modes[x, y], row)
+            if other_x != x:
+                _add_power(modes[other_x, y], row)
+            if other_y != y:
+                _add_power(modes[x, other_y], row)
+            if other_x != x and other_y != y:
+                _add_power(modes[other_x, other_y], row)
+            for z in range(columns):
+                size[z] = np.sqrt(float(x * x + y * y + z * z))
+                shell[z] = int(size[z])
+            across = inverse[x] * inverse[y]
+            for z in range(columns):
+                total[z & 1, shell[z]] += row[z] * (across * along[z])
+            if y > x:
+                continue
+            copies = (1.0 if other_x == x else 2.0) * (1.0 if other_y == y else 2.0) * (1.0 if y == x else 2.0)
+            for z in range(columns):
+                k_sum[z & 1, shell[z]] += copies * twice[z] * size[z]
+                weight[z & 1, shell[z]] += copies * twice[z]
+    total[:, 0] = 0.0
+    weight[0, 0] -= 1.0
+    return total[0] + total[1], k_sum[0] + k_sum[1], weight[0] + weight[1]
+
+
+@numba.njit(cache=True, fastmath=True)
+def _add_power(modes: np.ndarray, row: np.ndarray) -> None:
+    for z in range(row.size):
+        row[z] += modes[z].real * modes[z].real + modes[z].imag * modes[z].imag

@@ -1,0 +1,120 @@
+"""Mean and covariance of rows of statistics, from sums that merge: many chunks give what one array gives."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Covariance:
+    """What a set of rows has for mean and covariance.
+
+    Attributes
+    ----------
+    count
+        Number of rows.
+    mean
+        Shape (columns,).
+    covariance
+        Unbiased covariance of a row, shape (columns, columns).
+    """
+
+    count: int
+    mean: np.ndarray
+    covariance: np.ndarray
+
+    @property
+    def sigma(self) -> np.ndarray:
+        """Standard deviation of a row, shape (columns,)."""
+        return np.sqrt(np.diag(self.covariance))
+
+    @property
+    def standard_error(self) -> np.ndarray:
+        """Standard error of the mean, shape (columns,)."""
+        return self.sigma / np.sqrt(self.count)
+
+    @property
+    def correlation(self) -> np.ndarray:
+        """Correlation coefficients, shape (columns, columns); NaN where a column does not vary."""
+        scale = np.outer(self.sigma, self.sigma)
+        return np.divide(self.covariance, scale, out=np.full_like(scale, np.nan), where=scale > 0)
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Count, mean and centred second moments of rows; merges by the pairwise update of Chan, Golub & LeVeque (1979).
+
+    Attributes
+    ----------
+    count
+        Number of rows.
+    mean
+        Shape (columns,).
+    products
+        Sum of (row − mean)(row − mean)ᵀ, shape (columns, columns).
+    """
+
+    count: int
+    mean: np.ndarray
+    products: np.ndarray
+
+    @classmethod
+    def empty(cls, columns: int) -> "Moments":
+        """Moments of no row."""
+        return cls(0, np.zeros(columns), np.zeros((columns, columns)))
+
+    @classmethod
+    def of(cls, rows: np.ndarray) -> "Moments":
+        """Moments of rows, shape (rows, columns).
+
+        Raises
+        ------
+        ValueError
+            If the shape is another, or a value is not finite.
+        """
+        rows = np.asarray(rows, np.float64)
+        if rows.ndim != 2:
+            raise ValueError(f"rows: shape (rows, columns) is needed, found {rows.shape}")
+        if not np.isfinite(rows).all():
+            raise ValueError(f"rows: not finite in row {int(np.flatnonzero(~np.isfinite(rows).all(axis=1))[0])}")
+        if not len(rows):
+            return cls.empty(rows.shape[1])
+        mean = rows.mean(axis=0)
+        apart = rows - mean
+        return cls(len(rows), mean, apart.T @ apart)
+
+    def add(self, rows: np.ndarray) -> "Moments":
+        """Moments of these and more rows, shape (rows, columns)."""
+        return self.merge(Moments.of(rows))
+
+    def merge(self, other: "Moments") -> "Moments":
+        """Moments of both sets of rows.
+
+        Raises
+        ------
+        ValueError
+            If the numbers of columns differ.
+        """
+        if self.mean.shape != other.mean.shape:
+            raise ValueError(f"moments of {len(self.mean)} columns do not merge with moments of {len(other.mean)}")
+        count = self.count + other.count
+        if not self.count or not other.count:
+            return self if self.count else other
+        apart = other.mean - self.mean
+        return Moments(
+            count,
+            self.mean + apart * (other.count / count),
+            self.products + other.products + np.outer(apart, apart) * (self.count * other.count / count),
+        )
+
+    def finalise(self) -> Covariance:
+        """Mean and covariance.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer than two rows.
+        """
+        if self.count < 2:
+            raise ValueError(f"a covariance needs at least 2 rows, found {self.count}")
+        return Covariance(self.count, self.mean, self.products / (self.count - 1))

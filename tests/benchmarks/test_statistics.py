@@ -1,0 +1,191 @@
+"""How fast the statistics are, beside the bare FFT and beside their peers where these are installed.
+
+    TENFOLD_PEERS=/tmp/peers make benchmark PYTEST='-k statistics -s'
+
+TENFOLD_PEERS is a folder that Pylians, powerbox, quantimpy, scikit-image or lenstools are installed in (pip install
+--target), outside this project's environment; each is left out with a line where it is missing. CPU seconds on one
+thread; the best of interleaved rounds is taken, because other work on the machine can only slow a round down. Hold the
+ratios, not the seconds: those are of the machine.
+"""
+
+import gc
+import importlib
+import os
+import sys
+import time
+import tracemalloc
+
+import numpy as np
+import pytest
+import scipy.fft
+
+from tenfold.stats.bispectrum import bispectrum, bispectrum_3d
+from tenfold.stats.maps import angular_power, minima, peaks, pixel_distribution
+from tenfold.stats.minkowski import minkowski_functionals
+from tenfold.stats.minkowski_3d import minkowski_functionals_3d
+from tenfold.stats.power import power_spectrum
+from tenfold.stats.wavelets import starlet_l1
+
+pytestmark = pytest.mark.benchmark
+
+MAPS, SIDE, DEGREES = 1000, 256, 3.5
+NU = np.linspace(-3, 3, 25)
+LENSTOOLS_SECONDS = 4.4
+"""Minkowski functionals of 1,000 maps of 256² at 25 thresholds by lenstools, on the machine these goals were set on."""
+
+
+@pytest.fixture(scope="module")
+def peer():
+    """Return a function that imports a module of TENFOLD_PEERS, or prints why it cannot and returns None."""
+    folder = os.environ.get("TENFOLD_PEERS", "")
+    if folder:
+        sys.path.append(folder)
+
+    def find(name):
+        try:
+            return importlib.import_module(name)
+        except (ImportError, OSError, AttributeError, ValueError) as error:  # ValueError: built for another NumPy
+            print(f"\nwithout {name}: {error}")
+            return None
+
+    yield find
+    if folder:
+        sys.path.remove(folder)
+
+
+@pytest.fixture(scope="module")
+def maps():
+    """Return smooth Gaussian maps, float32, of unit variance."""
+    n = np.fft.fftfreq(SIDE)
+    kernel = np.exp(-2 * (np.pi * 2.0 * np.hypot(n[:, None], n[: SIDE // 2 + 1])) ** 2).astype(np.float32)
+    out = np.random.default_rng(0).standard_normal((MAPS, SIDE, SIDE), dtype=np.float32)
+    for each in out:
+        each[:] = scipy.fft.irfft2(scipy.fft.rfft2(each) * kernel)
+    out /= out.std()
+    return out
+
+
+def best_of(ways, rounds=3):
+    """CPU seconds of each way, the best of some rounds; all warmed up before."""
+    best = dict.fromkeys(ways, np.inf)
+    for _ in range(rounds):
+        for name, way in ways.items():
+            gc.collect()
+            start = time.process_time()
+            way()
+            best[name] = min(best[name], time.process_time() - start)
+    return best
+
+
+def peak_memory(way):
+    """Most bytes that NumPy held at once on top of what was there [GiB]."""
+    tracemalloc.start()
+    way()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak / 2**30
+
+
+def show(title, best, reference):
+    print(f"\n{title}")
+    for name, seconds in best.items():
+        print(f"{name:36s} {seconds:8.3f} cpu-s {seconds / best[reference]:7.2f} x {reference}")
+
+
+@pytest.mark.parametrize("side", [256, 512])
+def test_power_spectrum_of_a_cube(side, peer):
+    delta = np.random.default_rng(0).standard_normal((side,) * 3, dtype=np.float32)
+    ways = {
+        "bare rfftn": lambda: scipy.fft.rfftn(delta, workers=1),
+        "tenfold": lambda: power_spectrum(delta, 1000.0, window_order=2),
+    }
+    ours = power_spectrum(delta, 1000.0)
+    if library := peer("Pk_library"):
+        ways["Pylians"] = lambda: library.Pk(delta, 1000.0, axis=0, MAS="CIC", threads=1, verbose=False)
+        theirs = library.Pk(delta, 1000.0, axis=0, MAS="None", threads=1, verbose=False)
+        assert np.allclose(theirs.Pk[: len(ours.power), 0], ours.power, rtol=1e-3)
+    if side < 512 and (powerbox := peer("powerbox")):  # about 15 GiB and 30 s at 512³
+        edges = np.arange(1, side // 2 + 1) * 2 * np.pi / 1000.0 * (1 - 1e-9)
+        ways["powerbox"] = lambda: powerbox.get_power(delta, 1000.0, bins=edges)
+        theirs = powerbox.get_power(delta, 1000.0, bins=edges)
+        assert np.allclose(theirs[0], ours.power, rtol=1e-3)
+    best = best_of(ways, 5 if side < 512 else 3)
+    show(f"P(k), {side}³", best, "bare rfftn")
+    print("memory [GiB]: " + ", ".join(f"{name} {peak_memory(way):.2f}" for name, way in ways.items()))
+    assert best["tenfold"] < 1.3 * best["bare rfftn"]
+    assert best.get("Pylians", np.inf) > 6 * best["tenfold"]
+
+
+def test_minkowski_functionals(maps, peer):
+    minkowski_functionals(maps[:1], NU, periodic=True)
+    best = best_of({"tenfold": lambda: minkowski_functionals(maps, NU, periodic=True)})
+    few, scale = maps[:10], MAPS / 10
+    theirs = {}
+    if quantimpy := peer("quantimpy.minkowski"):
+        theirs["quantimpy"] = lambda: [quantimpy.functionals(each > nu) for each in few for nu in NU]
+    if skimage := peer("skimage.measure"):
+        theirs["scikit-image"] = lambda: [
+            (skimage.perimeter_crofton(each > nu), skimage.euler_number(each > nu)) for each in few for nu in NU
+        ]
+    if lenstools := peer("lenstools"):
+        import astropy.units
+
+        theirs["lenstools"] = lambda: [
+            lenstools.ConvergenceMap(each, angle=DEGREES * astropy.units.deg).minkowskiFunctionals(
+                np.append(NU, NU[-1] + 0.25)
+            )
+            for each in few
+        ]
+    best |= {name: seconds * scale for name, seconds in best_of(theirs).items()}
+    show("Minkowski functionals, 1,000 maps of 256², 25 thresholds (peers: 10 maps)", best, "tenfold")
+    if quantimpy:
+        ours = minkowski_functionals(few, NU[6:-6], periodic=False)
+        area = (SIDE - 2) ** 2
+        values = np.array([[quantimpy.functionals(each > nu) for nu in NU[6:-6]] for each in few]).mean(axis=0)
+        print("V0, V1, V2 over quantimpy's, mean of ten maps:")
+        for name, value in zip(("v0", "v1", "v2"), values.T, strict=True):
+            print(name, np.round(getattr(ours, name).mean(0) * area, 1), np.round(value, 1))
+    assert best["tenfold"] < 0.65
+    assert best["tenfold"] * 7 < LENSTOOLS_SECONDS
+
+
+def test_other_statistics_of_maps(maps, peer):
+    """Angular power, pixels, peaks and minima, wavelets, bispectrum of the same maps."""
+    edges = np.linspace(-3, 3, 51)
+    ell = np.linspace(50, 180 / DEGREES * SIDE, 41)
+    starts = ell[np.array([0, 2, 5, 10, 15, 20])]
+    ways = {
+        "bare rfft2": lambda: scipy.fft.rfft2(maps, workers=1),
+        "angular power": lambda: angular_power(maps, DEGREES, ell),
+        "pixel distribution": lambda: pixel_distribution(maps, edges),
+        "peaks": lambda: peaks(maps, edges, periodic=False),
+        "minima": lambda: minima(maps, edges, periodic=True),
+        "starlet l1-norm": lambda: starlet_l1(maps, edges, periodic=False),
+        "bispectrum, 5 bins (100 maps)": lambda: bispectrum(maps[:100], DEGREES, starts),
+    }
+    few, scale = maps[:20], MAPS / 20
+    theirs = {"np.histogram (20 maps)": lambda: [np.histogram(each, edges) for each in few]}
+    if feature := peer("skimage.feature"):
+        theirs["scikit-image peaks (20 maps)"] = lambda: [
+            np.histogram(each[tuple(feature.peak_local_max(each).T)], edges) for each in few
+        ]
+    if powerbox := peer("powerbox"):
+        side = np.deg2rad(DEGREES)
+        theirs["powerbox angular power (20 maps)"] = lambda: [powerbox.get_power(each, side, bins=ell) for each in few]
+    best = best_of(ways) | {name: seconds * scale for name, seconds in best_of(theirs).items()}
+    show("1,000 maps of 256²", best, "bare rfft2")
+    assert best["angular power"] < 1.5 * best["bare rfft2"]
+    assert best["peaks"] < 0.4
+
+
+def test_other_statistics_of_a_cube():
+    delta = np.random.default_rng(0).standard_normal((128,) * 3, dtype=np.float32)
+    k = np.arange(1, 42, 8) * 2 * np.pi / 256.0
+    ways = {
+        "bare rfftn": lambda: scipy.fft.rfftn(delta, workers=1),
+        "Minkowski functionals, 25 thresholds": lambda: minkowski_functionals_3d(delta, NU),
+        "bispectrum, 5 bins to 41 modes": lambda: bispectrum_3d(delta, 256.0, k),
+    }
+    for way in ways.values():
+        way()
+    show("128³", best_of(ways), "bare rfftn")

@@ -1,0 +1,41 @@
+import numpy as np
+import pytest
+
+from tenfold.stats.agreement import agreement
+from tenfold.stats.trend import fit_trend
+
+RNG = np.random.default_rng(1)
+PARAMETERS = RNG.uniform([0.1, 0.6], [0.5, 1.0], (20, 2))
+
+
+def truth(parameters):
+    a, b = parameters.T
+    return np.stack([1 + a * b, 3 + b**2, 2 - a + 0.5 * a**2], axis=1)
+
+
+def test_a_polynomial_of_second_degree_is_found_again():
+    groups = np.repeat(np.arange(20), 3)
+    rows = truth(PARAMETERS)[groups]
+    fitted = fit_trend(rows, PARAMETERS[groups], groups)
+    there = RNG.uniform([0.1, 0.6], [0.5, 1.0], (7, 2))
+    np.testing.assert_allclose(fitted(there), truth(there), rtol=1e-8)
+
+
+def test_without_the_trend_the_null_is_that_of_one_cosmology():
+    """Rows of 20 cosmologies scatter by 2 %, their means by half: only divided by the trend the 2 % are left."""
+    groups = np.repeat(np.arange(20), 40)
+    parameters = PARAMETERS[groups]
+    mean = 10 * parameters[:, :1] ** 2 * np.ones(3)
+    simulated, generated = (mean * (1 + 0.02 * RNG.standard_normal((800, 3))) for _ in range(2))
+    as_is = agreement(simulated, generated, groups=groups, tolerance=0.05)
+    assert not as_is.usable.any()
+    trend = fit_trend(simulated, parameters, groups)(parameters)
+    found = agreement(simulated / trend, generated / trend, groups=groups, tolerance=0.05)
+    assert found.usable.all()
+    assert found.mean.passed
+    assert found.mean.null < 0.01
+
+
+def test_too_few_simulations_are_refused():
+    with pytest.raises(ValueError, match="needs 12 simulations, found 11"):
+        fit_trend(np.ones((11, 2)), PARAMETERS[:11], np.arange(11))
