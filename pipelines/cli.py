@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tenfold.hpc.ranks import RanksError, promised
-from tenfold.pipelines import cli_molecules, cli_volumes  # noqa: F401 (they add their commands to the groups)
+from tenfold.pipelines import cli_massmaps, cli_molecules, cli_volumes  # noqa: F401 (they add their commands)
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.terminal import (
     ConfigFile,
@@ -39,6 +39,7 @@ for group, name in (
     (explain, "explain"), (run, "run"), (config, "config"),
 ):  # fmt: skip
     app.add_typer(group, name=name)
+app.command("emulate")(cli_massmaps.emulate_command)
 
 
 @app.command()
@@ -53,7 +54,17 @@ def validate(
     load_tensorflow()
     from tenfold.pipelines.run_folder import RunFolder
 
-    if RunFolder(run).read_record().get("what") == "molecules":
+    what = RunFolder(run).read_record().get("what")
+    if what == "massmaps":
+        from tenfold.pipelines.massmaps.validation import validate_massmaps
+
+        report, judgement = validate_massmaps(run, out)
+        console.print(f"Report: {report}", soft_wrap=True)
+        if not judgement.passed:
+            console.print(f"Failed: {', '.join(judgement.failed)}", soft_wrap=True)
+            raise typer.Exit(1)
+        return
+    if what == "molecules":
         from tenfold.pipelines.molecules.validation import validate_molecules
 
         if null is not None:
@@ -66,14 +77,15 @@ def validate(
     console.print(f"Report: {report}", soft_wrap=True)
 
 
-Study = Annotated[str, typer.Option("--study", help="cosmology or chemistry.")]
+Study = Annotated[str, typer.Option("--study", help="cosmology, massmaps or chemistry.")]
 
 
 def _kind(study: str):
     from tenfold.pipelines.studies.chemistry_config import ChemistryRun
     from tenfold.pipelines.studies.cosmology_config import CosmologyRun
+    from tenfold.pipelines.studies.massmaps_config import MassMapsRun
 
-    kinds = {kind.STUDY: kind for kind in (CosmologyRun, ChemistryRun)}
+    kinds = {kind.STUDY: kind for kind in (CosmologyRun, MassMapsRun, ChemistryRun)}
     if study not in kinds:
         raise InputError(f"--study {study}: there is none of that name; there are: {', '.join(kinds)}")
     return kinds[study]

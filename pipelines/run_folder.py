@@ -68,9 +68,9 @@ class RunFolder:
         return yaml.safe_load(path.read_text()) if path.exists() else {}
 
     def write_history(self, rows: list[dict[str, Any]]) -> None:
-        """Write one row per epoch: columns `HISTORY`."""
+        """Write one row per epoch: columns `HISTORY`, then what else the first row has."""
         text = io.StringIO()
-        writer = csv.DictWriter(text, HISTORY)
+        writer = csv.DictWriter(text, [*HISTORY, *(name for name in rows[0] if name not in HISTORY)])
         writer.writeheader()
         writer.writerows(rows)
         self._write("history.csv", text.getvalue().encode())

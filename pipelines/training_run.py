@@ -56,6 +56,10 @@ class TrainingRun(ABC):
         Samples of an epoch, over all ranks.
     data
         Fingerprint of the data: a run is only taken up on the same.
+    moved_by
+        Optimizer of the network; AdamW with warm-up and cosine decay where none is given.
+    opponent
+        The other network of an adversarial pair, and its optimizer.
     """
 
     step: Step
@@ -70,18 +74,25 @@ class TrainingRun(ABC):
         *,
         samples: int,
         data: str,
+        moved_by: keras.optimizers.Optimizer | None = None,
+        opponent: tuple[keras.Model, keras.optimizers.Optimizer] | None = None,
     ):
         self.folder, self.network, self.shape, self.training, self.ranks = folder, network, shape, training, ranks
         self.fingerprint = data
         self.steps = steps_per_epoch(samples, training.global_batch)
-        self.optimizer = optimizer(training, self.steps)
+        self.optimizer = moved_by or optimizer(training, self.steps)
         self.optimizer.build(network.trainable_variables)
         self.average = MovingAverage(network, training.average) if training.average else None
-        self.state = State(
-            network=network.variables,
-            optimizer=self.optimizer.variables,
-            average=self.average.variables if self.average else [],
-        )
+        groups = {
+            "network": network.variables,
+            "optimizer": self.optimizer.variables,
+            "average": self.average.variables if self.average else [],
+        }
+        if opponent is not None:
+            other, its_optimizer = opponent
+            its_optimizer.build(other.trainable_variables)
+            groups |= {"opponent": other.variables, "opponent_optimizer": its_optimizer.variables}
+        self.state = State(**groups)
         self.feed = Feed()
         self.history: list[dict[str, float]] = []
 
@@ -92,6 +103,20 @@ class TrainingRun(ABC):
     @abstractmethod
     def validation_loss(self) -> float:
         """Return the mean loss over the validation split, the same on every rank; NaN where there is none."""
+
+    def figures(self, means: dict[str, float], position: Position, board: Board | None) -> dict[str, float]:
+        """Return what else an epoch's row in the history says, having shown it; called once an epoch on every rank.
+
+        Parameters
+        ----------
+        means
+            What the steps of the epoch returned, by name.
+        position
+            Where the run stands.
+        board
+            TensorBoard's, on rank 0.
+        """
+        return {}
 
     def averaged(self) -> AbstractContextManager:
         """Let the network answer with its averaged weights, if there are any."""
@@ -193,6 +218,7 @@ class TrainingRun(ABC):
                     "seconds": spent + time.monotonic() - start,
                     "waiting": waited + self.feed.waited_s,
                 }
+                row |= self.figures(figures, Position(epoch + 1), board)
                 self.history.append(row)
                 if board:
                     board.write(row)

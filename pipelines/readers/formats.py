@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from tenfold.pipelines.readers import cosmoflow, hdf5, npy
+from tenfold.pipelines.readers import camels_maps, cosmoflow, fits_maps, hdf5, ktng, npy
 from tenfold.pipelines.readers.safe_hdf5 import SIGNATURE, open_hdf5
 from tenfold.pipelines.readers.volume import Stated, UnusableFileError, Volume
 
 Format = Literal["auto", "cosmoflow", "cosmoflow-split", "hdf5", "npy"]
+MapFormat = Literal["auto", "fits", "camels", "ktng"]
 
 
 def format_of(path: Path) -> Format:
@@ -44,6 +45,9 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
     UnusableFileError
         The file cannot be used: the message says in which key and why.
     """
+    if stated.dimensions == 2:
+        yield from _maps(path, stated)
+        return
     told = stated.format if stated.format != "auto" else "hdf5" if stated.key else format_of(path)
     match told:
         case "cosmoflow":
@@ -56,3 +60,39 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
             yield from npy.volumes(path, stated)
         case _:
             raise ValueError(f"format: found {told!r}, valid are auto, cosmoflow, cosmoflow-split, hdf5, npy")
+
+
+def map_format_of(path: Path) -> MapFormat:
+    """The format of a file of maps, by its content.
+
+    Raises
+    ------
+    UnusableFileError
+        The file is empty, cannot be read, or is none of those known.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(len(fits_maps.MAGIC))
+    except OSError as error:
+        raise UnusableFileError(path, "", f"cannot be read ({error.strerror})") from error
+    if not head:
+        raise UnusableFileError(path, "", "empty file")
+    known: tuple[tuple[bytes, MapFormat], ...] = (
+        (fits_maps.MAGIC, "fits"), (npy.MAGIC, "camels"), (SIGNATURE, "ktng"),
+    )  # fmt: skip
+    for magic, told in known:
+        if head.startswith(magic):
+            return told
+    raise UnusableFileError(path, "", f"neither FITS nor HDF5 nor NPY: begins with {head!r}")
+
+
+def _maps(path: Path, stated: Stated) -> Iterator[Volume]:
+    match map_format_of(path) if stated.format == "auto" else stated.format:
+        case "fits":
+            yield from fits_maps.volumes(path, stated)
+        case "camels":
+            yield from camels_maps.volumes(path, stated)
+        case "ktng":
+            yield from ktng.volumes(path, stated)
+        case other:
+            raise ValueError(f"format: found {other!r}, valid are auto, fits, camels, ktng")

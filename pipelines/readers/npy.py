@@ -20,19 +20,10 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
     UnusableFileError
         The header is damaged, promises what no volume is or more than the file holds; or no table gives parameters.
     """
-    try:
-        with path.open("rb") as file:
-            version = np.lib.format.read_magic(file)
-            header = np.lib.format.read_array_header_1_0 if version[0] == 1 else np.lib.format.read_array_header_2_0
-            shape, fortran, dtype = header(file)
-            start = file.tell()
-    except (OSError, ValueError, SyntaxError, TypeError, tokenize.TokenError) as error:
-        raise UnusableFileError(path, "", f"not a whole NPY file ({error})") from error
+    shape, dtype, start, fortran = _header(path)
     full: Any = shape if len(shape) == 4 else (*shape, 1)
     check_array(full, dtype, stated.largest_gib, path, "")
-    there, promised = path.stat().st_size - start, int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-    if there != promised:
-        raise UnusableFileError(path, "", f"shape {shape} promises {promised:,} bytes, and {there:,} are there")
+    _check_size(path, shape, dtype, start)
     if not stated.parameters:
         raise UnusableFileError(path, "", "no cosmological parameters: an NPY file needs a row in a table")
     if stated.redshifts and len(stated.redshifts) != full[3]:
@@ -53,3 +44,33 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
         units=stated.units,
         read=lambda start, stop: np.array(array[start:stop], dtype=native, order="C"),
     )
+
+
+def mapped(path: Path) -> tuple[tuple[int, ...], np.dtype, int, bool]:
+    """Shape, type, place of the first value [bytes] and whether the order is Fortran's, of a file that is whole.
+
+    Raises
+    ------
+    UnusableFileError
+        The header is damaged, or promises more or less than the file holds.
+    """
+    shape, dtype, start, fortran = _header(path)
+    _check_size(path, shape, dtype, start)
+    return shape, dtype, start, fortran
+
+
+def _header(path: Path) -> tuple[tuple[int, ...], np.dtype, int, bool]:
+    try:
+        with path.open("rb") as file:
+            version = np.lib.format.read_magic(file)
+            header = np.lib.format.read_array_header_1_0 if version[0] == 1 else np.lib.format.read_array_header_2_0
+            shape, fortran, dtype = header(file)
+            return shape, dtype, file.tell(), fortran
+    except (OSError, ValueError, SyntaxError, TypeError, tokenize.TokenError) as error:
+        raise UnusableFileError(path, "", f"not a whole NPY file ({error})") from error
+
+
+def _check_size(path: Path, shape: tuple[int, ...], dtype: np.dtype, start: int) -> None:
+    there, promised = path.stat().st_size - start, int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    if there != promised:
+        raise UnusableFileError(path, "", f"shape {shape} promises {promised:,} bytes, and {there:,} are there")

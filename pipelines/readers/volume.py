@@ -1,4 +1,4 @@
-"""A simulated volume as a reader gives it: everything known about it before its voxels are read."""
+"""A simulated volume, or map, as a reader gives it: everything known about it before its voxels are read."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -16,6 +16,11 @@ PARAMETERS = {
     "n_s": (("n_s", "N_spec", "ns"), 0.2, 2.0),
     "h": (("h", "HubbleParam"), 0.2, 2.0),
     "omega_b": (("Omega_b", "OmegaB", "Ob"), 0.001, 0.5),
+    # strengths of the feedback by supernovae and black holes in CAMELS (arXiv:2010.00619), in units of the fiducial one
+    "a_sn1": (("A_SN1",), 0.01, 100.0),
+    "a_agn1": (("A_AGN1",), 0.01, 100.0),
+    "a_sn2": (("A_SN2",), 0.01, 100.0),
+    "a_agn2": (("A_AGN2",), 0.01, 100.0),
 }
 _H0_NAMES = ("H_0", "H0")
 
@@ -49,19 +54,26 @@ class Stated:
     """What -1 and 1 stand for, by canonical name, where a file holds unit parameters only."""
     largest_gib: float = 16.0
     """Largest volume that is believed [GiB]."""
+    dimensions: int = 3
+    """2: the file holds maps."""
+    side_deg: float | None = None
+    """Side of a map [degrees]."""
+    part: tuple[int, int] | None = None
+    """Of a file with many simulations: the records from one to before the other belong to this one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
     """What all volumes of one data set have in common."""
 
-    shape: tuple[int, int, int, int]
+    shape: tuple[int, ...]
     dtype: str
     units: str
     redshifts: tuple[float, ...]
     box_mpc_h: float | None
     periodic: bool
     parameter_names: tuple[str, ...]
+    side_deg: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,8 +83,8 @@ class Volume:
     simulation: str
     source: Path
     key: str
-    shape: tuple[int, int, int, int]
-    """(X, Y, Z, C): C redshifts."""
+    shape: tuple[int, ...]
+    """(X, Y, Z, C), of a map (Y, X, C): C redshifts."""
     dtype: np.dtype
     parameters: dict[str, float]
     """By canonical name, physical units."""
@@ -84,10 +96,12 @@ class Volume:
     periodic: bool
     """Whether it is a whole periodic box."""
     units: str
+    side_deg: float | None = None
+    """Side of a map [degrees]."""
     total: float | None = None
     """Sum over the voxels of a channel, where the file says what it must be."""
     read: Callable[[int, int], np.ndarray] = field(repr=False, compare=False)
-    """``read(start, stop)``: voxels start ≤ x < stop, shape (stop - start, Y, Z, C), native byte order."""
+    """``read(start, stop)``: start ≤ x < stop along the first axis, shape (stop - start, …, C), native byte order."""
 
     @property
     def layout(self) -> Layout:
@@ -100,6 +114,7 @@ class Volume:
             box_mpc_h=None if self.box_mpc_h is None else float(f"{self.box_mpc_h:.6g}"),
             periodic=self.periodic,
             parameter_names=tuple(self.parameters),
+            side_deg=None if self.side_deg is None else float(f"{self.side_deg:.6g}"),
         )
 
 
@@ -143,15 +158,19 @@ def canonical(names: Iterable[str], values: Iterable[float], path: Path, key: st
     return {name: found[name] for name in PARAMETERS if name in found}
 
 
-def check_array(shape: tuple[int, ...], dtype: np.dtype, largest_gib: float, path: Path, key: str) -> None:
-    """Refuse an array that no volume can be, before a byte is allocated for it.
+def check_array(
+    shape: tuple[int, ...], dtype: np.dtype, largest_gib: float, path: Path, key: str, dimensions: int = 3
+) -> None:
+    """Refuse an array that no volume, or map, can be, before a byte is allocated for it.
 
     Parameters
     ----------
     shape
-        (X, Y, Z, C) with X = Y = Z.
+        (X, Y, Z, C) with X = Y = Z; of a map (Y, X, C) with X = Y.
     largest_gib
         Largest size that is believed [GiB].
+    dimensions
+        3 for volumes, 2 for maps.
 
     Raises
     ------
@@ -160,8 +179,9 @@ def check_array(shape: tuple[int, ...], dtype: np.dtype, largest_gib: float, pat
     """
     if dtype.kind not in "iuf" or dtype.itemsize > 8:
         raise UnusableFileError(path, key, f"holds {dtype}, not integers or real numbers of up to 64 bits")
-    if len(shape) != 4 or len(set(shape[:3])) != 1:
-        raise UnusableFileError(path, key, f"shape {shape} is not a cube with channels, (N, N, N, C)")
+    if len(shape) != dimensions + 1 or len(set(shape[:-1])) != 1:
+        wanted = "a cube with channels, (N, N, N, C)" if dimensions == 3 else "a square with channels, (N, N, C)"
+        raise UnusableFileError(path, key, f"shape {shape} is not {wanted}")
     if 0 in shape:
         raise UnusableFileError(path, key, f"shape {shape} is empty")
     gib = math.prod(shape) * dtype.itemsize / 2**30

@@ -5,15 +5,18 @@ import json
 import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from tenfold.pipelines.readers.formats import Format
-from tenfold.pipelines.readers.volume import PARAMETERS
+from tenfold.pipelines.readers.volume import PARAMETERS, Stated
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ingest:
     """How volumes become shards."""
+
+    DIMENSIONS: ClassVar[int] = 3
+    """Of a record, besides its channels."""
 
     format: Format = "auto"
     """Format of the files; auto: told by their content."""
@@ -68,6 +71,28 @@ class Ingest:
             raise ValueError(f"box_mpc_h: found {self.box_mpc_h}, valid is above 0")
         if not self.largest_gib > 0:
             raise ValueError(f"largest_gib: found {self.largest_gib}, valid is above 0")
+
+    @property
+    def parts(self) -> int:
+        """Records that a volume is cut into."""
+        return self.cut**self.DIMENSIONS
+
+    def stated(self) -> Stated:
+        """What it says of the files that they do not say themselves."""
+        return Stated(
+            format=self.format,
+            key=self.key,
+            box_mpc_h=self.box_mpc_h,
+            redshifts=self.redshifts,
+            units=self.units,
+            unit_ranges=self.unit_ranges,
+            largest_gib=self.largest_gib,
+            dimensions=self.DIMENSIONS,
+        )
+
+    def parted(self, path: Path, stated: Stated) -> list[Stated]:
+        """What is stated of each part of a file that belongs to a simulation of its own; here files are not parted."""
+        return [stated]
 
     def recorded(self) -> dict:
         """What decides the result, and no more, as a manifest keeps it."""

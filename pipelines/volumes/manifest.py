@@ -56,17 +56,17 @@ class Quarantined:
 class Manifest:
     """All that is known about a folder of shards without opening them."""
 
-    shape: tuple[int, int, int, int]
-    """Of a record: (X, Y, Z, C)."""
+    shape: tuple[int, ...]
+    """Of a record: (X, Y, Z, C), or (Y, X, C) of maps."""
     dtype: str
     units: str
     """Of a voxel: "counts" or what the source says."""
     box_mpc_h: float | None
     """Side of a record [Mpc/h]."""
     periodic: bool
-    """Whether a record is a whole periodic box."""
+    """Whether a record is a whole periodic box, or a map of one."""
     redshifts: tuple[float, ...]
-    """Of the channels."""
+    """Of the channels; of maps of the convergence, of their sources."""
     parameter_names: tuple[str, ...]
     """Those to be learnt, canonical."""
     parameters: tuple[Statistics, ...]
@@ -82,6 +82,8 @@ class Manifest:
     """The configuration it was made with."""
     tenfold: str
     """Version of the code."""
+    side_deg: float | None = None
+    """Side of a map [degrees]."""
     version: int = VERSION
     """Of this format."""
 

@@ -1,6 +1,7 @@
 """Some source files into one shard: cut, checked, counted, written whole or not at all."""
 
 import hashlib
+import itertools
 import json
 import math
 import zlib
@@ -35,6 +36,12 @@ class SourceFile:
     mtime_ns: int
     stated: Stated
 
+    @property
+    def name(self) -> str:
+        """The path, and which records of the file are meant."""
+        part = self.stated.part
+        return str(self.path) if part is None else f"{self.path}[{part[0]}:{part[1]}]"
+
     @classmethod
     def at(cls, path: Path, stated: Stated) -> Self:
         """Look a file up."""
@@ -44,7 +51,7 @@ class SourceFile:
     def quarantined(self, error: UnusableFileError) -> Quarantined:
         """The file's line in the quarantine list."""
         return Quarantined(
-            source=str(self.path), key=error.key, reason=error.reason, bytes=self.bytes, mtime_ns=self.mtime_ns
+            source=self.name, key=error.key, reason=error.reason, bytes=self.bytes, mtime_ns=self.mtime_ns
         )
 
 
@@ -59,10 +66,9 @@ class Packing:
     compression: str
 
     @property
-    def record(self) -> tuple[int, int, int, int]:
-        """Shape of a record (X, Y, Z, C)."""
-        x, y, z, channels = self.layout.shape
-        return x // self.cut, y // self.cut, z // self.cut, channels
+    def record(self) -> tuple[int, ...]:
+        """Shape of a record: (X, Y, Z, C), or (Y, X, C) of a map."""
+        return cut_shape(self.layout.shape, self.cut)
 
     @property
     def rules(self) -> dict:
@@ -102,6 +108,11 @@ class Packed:
     bytes: int = 0
     made: bool = True
     """False where the shard was there already."""
+
+
+def cut_shape(shape: tuple[int, ...], cut: int) -> tuple[int, ...]:
+    """Shape of the parts of a volume that is cut along all axes but the channels."""
+    return (*(side // cut for side in shape[:-1]), shape[-1])
 
 
 def pack(packing: Packing) -> Packed:
@@ -150,8 +161,7 @@ def pack(packing: Packing) -> Packed:
 
 def _pack_file(source: SourceFile, packing: Packing, records: h5py.Dataset, checksums: list[int]) -> PackedFile:
     try:
-        with source.path.open("rb") as raw:
-            sha256 = hashlib.file_digest(raw, "sha256").hexdigest()
+        sha256 = _sha256(source)
     except OSError as error:
         raise UnusableFileError(source.path, "", f"cannot be read ({error.strerror})") from error
     start, value, log1p = len(checksums), Moments(), Moments()
@@ -161,7 +171,7 @@ def _pack_file(source: SourceFile, packing: Packing, records: h5py.Dataset, chec
             raise UnusableFileError(source.path, volume.key, f"changed while it was read: {volume.layout}")
         for record in _records(volume, packing.cut):
             if len(checksums) == len(records):
-                records.resize(len(records) + max(1, packing.cut**3), axis=0)
+                records.resize(2 * len(records) + 1, axis=0)
             records[len(checksums)] = record
             checksums.append(zlib.crc32(record.reshape(-1).view(np.uint8).data))
             values, times = _distinct(record)
@@ -171,7 +181,7 @@ def _pack_file(source: SourceFile, packing: Packing, records: h5py.Dataset, chec
     if volume is None:
         raise UnusableFileError(source.path, "", "holds no volume")
     return PackedFile(
-        source=str(source.path),
+        source=source.name,
         bytes=source.bytes,
         mtime_ns=source.mtime_ns,
         sha256=sha256,
@@ -194,25 +204,24 @@ def _distinct(record: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 def _records(volume: Volume, cut: int) -> Iterator[np.ndarray]:
-    """Cut a volume into cut³ cubes, x slowest, checking its values on the way."""
+    """Cut a volume into cut³ cubes, or a map into cut² squares, x slowest, checking its values on the way."""
     side = volume.shape[0] // cut
-    total = np.zeros(volume.shape[3])
+    total = np.zeros(volume.shape[-1])
     low, high = math.inf, -math.inf
     for x in range(0, volume.shape[0], side):
         slab = volume.read(x, x + side)
         if slab.dtype.kind == "f" and not np.isfinite(slab).all():
             bad = np.argwhere(~np.isfinite(slab))
-            where = tuple(int(n) for n in bad[0] + [x, 0, 0, 0])
+            where = (int(bad[0, 0]) + x, *map(int, bad[0, 1:]))
             reason = f"{len(bad):,} values are NaN or infinite, the first at {where}"
             raise UnusableFileError(volume.source, volume.key, reason)
         low, high = min(low, slab.min()), max(high, slab.max())
         if volume.units == "counts" and low < 0:
             reason = f"negative counts (least {low}): a type too narrow for its counts has run over"
             raise UnusableFileError(volume.source, volume.key, reason)
-        total += slab.sum(axis=(0, 1, 2), dtype=np.float64)
-        for y in range(0, volume.shape[1], side):
-            for z in range(0, volume.shape[2], side):
-                yield np.ascontiguousarray(slab[:, y : y + side, z : z + side])
+        total += slab.sum(axis=tuple(range(slab.ndim - 1)), dtype=np.float64)
+        for starts in itertools.product(range(0, volume.shape[0], side), repeat=slab.ndim - 2):
+            yield np.ascontiguousarray(slab[:, *(slice(start, start + side) for start in starts)])
     if low == high:
         raise UnusableFileError(volume.source, volume.key, f"every value is {low}: it holds no field")
     exact = volume.dtype.kind in "iu"
@@ -234,13 +243,13 @@ def _kept(packing: Packing) -> Packed | None:
         return None
     packed = {each["source"]: each for each in about["packed"]}
     quarantined = {each["source"]: each for each in about["quarantined"]}
-    if [str(file.path) for file in packing.files] != sorted([*packed, *quarantined]):
+    if sorted(file.name for file in packing.files) != sorted([*packed, *quarantined]):
         return None
     for file in packing.files:
-        known = packed.get(str(file.path)) or quarantined[str(file.path)]
+        known = packed.get(file.name) or quarantined[file.name]
         if (known["bytes"], known["mtime_ns"]) == (file.bytes, file.mtime_ns):
             continue
-        if known["bytes"] != file.bytes or "sha256" not in known or known["sha256"] != _sha256(file.path):
+        if known["bytes"] != file.bytes or "sha256" not in known or known["sha256"] != _sha256(file):
             return None
         known["mtime_ns"] = file.mtime_ns
     moments: dict[str, Any] = {"value": Moments, "log1p": Moments}
@@ -255,6 +264,12 @@ def _kept(packing: Packing) -> Packed | None:
     )
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as raw:
-        return hashlib.file_digest(raw, "sha256").hexdigest()
+def _sha256(source: SourceFile) -> str:
+    """Digest of a file; of a part of one, of the values of that part."""
+    if source.stated.part is None:
+        with source.path.open("rb") as raw:
+            return hashlib.file_digest(raw, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    for volume in volumes(source.path, source.stated):
+        digest.update(np.ascontiguousarray(volume.read(0, volume.shape[0])).data)
+    return digest.hexdigest()

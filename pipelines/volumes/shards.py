@@ -1,7 +1,8 @@
 """Packed HDF5 shards: many equal records, random access by index, whole batches at once.
 
-A folder holds ``manifest.json`` and ``shard_*.h5``. A shard has `records` (n, X, Y, Z, C), one chunk a record, and
-`crc32` (n,) of the records' bytes. Uncompressed records are read where they lie by ``preadv``, past HDF5 and its lock.
+A folder holds ``manifest.json`` and ``shard_*.h5``. A shard has `records` (n, X, Y, Z, C), or (n, Y, X, C) of maps, one
+chunk a record, and `crc32` (n,) of the records' bytes. Uncompressed records are read where they lie by ``preadv``, past
+HDF5 and its lock.
 """
 
 import bisect

@@ -13,7 +13,7 @@ from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files import replacing
 from tenfold.pipelines.readers.formats import volumes
 from tenfold.pipelines.readers.tables import read_table
-from tenfold.pipelines.readers.volume import Layout, Stated, UnusableFileError
+from tenfold.pipelines.readers.volume import Layout, UnusableFileError
 from tenfold.pipelines.volumes.ingest import Ingest
 from tenfold.pipelines.volumes.manifest import Quarantined
 from tenfold.pipelines.volumes.packing import SourceFile
@@ -55,21 +55,13 @@ def find_sources(paths: Iterable[Path | str], config: Ingest) -> list[SourceFile
             raise InputError(f"{path}: there is no such file or folder")
     if not found:
         raise InputError(f"{', '.join(map(str, paths))}: no files of volumes there")
-    stated = Stated(
-        format=config.format,
-        key=config.key,
-        box_mpc_h=config.box_mpc_h,
-        redshifts=config.redshifts,
-        units=config.units,
-        unit_ranges=config.unit_ranges,
-        largest_gib=config.largest_gib,
-    )
+    stated = config.stated()
     table = read_table(Path(config.table)) if config.table else {}
     sources = []
     for path in sorted({path.resolve() for path in found}):
         row = table.get(path.name)
         said = replace(stated, simulation=row.simulation, parameters=row.parameters) if row else stated
-        sources.append(SourceFile.at(path, said))
+        sources += [SourceFile.at(path, each) for each in config.parted(path, said)]
     return sources
 
 
@@ -124,7 +116,7 @@ def _read_header(source: SourceFile, config: Ingest) -> Header:
         if side % config.cut:
             reason = f"side of {side} voxels cannot be cut into {config.cut} equal parts"
             raise UnusableFileError(source.path, volume.key, reason)
-        if math.prod(volume.shape) * volume.dtype.itemsize // config.cut**3 > _LARGEST_RECORD:
+        if math.prod(volume.shape) * volume.dtype.itemsize // config.parts > _LARGEST_RECORD:
             raise UnusableFileError(source.path, volume.key, "a record would be larger than 4 GiB: raise cut")
         unknown = [name for name in config.parameters if name not in volume.parameters]
         if unknown:

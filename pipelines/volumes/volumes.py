@@ -18,7 +18,7 @@ from tenfold.pipelines.splits import split_simulations
 from tenfold.pipelines.volumes.ingest import Ingest
 from tenfold.pipelines.volumes.manifest import Manifest, Quarantined, SimulationEntry, Statistics
 from tenfold.pipelines.volumes.moments import Moments
-from tenfold.pipelines.volumes.packing import Packed, Packing, SourceFile, pack
+from tenfold.pipelines.volumes.packing import Packed, Packing, SourceFile, cut_shape, pack
 from tenfold.pipelines.volumes.sources import Header, find_sources, judge, look, write_quarantine
 
 log = logging.getLogger("tenfold")
@@ -59,7 +59,7 @@ class IngestSize:
     unusable: int
     simulations: int
     records: int
-    record: tuple[int, int, int, int]
+    record: tuple[int, ...]
     dtype: str
     bytes: int
 
@@ -141,9 +141,8 @@ def estimate_size(paths: Iterable[Path | str], config: Ingest) -> IngestSize:
     headers, bad = look(sources, config)
     if not headers:
         raise InputError(f"None of {len(sources)} files can be used. The first, {bad[0].source}: {bad[0].reason}")
-    records = sum(header.volumes for header in headers) * config.cut**3
-    x, y, z, channels = headers[0].layout.shape
-    record = (x // config.cut, y // config.cut, z // config.cut, channels)
+    records = sum(header.volumes for header in headers) * config.parts
+    record = cut_shape(headers[0].layout.shape, config.cut)
     return IngestSize(
         files=len(sources),
         unusable=len(bad),
@@ -163,7 +162,7 @@ def _groups(headers: Sequence[Header], config: Ingest) -> list[list[Header]]:
         if full:
             groups.append([])
         groups[-1].append(header)
-        full = sum(each.volumes for each in groups[-1]) * config.cut**3 >= config.records_per_shard
+        full = sum(each.volumes for each in groups[-1]) * config.parts >= config.records_per_shard
     return groups
 
 
@@ -217,6 +216,7 @@ def _manifest(
         dtype=layout.dtype,
         units=layout.units,
         box_mpc_h=None if layout.box_mpc_h is None else layout.box_mpc_h / config.cut,
+        side_deg=None if layout.side_deg is None else layout.side_deg / config.cut,
         periodic=layout.periodic and config.cut == 1,
         redshifts=layout.redshifts,
         parameter_names=names,
@@ -259,7 +259,7 @@ def _unchanged(out: Path, sources: Sequence[SourceFile], recorded: dict) -> Inge
         return None
     manifest = Manifest.read(out / "manifest.json")
     known = {each.source: (each.bytes, each.mtime_ns) for each in (*manifest.simulations, *manifest.quarantined)}
-    now = {str(each.path): (each.bytes, each.mtime_ns) for each in sources}
+    now = {each.name: (each.bytes, each.mtime_ns) for each in sources}
     whole = unchanged(out, manifest.ingest, recorded, known, now, manifest.shards)
     return _summary(out, manifest, 0) if whole else None
 

@@ -6,9 +6,12 @@ from tenfold.pipelines.config import dump, load, presets
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.studies.chemistry_config import ChemistryRun
 from tenfold.pipelines.studies.cosmology_config import CosmologyRun
+from tenfold.pipelines.studies.massmaps_config import MassMapsRun
+
+STUDIES = (CosmologyRun, MassMapsRun, ChemistryRun)
 
 
-@pytest.mark.parametrize(("kind", "preset"), [(k, p) for k in (CosmologyRun, ChemistryRun) for p in presets(k)])
+@pytest.mark.parametrize(("kind", "preset"), [(k, p) for k in STUDIES for p in presets(k)])
 def test_presets_are_valid_and_survive_a_round_trip(kind, preset, tmp_path):
     config = load(kind, preset=preset)
     file = tmp_path / "config.yaml"

@@ -1,0 +1,165 @@
+"""The court: every statistic of generated maps against simulated ones, each with its null, and a verdict on each."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from tenfold.pipelines.massmaps.map_statistics import Statistic
+from tenfold.stats.agreement import Agreement, Verdict, agreement
+from tenfold.stats.memorisation import Memorisation, memorisation
+from tenfold.stats.trend import fit_trend
+
+ASPECTS = ("mean", "distribution", "correlation", "variety")
+"""What each statistic is judged by; the mean's verdict has the statistic's own name."""
+COMPARED = 256
+"""Maps of each kind that the search for copies looks at, at most."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Court:
+    """What is allowed."""
+
+    tolerance: float = 0.05
+    """Largest deviation of a statistic's mean, as a fraction."""
+    bispectrum_tolerance: float = 0.2
+    """The same of bispectra."""
+    correlation_tolerance: float = 0.25
+    """Largest difference of the correlations between bins, as a fraction of the simulated ones'."""
+    variety_tolerance: float = 0.15
+    """Largest deviation of a statistic's spread from map to map, as a fraction."""
+    copy_tolerance: float = 0.05
+    """How much nearer to the training maps generated ones may be than unseen ones, as a fraction."""
+    significance: float = 0.01
+    """A figure fails that fewer than this fraction of the nulls reach."""
+    draws: int = 200
+    """Splits of the simulations into halves, of which the null is made."""
+    seed: int = 0
+    """Of the splits."""
+
+    def __post_init__(self) -> None:
+        """Refuse what judges nothing."""
+        for name in ("tolerance", "bispectrum_tolerance", "correlation_tolerance", "variety_tolerance"):
+            if not 0 < getattr(self, name) < 1:
+                raise ValueError(f"{name}: found {getattr(self, name)}, must be above 0 and below 1")
+        if not 0 < self.significance < 0.5:
+            raise ValueError(f"significance: found {self.significance}, must be above 0 and below 0.5")
+        if self.draws < 20:
+            raise ValueError(f"draws: found {self.draws}, must be at least 20")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Skies:
+    """Simulated maps, and what they are of."""
+
+    maps: np.ndarray
+    """κ, shape (n, N, N)."""
+    groups: np.ndarray | None = None
+    """Simulation of each, shape (n,); None: each map is its own."""
+    parameters: np.ndarray | None = None
+    """Cosmology of each, shape (n, P); None: of all the same, or not to be told apart."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """All that the court found."""
+
+    agreements: Mapping[str, Agreement]
+    """By the statistic's name."""
+    copies: Memorisation | None
+    """None where no training maps were given."""
+    verdicts: Mapping[str, Verdict]
+    """By the statistic's name, for its mean; NAME_distribution, NAME_correlation, NAME_variety; memorisation."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether every verdict is favourable."""
+        return all(verdict.passed for verdict in self.verdicts.values())
+
+    @property
+    def failed(self) -> list[str]:
+        """Names of the verdicts that are not."""
+        return [name for name, verdict in self.verdicts.items() if not verdict.passed]
+
+    def metrics(self) -> dict[str, Any]:
+        """Verdicts as plain numbers, NaN as None."""
+        rows = {name: asdict(verdict) for name, verdict in self.verdicts.items()}
+        return {name: {k: None if v != v else v for k, v in row.items()} for name, row in rows.items()}
+
+
+def judge(
+    statistics: Sequence[Statistic],
+    simulated: Skies,
+    generated: np.ndarray,
+    court: Court,
+    *,
+    training: Skies | None = None,
+    periodic: bool = False,
+) -> Judgement:
+    """Judge generated maps.
+
+    Parameters
+    ----------
+    statistics
+        From `tenfold.pipelines.massmaps.map_statistics.statistics_for`.
+    simulated
+        n maps that were not trained on.
+    generated
+        κ of m maps, shape (m, N, N); where the simulated ones are of several cosmologies, m = n, and each is made for
+        the cosmology of the simulated map in its place.
+    court
+        What is allowed.
+    training
+        Maps that were trained on, to look for copies of them; they also help to tell how statistics change with
+        cosmology.
+    periodic
+        Whether maps continue at the opposite edge.
+    """
+    agreements = {
+        each.name: agreement(
+            *_comparable(each, simulated, generated, training),
+            tolerance=court.bispectrum_tolerance if each.name.startswith("bispectrum") else court.tolerance,
+            groups=simulated.groups, relative_to=each.relative_to, correlation_tolerance=court.correlation_tolerance,
+            variety_tolerance=court.variety_tolerance, significance=court.significance, draws=court.draws,
+            seed=court.seed,
+        )
+        for each in statistics
+    }  # fmt: skip
+    verdicts: dict[str, Verdict] = {}
+    for name, found in agreements.items():
+        verdicts |= {name if aspect == "mean" else f"{name}_{aspect}": getattr(found, aspect) for aspect in ASPECTS}
+    copies = None
+    if training is not None:
+        rng = np.random.default_rng(court.seed)
+        few = [maps[rng.permutation(len(maps))[:COMPARED]] for maps in (generated, simulated.maps)]
+        copies = memorisation(few[0], training.maps, few[1], periodic=periodic)
+        verdicts["memorisation"] = Verdict(
+            value=1 - copies.ratio, tolerance=court.copy_tolerance, null=0.0,
+            passed=copies.passed(court.significance, court.copy_tolerance),
+            said=f"how much nearer to the training maps than unseen ones are, median (p = {copies.p_value:.2g})",
+        )  # fmt: skip
+    return Judgement(agreements=agreements, copies=copies, verdicts=verdicts)
+
+
+def _comparable(
+    each: Statistic, simulated: Skies, generated: np.ndarray, training: Skies | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Measure both kinds, and take off what cosmology alone accounts for: maps of all cosmologies become alike."""
+    rows = each.rows(simulated.maps), each.rows(generated)
+    parameters, groups = simulated.parameters, simulated.groups
+    if parameters is None or groups is None or not parameters.shape[1]:
+        return rows
+    known, points, owners = [rows[0]], [parameters], [groups]
+    if training is not None and training.parameters is not None and training.groups is not None:
+        known.append(each.rows(training.maps))
+        points.append(training.parameters)
+        owners.append(training.groups)
+    trend = fit_trend(np.concatenate(known), np.concatenate(points), np.concatenate(owners))(parameters)
+    if each.relative_to == "bin":
+        mean = trend.mean(0)
+        trend = np.where(np.abs(trend) > 0.05 * np.abs(mean), trend, mean)  # a fit may pass through zero
+        return rows[0] * (mean / trend), rows[1] * (mean / trend)
+    size = np.abs(trend).max(axis=1, keepdims=True)
+    pattern = (trend / size).mean(0)
+    return (rows[0] - trend) / size + pattern, (rows[1] - trend) / size + pattern

@@ -1,0 +1,114 @@
+"""Emulators of mass maps, end to end: shards in, a trained generator out; maps written for any cosmology."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from tenfold.emulators.adversarial import AdversarialTraining
+from tenfold.emulators.gan import GAN
+from tenfold.hpc.ranks import Ranks
+from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.files import replacing, writable
+from tenfold.pipelines.massmaps.emulator import MassMapEmulator
+from tenfold.pipelines.massmaps.emulator_training import MassMapTraining
+from tenfold.pipelines.run_folder import RunFolder
+from tenfold.pipelines.training_run import claim, plain
+from tenfold.pipelines.volumes.shards import Shards
+
+
+def train_emulator(
+    data: Path, out: Path, network: GAN, training: AdversarialTraining, ranks: Ranks, *, resume: bool = False
+) -> RunFolder:
+    """Train an emulator of mass maps on shards.
+
+    Parameters
+    ----------
+    data
+        Folder of shards, as `tenfold ingest massmaps` writes it.
+    out
+        Folder of the run.
+    network, training
+        Shape of the pair of networks, and how it is trained.
+    ranks
+        The ranks of this run, from `tenfold.hpc.ranks.launch`.
+    resume
+        Go on from the newest checkpoint in ``out``, where there is one.
+
+    Raises
+    ------
+    InputError
+        The data do not fit the networks, ``out`` cannot be written, or holds another run.
+    Stopped
+        A signal asked the run to stop; ``resume`` goes on.
+    """
+    start = time.monotonic()
+    folder, finished = claim(out, training, ranks, resume=resume)
+    if finished:
+        return folder
+    with Shards.open(data) as shards:
+        if not len(shards.split("train")):
+            raise InputError(f"{data}: no simulation is in the training split; ingest more, or change the fractions")
+        task = MassMapTraining(shards, folder, network, training, ranks)
+        if ranks.first:
+            folder.write_config(plain({"data": str(data), "network": asdict(network), "training": asdict(training)}))
+        task.fit(resume=resume)
+        task.finish(time.monotonic() - start)
+    return folder
+
+
+def emulate(
+    run: Path, out: Path, count: int, parameters: Mapping[str, float], *, seed: int = 0, extrapolate: bool = False
+) -> Path:
+    """Write maps of a trained emulator.
+
+    Parameters
+    ----------
+    run
+        Folder of a finished training.
+    out
+        File to write: ``.fits`` (a cube, header as LensTools writes it) or ``.h5`` (dataset ``kappa``).
+    count
+        Number of maps.
+    parameters
+        The cosmology, by name.
+    seed
+        Of the maps.
+    extrapolate
+        Allow a cosmology out of the trained range.
+
+    Raises
+    ------
+    InputError
+        The cosmology is not one the emulator makes, or the file has another ending.
+    """
+    out = Path(out)
+    if out.suffix not in (".fits", ".h5", ".hdf5"):
+        raise InputError(f"{out}: a name that ends in .fits or .h5 is needed")
+    emulator = MassMapEmulator.load(run)
+    maps = emulator.sample(count, seed=seed, extrapolate=extrapolate, **parameters)
+    writable(out.parent)
+    facts = {**parameters, "seed": seed, "angle_deg": emulator.side_deg, "emulator": str(Path(run).resolve())}
+    with replacing(out) as temporary:
+        if out.suffix == ".fits":
+            _write_fits(temporary, maps, facts)
+        else:
+            with h5py.File(temporary, "w") as file:
+                file["kappa"] = maps
+                file.attrs.update({name: value for name, value in facts.items() if value is not None})
+    return out
+
+
+def _write_fits(path: Path, maps: np.ndarray, facts: Mapping[str, object]) -> None:
+    from astropy.io import fits
+
+    header = fits.Header()
+    keys = {"angle_deg": "ANGLE", "n_s": "NS", "h": "HUBBLE"}
+    for name, value in facts.items():
+        if value is not None:
+            header[keys.get(name, name.upper())[:8]] = value if not isinstance(value, str) else value[-60:]
+    cube = maps if maps.ndim == 3 else np.moveaxis(maps, -1, 1)
+    fits.PrimaryHDU(cube.astype(">f4"), header).writeto(path, overwrite=True)

@@ -1,0 +1,144 @@
+"""A trained emulator of mass maps: cosmological parameters in, convergence maps out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import ArrayLike
+
+from tenfold.emulators import intensity, map_layers  # noqa: F401 (register the layers a saved network is made of)
+from tenfold.emulators.gan import GAN
+from tenfold.emulators.latents import draw, slerp
+from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.run_folder import RunFolder
+
+SAMPLE = 3
+"""Keeps the random numbers of samples apart from those of the training."""
+PART = 32
+"""Maps made at once."""
+
+
+@dataclass(frozen=True)
+class MassMapEmulator:
+    """A generator with the names and ranges of what it was trained on.
+
+    Example
+    -------
+    >>> emulator = MassMapEmulator.load("runs/demo/massmaps/network")        # doctest: +SKIP
+    >>> maps = emulator.sample(16, seed=1, omega_m=0.3, sigma_8=0.8)         # doctest: +SKIP
+    """
+
+    network: keras.Model
+    shape: GAN
+    ranges: Mapping[str, tuple[float, float]]
+    """Least and greatest value of each parameter among the maps it was trained on."""
+    side_deg: float | None = None
+    """Side of a map [degrees]; None where the data did not say."""
+
+    @classmethod
+    def load(cls, path: Path | str) -> "MassMapEmulator":
+        """Load the emulator a run has trained, from the run's folder.
+
+        Raises
+        ------
+        InputError
+            No training has finished there, or it was of something else.
+        """
+        folder = RunFolder(Path(path))
+        record = folder.read_record()
+        if record.get("what") != "massmaps":
+            raise InputError(f"{path}: holds a run of something else than mass maps")
+        given: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in record["network"].items()}
+        ranges = dict(zip(record["names"], zip(record["low"], record["high"], strict=True), strict=True))
+        network = keras.saving.load_model(folder.network, compile=False)
+        return cls(network, GAN(**given), ranges, record["side_deg"])
+
+    @property
+    def pixel_arcmin(self) -> float | None:
+        """Side of a pixel [arcmin]; None where the data did not say."""
+        return None if self.side_deg is None else 60 * self.side_deg / self.shape.size
+
+    def sample(
+        self, n: int, *, seed: int, extrapolate: bool = False, **parameters: ArrayLike
+    ) -> np.ndarray:  # fmt: skip
+        """Make maps.
+
+        Parameters
+        ----------
+        n
+            Number of maps.
+        seed
+            Seed: the same seed gives the same maps, and fewer of them give the first ones.
+        extrapolate
+            Allow parameters out of the trained ranges.
+        parameters
+            Every parameter by name, in physical units: one number, or one for each map.
+
+        Returns
+        -------
+        np.ndarray
+            κ, float32, shape (n, N, N), or (n, N, N, C) with several channels.
+
+        Raises
+        ------
+        InputError
+            A parameter is missing, unknown, or out of the range the emulator was trained on.
+        """
+        inputs, _ = draw(self.shape, (SAMPLE, seed), range(n))
+        return self._maps(inputs, self._conditions(n, parameters, extrapolate))
+
+    def interpolate(
+        self, n: int, *, seeds: tuple[int, int], extrapolate: bool = False, **parameters: ArrayLike
+    ) -> np.ndarray:
+        """Make maps along the great circle between the first maps of two seeds; arguments as for `sample`.
+
+        Returns
+        -------
+        np.ndarray
+            κ, shape (n, N, N) or (n, N, N, C): the first and last are the seeds' own maps.
+        """
+        (first, _), (second, _) = (draw(self.shape, (SAMPLE, seed), range(1)) for seed in seeds)
+        way = np.linspace(0, 1, n)
+        inputs = {name: slerp(first[name][0], second[name][0], way) for name in first}
+        return self._maps(inputs, self._conditions(n, parameters, extrapolate))
+
+    def _maps(self, inputs: dict[str, np.ndarray], conditions: np.ndarray) -> np.ndarray:
+        if self.shape.conditions:
+            inputs = inputs | {"parameters": conditions}
+        count = len(conditions)
+        maps = np.empty((count, self.shape.size, self.shape.size, self.shape.channels), np.float32)
+        for first in range(0, count, PART):
+            # always as many at once: a map does not depend, in its last bit, on how many are asked for
+            rows = np.arange(first, first + PART)
+            part = {name: values[np.minimum(rows, count - 1)] for name, values in inputs.items()}
+            made = np.asarray(self.network.predict_on_batch(part))
+            maps[first : first + PART] = made[: count - first]
+        return maps[..., 0] if self.shape.channels == 1 else maps
+
+    def _conditions(self, n: int, given: Mapping[str, ArrayLike], extrapolate: bool) -> np.ndarray:
+        """Return the parameters as an array (n, P), or say what is wrong with them."""
+        if n < 1:
+            raise InputError(f"n: found {n}, at least one map must be asked for")
+        names = ", ".join(self.ranges) or "none"
+        for name in given:
+            if name not in self.ranges:
+                raise InputError(f"{name}: no parameter of this emulator, which takes {names}")
+        columns = []
+        for name, (low, high) in self.ranges.items():
+            if name not in given:
+                raise InputError(f"{name}: missing; this emulator takes {names}")
+            try:
+                values = np.broadcast_to(np.asarray(given[name], np.float64), (n,))
+            except ValueError:
+                raise InputError(f"{name}: one number, or one for each of {n} maps") from None
+            outside = ~((values >= low) & (values <= high))
+            if outside.any() and not (extrapolate and np.isfinite(values).all()):
+                raise InputError(
+                    f"{name}: found {values[outside][0]:g}, but the emulator was trained between {low:g} and {high:g}; "
+                    "extrapolate=True makes maps all the same, which nothing vouches for"
+                )
+            columns.append(values)
+        return np.array(columns, np.float32).reshape(len(columns), n).T

@@ -1,0 +1,235 @@
+"""One training of an emulator of mass maps, on one rank: its data, its pair of networks, the maps it is judged by."""
+
+import resource
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+import matplotlib
+import matplotlib.image
+import numpy as np
+
+from tenfold.emulators.adversarial import AdversarialTraining, adam, adversarial_step
+from tenfold.emulators.gan import GAN, build_discriminator, build_generator
+from tenfold.emulators.intensity import fit
+from tenfold.emulators.latents import draw
+from tenfold.emulators.state import State
+from tenfold.emulators.symmetries import augment
+from tenfold.emulators.training import Position
+from tenfold.hpc import checkpoints, order
+from tenfold.hpc.ranks import Ranks
+from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.files import replacing
+from tenfold.pipelines.massmaps.emulator_statistics import compare, measure, sets
+from tenfold.pipelines.run_folder import RunFolder, versions
+from tenfold.pipelines.tensorboard import Board
+from tenfold.pipelines.training_run import TrainingRun
+from tenfold.pipelines.volumes.shards import Shards
+
+FITTED = 512
+"""Training maps that the intensity transform is fitted to."""
+PART = 32
+"""Maps made at once."""
+GRID = 4
+"""Maps per side of the grid of samples."""
+TRAIN, JUDGE = 1, 2
+"""Keys that keep the random numbers of training and judging apart."""
+
+
+class MassMapTraining(TrainingRun):
+    """One training of an emulator of mass maps, on this rank.
+
+    The epoch whose averaged generator comes closest to the validation split, by its score of running statistics, is
+    kept in the folder ``best`` and is what `finish` writes.
+
+    Parameters
+    ----------
+    data
+        Maps, opened.
+    folder
+        Folder of the run.
+    network
+        Shape of the pair.
+    training
+        How it is trained.
+    ranks
+        The ranks of this run.
+    """
+
+    def __init__(self, data: Shards, folder: RunFolder, network: GAN, training: AdversarialTraining, ranks: Ranks):
+        self.data, self.records = data, data.split("train")
+        check(data, network, training, ranks)
+        batch = training.global_batch
+        steps = len(self.records) // batch
+        manifest = data.manifest
+        few = self.records[:: max(1, len(self.records) // FITTED)]
+        intensity = fit(data.read(few), network.transform)
+        units = {"seed": training.seed, "precision": training.precision}
+        if network.conditions:
+            units |= {"location": manifest.parameter_mean, "scale": manifest.parameter_std}
+        self.discriminator = build_discriminator(network, intensity, **units)
+        optimizers = (
+            adam(training, training.learning_rate, steps),
+            adam(training, training.critic_learning_rate, steps),
+        )
+        # maps left over by the last whole batch of an epoch come in other epochs
+        super().__init__(
+            folder, build_generator(network, intensity, **units), network, training, ranks,
+            samples=steps * batch, data=manifest.fingerprint,
+            moved_by=optimizers[0], opponent=(self.discriminator, optimizers[1]),
+        )  # fmt: skip
+        self.training: AdversarialTraining = training
+        self.step = adversarial_step(
+            self.network, self.discriminator, optimizers, ranks.sum, training,
+            loss="wasserstein" if network.network == "wgan-gp" else "logistic", average=self.average,
+        )  # fmt: skip
+        records = data.split("validation") if len(data.split("validation")) else self.records
+        self.judged = records[np.unique(np.linspace(0, len(records) - 1, training.judged).round().astype(int))]
+        self.sets = sets(self.conditions(self.judged))
+        simulated = data.read(self.judged)
+        self.simulated = measure(simulated, self.sets)
+        self.range = tuple(np.quantile(simulated[..., 0], (0.002, 0.998)))
+        self.score: dict[str, float] = {}
+        self.tiles = simulated[: GRID**2, :, :, 0]
+
+    def conditions(self, records: np.ndarray) -> np.ndarray:
+        """Return what maps like these records are made for: shape (n, P), P = 0 for an unconditional generator."""
+        if not self.shape.conditions:
+            return np.empty((len(records), 0), np.float32)
+        return self.data.parameters(records).astype(np.float32)
+
+    def inputs(self, records: np.ndarray, key: tuple[int, ...], places: np.ndarray) -> tuple[dict, np.ndarray]:
+        """Draw the generator's inputs for maps like these records, and the numbers that mix real and made maps."""
+        inputs, mix = draw(self.shape, (self.training.seed, *key), places)
+        if self.shape.conditions:
+            inputs["parameters"] = self.conditions(records)
+        return inputs, mix
+
+    def batches(self, position: Position) -> Iterator:
+        """Yield the rest of an epoch: (((maps, inputs, mix, weights), regularised), samples in the global batch)."""
+        t, r = self.training, self.ranks
+        share = t.global_batch // r.size
+        places = np.arange(r.rank * share, (r.rank + 1) * share)
+        weights = np.full(share, 1 / t.global_batch, np.float32)
+        rest = order.batches(
+            len(self.records), t.global_batch, t.seed, position.epoch, r.rank, r.size, start=position.step
+        )
+        for step, samples in rest:
+            if step == self.steps:
+                return
+            records = self.records[samples]
+            maps = self.data.read(records)
+            if t.symmetries:
+                maps = augment(maps, position.epoch, records, seed=t.seed, shift=t.shifts)
+            number = position.epoch * self.steps + step
+            inputs, mix = self.inputs(records, (TRAIN, number), places)
+            regularised = t.penalty != "none" and number % t.penalty_every == 0
+            yield ((maps, inputs, mix, weights), regularised), t.global_batch
+
+    def made(self, records: np.ndarray) -> np.ndarray:
+        """Make a map like each of the records, each rank its share: shape (n, N, N, C), on every rank."""
+
+        def compute(places: np.ndarray) -> np.ndarray:
+            maps = [np.empty((0, self.shape.size, self.shape.size, self.shape.channels), np.float32)]
+            for first in range(0, len(places), PART):
+                part = places[first : first + PART]
+                inputs, _ = self.inputs(records[part], (JUDGE,), part)
+                maps.append(self.network.predict_on_batch(inputs))
+            return np.concatenate(maps)
+
+        return self.shared(len(records), compute)
+
+    def validation_loss(self) -> float:
+        """Return the score of the averaged generator's running statistics: 0 for the simulated maps' own."""
+        with self.averaged():
+            maps = self.made(self.judged)
+        self.score = compare(measure(maps, self.sets), self.simulated)
+        self.tiles = maps[np.linspace(0, len(maps) - 1, GRID**2).round().astype(int), :, :, 0]
+        return self.score["score"] if np.isfinite(self.score["score"]) else float("inf")
+
+    def figures(self, means: dict[str, float], position: Position, board: Board | None) -> dict[str, float]:
+        """Show the epoch's samples and statistics, and keep its generator if it is the best so far (rank 0)."""
+        row = {name: value for name, value in means.items() if name != "loss"}
+        row |= {f"map_{name}": value for name, value in self.score.items()}
+        if board is None:
+            return row
+        import tensorflow as tf
+
+        grid = picture(self.tiles, self.range)
+        with board.writer.as_default(step=position.epoch):
+            for name, value in row.items():
+                tf.summary.scalar(name.replace("map_", "maps/"), value)
+            tf.summary.image("samples", grid[None])
+        with replacing(self.folder.path / "samples.png") as temporary:
+            unsigned: dict[str, Any] = {"Software": None}
+            matplotlib.image.imsave(temporary, grid, format="png", metadata=unsigned)
+        before = [earlier["map_score"] for earlier in self.history]
+        if not before or row["map_score"] < min(before):
+            with self.averaged():
+                arrays = State(network=self.network.variables).arrays()
+            checkpoints.save(self.folder.path / "best", position.epoch, arrays, {"score": self.score}, keep=1)
+        return row
+
+    def finish(self, wall_s: float) -> None:
+        """Write the best epoch's generator and the record of the run (rank 0)."""
+        if self.ranks.first:
+            best = checkpoints.latest(self.folder.path / "best")
+            if best is None:
+                raise InputError(
+                    f"{self.folder.path / 'best'}: no checkpoint can be read; train again in another --out"
+                )
+            State(network=self.network.variables).restore(best.arrays)
+            self.network.save(self.folder.network)
+            parameters = self.data.parameters(self.records) if self.shape.conditions else np.empty((1, 0))
+            names = self.data.manifest.parameter_names if self.shape.conditions else ()
+            self.folder.write_record({
+                "what": "massmaps", "fingerprint": self.fingerprint, "data": str(self.data.path), "names": list(names),
+                "low": parameters.min(axis=0).tolist(), "high": parameters.max(axis=0).tolist(),
+                "side_deg": getattr(self.data.manifest, "side_deg", None), "best_epoch": best.step,
+                "score": best.state["score"], "network": asdict(self.shape), "training": asdict(self.training),
+                "parameters": int(self.network.count_params()), "ranks": self.ranks.size, "versions": versions(),
+                "seed": self.training.seed, "wall_s": wall_s, "waiting_s": self.history[-1]["waiting"],
+                "training_s": self.history[-1]["seconds"],
+                "cpu_s": sum(resource.getrusage(resource.RUSAGE_SELF)[:2]),
+            })  # fmt: skip
+        self.ranks.barrier()
+
+
+def picture(tiles: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
+    """Colour maps (16, N, N) between limits [κ] and set them side by side: uint8, shape (4 N, 4 N, 3)."""
+    count, side, _ = tiles.shape
+    full = np.zeros((GRID**2, side, side), tiles.dtype)
+    full[:count] = tiles
+    joined = full.reshape(GRID, GRID, side, side).transpose(0, 2, 1, 3).reshape(GRID * side, GRID * side)
+    shown = np.clip((joined - limits[0]) / (limits[1] - limits[0]), 0, 1)
+    return matplotlib.colormaps["inferno"](shown, bytes=True)[..., :3]
+
+
+def check(data: Shards, network: GAN, training: AdversarialTraining, ranks: Ranks) -> None:
+    """Say what does not fit: maps and networks, batch and ranks."""
+    manifest, records = data.manifest, data.split("train")
+    found, wanted = data.read(records[:1]).shape[1:], (network.size, network.size, network.channels)
+    if found != wanted:
+        raise InputError(
+            f"the data hold maps of shape {found}, the network makes {wanted}: "
+            f"--set network.size={found[0]} --set network.channels={found[-1]}, or another --preset"
+        )
+    if network.conditions not in (0, len(manifest.parameter_names)):
+        raise InputError(
+            f"the data have the parameters {', '.join(manifest.parameter_names) or '(none)'}, the network takes "
+            f"{network.conditions}: --set network.conditions={len(manifest.parameter_names)}, or 0 for none"
+        )
+    still = [n for n, s in zip(manifest.parameter_names, manifest.parameter_std, strict=True) if not s > 0]
+    if network.conditions and still:
+        raise InputError(f"the data are all of one {still[0]}, which cannot be a condition: --set network.conditions=0")
+    if training.shifts and training.symmetries and network.boundary != "periodic":
+        raise InputError("cropped maps are not periodic: --set training.shifts=false")
+    if training.global_batch % (ranks.size * network.group):
+        raise InputError(
+            f"training.global_batch: found {training.global_batch}, must be a multiple of network.group "
+            f"({network.group}) for each of {ranks.size} ranks: take {ranks.size * network.group}"
+        )
+    if len(records) < training.global_batch:
+        raise InputError(
+            f"training.global_batch: found {training.global_batch}, but the training split holds {len(records)} maps"
+        )

@@ -1,0 +1,67 @@
+"""Maps of cosmologies that an emulator was not trained on, and its own for the same cosmologies."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.massmaps.court import Skies
+from tenfold.pipelines.massmaps.emulator import MassMapEmulator
+from tenfold.pipelines.volumes.shards import Shards
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOut:
+    """Maps of cosmologies that were not trained on, and as many generated ones for the same cosmologies."""
+
+    simulated: Skies
+    """Their parameters are those that the emulator takes: none for an unconditional one."""
+    generated: np.ndarray
+    """κ, shape (n, N, N), each for the cosmology of the simulated map in its place."""
+    distance: np.ndarray
+    """Of each map's cosmology to the nearest one trained on, in standard deviations of these, shape (n,)."""
+    left_out: int
+    """Cosmologies outside the trained range."""
+
+
+def held_out(emulator: MassMapEmulator, data: Shards, seed: int) -> HeldOut:
+    """Read the test maps, and make one for each of them.
+
+    Raises
+    ------
+    InputError
+        There are fewer than four test cosmologies in the range that was trained on.
+    """
+    test = data.split("test")
+    names = data.manifest.parameter_names
+    parameters, groups = data.parameters(test), data.simulation(test)
+    inside = np.ones(len(test), bool)
+    for name, (low, high) in emulator.ranges.items():
+        inside &= (low <= parameters[:, names.index(name)]) & (parameters[:, names.index(name)] <= high)
+    left_out = len(set(groups[~inside]))
+    test, parameters, groups = test[inside], parameters[inside], groups[inside]
+    if len(set(groups)) < 4:
+        raise InputError(
+            f"{data.path}: {len(set(groups))} test cosmologies within the trained range; four are needed. "
+            "Simulate more, or ingest with a larger test fraction"
+        )
+    given: dict[str, Any] = {name: parameters[:, names.index(name)] for name in emulator.ranges}
+    generated = emulator.sample(len(test), seed=seed, **given)
+    learnt = np.unique(data.parameters(data.split("train")), axis=0)
+    scale = np.maximum(learnt.std(0), 1e-12)
+    distance = np.sqrt((((parameters[:, None] - learnt) / scale) ** 2).sum(-1)).min(1)
+    return HeldOut(
+        simulated=skies(data, test, tuple(emulator.ranges)), distance=distance, left_out=left_out,
+        generated=generated if generated.ndim == 3 else generated[..., 0],
+    )  # fmt: skip
+
+
+def skies(data: Shards, records: np.ndarray, names: tuple[str, ...]) -> Skies:
+    """Read the first channel of maps, with their simulations and the parameters of these names."""
+    columns = [data.manifest.parameter_names.index(name) for name in names]
+    return Skies(
+        maps=data.read(records)[..., 0],
+        groups=data.simulation(records),
+        parameters=data.parameters(records)[:, columns],
+    )

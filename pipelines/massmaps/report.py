@@ -1,0 +1,94 @@
+"""One offline HTML page per emulator of mass maps: the maps, the bands, the verdicts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tenfold.pipelines.massmaps import figures
+from tenfold.pipelines.massmaps.court import Judgement
+from tenfold.pipelines.massmaps.held_out import HeldOut
+from tenfold.pipelines.massmaps.map_statistics import Statistic
+from tenfold.pipelines.page import flatten, write_page
+
+SHOWN = 4
+SYMBOL = {"omega_m": "Ωm", "sigma_8": "σ8", "n_s": "n_s", "h": "h", "omega_b": "Ωb"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """What a report is drawn from."""
+
+    statistics: Sequence[Statistic]
+    judgement: Judgement
+    held: HeldOut
+    side_deg: float
+    names: Sequence[str]
+    """Parameters that maps were made for; empty for an unconditional emulator."""
+    cosmologies: int
+    """Trained on."""
+    maps: int
+    """Trained on."""
+
+
+def write_report(path: Path, metrics: Mapping[str, Any], trial: Trial) -> None:
+    """Write the page, whole or not at all.
+
+    Parameters
+    ----------
+    path
+        The page.
+    metrics
+        All numbers, as `tenfold.pipelines.massmaps.validation` gathers them.
+    trial
+        What was compared.
+    """
+    held, simulated = trial.held, trial.held.simulated
+    groups, parameters = simulated.groups, simulated.parameters
+    assert groups is not None and parameters is not None
+    first = [int(np.flatnonzero(groups == group)[0]) for group in dict.fromkeys(groups.tolist())]
+    shown = np.array(first)[np.linspace(0, len(first) - 1, min(SHOWN, len(first))).round().astype(int)]
+    titles = [
+        ", ".join(f"{SYMBOL.get(name, name)} {value:.2f}" for name, value in zip(trial.names, row, strict=False)) or " "
+        for row in parameters[shown]
+    ]
+    panels = []
+    for each in trial.statistics:
+        rows = each.rows(simulated.maps), each.rows(held.generated)
+        found = trial.judgement.agreements[each.name]
+        panels.append({
+            "name": each.name.replace("_", " "),
+            "pictures": [
+                figures.means(each, *rows), figures.deviations(each, found, found.mean.tolerance),
+                figures.correlations(each, *rows),
+            ],
+        })  # fmt: skip
+    cosmologies = metrics["held_out"]["cosmologies"]
+    chosen = [name for name in ("angular_power", "pixel_distribution", "peaks", "bispectrum_equilateral")
+              if all(name in row["errors"] for row in cosmologies.values())]  # fmt: skip
+    distance = np.array([row["distance"] for row in cosmologies.values()])
+    errors = {name: np.array([row["errors"][name] for row in cosmologies.values()]) for name in chosen}
+    copied = trial.judgement.copies
+    write_page(
+        path,
+        "massmaps.html.j2",
+        filters={"figure": figure},
+        metrics=metrics,
+        trial=trial,
+        failed=[name.replace("_", " ") for name in trial.judgement.failed],
+        verdicts=[(name.replace("_", " "), verdict) for name, verdict in trial.judgement.verdicts.items()],
+        maps=figures.side_by_side(simulated.maps[shown], held.generated[shown], trial.side_deg, titles),
+        panels=panels,
+        distance=figures.error_by_distance(distance, errors) if trial.names and errors else None,
+        copies=figures.copies(copied.generated, copied.unseen) if copied else None,
+        symbols=SYMBOL,
+        chosen=chosen,
+        environment=list(flatten(metrics["environment"])),
+    )
+
+
+def figure(value: float | None) -> str:
+    """Write a number with three significant figures."""
+    return "–" if value is None or value != value else f"{value:.3g}"

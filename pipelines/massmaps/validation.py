@@ -1,0 +1,172 @@
+"""Prove an emulator of mass maps: the court's verdicts, at cosmologies it never saw, and the page that shows them."""
+
+import json
+import platform
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.files import replacing, writable
+from tenfold.pipelines.massmaps.court import Court, Judgement, judge
+from tenfold.pipelines.massmaps.emulator import MassMapEmulator
+from tenfold.pipelines.massmaps.held_out import HeldOut, held_out, skies
+from tenfold.pipelines.massmaps.map_statistics import Statistic, statistics_for
+from tenfold.pipelines.massmaps.report import Trial, write_report
+from tenfold.pipelines.run_folder import RunFolder
+from tenfold.pipelines.volumes.shards import Shards
+
+TRAINED = 2048
+"""Training maps that the search for copies looks through, at most."""
+NYQUIST = 0.75
+"""Of the pixels' Nyquist multipole: up to there maps are compared."""
+
+
+def validate_massmaps(
+    run: Path, out: Path | None = None, *, court: Court | None = None, estimator: Path | None = None, seed: int = 0
+) -> tuple[Path, Judgement]:
+    """Judge the maps of a trained emulator against the test split of its data.
+
+    Parameters
+    ----------
+    run
+        Folder of a finished training.
+    out
+        Folder for ``metrics.json`` and ``report.html``; the run's by default.
+    court
+        What is allowed.
+    estimator
+        Folder of a trained estimator of maps: one more judge, whose estimates of generated maps must match what they
+        were made for.
+    seed
+        Of the generated maps.
+
+    Returns
+    -------
+    Path
+        The report.
+    Judgement
+        The verdicts.
+
+    Raises
+    ------
+    InputError
+        The training has not finished, its data are gone, or hold too few test cosmologies.
+    """
+    start = time.monotonic()
+    court = court or Court()
+    run, out = Path(run), writable(Path(out or run))
+    record = RunFolder(run).read_record()
+    emulator = MassMapEmulator.load(run)
+    with Shards.open(_data(run, record)) as data:
+        if data.manifest.fingerprint != record["fingerprint"]:
+            raise InputError(f"{record['data']}: is not what {run} was trained on. Train again on it.")
+        begin = time.process_time()
+        held = held_out(emulator, data, seed)
+        generate_s = (time.process_time() - begin) / len(held.generated)
+        side_deg = data.manifest.side_deg or 1.0
+        periodic = data.manifest.periodic
+        ell_max = NYQUIST * 180 * emulator.shape.size / side_deg
+        statistics = statistics_for(held.simulated.maps, side_deg, ell_max=ell_max, periodic=periodic)
+        train = data.split("train")
+        rng = np.random.default_rng(seed)
+        few = np.sort(rng.permutation(train)[:TRAINED])
+        learnt = skies(data, few, tuple(emulator.ranges))
+        judgement = judge(statistics, held.simulated, held.generated, court, training=learnt, periodic=periodic)
+        metrics: dict[str, Any] = {
+            "verdicts": judgement.metrics(),
+            "passed": judgement.passed,
+            "held_out": _by_cosmology(statistics, judgement, held, tuple(emulator.ranges)),
+            "estimator": _estimated(estimator, held, emulator) if estimator else {},
+            "speed": {"generated_cpu_s": generate_s, **_simulated_s(run.parent)},
+            "environment": {
+                "python": platform.python_version(), "platform": platform.platform(terse=True),
+                "versions": record["versions"], "seed": record["seed"], "maps_seed": seed, "ranks": record["ranks"],
+                "court": vars(court), "best_epoch": record["best_epoch"], "network": record["network"],
+                "wall_s": _stages(run.parent) | {"training": record["wall_s"]}, "data": data.manifest.fingerprint,
+            },
+        }  # fmt: skip
+        trial = Trial(
+            statistics=statistics, judgement=judgement, held=held, side_deg=side_deg, names=tuple(emulator.ranges),
+            cosmologies=len(set(data.simulation(train))), maps=len(train),
+        )  # fmt: skip
+    metrics["environment"]["wall_s"]["validation"] = time.monotonic() - start
+    with replacing(out / "metrics.json") as temporary:
+        temporary.write_text(json.dumps(metrics, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    write_report(out / "report.html", metrics, trial)
+    return out / "report.html", judgement
+
+
+def _by_cosmology(
+    statistics: list[Statistic], judgement: Judgement, held: HeldOut, names: tuple[str, ...]
+) -> dict[str, Any]:
+    """How far the means are at each test cosmology: median over the usable bins."""
+    groups, parameters = held.simulated.groups, held.simulated.parameters
+    assert groups is not None and parameters is not None
+    found: dict[str, Any] = {"left_out": held.left_out, "cosmologies": {}}
+    rows = {each.name: (each.rows(held.simulated.maps), each.rows(held.generated)) for each in statistics}
+    for group in dict.fromkeys(groups.tolist()):
+        mine = groups == group
+        errors = {}
+        for each in statistics:
+            usable = judgement.agreements[each.name].usable
+            if not usable.any():
+                continue
+            simulated, generated = (row[mine][:, usable].mean(0) for row in rows[each.name])
+            scale = np.abs(simulated) if each.relative_to == "bin" else np.abs(simulated).max()
+            errors[each.name] = float(np.median(np.abs(generated - simulated) / np.maximum(scale, 1e-300)))
+        found["cosmologies"][group] = {
+            "parameters": dict(zip(names, parameters[mine][0].tolist(), strict=False)),
+            "distance": float(held.distance[mine][0]), "maps": int(mine.sum()), "errors": errors,
+        }  # fmt: skip
+    return found
+
+
+def _estimated(run: Path, held: HeldOut, emulator: MassMapEmulator) -> dict[str, Any]:
+    """What an estimator says of simulated and of generated maps, beside what they were made for."""
+    from tenfold.pipelines.estimator.estimator import load
+
+    judge, parameters = load(run, batch=32), held.simulated.parameters
+    assert parameters is not None
+    found: dict[str, Any] = {}
+    means = {what: judge.predict(maps[..., None])[0] for what, maps in (
+        ("simulated", held.simulated.maps), ("generated", held.generated))}  # fmt: skip
+    for p, name in enumerate(emulator.ranges):
+        if name not in judge.names:
+            continue
+        truth = parameters[:, p]
+        error = {what: mean[:, judge.names.index(name)] - truth for what, mean in means.items()}
+        found[name] = {
+            f"{what}_{figure}": float(value)
+            for what, each in error.items()
+            for figure, value in (("bias", each.mean()), ("rmse", np.sqrt(np.mean(each**2))))
+        }
+    return found
+
+
+def _simulated_s(study: Path) -> dict[str, float]:
+    """Wall seconds that one simulated map took, where a study says."""
+    seconds = _stages(study).get("simulate")
+    made = study / "maps.json"
+    if seconds is None or not made.exists():
+        return {}
+    return {"simulated_wall_s": seconds / max(1, json.loads(made.read_text())["maps"])}
+
+
+def _stages(study: Path) -> dict[str, float]:
+    path = study / "stages.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def _data(run: Path, record: Mapping[str, Any]) -> Path:
+    """Find the shards of a run where they were, or beside the run where all was moved together."""
+    stated = Path(record["data"])
+    for folder in (stated, run.parent / stated.name):
+        if (folder / "manifest.json").exists():
+            return folder
+    raise InputError(
+        f"{run}: was trained on {stated}, which is not there. Put the shards back, there or beside the run."
+    )

@@ -1,0 +1,59 @@
+"""Convergence maps of κTNG (arXiv:2010.09731): HDF5 with a group per source plane, ``z23/kappa`` and the like."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from tenfold.pipelines.readers.safe_hdf5 import dataset, open_hdf5
+from tenfold.pipelines.readers.volume import Stated, UnusableFileError, Volume, check_array
+
+SIDE_DEG = 5.0
+PARAMETERS = {"omega_m": 0.3089, "sigma_8": 0.8159, "n_s": 0.9667, "h": 0.6774, "omega_b": 0.0486}
+"""Of IllustrisTNG (Planck 2015), from which all of κTNG is made: a table may say otherwise."""
+
+
+def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
+    """The map of a file: ``stated.key``, or the only dataset ``z…/kappa`` there.
+
+    Files of one random arrangement of planes (``LP001_run001_maps.hdf5``: LP001) are taken to be of one simulation.
+
+    Raises
+    ------
+    UnusableFileError
+        The file is not safe, not whole, or it is not plain which map is meant.
+    """
+    with open_hdf5(path) as file:
+        held = sorted(f"{name}/kappa" for name in file if re.fullmatch(r"z\d+", name) and "kappa" in file[name])
+        if not stated.key and len(held) != 1:
+            reason = f"which map is meant? Set key to one of: {', '.join(held)}" if held else "holds no map z…/kappa"
+            raise UnusableFileError(path, "", reason)
+        key = stated.key or held[0]
+        array = dataset(file, key, path)
+        shape = array.shape if array.ndim == 3 else (*array.shape, 1)
+        check_array(shape, array.dtype, stated.largest_gib, path, key, 2)
+        native = array.dtype.newbyteorder("=")
+        arrangement = re.match(r"(LP\d+)_run\d+", path.name)
+        if stated.redshifts and len(stated.redshifts) != shape[2]:
+            raise UnusableFileError(path, key, f"{len(stated.redshifts)} redshifts stated for {shape[2]} channels")
+
+        def read(start: int, stop: int) -> np.ndarray:
+            part = np.asarray(array[start:stop])
+            return np.ascontiguousarray(part, dtype=native).reshape(stop - start, *shape[1:])
+
+        yield Volume(
+            simulation=stated.simulation or (arrangement[1] if arrangement else path.name.split(".")[0]),
+            source=path,
+            key=key,
+            shape=shape,
+            dtype=native,
+            parameters=stated.parameters or PARAMETERS,
+            varied=(),
+            redshifts=stated.redshifts,
+            box_mpc_h=None,
+            periodic=False,
+            units=stated.units or "kappa",
+            side_deg=stated.side_deg or SIDE_DEG,
+            read=read,
+        )

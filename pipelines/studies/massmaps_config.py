@@ -1,0 +1,37 @@
+"""The configuration of a run on mass maps: a section for each thing that is done."""
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import ClassVar
+
+from tenfold.emulators.adversarial import AdversarialTraining
+from tenfold.emulators.cnn import CNN
+from tenfold.emulators.gan import GAN
+from tenfold.emulators.training import VolumeTraining
+from tenfold.pipelines.massmaps.court import Court
+from tenfold.pipelines.massmaps.ingest import MassMapIngest
+from tenfold.pipelines.massmaps.simulate import MassMaps
+from tenfold.pipelines.studies.cosmology_config import CosmologyRun, Proof
+
+
+@dataclass(frozen=True, kw_only=True)
+class MassMapsRun:
+    """Everything about a run on mass maps: what is simulated, ingested, trained and judged."""
+
+    STUDY: ClassVar[str] = "massmaps"
+    DEFAULT: ClassVar[str] = "laptop"
+
+    simulation: MassMaps = field(default_factory=MassMaps)
+    ingest: MassMapIngest = field(default_factory=MassMapIngest)
+    network: GAN = field(default_factory=GAN)
+    training: AdversarialTraining = field(default_factory=AdversarialTraining)
+    estimator: CNN = field(default_factory=partial(CNN, dimensions=2, transform="identity"))
+    estimator_training: VolumeTraining = field(default_factory=VolumeTraining)
+    court: Court = field(default_factory=Court)
+
+    @property
+    def map_estimator(self) -> CosmologyRun:
+        """The estimator of maps, as a training of an estimator is configured."""
+        return CosmologyRun(
+            network=self.estimator, training=self.estimator_training, proof=Proof(control=False, views=8)
+        )

@@ -1,0 +1,47 @@
+"""A run on mass maps, all of it: maps of many cosmologies, shards, an emulator, an estimator, and the court."""
+
+import json
+from pathlib import Path
+
+from tenfold.pipelines.files import replacing, writable
+from tenfold.pipelines.massmaps.ingest import ingest_massmaps
+from tenfold.pipelines.massmaps.simulate import simulate_massmaps
+from tenfold.pipelines.studies.massmaps_config import MassMapsRun
+from tenfold.pipelines.studies.stages import Stages, launch
+
+
+def run_massmaps(config: MassMapsRun, out: Path, *, ranks: int = 2) -> Path:
+    """Simulate, ingest, train, and judge; what has been finished before is not done again.
+
+    Parameters
+    ----------
+    config
+        Everything about the run.
+    out
+        Folder of the run.
+    ranks
+        MPI ranks on this machine.
+
+    Returns
+    -------
+    Path
+        The report.
+    """
+    from tenfold.pipelines.massmaps.validation import validate_massmaps
+
+    writable(out)
+    stages = Stages(out / "stages.json")
+    with stages.stage("simulate"):
+        simulate_massmaps(config.simulation, out / "maps")
+        with replacing(out / "maps.json") as temporary:
+            temporary.write_text(json.dumps({"maps": config.simulation.count * config.simulation.maps}))
+    with stages.stage("ingest"):
+        ingest_massmaps([out / "maps"], out / "data", config.ingest)
+    with stages.stage("train the emulator"):
+        launch(["train", "emulator", str(out / "data"), "--out", str(out / "network")], config, out / "network", ranks)
+    with stages.stage("train the estimator"):
+        command = ["train", "estimator", str(out / "data"), "--out", str(out / "estimator")]
+        launch(command, config.map_estimator, out / "estimator", ranks)
+    with stages.stage("validate"):
+        report, _ = validate_massmaps(out / "network", out, court=config.court, estimator=out / "estimator")
+    return report

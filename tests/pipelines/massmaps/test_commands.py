@@ -1,0 +1,24 @@
+from typer.testing import CliRunner
+
+from tenfold.pipelines.cli import app
+from tenfold.pipelines.massmaps.simulate import estimate_size
+from tenfold.pipelines.studies.massmaps_config import MassMapsRun
+
+
+def test_simulate_says_what_it_would_take():
+    asked = ["--out", "nowhere", "--dry-run", "--count", "3", "--maps", "5", "--set", "simulation.pixels=32"]
+    told = CliRunner().invoke(app, ["simulate", "massmaps", *asked])
+    assert told.exit_code == 0
+    assert told.stdout.startswith("3 cosmologies, 15 maps")
+
+
+def test_ingest_has_the_run_configuration():
+    told = CliRunner().invoke(app, ["config", "show", "--study", "massmaps"])
+    assert told.exit_code == 0
+    assert "camels_parameters" in told.stdout and "side_deg: 2.5" in told.stdout
+
+
+def test_more_maps_take_longer():
+    config = MassMapsRun().simulation
+    assert estimate_size(config).cosmologies == config.count
+    assert 5 < estimate_size(config).cpu_seconds / config.count < 100

@@ -1,0 +1,130 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.massmaps.fits_cubes import read_maps
+from tenfold.pipelines.massmaps.simulate import MassMaps, estimate_size, simulate_massmaps
+
+# only σ8 varies: one call of CAMB for the transfer functions
+SMALL = MassMaps(
+    count=2,
+    maps=3,
+    particles=16,
+    box_mpc_h=128.0,
+    plane=64,
+    steps=4,
+    side_deg=4.0,
+    pixels=16,
+    sources=(0.5,),
+    ranges={"sigma_8": (0.6, 1.0)},
+    processes=1,
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    out = tmp_path_factory.mktemp("maps")
+    summary = simulate_massmaps(SMALL, out)
+    assert (summary.made, summary.kept) == (2, 0)
+    return out
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_file_says_what_lenstools_and_we_need(folder):
+    with fits.open(folder / "maps_00001.fits") as hdus:
+        header = hdus[0].header
+        assert hdus[0].data.shape == (3, 16, 16)
+    wanted = {"ANGLE": 4.0, "H0": 70.0, "OMEGA_M": 0.3, "OMEGA_L": 0.7, "W0": -1.0, "WA": 0.0, "Z": 0.5, "NS": 0.96}
+    assert {key: header[key] for key in wanted} == pytest.approx(wanted)
+    assert 0.6 <= header["SIGMA_8"] <= 1.0
+    assert header["LMIN"] == pytest.approx(180.0)
+    assert header["LMAX"] >= header["LMIN"]
+    assert header["SIMUL"] == "seed_1_cosmology_00001"
+
+
+def test_maps_and_cosmologies_differ(folder):
+    first, header = read_maps(folder / "maps_00000.fits")
+    second, other = read_maps(folder / "maps_00001.fits")
+    assert first.shape == (3, 16, 16, 1)
+    assert len({each.tobytes() for each in (*first, *second)}) == 6
+    assert header["SEED"] != other["SEED"] and header["SIGMA_8"] != other["SIGMA_8"]
+    assert abs(first.mean()) < 0.01 and 1e-3 < first.std() < 0.1
+
+
+def test_what_is_there_is_not_made_again(folder):
+    before = contents(folder)
+    summary = simulate_massmaps(SMALL, folder)
+    assert (summary.made, summary.kept) == (0, 2)
+    assert contents(folder) == before
+
+
+def test_a_killed_run_is_gone_on_with_to_the_same_files(folder, tmp_path):
+    simulate_massmaps(replace(SMALL, count=1), tmp_path)
+    (tmp_path / ".maps_00001.fits.0123.part").write_bytes(b"half")
+    summary = simulate_massmaps(SMALL, tmp_path)
+    assert (summary.made, summary.kept) == (1, 1)
+    assert contents(tmp_path) == contents(folder)
+
+
+def test_fewer_maps_are_the_first_of_more_and_another_seed_gives_others(folder, tmp_path):
+    simulate_massmaps(replace(SMALL, count=1, maps=2), tmp_path / "fewer")
+    simulate_massmaps(replace(SMALL, count=1, seed=2), tmp_path / "other")
+    all_maps, _ = read_maps(folder / "maps_00000.fits")
+    fewer, _ = read_maps(tmp_path / "fewer" / "maps_00000.fits")
+    other, _ = read_maps(tmp_path / "other" / "maps_00000.fits")
+    assert np.array_equal(fewer, all_maps[:2])
+    assert not np.array_equal(other, all_maps)
+
+
+def test_sources_are_channels_and_noise_is_added(folder, tmp_path):
+    config = replace(SMALL, count=1, sources=(0.5, 0.3))
+    simulate_massmaps(config, tmp_path / "two")
+    simulate_massmaps(replace(config, shape_noise=0.3, galaxies=10.0), tmp_path / "noisy")
+    two, header = read_maps(tmp_path / "two" / "maps_00000.fits")
+    noisy, _ = read_maps(tmp_path / "noisy" / "maps_00000.fits")
+    alone, _ = read_maps(folder / "maps_00000.fits")
+    assert (header["Z1"], header["Z2"]) == (0.5, 0.3)
+    assert two[..., 0] == pytest.approx(alone[..., 0], abs=1e-7)
+    assert two[..., 1].std() < two[..., 0].std()
+    arcmin = 4.0 * 60 / 16
+    assert (noisy - two).std() == pytest.approx(0.3 / np.sqrt(10 * arcmin**2), rel=0.1)
+
+
+def test_another_configuration_is_refused(folder):
+    with pytest.raises(InputError, match=r"box_mpc_h is 128\.0 there, 130\.0 wanted"):
+        simulate_massmaps(replace(SMALL, box_mpc_h=130.0), folder)
+
+
+def test_a_stranger_in_the_folder_is_refused(tmp_path):
+    (tmp_path / "maps_00000.fits").write_bytes(b"no FITS at all")
+    with pytest.raises(InputError, match="no maps written by tenfold"):
+        simulate_massmaps(SMALL, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"side_deg": 9.0}, "side_deg: found 9.0, must be at most"),
+        ({"sources": ()}, "sources"),
+        ({"sources": (9.0,)}, "sources"),
+        ({"plane": 31}, "plane: found 31, must be even"),
+        ({"maps": 0}, "maps: found 0"),
+        ({"shape_noise": -1.0}, "shape_noise"),
+        ({"ranges": {"omega_x": (0.1, 0.2)}}, "ranges: found omega_x"),
+    ],
+)
+def test_wrong_values_are_refused(wrong, said):
+    with pytest.raises(ValueError, match=said):
+        replace(SMALL, **wrong)
+
+
+def test_the_size_is_estimated(folder):
+    size = estimate_size(SMALL)
+    assert size.maps == 6
+    assert size.bytes == pytest.approx(sum(path.stat().st_size for path in folder.iterdir()), rel=0.5)

@@ -1,0 +1,106 @@
+"""A cosmologist's day with maps by the command line: a folder of FITS in, an emulator and its trial out."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from astropy.io import fits
+from tests.pipelines.massmaps.lognormal import lognormal
+
+from tenfold.pipelines.massmaps.fits_cubes import write_maps
+from tenfold.pipelines.simulation.cosmology import Cosmology
+
+BIN = Path(sys.executable).parent
+SIDE, MAPS, COSMOLOGIES = 16, 16, 16
+CONFIG = """
+ingest: {fractions: [0.5, 0.2, 0.3]}
+network: {size: 16, latent: 8, filters: [8, 8, 4], critic_filters: [4, 8], style: 8, conditions: 2, group: 2}
+training: {epochs: 1, global_batch: 16, reference_batch: 16, judged: 16, shifts: false, symmetries: true}
+"""
+
+
+def tenfold(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [str(BIN / "tenfold"), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory) -> Path:
+    """Log-normal maps of sixteen cosmologies, and a pair of networks trained on half of them for an epoch."""
+    folder, rng = tmp_path_factory.mktemp("maps"), np.random.default_rng(1)
+    (folder / "maps").mkdir()
+    for n in range(COSMOLOGIES):
+        omega_m, sigma_8 = rng.uniform([0.2, 0.6], [0.4, 1.0])
+        write_maps(
+            folder / "maps" / f"{n}.fits", lognormal(SIDE, sigma_8 - 0.3, -4 * omega_m - 1, MAPS, rng),
+            cosmology=Cosmology(omega_m=omega_m, sigma_8=sigma_8), side_deg=2.0, sources=(1.0,),
+            trusted=(180.0, 1440.0), seed=n, simulation=f"sky_{n}", varied=("omega_m", "sigma_8"), config={},
+        )  # fmt: skip
+    (folder / "study.yaml").write_text(CONFIG)
+    for command in (
+        ["ingest", "massmaps", folder / "maps", "--out", folder / "data"],
+        ["train", "emulator", folder / "data", "--out", folder / "network"],
+    ):
+        done = tenfold(*command, "--config", folder / "study.yaml")
+        assert done.returncode == 0, done.stderr
+    return folder
+
+
+def parameters(omega_m: float, sigma_8: float) -> list[str]:
+    return ["--parameter", f"omega_m={omega_m}", "--parameter", f"sigma_8={sigma_8}"]
+
+
+@pytest.mark.parametrize("ending", [".fits", ".h5"])
+def test_maps_of_a_new_cosmology_are_written_with_what_they_are_of(study, tmp_path, ending):
+    out = tmp_path / f"maps{ending}"
+    done = tenfold("emulate", study / "network", "--out", out, "--count", "3", "--seed", "7", *parameters(0.3, 0.8))
+    assert done.returncode == 0, done.stderr
+    if ending == ".fits":
+        with fits.open(out) as hdus:
+            maps, header = np.array(hdus[0].data), hdus[0].header
+        assert (header["OMEGA_M"], header["SIGMA_8"], header["ANGLE"]) == (0.3, 0.8, 2.0)
+    else:
+        with h5py.File(out) as file:
+            maps, header = np.array(file["kappa"]), dict(file.attrs)
+        assert (header["omega_m"], header["sigma_8"], header["angle_deg"]) == (0.3, 0.8, 2.0)
+    assert maps.shape == (3, SIDE, SIDE)
+    assert np.isfinite(maps).all()
+    assert len({one.tobytes() for one in maps}) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--out", "maps.png", *parameters(0.3, 0.8)], ".fits or .h5"),
+        (["--out", "maps.fits", *parameters(0.9, 0.8)], "omega_m"),
+        (["--out", "maps.fits", "--parameter", "omega_m=0.3"], "sigma_8"),
+        (["--out", "maps.fits", "--parameter", "omega_m:0.3"], "NAME=NUMBER"),
+    ],
+)
+def test_what_cannot_be_emulated_leaves_nothing(study, tmp_path, arguments, said):
+    arguments[1] = str(tmp_path / arguments[1])
+    done = tenfold("emulate", study / "network", *arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_emulator_that_has_learnt_nothing_fails_its_trial_and_says_by_what(study):
+    done = tenfold("validate", study / "network")
+    assert done.returncode == 1, done.stderr
+    assert "Failed: " in done.stdout
+    metrics = json.loads((study / "network" / "metrics.json").read_text())
+    verdicts = metrics["verdicts"]
+    assert {"angular_power", "peaks_distribution", "minkowski_v1_variety", "memorisation"} <= verdicts.keys()
+    assert all({"value", "tolerance", "null", "passed"} <= verdict.keys() for verdict in verdicts.values())
+    assert not metrics["passed"]
+    held = metrics["held_out"]["cosmologies"]
+    assert len(held) >= 4
+    assert all(row["distance"] > 0 and row["maps"] == MAPS for row in held.values())
+    page = (study / "network" / "report.html").read_text()
+    assert page.count("<img ") > 30
+    assert "failed" in page
