@@ -142,6 +142,13 @@ class MoleculePredictor:
             return np.empty((0, len(self.names), self.learnt.shape.ensemble, width))
         return np.concatenate(rows)[np.argsort(order)]
 
+    def padding(self, graphs: Graphs) -> float:
+        """Return the fraction of the rows that the network works on for n molecules and that only fill the shape."""
+        order = np.argsort(graphs.sizes, kind="stable")
+        parts = [order[first : first + self.size] for first in range(0, len(order), self.size)]
+        shape, layout = self.learnt.shape, self.learnt.featuriser.layout
+        return float(np.mean([batch(graphs.take(part), shape, layout, self.size).waste for part in parts]))
+
     def bundle(self, facts: dict[str, Any], splits: str) -> Bundle:
         """Return everything that a file of this predictor holds; ``facts`` are added to what describes it."""
         weights = tuple(np.asarray(keras.ops.convert_to_numpy(variable)) for variable in self.network.variables)

@@ -146,6 +146,7 @@ def _speed(predictor: MoleculePredictor, data: MoleculeShards, test: np.ndarray,
         "network_batched_s": batched,
         "network_alone_s": (time.process_time() - start) / len(few),
         "atoms_per_molecule": float(graphs.sizes.mean()),
+        "padding": predictor.padding(graphs),
     }
     logs = [json.loads(path.read_text()) for path in sorted((study / "molecules" / "log").glob("*.json"))]
     molecules = sum(log["count"] - len(log["unlabelled"]) for log in logs)

@@ -144,6 +144,7 @@ def test_the_report_shows_every_target(study):
         assert {"mae", "rmse", "r2", "unit", "error_ratio"} <= metrics["targets"][target].keys()
         assert metrics["rivals"]["random_forest"][target]["mae"] > 0
     assert metrics["speed"]["network_batched_s"] > 0
+    assert 0 <= metrics["speed"]["padding"] < 0.6
 
 
 def test_wrong_input_is_answered_by_what_there_is(study, tmp_path):
