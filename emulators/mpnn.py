@@ -45,7 +45,7 @@ class MPNN:
     readout: Readout = "published"
     """``sum``: a head per atom, whose answers are added (or averaged, where a target does not grow with the molecule),
     so that each atom's share is known. ``mean``, ``norm`` (sum / 100) and ``set2set``: atoms become one vector, then
-    the head."""
+    the head. For energies from tables of SMILES take ``sum``: ``norm``, dmpnn's own, takes no free atoms off."""
     dense: tuple[int, ...] = ()
     """Units of the head's inner layers; empty: as published."""
     dropout: float = 0.0

@@ -11,7 +11,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Trend:
-    """A polynomial of second degree in the parameters, for each bin.
+    """A polynomial in the parameters, for each bin.
 
     Attributes
     ----------
@@ -19,19 +19,25 @@ class Trend:
         Of the parameters, shape (P,).
     coefficients
         Shape (terms, B).
+    degree
+        Of the polynomial: 2, or less where there were few simulations.
     """
 
     centre: np.ndarray
     scale: np.ndarray
     coefficients: np.ndarray
+    degree: int
 
     def __call__(self, parameters: np.ndarray) -> np.ndarray:
         """Mean of the statistic at parameters (n, P), shape (n, B)."""
-        return _terms((parameters - self.centre) / self.scale) @ self.coefficients
+        return _terms((parameters - self.centre) / self.scale, self.degree) @ self.coefficients
 
 
 def fit_trend(rows: np.ndarray, parameters: np.ndarray, groups: np.ndarray) -> Trend:
     """Fit a statistic's mean by least squares, every simulation counting once.
+
+    The polynomial is of second degree where there are twice as many simulations as it has terms, else of the first,
+    else constant.
 
     Parameters
     ----------
@@ -41,24 +47,17 @@ def fit_trend(rows: np.ndarray, parameters: np.ndarray, groups: np.ndarray) -> T
         Of each map, shape (n, P).
     groups
         Simulation of each map, shape (n,).
-
-    Raises
-    ------
-    ValueError
-        There are fewer simulations than twice the polynomial's terms.
     """
     _, first, number = np.unique(groups, return_index=True, return_inverse=True)
     means = np.stack([rows[number == n].mean(0) for n in range(len(first))])
     points = np.asarray(parameters, np.float64)[first]
     centre, scale = points.mean(0), np.maximum(points.std(0), 1e-12)
-    terms = _terms((points - centre) / scale)
-    if len(points) < 2 * terms.shape[1]:
-        wanted = 2 * terms.shape[1]
-        raise ValueError(f"a trend in {points.shape[1]} parameters needs {wanted} simulations, found {len(points)}")
-    return Trend(centre, scale, np.linalg.lstsq(terms, means, rcond=None)[0])
+    degree = next(d for d in (2, 1, 0) if not d or len(points) >= 2 * _terms(points, d).shape[1])
+    terms = _terms((points - centre) / scale, degree)
+    return Trend(centre, scale, np.linalg.lstsq(terms, means, rcond=None)[0], degree)
 
 
-def _terms(x: np.ndarray) -> np.ndarray:
-    """1, x_i and x_i x_j of points (n, P), shape (n, terms)."""
+def _terms(x: np.ndarray, degree: int) -> np.ndarray:
+    """1, x_i and x_i x_j of points (n, P), up to a degree: shape (n, terms)."""
     i, j = np.triu_indices(x.shape[1])
-    return np.concatenate([np.ones((len(x), 1)), x, x[:, i] * x[:, j]], axis=1)
+    return np.concatenate([np.ones((len(x), 1)), x, x[:, i] * x[:, j]][: degree + 1], axis=1)

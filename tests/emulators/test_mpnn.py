@@ -105,7 +105,7 @@ def test_shares_are_refused_where_there_are_none():
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_untrained_it_answers_the_location_give_or_take_the_scale(network):
-    form = shape(network)
+    form = shape(network, **({"readout": "sum"} if network == "dmpnn" else {}))
     model = build(form, LAYOUT, targets=2, location=[1.0, -20.0], scale=[0.1, 4.0], extensive=[False, True])
     graphs = molecules()
     pull = answers(model, graphs, form)[:, :, 0] / np.stack([np.ones(5), graphs.sizes], axis=1)[..., None]
@@ -172,7 +172,7 @@ def test_sixteen_bits_answer_about_the_same(network):
 
 
 def test_what_is_published_is_filled_in():
-    assert (MPNN().hidden, MPNN().depth, MPNN().readout, MPNN().dense) == (300, 3, "mean", (300,))
+    assert (MPNN().hidden, MPNN().depth, MPNN().readout, MPNN().dense) == (300, 3, "norm", (300,))
     assert MPNN(hidden=50).hidden == 50
 
 

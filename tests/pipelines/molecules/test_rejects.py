@@ -112,7 +112,7 @@ def test_files_that_are_not_there_are_named(tmp_path):
         ({"fractions": (0.5, 0.5, 0.5)}, "fractions: found"),
         ({"split": "time"}, "split: found 'time', valid are random, scaffold, butina, column"),
         ({"split": "column"}, "split_column: name it with split column"),
-        ({"units": {"z": "eV"}}, "found 'z', which is none of the targets"),
+        ({"units": {"z": "eV"}}, "found 'z', none of the targets"),
         ({"features": "poor"}, "features: found 'poor', valid are rich, gilmer"),
         ({"geometry": "given", "standardise": True}, "standardise: moves hydrogens"),
         ({"seconds_per_molecule": 0}, "seconds_per_molecule: found 0, valid is above 0"),
