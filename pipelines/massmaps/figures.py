@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tenfold.pipelines.massmaps.map_statistics import Statistic
@@ -11,11 +12,26 @@ from tenfold.pipelines.pictures import PANEL, SERIES, STYLE, Picture, png, svg
 from tenfold.stats.agreement import Agreement
 
 SIMULATED, GENERATED = SERIES[0], SERIES[1]
+Trusted = tuple[float, float] | None
+"""Multipoles at which the simulated maps' C_ℓ is theory's, where the data say."""
+
+
+def _print_trusted(axes: Axes, trusted: Trusted, multipoles: bool) -> None:
+    """Print the trusted range on a panel; grey out what lies beyond where its axis is of multipoles."""
+    if trusted is None:
+        return
+    said = f"maps follow theory at ℓ = {trusted[0]:.0f}–{trusted[1]:.0f}"
+    axes.annotate(said, (1, 1.01), xycoords="axes fraction", ha="right", va="bottom", fontsize=6.5, color="#767676")
+    if multipoles:
+        low, high = axes.get_xlim()
+        for first, last in ((low, trusted[0]), (trusted[1], high)):
+            axes.axvspan(first, max(first, last), color="#767676", alpha=0.12, lw=0, zorder=0)
+        axes.set_xlim(low, high)
 
 
 def side_by_side(
-    simulated: np.ndarray, generated: np.ndarray, side_deg: float, titles: Sequence[str]
-) -> Picture:  # fmt: skip
+    simulated: np.ndarray, generated: np.ndarray, side_deg: float, titles: Sequence[str], trusted: Trusted = None
+) -> Picture:
     """Show maps (n, N, N) of both kinds in two rows, in one colour scale."""
     with matplotlib.rc_context(STYLE):
         count = len(simulated)
@@ -35,10 +51,13 @@ def side_by_side(
                 if not column:
                     axes.set_ylabel(what)
         figure.colorbar(drawn, ax=panels, orientation="horizontal", fraction=0.05, aspect=40, label="κ")
+        if trusted:
+            figure.text(0.995, 0.005, f"maps follow theory at ℓ = {trusted[0]:.0f}–{trusted[1]:.0f}", ha="right",
+                        fontsize=6.5, color="#767676")  # fmt: skip
         return png(figure, "Simulated maps above, generated maps below, in one colour scale")
 
 
-def means(each: Statistic, simulated: np.ndarray, generated: np.ndarray) -> Picture:
+def means(each: Statistic, simulated: np.ndarray, generated: np.ndarray, trusted: Trusted = None) -> Picture:
     """Show a statistic's mean over the maps, with the spread from map to map: rows (n, B) of both kinds."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(PANEL, layout="constrained")
@@ -55,11 +74,12 @@ def means(each: Statistic, simulated: np.ndarray, generated: np.ndarray) -> Pict
             axes.set_yscale("log")
         if each.axis.startswith("multipole"):
             axes.set_xscale("log")
+        _print_trusted(axes, trusted, each.axis.startswith("multipole"))
         axes.legend()
         return svg(figure, f"{each.label}: mean and spread of simulated and generated maps")
 
 
-def deviations(each: Statistic, found: Agreement, tolerance: float) -> Picture:
+def deviations(each: Statistic, found: Agreement, tolerance: float, trusted: Trusted = None) -> Picture:
     """Show how far a statistic's mean is off, bin by bin, with the null's band and the tolerance."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(PANEL, layout="constrained")
@@ -77,11 +97,12 @@ def deviations(each: Statistic, found: Agreement, tolerance: float) -> Picture:
         axes.set_title(each.label, loc="left")
         if each.axis.startswith("multipole"):
             axes.set_xscale("log")
+        _print_trusted(axes, trusted, each.axis.startswith("multipole"))
         axes.legend(loc="upper left")
         return svg(figure, f"{each.label}: deviation of the mean with its null")
 
 
-def correlations(each: Statistic, simulated: np.ndarray, generated: np.ndarray) -> Picture:
+def correlations(each: Statistic, simulated: np.ndarray, generated: np.ndarray, trusted: Trusted = None) -> Picture:
     """Show the correlation between bins, simulated below the diagonal, generated above."""
     with matplotlib.rc_context(STYLE):
         figure = Figure((PANEL[0], PANEL[0]), layout="constrained")
@@ -91,7 +112,8 @@ def correlations(each: Statistic, simulated: np.ndarray, generated: np.ndarray) 
         drawn = axes.imshow(np.tril(one) + np.triu(two, 1), cmap="RdBu_r", vmin=-1, vmax=1, origin="lower")
         axes.plot([-0.5, len(one) - 0.5], [-0.5, len(one) - 0.5], color="black", lw=0.8)
         axes.set(xlabel=f"bin of {each.axis}", ylabel="bin")
-        axes.set_title(f"{each.label}: simulated below, generated above", loc="left")
+        axes.set_title(f"{each.label}: simulated below, generated above", loc="left", pad=14)
+        _print_trusted(axes, trusted, multipoles=False)
         figure.colorbar(drawn, ax=axes, shrink=0.7, label="correlation")
         return svg(figure, f"{each.label}: correlations between bins")
 

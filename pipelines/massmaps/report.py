@@ -31,6 +31,8 @@ class Trial:
     """Trained on."""
     maps: int
     """Trained on."""
+    trusted: tuple[float, float] | None = None
+    """Multipoles at which the simulated maps' C_ℓ is theory's."""
 
 
 def write_report(path: Path, metrics: Mapping[str, Any], trial: Trial) -> None:
@@ -61,8 +63,9 @@ def write_report(path: Path, metrics: Mapping[str, Any], trial: Trial) -> None:
         panels.append({
             "name": each.name.replace("_", " "),
             "pictures": [
-                figures.means(each, *rows), figures.deviations(each, found, found.mean.tolerance),
-                figures.correlations(each, *rows),
+                figures.means(each, *rows, trial.trusted),
+                figures.deviations(each, found, found.mean.tolerance, trial.trusted),
+                figures.correlations(each, *rows, trial.trusted),
             ],
         })  # fmt: skip
     cosmologies = metrics["held_out"]["cosmologies"]
@@ -79,7 +82,7 @@ def write_report(path: Path, metrics: Mapping[str, Any], trial: Trial) -> None:
         trial=trial,
         failed=[name.replace("_", " ") for name in trial.judgement.failed],
         verdicts=[(name.replace("_", " "), verdict) for name, verdict in trial.judgement.verdicts.items()],
-        maps=figures.side_by_side(simulated.maps[shown], held.generated[shown], trial.side_deg, titles),
+        maps=figures.side_by_side(simulated.maps[shown], held.generated[shown], trial.side_deg, titles, trial.trusted),
         panels=panels,
         distance=figures.error_by_distance(distance, errors) if trial.names and errors else None,
         copies=figures.copies(copied.generated, copied.unseen) if copied else None,

@@ -87,11 +87,12 @@ def validate_massmaps(
                 "versions": record["versions"], "seed": record["seed"], "maps_seed": seed, "ranks": record["ranks"],
                 "court": vars(court), "best_epoch": record["best_epoch"], "network": record["network"],
                 "wall_s": _stages(run.parent) | {"training": record["wall_s"]}, "data": data.manifest.fingerprint,
+                "multipoles": data.manifest.multipoles,
             },
         }  # fmt: skip
         trial = Trial(
             statistics=statistics, judgement=judgement, held=held, side_deg=side_deg, names=tuple(emulator.ranges),
-            cosmologies=len(set(data.simulation(train))), maps=len(train),
+            cosmologies=len(set(data.simulation(train))), maps=len(train), trusted=data.manifest.multipoles,
         )  # fmt: skip
     metrics["environment"]["wall_s"]["validation"] = time.monotonic() - start
     with replacing(out / "metrics.json") as temporary:

@@ -29,8 +29,9 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
     """The maps of a file: an image (N, N), a cube (maps, N, N), or (maps, C, N, N) with a channel per source redshift.
 
     The header gives ANGLE [degrees] and the cosmology (OMEGA_M, SIGMA_8, NS, H0, OMEGA_B), Z or Z1, Z2, … the source
-    redshifts, SIMUL the simulation. Where neither SIMUL nor a table names it, files of one cosmology are taken to be of
-    one simulation, so that their maps never part at the splitting.
+    redshifts, SIMUL the simulation, LMIN and LMAX the multipoles at which C_ℓ is trusted. Where neither SIMUL nor a
+    table names it, files of one cosmology are taken to be of one simulation, so that their maps never part at the
+    splitting.
 
     Raises
     ------
@@ -50,6 +51,8 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
         side_deg = _number(header, "ANGLE", path) if "ANGLE" in header else stated.side_deg
         if side_deg is None:
             raise UnusableFileError(path, "ANGLE", "the header lacks the side of the map: state side_deg")
+        bounds = [_number(header, key, path) for key in ("LMIN", "LMAX") if key in header]
+        multipoles = (bounds[0], bounds[1]) if len(bounds) == 2 else None
         scaled = header.get("BSCALE", 1) != 1 or header.get("BZERO", 0) != 0
         native = np.dtype("f4") if scaled else dtype.newbyteorder("=")
         for n in range(count):
@@ -73,6 +76,7 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
                 periodic=False,
                 units=stated.units or str(header.get("BUNIT", header.get("UNIT", "kappa"))).strip(),
                 side_deg=side_deg,
+                multipoles=multipoles,
                 read=read,
             )
 

@@ -98,6 +98,8 @@ class Volume:
     units: str
     side_deg: float | None = None
     """Side of a map [degrees]."""
+    multipoles: tuple[float, float] | None = None
+    """Of a map: least and largest multipole at which its C_ℓ is trusted, where the file says."""
     total: float | None = None
     """Sum over the voxels of a channel, where the file says what it must be."""
     read: Callable[[int, int], np.ndarray] = field(repr=False, compare=False)

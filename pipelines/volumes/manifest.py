@@ -84,6 +84,8 @@ class Manifest:
     """Version of the code."""
     side_deg: float | None = None
     """Side of a map [degrees]."""
+    multipoles: tuple[float, float] | None = None
+    """Least and largest multipole at which the C_ℓ of all maps is trusted, where the files say."""
     version: int = VERSION
     """Of this format."""
 
@@ -118,7 +120,8 @@ class Manifest:
             if found.get("version") != VERSION:
                 advice = f"this version reads {VERSION}. Ingest again into another folder."
                 raise InputError(f"{path}: format version {found.get('version')}; {advice}")
-            tuples = {name: tuple(found[name]) for name in ("shape", "redshifts", "parameter_names")}
+            tuples = {name: tuple(found[name]) for name in ("shape", "redshifts", "parameter_names", "multipoles")
+                      if found.get(name) is not None}  # fmt: skip
             return cls(
                 **{
                     **found,

@@ -33,6 +33,7 @@ class Header:
     layout: Layout
     parameters: dict[str, float]
     varied: tuple[str, ...]
+    multipoles: tuple[float, float] | None
     volumes: int
 
 
@@ -130,6 +131,7 @@ def _read_header(source: SourceFile, config: Ingest) -> Header:
         layout=volume.layout,
         parameters=volume.parameters,
         varied=volume.varied,
+        multipoles=volume.multipoles,
         volumes=count,
     )
 

@@ -217,6 +217,7 @@ def _manifest(
         units=layout.units,
         box_mpc_h=None if layout.box_mpc_h is None else layout.box_mpc_h / config.cut,
         side_deg=None if layout.side_deg is None else layout.side_deg / config.cut,
+        multipoles=_trusted([header.multipoles for header in headers]),
         periodic=layout.periodic and config.cut == 1,
         redshifts=layout.redshifts,
         parameter_names=names,
@@ -234,6 +235,12 @@ def _manifest(
     )
 
 
+def _trusted(ranges: Sequence[tuple[float, float] | None]) -> tuple[float, float] | None:
+    """Multipoles that every file trusts, where all say which."""
+    said = [each for each in ranges if each is not None]
+    return (max(low for low, _ in said), min(high for _, high in said)) if len(said) == len(ranges) else None
+
+
 def _statistics(moments: Moments) -> Statistics:
     return Statistics(mean=moments.mean, std=moments.std, low=moments.low, high=moments.high)
 
@@ -248,7 +255,7 @@ def _learnt(headers: Sequence[Header], config: Ingest) -> tuple[str, ...]:
         for name in headers[0].parameters
         if (name in said if said else len({header.parameters[name] for header in headers}) > 1)
     )
-    if not names:
+    if not names and config.DIMENSIONS == 3:  # maps of one cosmology teach an unconditional emulator
         raise InputError("no cosmological parameter varies between the files: name those to learn in ingest.parameters")
     return names
 

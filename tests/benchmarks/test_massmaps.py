@@ -11,8 +11,9 @@ import pytest
 
 from tenfold.hpc.cluster import completed
 from tenfold.hpc.memory import keep_freed_memory
+from tenfold.pipelines.massmaps.lens_planes import SimulatedPlanes, simulate_planes
 from tenfold.pipelines.massmaps.limber import limber
-from tenfold.pipelines.massmaps.simulate import MassMaps, SimulatedPlanes, simulate_maps, simulate_planes
+from tenfold.pipelines.massmaps.simulate import MassMaps, simulate_maps
 from tenfold.pipelines.simulation.cosmology import Cosmology
 from tenfold.pipelines.simulation.simulate import transfer_table
 

@@ -23,7 +23,7 @@ def write(path, kappa, omega_m, sources=(1.0,)):
         cosmology=Cosmology(omega_m=omega_m),
         side_deg=2.5,
         sources=sources,
-        trusted=(288.0, 2000.0),
+        trusted=(288.0, 2000.0 - 1000 * omega_m),
         seed=1,
         simulation=path.stem,
         varied=("omega_m",),
@@ -51,6 +51,7 @@ def test_our_cubes_come_back_as_they_were(cubes, tmp_path):
     with Shards.open(tmp_path / "shards") as shards:
         about = shards.manifest
         assert (about.shape, about.dtype, about.side_deg, about.periodic) == ((8, 8, 2), "float32", 2.5, False)
+        assert about.multipoles == (288.0, 1650.0)  # what all files trust
         assert (about.redshifts, about.parameter_names) == ((0.5, 1.0), ("omega_m",))
         read = shards.read(np.arange(12))
         assert np.array_equal(read, maps.reshape(12, 8, 8, 2))
