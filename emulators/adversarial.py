@@ -154,10 +154,10 @@ def adversarial_step(
         inputs = {name: tf.convert_to_tensor(value) for name, value in inputs.items()}
         conditions = {name: inputs[name] for name in ("parameters",) if name in inputs}
         twice = {name: tf.concat([value, value], 0) for name, value in conditions.items()}
-        real = intensity(real)
+        real = intensity({"map": real, **conditions})
         making = tf.GradientTape()
         with making:
-            made = intensity(generator(inputs, training=True))
+            made = intensity({"map": generator(inputs, training=True), **conditions})
         fixed = tf.stop_gradient(made)
 
         with tf.GradientTape() as judging:

@@ -60,6 +60,16 @@ def fit(maps: np.ndarray, transform: str = "arcsinh") -> Intensity:
     return Intensity(*(tuple(map(float, column)) for column in zip(*found, strict=True)))
 
 
+def apply(intensity: Intensity, kappa: np.ndarray) -> np.ndarray:
+    """Transform maps (n, N, N, C) to numbers of order one, without a network: float32."""
+    columns = []
+    for channel, (centre, scale, mean, std) in enumerate(zip(*vars(intensity).values(), strict=True)):
+        x = kappa[..., channel]
+        x = np.arcsinh((x - centre) / scale) if scale else x
+        columns.append((x - mean) / std)
+    return np.stack(columns, axis=-1).astype(np.float32)
+
+
 def _shape(pixels: np.ndarray, centre: float, scale: float) -> tuple[float, ...]:
     """Return how far from Gaussian pixels are, then centre, scale, mean and std."""
     x = np.arcsinh((pixels - centre) / scale) if scale else pixels

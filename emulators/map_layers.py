@@ -1,4 +1,4 @@
-"""Layers of networks that make or judge maps: periodic convolutions, noise, conditions; plain Keras, any backend."""
+"""Layers of networks that make or judge maps: periodic convolutions, conditions; plain Keras, any backend."""
 
 import math
 
@@ -110,7 +110,7 @@ class Convolution(_Convolution):
 
 @keras.saving.register_keras_serializable("tenfold")
 class TransposedConvolution(_Convolution):
-    """Transposed convolution of (batch, y, x, channel) to 2 cells per side for each; every cell's own edge wraps.
+    """Transposed convolution of (batch, y, x, channel) to ``stride`` cells per side for each.
 
     A kernel whose side is a multiple of the stride reaches every new cell equally often, and so leaves no
     checkerboard (Odena et al. 2016, Distill); the published 5 is none.
@@ -122,35 +122,15 @@ class TransposedConvolution(_Convolution):
 
     def call(self, x, training=False):
         """Return (batch, stride · y, stride · x, filters)."""
+        if not self.periodic:
+            kernel = self._kernel(training, 2)
+            return ops.conv_transpose(x, kernel, strides=self.stride, padding="same") + self.bias
         sides = [self.stride * side for side in x.shape[1:3]]
         reach = -(-self.size // self.stride) - 1
         x = wrap(x, reach, reach)
         x = ops.conv_transpose(x, self._kernel(training, 2), strides=self.stride, padding="valid")
         first = reach * self.stride + (self.size - self.stride) // 2
         return x[:, first : first + sides[0], first : first + sides[1]] + self.bias
-
-
-@keras.saving.register_keras_serializable("tenfold")
-class Noise(keras.layers.Layer):
-    """Add white noise, with a learnt strength per channel: structure that is not the coarser levels' to decide."""
-
-    def __init__(self, strength: float = 0.5, seed: int = 0, **kwargs):
-        super().__init__(**kwargs)
-        self.strength, self.seed = float(strength), seed
-
-    def build(self, shape):
-        """Make one strength per channel."""
-        initial = keras.initializers.RandomNormal(0.0, self.strength, seed=self.seed)
-        self.scale = self.add_weight(shape=(shape[0][-1],), initializer=initial, name="scale")
-
-    def call(self, inputs):
-        """Map (batch, y, x, channel) and noise (batch, y, x, 1) to the former's shape."""
-        x, noise = inputs
-        return x + self.scale * noise
-
-    def get_config(self):
-        """Return what the layer is built from."""
-        return {**super().get_config(), "strength": self.strength, "seed": self.seed}
 
 
 @keras.saving.register_keras_serializable("tenfold")
@@ -238,27 +218,6 @@ class GroupBatchNormalization(keras.layers.Layer):
     def get_config(self):
         """Return what the layer is built from."""
         return {**super().get_config(), "group": self.group, "momentum": self.momentum}
-
-
-@keras.saving.register_keras_serializable("tenfold")
-class Levels(keras.layers.Layer):
-    """Cut one vector of noise into a square of each level: (batch, Σ side²) to a list of (batch, side, side, 1)."""
-
-    def __init__(self, sides, **kwargs):
-        super().__init__(**kwargs)
-        self.sides = [int(side) for side in sides]
-
-    def call(self, noise):
-        """Return one map of noise per level."""
-        levels, first = [], 0
-        for side in self.sides:
-            levels.append(ops.reshape(noise[:, first : first + side**2], (-1, side, side, 1)))
-            first += side**2
-        return levels
-
-    def get_config(self):
-        """Return what the layer is built from."""
-        return {**super().get_config(), "sides": self.sides}
 
 
 @keras.saving.register_keras_serializable("tenfold")

@@ -11,7 +11,6 @@ import numpy as np
 
 from tenfold.emulators.adversarial import AdversarialTraining, adam, adversarial_step
 from tenfold.emulators.gan import GAN, build_discriminator, build_generator
-from tenfold.emulators.intensity import fit
 from tenfold.emulators.latents import draw
 from tenfold.emulators.state import State
 from tenfold.emulators.symmetries import augment
@@ -21,13 +20,12 @@ from tenfold.hpc.ranks import Ranks
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files import replacing
 from tenfold.pipelines.massmaps.emulator_statistics import compare, measure, sets
+from tenfold.pipelines.massmaps.first_guess import FITTED, first_guess
 from tenfold.pipelines.run_folder import RunFolder, versions
 from tenfold.pipelines.tensorboard import Board
 from tenfold.pipelines.training_run import TrainingRun
 from tenfold.pipelines.volumes.shards import Shards
 
-FITTED = 512
-"""Training maps that the intensity transform is fitted to."""
 PART = 32
 """Maps made at once."""
 GRID = 4
@@ -61,21 +59,22 @@ class MassMapTraining(TrainingRun):
         check(data, network, training, ranks)
         batch = training.global_batch
         steps = len(self.records) // batch
-        manifest = data.manifest
-        few = self.records[:: max(1, len(self.records) // FITTED)]
-        intensity = fit(data.read(few), network.transform)
-        units = {"seed": training.seed, "precision": training.precision}
-        if network.conditions:
-            units |= {"location": manifest.parameter_mean, "scale": manifest.parameter_std}
-        self.discriminator = build_discriminator(network, intensity, **units)
+        few = self.records[:: -(-len(self.records) // FITTED)]
+        parameters = data.parameters(few) if network.conditions else np.empty((len(few), 0))
+        guess = first_guess(
+            data.read(few), parameters, data.simulation(few), transform=network.transform,
+            periodic=network.boundary == "periodic",
+        )  # fmt: skip
+        units: dict[str, Any] = {"seed": training.seed, "precision": training.precision}
+        self.discriminator = build_discriminator(network, guess, **units)
         optimizers = (
             adam(training, training.learning_rate, steps),
             adam(training, training.critic_learning_rate, steps),
         )
         # maps left over by the last whole batch of an epoch come in other epochs
         super().__init__(
-            folder, build_generator(network, intensity, **units), network, training, ranks,
-            samples=steps * batch, data=manifest.fingerprint,
+            folder, build_generator(network, guess, **units), network, training, ranks,
+            samples=steps * batch, data=data.manifest.fingerprint,
             moved_by=optimizers[0], opponent=(self.discriminator, optimizers[1]),
         )  # fmt: skip
         self.training: AdversarialTraining = training

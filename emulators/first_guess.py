@@ -1,0 +1,82 @@
+"""What a generator of maps knows before any training: a log-normal universe with the training maps' own spectrum."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tenfold.emulators.intensity import Intensity
+
+
+def terms(parameters: int) -> int:
+    """Terms of a polynomial of second degree in so many parameters."""
+    return 1 + parameters + parameters * (parameters + 1) // 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class FirstGuess:
+    """Numbers measured on the training maps; what depends on cosmology is a polynomial in it, of second degree.
+
+    A map is κ = σ(p) · T⁻¹(u): σ the spread of κ in its cosmology, T the intensity transform, and u, in so far
+    as nothing has been learnt, a Gaussian field whose mean and power spectrum depend on cosmology. T terms, C channels,
+    K knots.
+
+    Attributes
+    ----------
+    intensity
+        Transform between κ/σ and numbers of order one.
+    location, scale
+        Mean and standard deviation of the P parameters over the training simulations, physical units.
+    ln_spread
+        Of ln σ, shape (T, C).
+    mean
+        Of the mean of u, shape (T, C).
+    knots
+        Multiples of the map's fundamental mode, rising, shape (K,).
+    ln_power
+        Of ln P(k) at the knots, shape (T, K, C): of a field of which white noise of variance one has P = 1. Between the
+        knots and beyond the last it is linear in ln k.
+    mixing
+        At each knot, the lower triangle L of the channels' correlations L Lᵀ, shape (K, C, C).
+    band_edges
+        Of bands of wavenumbers, multiples of the fundamental mode, shape (B + 1,).
+    band_means
+        Mean ln |FT|²/N² of maps of the training split in each band, shape (B, C).
+    """
+
+    intensity: Intensity
+    location: tuple[float, ...]
+    scale: tuple[float, ...]
+    ln_spread: np.ndarray
+    mean: np.ndarray
+    knots: np.ndarray
+    ln_power: np.ndarray
+    mixing: np.ndarray
+    band_edges: np.ndarray
+    band_means: np.ndarray
+
+    @classmethod
+    def plain(
+        cls, size: int, intensity: Intensity, location: tuple[float, ...] = (), scale: tuple[float, ...] = ()
+    ) -> "FirstGuess":
+        """Know nothing but the intensity: white noise."""
+        channels, count = len(intensity.mean), terms(len(location))
+        edges = edges_of(size)
+        knots = np.sqrt(np.maximum(edges[:-1], 0.5) * edges[1:])
+        return cls(
+            intensity=intensity, location=location, scale=scale, ln_spread=np.zeros((count, channels)),
+            mean=np.zeros((count, channels)), knots=knots, ln_power=np.zeros((count, len(knots), channels)),
+            mixing=np.tile(np.eye(channels), (len(knots), 1, 1)), band_edges=edges,
+            band_means=np.zeros((len(edges) - 1, channels)),
+        )  # fmt: skip
+
+
+def edges_of(size: int) -> np.ndarray:
+    """Edges of bands even in ln k, from the fundamental mode of a map to its corners' modes, in multiples of it."""
+    steps = np.unique(np.round(np.geomspace(1, size // 2, 11)))
+    return np.concatenate([steps - 0.5, [size / 2 + 0.5, size]])
+
+
+def modes(size: int) -> np.ndarray:
+    """Multiples of the fundamental mode that a map's modes are, shape (N, N), as FFT orders them."""
+    n = np.fft.fftfreq(size, 1 / size)
+    return np.hypot(n[:, None], n)

@@ -1,0 +1,155 @@
+"""Layers that make a Gaussian field of a spectrum, and that measure a map's; plain Keras, any backend."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from tenfold.emulators.first_guess import modes
+
+
+def spectrum_of(x):
+    """|FT|² of maps (batch, N, N, C) over N²: shape (batch, C, N, N)."""
+    x = ops.transpose(ops.cast(x, "float32"), (0, 3, 1, 2))
+    real, imaginary = ops.fft2((x, ops.zeros_like(x)))
+    return (ops.square(real) + ops.square(imaginary)) / (x.shape[-1] * x.shape[-2])
+
+
+def _plain(values) -> list:
+    return np.asarray(values, np.float64).tolist()
+
+
+@keras.saving.register_keras_serializable("tenfold")
+class Polynomial(keras.layers.Layer):
+    """Numbers that are polynomials of second degree in the parameters.
+
+    Parameters
+    ----------
+    location, scale
+        Mean and standard deviation of each parameter, shape (P,).
+    coefficients
+        Of 1, x_i and x_i x_j (i ≤ j) where x = (p − location) / scale: shape (terms, K).
+    """
+
+    def __init__(self, location, scale, coefficients, **kwargs):
+        super().__init__(**{"dtype": "float32", **kwargs})
+        self.location, self.scale, self.initial = _plain(location), _plain(scale), _plain(coefficients)
+
+    def build(self, shape):
+        """Make the coefficients."""
+        start = np.asarray(self.initial, np.float32)
+        self.coefficients = self.add_weight(
+            shape=start.shape, initializer=lambda shape, dtype=None: ops.convert_to_tensor(start), name="coefficients"
+        )
+
+    def call(self, parameters):
+        """Map (batch, P), P = 0 for none, to (batch, K)."""
+        x = ops.cast(parameters, "float32")
+        columns = [ops.ones((ops.shape(x)[0], 1))]
+        if self.location:
+            x = (x - ops.convert_to_tensor(np.float32(self.location))) / ops.convert_to_tensor(np.float32(self.scale))
+            i, j = np.triu_indices(len(self.location))
+            columns += [x, *(x[:, a : a + 1] * x[:, b : b + 1] for a, b in zip(i, j, strict=True))]
+        return ops.matmul(ops.concatenate(columns, axis=1), self.coefficients)
+
+    def get_config(self):
+        """Return what the layer is built from."""
+        own = {"location": self.location, "scale": self.scale, "coefficients": self.initial}
+        return {**super().get_config(), **own}
+
+
+@keras.saving.register_keras_serializable("tenfold")
+class GaussianField(keras.layers.Layer):
+    """White noise in, a Gaussian field of a power spectrum out, cut from a periodic one.
+
+    Parameters
+    ----------
+    size
+        Cells per side of a map, whose fundamental mode is the unit of wavenumbers.
+    cut
+        Cells per side that are kept.
+    knots
+        Wavenumbers, rising, shape (K,).
+    mixing
+        Lower triangles of the channels' correlations at the knots, shape (K, C, C).
+    """
+
+    def __init__(self, size: int, cut: int, knots, mixing, **kwargs):
+        super().__init__(**{"dtype": "float32", **kwargs})
+        self.size, self.cut, self.knots, self.mixing = int(size), int(cut), _plain(knots), _plain(mixing)
+
+    def build(self, shape):
+        """Lay down how every mode's power comes from the knots'."""
+        side = shape[0][1]
+        knots = np.log(self.knots)
+        k = np.log(np.maximum(modes(side) * self.size / side, self.knots[0])).reshape(-1)
+        upper = np.clip(np.searchsorted(knots, k), 1, len(knots) - 1)
+        share = (k - knots[upper - 1]) / (knots[upper] - knots[upper - 1])
+        spread = np.zeros((len(knots), len(k)), np.float32)
+        np.add.at(spread, (upper - 1, np.arange(len(k))), 1 - share)
+        np.add.at(spread, (upper, np.arange(len(k))), share)
+        self.spread = spread
+        mixing = np.asarray(self.mixing)
+        channels = mixing.shape[-1]
+        flat = spread.T @ mixing.reshape(len(knots), -1)
+        self.mixed = None if channels == 1 else flat.T.reshape(channels, channels, side, side).astype(np.float32)
+
+    def call(self, inputs):
+        """Map noise (batch, M, M, C) and ln P at the knots (batch, K C), channels last, to (batch, cut, cut, C)."""
+        noise, ln_power = inputs
+        side, channels = noise.shape[1], noise.shape[3]
+        knots = ops.reshape(ln_power, (-1, len(self.knots), channels))
+        ln_power = ops.matmul(ops.transpose(knots, (0, 2, 1)), ops.convert_to_tensor(self.spread))
+        amplitude = ops.reshape(ops.exp(0.5 * ln_power), (-1, channels, side, side))
+        white = ops.transpose(ops.cast(noise, "float32"), (0, 3, 1, 2))
+        real, imaginary = ops.fft2((white, ops.zeros_like(white)))
+        if self.mixed is not None:
+            mixed = ops.convert_to_tensor(self.mixed)
+            real, imaginary = (ops.sum(mixed * part[:, None], axis=2) for part in (real, imaginary))
+        field, _ = ops.ifft2((real * amplitude, imaginary * amplitude))
+        return ops.transpose(field[:, :, : self.cut, : self.cut], (0, 2, 3, 1))
+
+    def get_config(self):
+        """Return what the layer is built from."""
+        own = {"size": self.size, "cut": self.cut, "knots": self.knots, "mixing": self.mixing}
+        return {**super().get_config(), **own}
+
+
+@keras.saving.register_keras_serializable("tenfold")
+class Summary(keras.layers.Layer):
+    """What is first asked of a map: ln of its power in bands, and how much of it exceeds thresholds.
+
+    Parameters
+    ----------
+    edges
+        Of bands of wavenumbers, multiples of the fundamental mode, shape (B + 1,).
+    means
+        Of ln power in the bands, subtracted, shape (B, C).
+    thresholds
+        Of the maps' values, shape (T,).
+    """
+
+    def __init__(self, edges, means, thresholds, **kwargs):
+        super().__init__(**{"dtype": "float32", **kwargs})
+        self.edges, self.means, self.thresholds = _plain(edges), _plain(means), _plain(thresholds)
+
+    def build(self, shape):
+        """Lay down which mode is in which band."""
+        k = modes(shape[1]).reshape(-1)
+        inside = (np.digitize(k, self.edges)[:, None] == np.arange(1, len(self.edges))).astype(np.float32)
+        count = inside.sum(axis=0)
+        self.bands, self.weight = inside / count, np.sqrt(count / 2).astype(np.float32)
+
+    def call(self, x):
+        """Map (batch, N, N, C) to (batch, C (B + T)): of a Gaussian field the powers scatter by one."""
+        power = spectrum_of(x)
+        power = ops.matmul(ops.reshape(power, (-1, x.shape[3], x.shape[1] * x.shape[2])), self.bands)
+        means = ops.convert_to_tensor(np.float32(self.means).T)
+        powers = (ops.log(power + 1e-8) - means) * ops.convert_to_tensor(self.weight)
+        above = [ops.mean(ops.relu(ops.cast(x, "float32") - level), axis=(1, 2)) for level in self.thresholds]
+        flat = ops.reshape(powers, (-1, x.shape[3] * len(self.weight)))
+        return ops.concatenate([flat, *above], axis=1)
+
+    def get_config(self):
+        """Return what the layer is built from."""
+        own = {"edges": self.edges, "means": self.means, "thresholds": self.thresholds}
+        return {**super().get_config(), **own}

@@ -1,0 +1,158 @@
+"""The log-normal universe that an emulator starts from: spread, transform, mean and spectrum of the training maps."""
+
+import numpy as np
+import scipy.fft
+
+from tenfold.emulators import intensity
+from tenfold.emulators.first_guess import FirstGuess, edges_of, modes, terms
+from tenfold.stats.trend import Trend, fit_trend
+
+FITTED = 4096
+"""Maps it is measured on, at most."""
+ROUNDS = 12
+"""Corrections of the spectrum for what cutting maps out of a larger sky does to it."""
+
+
+def first_guess(
+    maps: np.ndarray, parameters: np.ndarray, groups: np.ndarray, *, transform: str = "arcsinh", periodic: bool = False
+) -> FirstGuess:
+    """Measure what a generator starts from.
+
+    Parameters
+    ----------
+    maps
+        κ of the training split, shape (n, N, N, C).
+    parameters
+        Of each map, shape (n, P); P = 0 for an unconditional generator.
+    groups
+        Simulation of each map, shape (n,).
+    transform
+        ``"arcsinh"`` or ``"linear"``: see `tenfold.emulators.intensity`.
+    periodic
+        Whether maps continue at the opposite edge.
+
+    Raises
+    ------
+    ValueError
+        A channel is constant.
+    """
+    count, size, _, channels = maps.shape
+    parameters = np.asarray(parameters, np.float64).reshape(count, -1)
+    groups = np.unique(groups, return_inverse=True)[1] if parameters.shape[1] else np.zeros(count, np.int64)
+    points = parameters[np.unique(groups, return_index=True)[1]]
+    if not (maps.std(axis=(0, 1, 2)) > 0).all():
+        raise ValueError("maps: a channel is constant")
+    spread = _trend(_each(maps, groups, lambda part: np.log(part.std(axis=(0, 1, 2)))), points)
+    unit = maps / np.exp(spread(parameters))[:, None, None].astype(np.float32)
+    bent = intensity.fit(unit, transform)
+    u = intensity.apply(bent, unit)
+    mean = _trend(_each(u, groups, lambda part: part.mean(axis=(0, 1, 2))), points)
+    edges = edges_of(size)
+    of_map = _band_powers(u - u.mean(axis=(1, 2), keepdims=True), edges)
+    wanted = _each(of_map, groups, lambda part: part.mean(axis=0))
+    if not periodic:  # what is longer than the map shows in the maps' means
+        longest = _each(u.mean(axis=(1, 2)), groups, lambda part: part.var(axis=0) * size**2)
+        wanted = np.concatenate([longest[:, None], wanted], axis=1)
+    knots = _knots(size, edges, periodic)
+    ln_wanted = np.log(np.maximum(wanted, 1e-12))
+    ln_power = _trend(ln_wanted.reshape(len(points), -1), points)
+    if not periodic:
+        ln_power = _uncut(ln_power, ln_wanted, points, knots, size, edges)
+    return FirstGuess(
+        intensity=bent, location=tuple(spread.centre.tolist()), scale=tuple(spread.scale.tolist()),
+        ln_spread=_padded(spread), mean=_padded(mean), knots=knots,
+        ln_power=_padded(ln_power).reshape(-1, len(knots), channels), mixing=_mixing(u, edges, periodic),
+        band_edges=edges, band_means=np.log(np.maximum(of_map, 1e-12)).mean(axis=0),
+    )  # fmt: skip
+
+
+def _each(values: np.ndarray, groups: np.ndarray, figure) -> np.ndarray:
+    """A figure of each simulation's maps, a row per simulation."""
+    return np.stack([figure(values[groups == group]) for group in range(groups.max() + 1)])
+
+
+def _trend(rows: np.ndarray, points: np.ndarray) -> Trend:
+    return fit_trend(rows, points, np.arange(len(rows)))
+
+
+def _padded(trend: Trend) -> np.ndarray:
+    """Coefficients of second degree, zero where the fit was of a lower one."""
+    full = np.zeros((terms(len(trend.centre)), trend.coefficients.shape[1]))
+    full[: len(trend.coefficients)] = trend.coefficients
+    return full
+
+
+def _knots(size: int, edges: np.ndarray, periodic: bool) -> np.ndarray:
+    """Where the bands' powers stand, at the mean ln k of their modes; one more below them for what is cut off."""
+    k = modes(size).reshape(-1)
+    inside = np.digitize(k, edges)
+    found = [np.exp(np.log(k[inside == band]).mean()) for band in range(1, len(edges))]
+    return np.array(found if periodic else [0.5, *found])
+
+
+def _band_powers(u: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Mean |FT|²/N² of maps (n, N, N, C) in each band, shape (n, B, C)."""
+    size = u.shape[1]
+    inside = np.digitize(modes(size).reshape(-1), edges)
+    share = np.stack([(inside == band) / (inside == band).sum() for band in range(1, len(edges))], axis=1)
+    found = []
+    for part in np.array_split(u, max(1, len(u) // 128)):
+        power = np.abs(scipy.fft.fft2(part.astype(np.float32), axes=(1, 2))) ** 2 / size**2
+        found.append(np.einsum("nkc,kb->nbc", power.reshape(len(part), size**2, -1), share, optimize=True))
+    return np.concatenate(found)
+
+
+def _uncut(
+    trend: Trend, ln_wanted: np.ndarray, points: np.ndarray, knots: np.ndarray, size: int, edges: np.ndarray
+) -> Trend:
+    """Find the spectrum of a sky twice as wide whose cut-outs have the powers that are wanted.
+
+    What a cut-out's modes show is the spectrum convolved with the transform of its square, computed without noise: the
+    correlation function times the share of pairs at each lag that lie within the square.
+    """
+    wide = 2 * size
+    lag = np.abs(np.fft.fftfreq(wide, 1 / wide))
+    pairs = np.clip(1 - lag / size, 0, None)[:, None] * np.clip(1 - lag / size, 0, None)
+    k = np.log(np.maximum(modes(wide) / 2, knots[0])).reshape(-1)
+    inside = np.digitize(modes(size).reshape(-1), edges)
+    ln_knots = np.log(knots)
+    upper = np.clip(np.searchsorted(ln_knots, k), 1, len(knots) - 1)
+    share = (k - ln_knots[upper - 1]) / (ln_knots[upper] - ln_knots[upper - 1])
+    channels = ln_wanted.shape[2]
+
+    def seen(ln_power: np.ndarray) -> np.ndarray:
+        """Ln of the powers of cut-outs, shape (K,), the lowest that of their mean."""
+        power = np.exp(ln_power[upper - 1] * (1 - share) + ln_power[upper] * share).reshape(wide, wide)
+        correlation = scipy.fft.ifft2(power).real
+        cut = scipy.fft.fft2(correlation * pairs).real[::2, ::2].reshape(-1)
+        return np.log([cut[0], *(cut[inside == band].mean() for band in range(1, len(edges)))])
+
+    coefficients = trend.coefficients.copy()
+    found = Trend(trend.centre, trend.scale, coefficients, trend.degree)
+    for _ in range(ROUNDS):
+        now = found(points).reshape(len(points), len(knots), channels)
+        off = np.stack([[ln_wanted[n, :, c] - seen(now[n, :, c]) for c in range(channels)] for n in range(len(points))])
+        off = np.moveaxis(off, 1, 2)
+        # a mean is of one number per map, and its variance scatters: it follows its neighbours, and no further
+        off[:, 0] = np.clip(off[:, 0], -0.5, 0.5)
+        step = _trend(off.reshape(len(points), -1), points)
+        found.coefficients[:] += step.coefficients
+    return found
+
+
+def _mixing(u: np.ndarray, edges: np.ndarray, periodic: bool) -> np.ndarray:
+    """Lower triangles of the channels' correlations in each band, shape (K, C, C)."""
+    size, channels = u.shape[1], u.shape[3]
+    bands = len(edges) - 1
+    if channels == 1:
+        return np.ones((bands + (not periodic), 1, 1))
+    part = u[:: max(1, len(u) // 256)]
+    waves = scipy.fft.fft2(part - part.mean(axis=(1, 2), keepdims=True), axes=(1, 2)).reshape(len(part), size**2, -1)
+    inside = np.digitize(modes(size).reshape(-1), edges)
+    found = []
+    for band in range(1, bands + 1):
+        mine = waves[:, inside == band].reshape(-1, channels)
+        matrix = (mine.T @ mine.conj()).real
+        scale = np.sqrt(np.diag(matrix))
+        found.append(np.linalg.cholesky(matrix / np.outer(scale, scale) + 1e-6 * np.eye(channels)))
+    return np.array(found if periodic else [found[0], *found])
