@@ -113,25 +113,29 @@ def agreement(
     mean = simulated.mean(0)
     scale = np.abs(mean) if relative_to == "bin" else np.full_like(mean, np.abs(mean).max())
     scale = np.where(scale > 0, scale, np.inf)
-    halves = _halves(groups, draws, np.random.default_rng(seed))
+    split = halves(groups, draws, np.random.default_rng(seed))
     # a half against a half scatters by this much more than all the simulations against all that was generated
-    wider = _effective(groups, halves, len(generated))
-    null = np.abs([(simulated[one].mean(0) - simulated[~one].mean(0)) / scale for one in halves]) / wider
+    wider = widening(groups, split, len(generated))
+    null = np.abs([(simulated[one].mean(0) - simulated[~one].mean(0)) / scale for one in split]) / wider
     deviation = (generated.mean(0) - mean) / scale
     null_deviation = np.quantile(null, 0.95, axis=0)
     usable = (null_deviation < tolerance) & np.isfinite(scale)
     rng = np.random.default_rng(seed + 1)
-    size = min(int(halves[0].sum()), len(generated))
+    size = min(int(split[0].sum()), len(generated))
 
     def judged(figure: Callable[[np.ndarray, np.ndarray], float], allowed: float, said: str) -> Verdict:
         """A figure of two sets of maps of like size, larger where they differ more, beside its null."""
-        nulls = np.array([figure(simulated[one], simulated[~one][:size]) for one in halves])
-        picks = [rng.permutation(len(generated))[:size] for _ in halves[: max(8, draws // 10)]]
-        each = [figure(simulated[one], generated[pick]) for one, pick in zip(halves, picks, strict=False)]
+        nulls = np.array([figure(simulated[one], simulated[~one][:size]) for one in split])
+        picks = [rng.permutation(len(generated))[:size] for _ in split[: max(8, draws // 10)]]
+        each = [figure(simulated[one], generated[pick]) for one, pick in zip(split, picks, strict=False)]
         value, null = float(np.median(each)), float(np.quantile(nulls, 1 - significance))
         return Verdict(value=value, tolerance=allowed, null=null, passed=value <= max(allowed, null), said=said)
 
-    worst = float(np.abs(deviation[usable]).max()) if usable.any() else np.nan
+    bins = usable
+    if not usable.any():  # too few simulations for the tolerance: the tightest bin, beside its null
+        bins = np.arange(len(usable)) == np.argmin(np.where(np.isfinite(scale), null_deviation, np.inf))
+    worst, noise = float(np.abs(deviation[bins]).max()), float(null_deviation[bins].max())
+    said = f"over {usable.sum()} of {len(usable)} bins" if usable.any() else "in the tightest bin, which is no tighter"
     return Agreement(
         deviation=deviation,
         null_deviation=null_deviation,
@@ -139,9 +143,8 @@ def agreement(
         spread=generated.std(0) / np.maximum(simulated.std(0), 1e-300),
         p_values=_p_values(simulated, generated),
         mean=Verdict(
-            value=worst, tolerance=tolerance, null=float(null_deviation[usable].max()) if usable.any() else np.nan,
-            passed=bool(usable.any() and worst <= tolerance),
-            said=f"largest deviation of the mean, over {usable.sum()} of {len(usable)} bins",
+            value=worst, tolerance=tolerance, null=noise, passed=worst <= max(tolerance, 0 if usable.any() else noise),
+            said=f"largest deviation of the mean, {said}",
         ),
         distribution=judged(_largest_distance, 0.0, "largest Kolmogorov-Smirnov distance of the bins' distributions"),
         correlation=judged(_decorrelation, correlation_tolerance, "difference of the correlations between bins"),
@@ -149,16 +152,16 @@ def agreement(
     )  # fmt: skip
 
 
-def _halves(groups: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
-    """Whether each map is in the first half, shape (draws, n); groups stay together."""
+def halves(groups: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
+    """Whether each map is in the first half, shape (draws, n): groups, numbered from 0, stay together."""
     count = groups.max() + 1
     return np.array([np.isin(groups, rng.permutation(count)[: count // 2]) for _ in range(draws)])
 
 
-def _effective(groups: np.ndarray, halves: np.ndarray, generated: int) -> float:
+def widening(groups: np.ndarray, split: np.ndarray, generated: int) -> float:
     """By how much the difference of two halves' means scatters more than that of all and the generated maps."""
     per_group = len(groups) / (groups.max() + 1)
-    first = halves.sum(1).mean()
+    first = split.sum(1).mean()
     # generated maps are independent; simulated ones are as many as their groups, at the least
     return np.sqrt((1 / first + 1 / (len(groups) - first)) * per_group / (per_group / len(groups) + 1 / generated))
 

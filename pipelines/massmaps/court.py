@@ -29,6 +29,8 @@ class Court:
     """Largest difference of the correlations between bins, as a fraction of the simulated ones'."""
     variety_tolerance: float = 0.15
     """Largest deviation of a statistic's spread from map to map, as a fraction."""
+    estimate_tolerance: float = 0.2
+    """Largest mean difference of an estimator's readings, in rms errors on one simulated map."""
     copy_tolerance: float = 0.05
     """How much nearer to the training maps generated ones may be than unseen ones, as a fraction."""
     significance: float = 0.01

@@ -1,6 +1,6 @@
 """Maps of cosmologies that an emulator was not trained on, and its own for the same cosmologies."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.massmaps.court import Skies
 from tenfold.pipelines.massmaps.emulator import MassMapEmulator
 from tenfold.pipelines.volumes.shards import Shards
+from tenfold.stats.trend import fit_trend
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +55,34 @@ def held_out(emulator: MassMapEmulator, data: Shards, seed: int) -> HeldOut:
     return HeldOut(
         simulated=skies(data, test, tuple(emulator.ranges)), distance=distance, left_out=left_out,
         generated=generated if generated.ndim == 3 else generated[..., 0],
+    )  # fmt: skip
+
+
+def alike(held: HeldOut, learnt: Skies) -> tuple[HeldOut, Skies]:
+    """Divide all maps by the spread that κ has in their cosmology, so that bins mean the same in all of them.
+
+    The spread is a smooth function of cosmology, fitted to simulated maps, those trained on included: generated maps
+    are divided by it too, and what they have too much or too little of stays. Maps that are not to be told apart by
+    cosmology are left as they are.
+    """
+    simulated = held.simulated
+    if simulated.parameters is None or not simulated.parameters.shape[1]:
+        return held, learnt
+    known = [each for each in (simulated, learnt) if each.groups is not None and each.parameters is not None]
+    ln_spread = np.concatenate([np.log(each.maps.std(axis=(1, 2)))[:, None] for each in known])
+    points, groups = (np.concatenate([getattr(each, name) for each in known]) for name in ("parameters", "groups"))
+    trend = fit_trend(ln_spread, points, groups)
+
+    def divided(maps: np.ndarray, parameters: np.ndarray) -> np.ndarray:
+        return maps / np.exp(trend(parameters))[:, None].astype(np.float32)
+
+    mine, theirs = simulated.parameters, learnt.parameters
+    return (
+        replace(
+            held, simulated=replace(simulated, maps=divided(simulated.maps, mine)),
+            generated=divided(held.generated, mine),
+        ),
+        learnt if theirs is None else replace(learnt, maps=divided(learnt.maps, theirs)),
     )  # fmt: skip
 
 

@@ -39,7 +39,7 @@ class Statistic:
 
 
 def statistics_for(
-    simulated: np.ndarray, side_deg: float, *, ell_max: float, bins: int = 8, periodic: bool = False
+    simulated: np.ndarray, side_deg: float, *, ell_max: float, bins: int = 8, periodic: bool = False, unit: str = "κ"
 ) -> list[Statistic]:
     """Choose the bins of every statistic so that simulated maps fill them.
 
@@ -55,11 +55,15 @@ def statistics_for(
         Of spectra; of distributions, peaks, Minkowski functionals and wavelets as many.
     periodic
         Whether maps continue at the opposite edge.
+    unit
+        What the maps are of, for figures.
     """
-    return list(_chosen(np.asarray(simulated), side_deg, ell_max, bins, periodic))
+    return list(_chosen(np.asarray(simulated), side_deg, ell_max, bins, periodic, unit))
 
 
-def _chosen(maps: np.ndarray, side_deg: float, ell_max: float, bins: int, periodic: bool) -> Iterator[Statistic]:
+def _chosen(
+    maps: np.ndarray, side_deg: float, ell_max: float, bins: int, periodic: bool, unit: str
+) -> Iterator[Statistic]:
     fundamental, side = 360 / side_deg, maps.shape[1]
     top = min(ell_max / fundamental, side / 2 - 1)
     edges = fundamental * _multiples(top, bins)
@@ -73,23 +77,23 @@ def _chosen(maps: np.ndarray, side_deg: float, ell_max: float, bins: int, period
     low, high = np.quantile(maps, [0.002, 0.998])
     values = np.linspace(low, high, bins + 1)
     yield Statistic(
-        name="pixel_distribution", label="pixels per κ", bins=(values[1:] + values[:-1]) / 2, axis="κ",
+        name="pixel_distribution", label=f"pixels per {unit}", bins=(values[1:] + values[:-1]) / 2, axis=unit,
         relative_to="bin", measure=lambda part: pixel_distribution(part, values).density,
     )  # fmt: skip
     tops = np.linspace(mean, float(np.quantile(maps, 0.999)), bins + 1)
     yield Statistic(
-        name="peaks", label="peaks per map and κ", bins=(tops[1:] + tops[:-1]) / 2, axis="height κ",
+        name="peaks", label=f"peaks per map and {unit}", bins=(tops[1:] + tops[:-1]) / 2, axis=f"height {unit}",
         relative_to="bin", measure=lambda part: peaks(part, tops, periodic=periodic).per_unit,
     )  # fmt: skip
     holes = np.linspace(float(np.quantile(maps, 0.002)), mean, bins + 1)
     yield Statistic(
-        name="minima", label="minima per map and κ", bins=(holes[1:] + holes[:-1]) / 2, axis="depth κ",
+        name="minima", label=f"minima per map and {unit}", bins=(holes[1:] + holes[:-1]) / 2, axis=f"depth {unit}",
         relative_to="bin", measure=lambda part: minima(part, holes, periodic=periodic).per_unit,
     )  # fmt: skip
     thresholds = np.linspace(low, high, bins)
     for number, what in enumerate(("area above", "boundary length", "Euler characteristic")):
         yield Statistic(
-            name=f"minkowski_v{number}", label=f"V{number}, {what}", bins=thresholds, axis="threshold κ",
+            name=f"minkowski_v{number}", label=f"V{number}, {what}", bins=thresholds, axis=f"threshold {unit}",
             relative_to="largest",
             measure=lambda part, number=number: _functional(part, thresholds, number, periodic),
         )  # fmt: skip

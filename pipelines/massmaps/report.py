@@ -24,6 +24,8 @@ class Trial:
     statistics: Sequence[Statistic]
     judgement: Judgement
     held: HeldOut
+    compared: HeldOut
+    """The same maps as statistics see them: over the spread of their cosmology."""
     side_deg: float
     names: Sequence[str]
     """Parameters that maps were made for; empty for an unconditional emulator."""
@@ -58,7 +60,7 @@ def write_report(path: Path, metrics: Mapping[str, Any], trial: Trial) -> None:
     ]
     panels = []
     for each in trial.statistics:
-        rows = each.rows(simulated.maps), each.rows(held.generated)
+        rows = each.rows(trial.compared.simulated.maps), each.rows(trial.compared.generated)
         found = trial.judgement.agreements[each.name]
         panels.append({
             "name": each.name.replace("_", " "),

@@ -4,6 +4,7 @@ import json
 import platform
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files import replacing, writable
 from tenfold.pipelines.massmaps.court import Court, Judgement, judge
 from tenfold.pipelines.massmaps.emulator import MassMapEmulator
-from tenfold.pipelines.massmaps.held_out import HeldOut, held_out, skies
+from tenfold.pipelines.massmaps.estimates import estimates
+from tenfold.pipelines.massmaps.held_out import HeldOut, alike, held_out, skies
 from tenfold.pipelines.massmaps.map_statistics import Statistic, statistics_for
 from tenfold.pipelines.massmaps.report import Trial, write_report
 from tenfold.pipelines.run_folder import RunFolder
@@ -70,17 +72,22 @@ def validate_massmaps(
         side_deg = data.manifest.side_deg or 1.0
         periodic = data.manifest.periodic
         ell_max = NYQUIST * 180 * emulator.shape.size / side_deg
-        statistics = statistics_for(held.simulated.maps, side_deg, ell_max=ell_max, periodic=periodic)
         train = data.split("train")
         rng = np.random.default_rng(seed)
         few = np.sort(rng.permutation(train)[:TRAINED])
-        learnt = skies(data, few, tuple(emulator.ranges))
-        judgement = judge(statistics, held.simulated, held.generated, court, training=learnt, periodic=periodic)
+        names = tuple(emulator.ranges)
+        compared, learnt = alike(held, skies(data, few, names))
+        statistics = statistics_for(
+            compared.simulated.maps, side_deg, ell_max=ell_max, periodic=periodic, unit="κ/σ" if names else "κ"
+        )
+        judgement = judge(statistics, compared.simulated, compared.generated, court, training=learnt, periodic=periodic)
+        read, verdicts = estimates(estimator, held, names, court) if estimator else ({}, {})
+        judgement = replace(judgement, verdicts={**judgement.verdicts, **verdicts})
         metrics: dict[str, Any] = {
             "verdicts": judgement.metrics(),
             "passed": judgement.passed,
-            "held_out": _by_cosmology(statistics, judgement, held, tuple(emulator.ranges)),
-            "estimator": _estimated(estimator, held, emulator) if estimator else {},
+            "held_out": _by_cosmology(statistics, judgement, compared, names),
+            "estimator": read,
             "speed": {"generated_cpu_s": generate_s, **_simulated_s(run.parent)},
             "environment": {
                 "python": platform.python_version(), "platform": platform.platform(terse=True),
@@ -91,7 +98,7 @@ def validate_massmaps(
             },
         }  # fmt: skip
         trial = Trial(
-            statistics=statistics, judgement=judgement, held=held, side_deg=side_deg, names=tuple(emulator.ranges),
+            statistics=statistics, judgement=judgement, held=held, compared=compared, side_deg=side_deg, names=names,
             cosmologies=len(set(data.simulation(train))), maps=len(train), trusted=data.manifest.multipoles,
         )  # fmt: skip
     metrics["environment"]["wall_s"]["validation"] = time.monotonic() - start
@@ -123,28 +130,6 @@ def _by_cosmology(
             "parameters": dict(zip(names, parameters[mine][0].tolist(), strict=False)),
             "distance": float(held.distance[mine][0]), "maps": int(mine.sum()), "errors": errors,
         }  # fmt: skip
-    return found
-
-
-def _estimated(run: Path, held: HeldOut, emulator: MassMapEmulator) -> dict[str, Any]:
-    """What an estimator says of simulated and of generated maps, beside what they were made for."""
-    from tenfold.pipelines.estimator.estimator import load
-
-    judge, parameters = load(run, batch=32), held.simulated.parameters
-    assert parameters is not None
-    found: dict[str, Any] = {}
-    means = {what: judge.predict(maps[..., None])[0] for what, maps in (
-        ("simulated", held.simulated.maps), ("generated", held.generated))}  # fmt: skip
-    for p, name in enumerate(emulator.ranges):
-        if name not in judge.names:
-            continue
-        truth = parameters[:, p]
-        error = {what: mean[:, judge.names.index(name)] - truth for what, mean in means.items()}
-        found[name] = {
-            f"{what}_{figure}": float(value)
-            for what, each in error.items()
-            for figure, value in (("bias", each.mean()), ("rmse", np.sqrt(np.mean(each**2))))
-        }
     return found
 
 
