@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import keras
 import numpy as np
+import scipy.optimize
 from keras import ops
 
 LARGEST = 30.0
@@ -56,8 +57,20 @@ def fit(maps: np.ndarray, transform: str = "arcsinh") -> Intensity:
         tried = [(0.0, 0.0)]
         if transform == "arcsinh":
             tried = [(centre, scale * spread) for centre in np.quantile(pixels, QUANTILES) for scale in SCALES]
-        found.append(min((_shape(pixels, *pair) for pair in tried), key=lambda row: row[0])[1:])
+        best = min((_shape(pixels, *pair) for pair in tried), key=lambda row: row[0])
+        found.append(_refined(pixels, spread, best)[1:] if best[2] else best[1:])
     return Intensity(*(tuple(map(float, column)) for column in zip(*found, strict=True)))
+
+
+def _refined(pixels: np.ndarray, spread: float, row: tuple[float, ...]) -> tuple[float, ...]:
+    """Go from the best of a grid to the best there is."""
+
+    def tried(x: np.ndarray) -> tuple[float, ...]:
+        return _shape(pixels, float(x[0] * spread), float(np.exp(x[1]) * spread))
+
+    start = np.array([row[1] / spread, np.log(row[2] / spread)])
+    end = scipy.optimize.minimize(lambda x: tried(x)[0], start, method="Nelder-Mead", options={"maxfev": 80}).x
+    return tried(end)
 
 
 def apply(intensity: Intensity, kappa: np.ndarray) -> np.ndarray:

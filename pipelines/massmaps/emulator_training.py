@@ -10,7 +10,9 @@ import matplotlib.image
 import numpy as np
 
 from tenfold.emulators.adversarial import AdversarialTraining, adam, adversarial_step
-from tenfold.emulators.gan import GAN, build_discriminator, build_generator
+from tenfold.emulators.discriminator import build_discriminator
+from tenfold.emulators.gan import GAN
+from tenfold.emulators.generator import build_generator
 from tenfold.emulators.latents import draw
 from tenfold.emulators.state import State
 from tenfold.emulators.symmetries import augment

@@ -8,7 +8,10 @@ import tensorflow as tf
 
 from tenfold.emulators.adversarial import AdversarialTraining, adam, adversarial_step, gradient_norms
 from tenfold.emulators.averaging import MovingAverage
-from tenfold.emulators.gan import GAN, build_discriminator, build_generator
+from tenfold.emulators.discriminator import build_discriminator
+from tenfold.emulators.first_guess import FirstGuess
+from tenfold.emulators.gan import GAN
+from tenfold.emulators.generator import build_generator
 from tenfold.emulators.intensity import Intensity
 from tenfold.emulators.latents import draw
 
@@ -43,9 +46,9 @@ class Pair:
             **{k: v for k, v in changes.items() if k not in vars(GAN(**SMALL))},
         )  # fmt: skip
         self.shape = GAN(**{**SMALL, **{k: v for k, v in changes.items() if k in vars(GAN(**SMALL))}})
-        units = {"location": (0.3, 0.8), "scale": (0.1, 0.1), "seed": 2}
-        self.generator = build_generator(self.shape, KAPPA, **units)
-        self.discriminator = build_discriminator(self.shape, KAPPA, **units)
+        guess = FirstGuess.plain(self.shape.size, KAPPA, (0.3, 0.8), (0.1, 0.1))
+        self.generator = build_generator(self.shape, guess, seed=2)
+        self.discriminator = build_discriminator(self.shape, guess, seed=2)
         rates = (training.learning_rate, training.critic_learning_rate)
         self.optimizers = tuple(adam(training, rate, steps) for rate in rates)
         for optimizer, network in zip(self.optimizers, (self.generator, self.discriminator), strict=True):

@@ -29,6 +29,7 @@ class LognormalMaps:
         self.maps = np.concatenate([lognormal(side, *pair, maps, rng) for pair in values])
         held = max(1, cosmologies // 8)
         cosmology = np.repeat(np.arange(cosmologies), maps)
+        self.simulations = cosmology
         self.splits = {
             "train": np.flatnonzero(cosmology < cosmologies - 2 * held),
             "validation": np.flatnonzero((cosmology >= cosmologies - 2 * held) & (cosmology < cosmologies - held)),
@@ -50,3 +51,6 @@ class LognormalMaps:
 
     def parameters(self, records: np.ndarray) -> np.ndarray:
         return self.values[records]
+
+    def simulation(self, records: np.ndarray) -> np.ndarray:
+        return self.simulations[records]

@@ -18,7 +18,7 @@ BIN = Path(sys.executable).parent
 SIDE, MAPS, COSMOLOGIES = 16, 16, 16
 CONFIG = """
 ingest: {fractions: [0.5, 0.2, 0.3]}
-network: {size: 16, latent: 8, filters: [8, 8, 4], critic_filters: [4, 8], style: 8, conditions: 2, group: 2}
+network: {size: 16, latent: 8, filters: [4, 8, 8], critic_filters: [4, 8], style: 8, conditions: 2, group: 2}
 training: {epochs: 1, global_batch: 16, reference_batch: 16, judged: 16, shifts: false, symmetries: true}
 """
 

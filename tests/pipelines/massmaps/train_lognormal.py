@@ -19,7 +19,7 @@ from tenfold.hpc.ranks import Ranks, launch
 from tenfold.pipelines.massmaps.emulator_training import MassMapTraining
 from tenfold.pipelines.run_folder import RunFolder
 
-NETWORK = GAN(size=16, latent=8, filters=(8, 8, 4), critic_filters=(4, 8), style=8, conditions=2, group=2)
+NETWORK = GAN(size=16, latent=8, filters=(4, 8, 8), critic_filters=(4, 8), style=8, conditions=2, group=2)
 
 
 class Killed(Exception):  # noqa: N818 (what happened to it, not an error)

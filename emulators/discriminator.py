@@ -1,0 +1,87 @@
+"""Networks that judge convergence maps; plain ``keras`` and ``keras.ops``."""
+
+from itertools import count
+from typing import Any
+
+import keras
+from keras import layers, ops
+
+from tenfold.emulators import map_layers as own
+from tenfold.emulators.first_guess import FirstGuess
+from tenfold.emulators.gan import GAN
+from tenfold.emulators.gaussian_field import Summary
+from tenfold.emulators.intensity import FromKappa
+from tenfold.emulators.pair import dense, spread, with_parameters
+
+THRESHOLDS = (-1.5, -0.5, 0.5, 1.5, 2.5, 3.5)
+"""Of the maps' values in standard deviations: the critic is told how much of a map exceeds each."""
+
+
+def build_discriminator(
+    shape: GAN, guess: FirstGuess, *, seed: int = 0, precision: str = "float32"
+) -> keras.Model:  # fmt: skip
+    """Build an untrained discriminator (``dcgan``) or critic (``wgan-gp``).
+
+    Parameters
+    ----------
+    shape, guess, seed, precision
+        As for `build_generator`.
+
+    Returns
+    -------
+    keras.Model
+        ``{"map": κ (batch, N, N, C), "parameters": (batch, P)}`` to a score (batch,), higher for maps that look
+        simulated. Its layer "intensity" takes the same to numbers of order one, and its layer "body" judges those.
+    """
+    seeds = count(seed * 1000 + 501)
+    plain: dict[str, Any] = {"dtype": precision}
+    periodic = shape.boundary == "periodic"
+    inputs = with_parameters(shape, {"map": keras.Input((shape.size, shape.size, shape.channels), name="map")})
+    x, units = inputs["map"], None
+    if shape.conditions:
+        units = own.Units(guess.location, guess.scale, name="units")(inputs["parameters"])
+    if units is not None and shape.network == "dcgan":
+        x = ops.concatenate([x, ops.ones_like(x[..., :1]) * units[:, None, None]], axis=-1)
+    seen = [] if shape.network == "dcgan" else [Summary(guess.band_edges, guess.band_means, THRESHOLDS, name="told")(x)]
+    for level, filters in enumerate(shape.critic_filters):
+        x = own.Convolution(
+            filters, shape.kernel, 2, periodic, shape.spectral_norm, seed=next(seeds), name=f"convolution_{level}",
+            **plain,
+        )(x)  # fmt: skip
+        if shape.network == "dcgan" and level and not shape.spectral_norm:
+            x = own.GroupBatchNormalization(shape.group, name=f"norm_{level}", **plain)(x)
+        x = layers.LeakyReLU(own.SLOPE, name=f"active_{level}", **plain)(x)
+        seen.append(ops.mean(ops.cast(x, "float32"), axis=(1, 2)))
+    x = layers.Flatten(dtype="float32")(x)
+    if shape.network == "dcgan":
+        score = dense(x, 1, 1.0, next(seeds), "score")
+    else:
+        # means over the map of what each level sees are statistics of a stationary field, and what they vary from map
+        # to map is its cosmic variance: a generator that repeats itself is found out
+        means = own.GroupDeviation(shape.group, name="deviation")(layers.Concatenate(name="means")(seen))
+        layout = dense(x, shape.style, own.GAIN, next(seeds), "layout")
+        x = layers.Concatenate(name="features")([means, layout])
+        if units is not None:
+            x = layers.Concatenate(name="conditioned")([x, units])
+        x = layers.LeakyReLU(own.SLOPE, name="hidden")(
+            dense(x, 2 * shape.style, own.GAIN, next(seeds), "features_hidden")
+        )
+        score = dense(x, 1, 1.0, next(seeds), "score")
+        if units is not None:  # projection (Miyato & Koyama 2018, arXiv:1802.05637), of numbers instead of classes
+            wanted = dense(units, shape.style, own.GAIN, next(seeds), "wanted_hidden")
+            wanted = dense(
+                layers.LeakyReLU(own.SLOPE, name="wanted")(wanted),
+                2 * shape.style,
+                1.0,
+                next(seeds),
+                "embedding",
+                False,
+            )
+            score = score + ops.sum(wanted * x, axis=-1, keepdims=True) / (2 * shape.style) ** 0.5
+    body = keras.Model(inputs, score[:, 0], name="body")
+    given = with_parameters(shape, {"map": keras.Input((shape.size, shape.size, shape.channels), name="map")})
+    bent = FromKappa(**vars(guess.intensity), name="bent")(given["map"] * spread(shape, guess, given, -1))
+    intensity = keras.Model(given, bent, name="intensity")
+    outer = with_parameters(shape, {"map": keras.Input((shape.size, shape.size, shape.channels), name="map")})
+    judged = {**outer, "map": intensity(outer)}
+    return keras.Model(outer, body(judged), name="discriminator")
