@@ -82,7 +82,7 @@ def test_both_players_move_and_say_how():
     assert figures["wasserstein"] == pytest.approx(-figures["loss"], rel=1e-5)
     moved = [np.abs(new - old).max() > 0 for new, old in zip(pair.weights(), before, strict=True)]
     assert all(moved)
-    assert int(pair.optimizers[0].iterations) == int(pair.optimizers[1].iterations) == 1
+    assert int(pair.optimizers[0].iterations) == int(pair.optimizers[1].iterations) == 2
 
 
 def test_a_step_without_penalty_pays_none():
