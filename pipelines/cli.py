@@ -49,6 +49,9 @@ def validate(
     out: Annotated[
         Path | None, typer.Option("--out", help="Where the report goes; the run's folder if left out.")
     ] = None,
+    estimator: Annotated[
+        Path | None, typer.Option("--estimator", help="Of mass maps: a trained estimator of them, one more judge.")
+    ] = None,
 ) -> None:
     """Hold a trained network against the truth and what it must beat, on its test split; write report.html."""
     load_tensorflow()
@@ -58,12 +61,16 @@ def validate(
     if what == "massmaps":
         from tenfold.pipelines.massmaps.validation import validate_massmaps
 
-        report, judgement = validate_massmaps(run, out)
+        if null is not None:
+            raise InputError("--null: is for volumes; a training on mass maps has no such control")
+        report, judgement = validate_massmaps(run, out, estimator=estimator)
         console.print(f"Report: {report}", soft_wrap=True)
         if not judgement.passed:
             console.print(f"Failed: {', '.join(judgement.failed)}", soft_wrap=True)
             raise typer.Exit(1)
         return
+    if estimator is not None:
+        raise InputError("--estimator: judges an emulator of mass maps, and nothing else")
     if what == "molecules":
         from tenfold.pipelines.molecules.validation import validate_molecules
 

@@ -24,10 +24,15 @@ from tenfold.pipelines.terminal import (
 )
 
 
-def _load(file: Path | None, preset: str | None, settings: list[str] | None):
+def _load(file: Path | None, preset: str | None, settings: list[str] | None, study: str = "cosmology"):
     from tenfold.pipelines.config import load
     from tenfold.pipelines.studies.cosmology_config import CosmologyRun
+    from tenfold.pipelines.studies.massmaps_config import MassMapsRun
 
+    if study == "massmaps":
+        return load(MassMapsRun, file, preset, tuple(settings or ())).map_estimator
+    if study != "cosmology":
+        raise InputError(f"--study {study}: there is none of that name; there are: cosmology, massmaps")
     return load(CosmologyRun, file, preset, tuple(settings or ()))
 
 
@@ -92,11 +97,14 @@ def train_estimator_command(
     null_control: Annotated[
         bool, typer.Option("--null-control", help="As the null control, on Gaussian twins: proof.control_epochs.")
     ] = False,
+    study: Annotated[
+        str, typer.Option("--study", help="Whose configuration is meant: cosmology, or massmaps, for maps.")
+    ] = "cosmology",
     resume: Resume = False,
     dry_run: DryRun = False,
 ) -> None:
-    """A network that reads cosmological parameters off volumes, with uncertainties."""
-    chosen = _load(file, preset, settings)
+    """A network that reads cosmological parameters off volumes or maps, with uncertainties."""
+    chosen = _load(file, preset, settings, study)
     if null_control:
         chosen = chosen.null_control
     load_tensorflow()

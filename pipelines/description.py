@@ -56,7 +56,7 @@ def describe_training(config: CosmologyRun, data: Path | None) -> Group:
     for layer in network.layers:
         layers.add_row(layer.name, " × ".join(str(n) for n in layer.output.shape[1:]), f"{layer.count_params():,}")
     summary = table("Training", [
-        ("input", f"{shape.size}³ × {shape.channels}, {shape.transform}"),
+        ("input", f"{shape.size}{'²' if shape.dimensions == 2 else '³'} × {shape.channels}, {shape.transform}"),
         ("estimates", ", ".join(names) + " (mean and σ of each)"),
         ("parameters", f"{network.count_params():,}"),
         *size,

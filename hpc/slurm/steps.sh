@@ -3,7 +3,7 @@
 set -uo pipefail
 
 # Slurm tells this script alone that the time is running out (USR1); the step that runs hears of it from here.
-asked="" child="" waiting=""
+asked="" child="" waiting="" status=0
 forward() {
   asked=$1 waiting=yes
   echo "$(date +%T) Asked to stop ($1)"
@@ -22,8 +22,8 @@ requeue() {
   exit 0
 }
 
-step() { # name, command …: run it to its end; what has been finished before does nothing
-  local name=$1 status
+attempt() { # name, command …: run it to its end, which `status` tells; what has been finished before does nothing
+  local name=$1
   shift
   [ -z "$asked" ] || after 75
   echo "$(date +%T) $name: $*"
@@ -35,7 +35,11 @@ step() { # name, command …: run it to its end; what has been finished before d
     status=$?
   done
   child=""
-  [ "$status" -eq 0 ] || after "$status" "$name"
+}
+
+step() { # name, command …: the same, and no further where it fails
+  attempt "$@"
+  [ "$status" -eq 0 ] || after "$status" "$1"
 }
 
 after() { # status, name: what to do when a step has not finished

@@ -63,6 +63,11 @@ class Slurm:
         self.until(number, lambda: self.job(number)["JobState"] in OVER, timeout_s)
         return self.job(number)
 
+    def back_at_once(self, number: str) -> None:
+        """Spare a requeued job most of the minutes Slurm lets it wait: its old credential is revoked by the second."""
+        self.until(number, lambda: self.job(number)["Restarts"] == "1" and self.job(number)["JobState"] == "PENDING")
+        self.run("scontrol", "update", f"jobid={number}", "StartTime=now+5")
+
     def log(self, number: str) -> str:
         """What a job wrote."""
         path = Path(self.job(number).get("StdOut", ""))
@@ -95,6 +100,16 @@ def slurm() -> Iterator[Slurm]:
     finally:
         started.run(SCRIPTS / "slurm-down.sh")
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A clone with an environment that holds nothing; activating it puts its programs first."""
+    scripts = tmp_path / "clone" / ".venv" / "bin"
+    scripts.mkdir(parents=True)
+    (scripts / "activate").write_text(f"PATH={scripts}:$PATH\n")
+    (tmp_path / "clone" / "hpc").symlink_to(CLONE / "hpc")
+    return tmp_path / "clone"
 
 
 def three_free_ports() -> int:

@@ -19,11 +19,7 @@ training: {epochs: 3, global_batch: 16, reference_batch: 16}
 pytestmark = [pytest.mark.slurm, pytest.mark.ranks]
 
 
-def test_a_table_becomes_a_report_and_predictions(slurm, tmp_path):
-    scripts = tmp_path / "clone" / ".venv" / "bin"
-    scripts.mkdir(parents=True)
-    (scripts / "activate").write_text("")  # tenfold is on PATH already
-    (tmp_path / "clone" / "hpc").symlink_to(CLONE / "hpc")
+def test_a_table_becomes_a_report_and_predictions(slurm, tmp_path, clone):
     (tmp_path / "tiny.yaml").write_text(TINY)
     smiles = enumerate_molecules(120, 3, "druglike")
     with (tmp_path / "table.csv").open("w", newline="") as file:
@@ -33,7 +29,7 @@ def test_a_table_becomes_a_report_and_predictions(slurm, tmp_path):
     study = tmp_path / "study"
     table = str(tmp_path / "table.csv")
     variables = {
-        "TENFOLD": str(tmp_path / "clone"), "STUDY": str(study), "SETTINGS": f"--config {tmp_path}/tiny.yaml",
+        "TENFOLD": str(clone), "STUDY": str(study), "SETTINGS": f"--config {tmp_path}/tiny.yaml",
         "MOLECULES": table, "TARGETS": "logp", "PREDICT": table,
     }  # fmt: skip
     job = slurm.submit("--cpus-per-task=1", f"--output={tmp_path}/log", SCRIPT, variables=variables)

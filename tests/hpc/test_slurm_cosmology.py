@@ -24,16 +24,6 @@ esac
 
 
 @pytest.fixture
-def clone(tmp_path):
-    """A clone with an environment that holds nothing; activating it puts its programs first."""
-    scripts = tmp_path / "clone" / ".venv" / "bin"
-    scripts.mkdir(parents=True)
-    (scripts / "activate").write_text(f"PATH={scripts}:$PATH\n")
-    (tmp_path / "clone" / "hpc").symlink_to(CLONE / "hpc")
-    return tmp_path / "clone"
-
-
-@pytest.fixture
 def submit(slurm, tmp_path, clone):
     """Submit the script for a study in tmp_path/study, where a stand-in plays tenfold."""
     program = clone / ".venv" / "bin" / "tenfold"
@@ -48,12 +38,6 @@ def submit(slurm, tmp_path, clone):
         return slurm.submit("--cpus-per-task=2", f"--output={tmp_path}/log", SCRIPT, variables=asked)
 
     return submit
-
-
-def back_at_once(slurm, job):
-    """Spare a requeued job most of the minutes Slurm lets it wait: its old credential is revoked by the second."""
-    slurm.until(job, lambda: slurm.job(job)["Restarts"] == "1" and slurm.job(job)["JobState"] == "PENDING")
-    slurm.run("scontrol", "update", f"jobid={job}", "StartTime=now+5")
 
 
 def test_every_step_is_taken_in_its_turn(slurm, submit, tmp_path):
@@ -97,7 +81,7 @@ def test_when_time_runs_out_the_training_is_told_and_goes_on_after_the_queue(slu
     study = tmp_path / "study"
     slurm.until(job, lambda: len(list(study.glob("slow.*"))) == 4)
     slurm.run("scancel", "--batch", "--signal=USR1", job)  # what --signal=B:USR1 does some minutes before the limit
-    back_at_once(slurm, job)
+    slurm.back_at_once(job)
     assert slurm.ended(job)["JobState"] == "COMPLETED", slurm.log(job)
     assert "Back into the queue" in slurm.log(job)
     calls = [line.split(" ")[0] for line in (study / "calls").read_text().splitlines()]
@@ -110,7 +94,7 @@ def test_a_step_that_does_not_know_the_signal_is_begun_again_after_the_queue(slu
     study = tmp_path / "study"
     slurm.until(job, lambda: any(study.glob("slow.*")))
     slurm.run("scancel", "--batch", "--signal=USR1", job)
-    back_at_once(slurm, job)
+    slurm.back_at_once(job)
     assert slurm.ended(job)["JobState"] == "COMPLETED", slurm.log(job)
 
 
@@ -141,7 +125,7 @@ def test_a_study_requeued_in_mid_training_ends_with_a_report(slurm, tmp_path, cl
     checkpoints = study / "estimator" / "checkpoints"
     slurm.until(job, lambda: any(checkpoints.glob("step-*")), timeout_s=600)
     slurm.run("scontrol", "requeue", job)
-    back_at_once(slurm, job)
+    slurm.back_at_once(job)
     ended = slurm.ended(job, timeout_s=600)
     log = slurm.log(job)
     assert (ended["JobState"], ended["Restarts"]) == ("COMPLETED", "1"), log

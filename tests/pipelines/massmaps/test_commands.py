@@ -18,6 +18,14 @@ def test_ingest_has_the_run_configuration():
     assert "camels_parameters" in told.stdout and "side_deg: 2.5" in told.stdout
 
 
+def test_the_estimator_of_maps_has_the_studys_configuration():
+    asked = ["train", "estimator", "--study", "massmaps", "--preset", "demo", "--dry-run"]
+    told = CliRunner().invoke(app, asked)
+    assert told.exit_code == 0
+    assert "64² × 1, identity" in told.stdout
+    assert "cosmology, massmaps" in str(CliRunner().invoke(app, [*asked, "--study", "stars"]).exception)
+
+
 def test_more_maps_take_longer():
     config = MassMapsRun().simulation
     assert estimate_size(config).cosmologies == config.count
