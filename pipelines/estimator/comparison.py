@@ -67,7 +67,7 @@ def compare(run: Path, config: Baseline | None = None) -> Comparison:
     folder = RunFolder(Path(run))
     record = folder.read_record()
     found = _predictions(folder.path / "predictions.npz")
-    data = _data_folder(folder.path, record)
+    data = folder.find_data(record)
     with Shards.open(data) as shards:
         names = tuple(str(name) for name in found["names"])
         test = found["test_record"]
@@ -170,17 +170,6 @@ def _predictions(path: Path) -> dict[str, NDArray]:
             return {key: arrays[key] for key in wanted}
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: cannot be read ({error}). Train again.") from error
-
-
-def _data_folder(run: Path, record: dict[str, Any]) -> Path:
-    """Find the shards of a run where they were, or beside the run where all was moved together."""
-    stated = Path(record["data"])
-    for folder in (stated, run.parent / stated.name):
-        if (folder / "manifest.json").exists():
-            return folder
-    raise InputError(
-        f"{run}: was trained on {stated}, which is not there. Put the shards back, there or beside the run."
-    )
 
 
 def _check(run: Path, shards: Shards, names: tuple[str, ...], found: dict[str, NDArray]) -> None:

@@ -3,7 +3,6 @@
 import json
 import platform
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +58,10 @@ def validate_massmaps(
     start = time.monotonic()
     court = court or Court()
     run, out = Path(run), writable(Path(out or run))
-    record = RunFolder(run).read_record()
+    folder = RunFolder(run)
+    record = folder.read_record()
     emulator = MassMapEmulator.load(run)
-    with Shards.open(_data(run, record)) as data:
+    with Shards.open(folder.find_data(record)) as data:
         if data.manifest.fingerprint != record["fingerprint"]:
             raise InputError(f"{record['data']}: is not what {run} was trained on. Train again on it.")
         begin = time.process_time()
@@ -159,14 +159,3 @@ def _simulated_s(study: Path) -> dict[str, float]:
 def _stages(study: Path) -> dict[str, float]:
     path = study / "stages.json"
     return json.loads(path.read_text()) if path.exists() else {}
-
-
-def _data(run: Path, record: Mapping[str, Any]) -> Path:
-    """Find the shards of a run where they were, or beside the run where all was moved together."""
-    stated = Path(record["data"])
-    for folder in (stated, run.parent / stated.name):
-        if (folder / "manifest.json").exists():
-            return folder
-    raise InputError(
-        f"{run}: was trained on {stated}, which is not there. Put the shards back, there or beside the run."
-    )
