@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.estimator.estimator import Estimator, load
+from tenfold.pipelines.estimator.saliency import Saliency, in_turn, measure
 from tenfold.pipelines.files import replacing, writable
 from tenfold.pipelines.massmaps.court import Court, Judgement, judge
 from tenfold.pipelines.massmaps.emulator import MassMapEmulator
@@ -22,6 +24,9 @@ TRAINED = 2048
 """Training maps that the search for copies looks through, at most."""
 NYQUIST = 0.75
 """Of the pixels' Nyquist multipole: up to there maps are compared."""
+
+LOOKED = 3
+"""Maps, each of another cosmology, that are shown with what the estimator looks at."""
 
 
 def validate_massmaps(
@@ -76,11 +81,14 @@ def validate_massmaps(
         few = np.sort(rng.permutation(train)[:TRAINED])
         learnt = skies(data, few, tuple(emulator.ranges))
         judgement = judge(statistics, held.simulated, held.generated, court, training=learnt, periodic=periodic)
+        reader = load(estimator, batch=32) if estimator else None
+        looks = _looked(reader, held, data) if reader else None
         metrics: dict[str, Any] = {
             "verdicts": judgement.metrics(),
             "passed": judgement.passed,
             "held_out": _by_cosmology(statistics, judgement, held, tuple(emulator.ranges)),
-            "estimator": _estimated(estimator, held, emulator) if estimator else {},
+            "estimator": _estimated(reader, held, emulator) if reader else {},
+            "saliency": looks.metrics() if looks else {},
             "speed": {"generated_cpu_s": generate_s, **_simulated_s(run.parent)},
             "environment": {
                 "python": platform.python_version(), "platform": platform.platform(terse=True),
@@ -91,7 +99,7 @@ def validate_massmaps(
         }  # fmt: skip
         trial = Trial(
             statistics=statistics, judgement=judgement, held=held, side_deg=side_deg, names=tuple(emulator.ranges),
-            cosmologies=len(set(data.simulation(train))), maps=len(train),
+            cosmologies=len(set(data.simulation(train))), maps=len(train), saliency=looks,
         )  # fmt: skip
     metrics["environment"]["wall_s"]["validation"] = time.monotonic() - start
     with replacing(out / "metrics.json") as temporary:
@@ -125,11 +133,9 @@ def _by_cosmology(
     return found
 
 
-def _estimated(run: Path, held: HeldOut, emulator: MassMapEmulator) -> dict[str, Any]:
+def _estimated(judge: Estimator, held: HeldOut, emulator: MassMapEmulator) -> dict[str, Any]:
     """What an estimator says of simulated and of generated maps, beside what they were made for."""
-    from tenfold.pipelines.estimator.estimator import load
-
-    judge, parameters = load(run, batch=32), held.simulated.parameters
+    parameters = held.simulated.parameters
     assert parameters is not None
     found: dict[str, Any] = {}
     means = {what: judge.predict(maps[..., None])[0] for what, maps in (
@@ -145,6 +151,15 @@ def _estimated(run: Path, held: HeldOut, emulator: MassMapEmulator) -> dict[str,
             for figure, value in (("bias", each.mean()), ("rmse", np.sqrt(np.mean(each**2))))
         }
     return found
+
+
+def _looked(judge: Estimator, held: HeldOut, data: Shards) -> Saliency:
+    """What the estimates of a few simulated maps rest on."""
+    groups = held.simulated.groups
+    assert groups is not None
+    rows = in_turn(groups.tolist(), LOOKED)
+    maps = held.simulated.maps[rows][..., None]
+    return measure(judge, maps, data.manifest.value.mean, periodic=data.manifest.periodic)
 
 
 def _simulated_s(study: Path) -> dict[str, float]:
