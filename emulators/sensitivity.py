@@ -33,6 +33,11 @@ def gradient_of(network: keras.Model, parameter: int) -> Callable[[np.ndarray], 
     return lambda fields: np.asarray(gradient(tf.constant(fields, tf.float32)))
 
 
+def learnt_layers(network: keras.Model) -> list[keras.Layer]:
+    """Layers that have weights, from the answer down to the field."""
+    return [layer for layer in reversed(network.layers) if layer.trainable_variables]
+
+
 def randomised(network: keras.Model, seed: int) -> Iterator[keras.Model]:
     """Yield the network with the weights of its last layer shuffled, of its last two, and on to the first.
 
@@ -49,7 +54,7 @@ def randomised(network: keras.Model, seed: int) -> Iterator[keras.Model]:
     rng = np.random.default_rng(seed)
     kept = [keras.ops.convert_to_numpy(variable) for variable in network.variables]
     try:
-        for layer in reversed([layer for layer in network.layers if layer.trainable_variables]):
+        for layer in learnt_layers(network):
             for variable in layer.trainable_variables:
                 values = keras.ops.convert_to_numpy(variable)
                 variable.assign(rng.permutation(values.reshape(-1)).reshape(values.shape))

@@ -15,6 +15,7 @@ from tenfold.pipelines.terminal import (
     Resume,
     Settings,
     console,
+    explain,
     ingest,
     load_tensorflow,
     on_ranks,
@@ -123,6 +124,20 @@ def train_estimator_command(
         )
         if ranks.first:
             console.print(f"Trained: {folder.path}. Next: tenfold validate {folder.path}")
+
+
+@explain.command("estimator")
+def explain_estimator_command(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished training, on boxes or on maps.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Folder to write to; the run's if left out.")] = None,
+    count: Annotated[int, typer.Option("--count", min=1, help="Samples of the test split.")] = 4,
+    method: Annotated[str, typer.Option("--method", help="integrated, gradient or smoothgrad.")] = "integrated",
+) -> None:
+    """Draw where in maps or boxes the estimates come from, and how far that can be believed; numbers: saliency.npz."""
+    load_tensorflow()
+    from tenfold.pipelines.estimator.explain import explain_estimator
+
+    console.print(f"Explained: {explain_estimator(run, out, count=count, method=method)}", soft_wrap=True)
 
 
 @run.command("cosmology")

@@ -107,6 +107,22 @@ class RunFolder:
             )
         return json.loads(path.read_text())
 
+    def find_data(self, record: dict[str, Any]) -> Path:
+        """Return the folder of the shards that run.json names: where they were, or beside the run where all was moved.
+
+        Raises
+        ------
+        InputError
+            They are in neither place.
+        """
+        stated = Path(record["data"])
+        for folder in (stated, self.path.parent / stated.name):
+            if (folder / "manifest.json").exists():
+                return folder
+        raise InputError(
+            f"{self.path}: was trained on {stated}, which is not there. Put the shards back, there or beside the run."
+        )
+
     def _write(self, name: str, content: bytes) -> None:
         with replacing(self.path / name) as temporary:
             temporary.write_bytes(content)

@@ -65,7 +65,13 @@ def integrated_gradients(
 
 
 def smooth_grad(
-    gradient: Gradient, field: np.ndarray, *, noise: float, samples: int, rng: np.random.Generator
+    gradient: Gradient,
+    field: np.ndarray,
+    *,
+    noise: float,
+    samples: int,
+    rng: np.random.Generator,
+    low: float = -np.inf,
 ) -> np.ndarray:
     """Gradient averaged over copies of a field with noise added (Smilkov et al. 2017, arXiv:1706.03825).
 
@@ -79,11 +85,14 @@ def smooth_grad(
         Standard deviation of the Gaussian noise, as a fraction of the field's; 0 gives the plain gradient.
     samples
         Copies.
+    low
+        Least value that a field can have, which noise does not go below: 0 for counts.
     """
     sigma = noise * field.std()
     total = np.zeros(field.shape)
     for _ in range(samples):
-        total += gradient((field + sigma * rng.standard_normal(field.shape))[None].astype(field.dtype))[0]
+        noisy = np.maximum(field + sigma * rng.standard_normal(field.shape), low)
+        total += gradient(noisy[None].astype(field.dtype))[0]
     return total / samples
 
 
@@ -122,24 +131,35 @@ class PeakMatch:
 
 
 def peak_match(
-    attribution: np.ndarray, field: np.ndarray, *, count: int = 20, reach: int = 1, shifts: int = 100, seed: int = 0
+    attribution: np.ndarray,
+    field: np.ndarray,
+    *,
+    count: int = 20,
+    reach: int = 1,
+    shifts: int = 100,
+    seed: int = 0,
+    periodic: bool = True,
 ) -> PeakMatch:
     """Compare the highest peaks of the absolute attribution with those of the field.
 
     Parameters
     ----------
     attribution, field
-        Shape (N, N) or (N, N, N), periodic.
+        Shape (N, N) or (N, N, N).
     count
         Peaks of each that are compared.
     reach
         Cells per axis that two peaks of a pair may lie apart.
     shifts, seed
         Random periodic shifts that tell what chance gives, and their seed.
+    periodic
+        Whether opposite edges of the field lie side by side.
     """
     rng = np.random.default_rng(seed)
-    theirs = maximum_filter(_highest(field, count), size=2 * reach + 1, mode="wrap")
-    own = np.argwhere(_highest(np.abs(attribution), count))
+    theirs = np.zeros(field.shape, bool)
+    theirs[tuple(highest_peaks(field, count, periodic=periodic).T)] = True
+    theirs = maximum_filter(theirs, size=2 * reach + 1, mode="wrap" if periodic else "nearest")
+    own = highest_peaks(np.abs(attribution), count, periodic=periodic)
 
     def matched(shift: np.ndarray) -> float:
         places = (own + shift) % field.shape
@@ -149,11 +169,12 @@ def peak_match(
     return PeakMatch(matched(np.zeros(field.ndim, int)), (float(np.mean(chance)), float(np.std(chance))))
 
 
-def _highest(field: np.ndarray, count: int) -> np.ndarray:
-    """Where the highest peaks are: cells above all their neighbours, periodic."""
-    peaks = np.where(field >= maximum_filter(field, size=3, mode="wrap"), field, -np.inf)
-    heights = peaks[np.isfinite(peaks)]
-    return peaks >= np.sort(heights)[-min(count, len(heights))]
+def highest_peaks(field: np.ndarray, count: int, *, periodic: bool = True) -> np.ndarray:
+    """Places of a field's highest peaks, cells that no neighbour exceeds, the highest first: shape (≤ count, axes)."""
+    around = maximum_filter(field, size=3, mode="wrap" if periodic else "nearest")
+    places = np.argwhere(field >= around)
+    heights = field[tuple(places.T)]
+    return places[np.argsort(-heights, kind="stable")[:count]]
 
 
 def likeness(one: np.ndarray, other: np.ndarray) -> float:

@@ -66,12 +66,12 @@ def compare(run: Path, config: Baseline | None = None) -> Comparison:
     """
     folder = RunFolder(Path(run))
     record = folder.read_record()
-    found = _predictions(folder.path / "predictions.npz")
-    data = _data_folder(folder.path, record)
+    found = read_predictions(folder)
+    data = folder.find_data(record)
     with Shards.open(data) as shards:
         names = tuple(str(name) for name in found["names"])
         test = found["test_record"]
-        _check(folder.path, shards, names, found)
+        check_belonging(folder, shards, names, found)
         learn = np.concatenate([shards.split("train"), shards.split("validation")])
         spectra = measure(shards, np.concatenate([learn, test]))
         manifest = shards.manifest
@@ -163,7 +163,15 @@ def _flat(found: dict[str, Any]) -> dict[str, float]:
     return flat
 
 
-def _predictions(path: Path) -> dict[str, NDArray]:
+def read_predictions(folder: RunFolder) -> dict[str, NDArray]:
+    """Return a run's predictions of its test split: names, and test_ record, simulation, true, mean and sigma.
+
+    Raises
+    ------
+    InputError
+        They cannot be read.
+    """
+    path = folder.path / "predictions.npz"
     wanted = ["names", *(f"test_{key}" for key in ("record", "simulation", "true", "mean", "sigma"))]
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
@@ -172,18 +180,8 @@ def _predictions(path: Path) -> dict[str, NDArray]:
         raise InputError(f"{path}: cannot be read ({error}). Train again.") from error
 
 
-def _data_folder(run: Path, record: dict[str, Any]) -> Path:
-    """Find the shards of a run where they were, or beside the run where all was moved together."""
-    stated = Path(record["data"])
-    for folder in (stated, run.parent / stated.name):
-        if (folder / "manifest.json").exists():
-            return folder
-    raise InputError(
-        f"{run}: was trained on {stated}, which is not there. Put the shards back, there or beside the run."
-    )
-
-
-def _check(run: Path, shards: Shards, names: tuple[str, ...], found: dict[str, NDArray]) -> None:
+def check_belonging(folder: RunFolder, shards: Shards, names: tuple[str, ...], found: dict[str, NDArray]) -> None:
+    """Refuse shards whose test split is not what a run's predictions are of, by `InputError`."""
     known = shards.manifest.parameter_names
     missing = [name for name in names if name not in known]
     test = found["test_record"]
@@ -199,4 +197,6 @@ def _check(run: Path, shards: Shards, names: tuple[str, ...], found: dict[str, N
     ):
         problem = "simulations or true parameters differ"
     if problem:
-        raise InputError(f"{run} and {shards.path} do not belong together: {problem}. Train again on these data.")
+        raise InputError(
+            f"{folder.path} and {shards.path} do not belong together: {problem}. Train again on these data."
+        )

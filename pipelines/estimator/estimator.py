@@ -1,13 +1,15 @@
 """A trained parameter estimator: volumes or maps in, parameters with uncertainties out."""
 
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from tenfold.emulators import layers  # noqa: F401 (registers the layers a saved network is made of)
+from tenfold.emulators.layers import Standardise  # and with it every layer that a saved network is made of
 from tenfold.emulators.symmetries import SQUARE, SYMMETRIES, transform
+from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.run_folder import RunFolder
 
 
@@ -22,6 +24,11 @@ class Estimator:
     """What the network's standard deviations are multiplied by, fitted on the validation split: shape (P,)."""
     batch: int = 8
     """Volumes per call."""
+
+    @property
+    def entrance(self) -> Standardise:
+        """The layer that raw values enter by: it coarsens and transforms them."""
+        return self.network.get_layer("standardise")
 
     def predict(self, volumes: np.ndarray, views: int = 1) -> tuple[np.ndarray, np.ndarray]:
         """Estimate the parameters of volumes or maps.
@@ -68,9 +75,14 @@ def load(run: Path, batch: int = 8) -> Estimator:
     Raises
     ------
     InputError
-        No training has finished there.
+        No training of an estimator has finished there, or its network cannot be read.
     """
     folder = RunFolder(run)
     record = folder.read_record()
-    network = keras.saving.load_model(folder.network, compile=False)
+    if "sigma_factor" not in record:
+        raise InputError(f"{run}: is a training of {record.get('what', 'something else')}, not of an estimator")
+    try:
+        network = keras.saving.load_model(folder.network, compile=False)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise InputError(f"{folder.network}: cannot be read ({error}). Train again.") from error
     return Estimator(network, tuple(record["names"]), np.array(record["sigma_factor"]), batch)

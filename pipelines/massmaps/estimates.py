@@ -1,24 +1,24 @@
 """One more judge: what a network trained on simulated maps reads off generated ones, beside what they were made for."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tenfold.pipelines.estimator.estimator import Estimator
 from tenfold.pipelines.massmaps.court import Court
 from tenfold.pipelines.massmaps.held_out import HeldOut
 from tenfold.stats.agreement import Verdict, halves, widening
 
 
 def estimates(
-    run: Path, held: HeldOut, names: tuple[str, ...], court: Court
+    judge: Estimator, held: HeldOut, names: tuple[str, ...], court: Court
 ) -> tuple[dict[str, Any], dict[str, Verdict]]:  # fmt: skip
     """Estimate the parameters of simulated and of generated maps.
 
     Parameters
     ----------
-    run
-        Folder of a trained estimator of maps.
+    judge
+        Trained estimator of maps.
     held
         Maps of both kinds.
     names
@@ -34,9 +34,7 @@ def estimates(
         By ``estimated_PARAMETER``: the verdict on the mean difference of the estimates, over the rms error on one
         simulated map.
     """
-    from tenfold.pipelines.estimator.estimator import load
-
-    judge, parameters, groups = load(run, batch=32), held.simulated.parameters, held.simulated.groups
+    parameters, groups = held.simulated.parameters, held.simulated.groups
     assert parameters is not None and groups is not None
     groups = np.unique(groups, return_inverse=True)[1]
     split = halves(groups, court.draws, np.random.default_rng(court.seed))

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from tenfold.pipelines.estimator.saliency import Saliency, in_turn
+from tenfold.pipelines.estimator.saliency_report import Seen, seen
 from tenfold.pipelines.massmaps import figures
 from tenfold.pipelines.massmaps.court import Judgement
 from tenfold.pipelines.massmaps.held_out import HeldOut
@@ -35,6 +37,8 @@ class Trial:
     """Trained on."""
     trusted: tuple[float, float] | None = None
     """Multipoles at which the simulated maps' C_ℓ is theory's."""
+    saliency: Saliency | None = None
+    """What an estimator looks at in the first simulated maps of some cosmologies."""
 
 
 def write_report(path: Path, metrics: Mapping[str, Any], trial: Trial) -> None:
@@ -88,10 +92,24 @@ def write_report(path: Path, metrics: Mapping[str, Any], trial: Trial) -> None:
         panels=panels,
         distance=figures.error_by_distance(distance, errors) if trial.names and errors else None,
         copies=figures.copies(copied.generated, copied.unseen) if copied else None,
+        seen=_seen(trial) if trial.saliency else None,
         symbols=SYMBOL,
         chosen=chosen,
         environment=list(flatten(metrics["environment"])),
     )
+
+
+def _seen(trial: Trial) -> Seen:
+    """Draw what the estimator looks at."""
+    saliency, simulated = trial.saliency, trial.held.simulated
+    assert saliency is not None and simulated.groups is not None and simulated.parameters is not None
+    rows = in_turn(simulated.groups.tolist(), len(saliency.fields))
+    true = np.full((len(rows), len(saliency.names)), np.nan)
+    for p, name in enumerate(saliency.names):
+        if name in trial.names:
+            true[:, p] = simulated.parameters[rows, trial.names.index(name)]
+    titles = [str(simulated.groups[row]) for row in rows]
+    return seen(saliency, f"κ, {trial.side_deg:g}° a side", titles, true, logarithm=False)
 
 
 def figure(value: float | None) -> str:

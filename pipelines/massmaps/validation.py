@@ -3,7 +3,6 @@
 import json
 import platform
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.estimator.estimator import Estimator, load
+from tenfold.pipelines.estimator.saliency import Saliency, in_turn, measure
 from tenfold.pipelines.files import replacing, writable
 from tenfold.pipelines.massmaps.court import Court, Judgement, judge
 from tenfold.pipelines.massmaps.emulator import MassMapEmulator
@@ -25,6 +26,9 @@ TRAINED = 2048
 """Training maps that the search for copies looks through, at most."""
 NYQUIST = 0.75
 """Of the pixels' Nyquist multipole: up to there maps are compared."""
+
+LOOKED = 3
+"""Maps, each of another cosmology, that are shown with what the estimator looks at."""
 
 
 def validate_massmaps(
@@ -61,9 +65,10 @@ def validate_massmaps(
     start = time.monotonic()
     court = court or Court()
     run, out = Path(run), writable(Path(out or run))
-    record = RunFolder(run).read_record()
+    folder = RunFolder(run)
+    record = folder.read_record()
     emulator = MassMapEmulator.load(run)
-    with Shards.open(_data(run, record)) as data:
+    with Shards.open(folder.find_data(record)) as data:
         if data.manifest.fingerprint != record["fingerprint"]:
             raise InputError(f"{record['data']}: is not what {run} was trained on. Train again on it.")
         begin = time.process_time()
@@ -81,13 +86,16 @@ def validate_massmaps(
             compared.simulated.maps, side_deg, ell_max=ell_max, periodic=periodic, unit="κ/σ" if names else "κ"
         )
         judgement = judge(statistics, compared.simulated, compared.generated, court, training=learnt, periodic=periodic)
-        read, verdicts = estimates(estimator, held, names, court) if estimator else ({}, {})
+        reader = load(estimator, batch=32) if estimator else None
+        read, verdicts = estimates(reader, held, names, court) if reader else ({}, {})
         judgement = replace(judgement, verdicts={**judgement.verdicts, **verdicts})
+        looks = _looked(reader, held, data) if reader else None
         metrics: dict[str, Any] = {
             "verdicts": judgement.metrics(),
             "passed": judgement.passed,
             "held_out": _by_cosmology(statistics, judgement, compared, names),
             "estimator": read,
+            "saliency": looks.metrics() if looks else {},
             "speed": {"generated_cpu_s": generate_s, **_simulated_s(run.parent)},
             "environment": {
                 "python": platform.python_version(), "platform": platform.platform(terse=True),
@@ -100,6 +108,7 @@ def validate_massmaps(
         trial = Trial(
             statistics=statistics, judgement=judgement, held=held, compared=compared, side_deg=side_deg, names=names,
             cosmologies=len(set(data.simulation(train))), maps=len(train), trusted=data.manifest.multipoles,
+            saliency=looks,
         )  # fmt: skip
     metrics["environment"]["wall_s"]["validation"] = time.monotonic() - start
     with replacing(out / "metrics.json") as temporary:
@@ -133,6 +142,15 @@ def _by_cosmology(
     return found
 
 
+def _looked(judge: Estimator, held: HeldOut, data: Shards) -> Saliency:
+    """What the estimates of a few simulated maps rest on."""
+    groups = held.simulated.groups
+    assert groups is not None
+    rows = in_turn(groups.tolist(), LOOKED)
+    maps = held.simulated.maps[rows][..., None]
+    return measure(judge, maps, data.manifest.value.mean, periodic=data.manifest.periodic)
+
+
 def _simulated_s(study: Path) -> dict[str, float]:
     """Wall seconds that one simulated map took, where a study says."""
     seconds = _stages(study).get("simulate")
@@ -145,14 +163,3 @@ def _simulated_s(study: Path) -> dict[str, float]:
 def _stages(study: Path) -> dict[str, float]:
     path = study / "stages.json"
     return json.loads(path.read_text()) if path.exists() else {}
-
-
-def _data(run: Path, record: Mapping[str, Any]) -> Path:
-    """Find the shards of a run where they were, or beside the run where all was moved together."""
-    stated = Path(record["data"])
-    for folder in (stated, run.parent / stated.name):
-        if (folder / "manifest.json").exists():
-            return folder
-    raise InputError(
-        f"{run}: was trained on {stated}, which is not there. Put the shards back, there or beside the run."
-    )

@@ -54,7 +54,7 @@ def validate_molecules(run: Path, out: Path | None = None, *, seed: int = 0) -> 
     predictor = MoleculePredictor.read(folder.bundle)
     with np.load(run / "predictions.npz", allow_pickle=False) as arrays:
         found = {name: arrays[name] for name in arrays.files}
-    with MoleculeShards.open(_data(run, record)) as data:
+    with MoleculeShards.open(folder.find_data(record)) as data:
         if data.manifest.fingerprint != record["fingerprint"]:
             raise InputError(f"{data.path}: is not what {run} was trained on. Train again on it.")
         test = found["test_record"]
@@ -183,14 +183,3 @@ def _beside_dft(predictor: MoleculePredictor, speed: dict[str, Any], study: Path
 def _stages(study: Path) -> dict[str, float]:
     path = study / "stages.json"
     return json.loads(path.read_text()) if path.exists() else {}
-
-
-def _data(run: Path, record: dict[str, Any]) -> Path:
-    """Find the shards of a run where they were, or beside the run where all was moved together."""
-    stated = Path(record["data"])
-    for folder in (stated, run.parent / stated.name):
-        if (folder / "manifest.json").exists():
-            return folder
-    raise InputError(
-        f"{run}: was trained on {stated}, which is not there. Put the shards back, there or beside the run."
-    )
