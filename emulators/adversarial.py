@@ -41,9 +41,6 @@ class AdversarialTraining(Training):
     """Its weight in the discriminator's loss."""
     penalty_every: int = 1
     """Steps from one penalty to the next, which is multiplied by as many (arXiv:1912.04958)."""
-    matching: float = 0.1
-    """Weight, in the generator's loss, of the squared differences of mean power in bands and of mean excess over
-    thresholds between real and made maps, at all cosmologies and in their trend (``wgan-gp``); 0: none."""
     symmetries: bool = True
     """Show each map in a random one of the 8 orientations of the square."""
     shifts: bool = True
@@ -54,8 +51,6 @@ class AdversarialTraining(Training):
     def __post_init__(self):
         """Refuse what cannot be trained."""
         super().__post_init__()
-        if self.matching < 0:
-            raise ValueError(f"matching: found {self.matching}, must not be negative")
         for name in ("penalty_every", "judged"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: found {getattr(self, name)}, must be at least 1")
@@ -155,16 +150,6 @@ def adversarial_step(
         norms = gradient_norms(lambda maps: judge(maps, conditions), share * real + (1 - share) * made)
         return tf.reduce_sum(weights * tf.square(norms - 1))
 
-    told = body.get_layer("told") if training.matching and any(each.name == "told" for each in body.layers) else None
-    units = body.get_layer("units") if told is not None and any(each.name == "units" for each in body.layers) else None
-
-    def features(maps, conditions, weights):
-        """Weighted means of what the critic is told, by themselves and times each parameter: shape (F, 1 + P)."""
-        columns = tf.ones_like(weights[:, None])
-        if units is not None:
-            columns = tf.concat([columns, units(conditions["parameters"])], 1)
-        return tf.matmul(told(maps), weights[:, None] * columns, transpose_a=True)
-
     def play(real, inputs, mix, weights, regularised: bool):
         inputs = {name: tf.convert_to_tensor(value) for name, value in inputs.items()}
         conditions = {name: inputs[name] for name in ("parameters",) if name in inputs}
@@ -195,18 +180,11 @@ def adversarial_step(
 
         with making:  # the same made maps, before the new discriminator
             scores = judge(made, conditions)
-            matched = tf.zeros(())
-            if told is not None:
-                mine = features(made, conditions, weights)
-                (off,) = reduce([tf.stop_gradient(mine - features(real, conditions, weights))])
-                # the gradient of the squared difference of the whole batch's means, each rank its maps' part
-                matched = training.matching * tf.reduce_sum(2 * off * mine)
             missed = tf.reduce_sum(weights * (-scores if wasserstein else tf.nn.softplus(-scores)))
-            asked = missed + matched
         variables = generator.trainable_variables
         # moving statistics are means over this rank's maps: the global batch's are their weighted sum
         own = [v.value * tf.reduce_sum(weights) for v in moving]
-        reduced = list(reduce([*making.gradient(asked, variables), missed, *own]))
+        reduced = list(reduce([*making.gradient(missed, variables), missed, *own]))
         gradients, missed, own = reduced[: len(variables)], reduced[len(variables)], reduced[len(variables) + 1 :]
         optimizers[0].apply(gradients, variables)
         for variable, value in zip(moving, own, strict=True):

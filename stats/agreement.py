@@ -28,6 +28,11 @@ class Verdict:
     said: str
     """What was compared, in words."""
 
+    @property
+    def allowed(self) -> float:
+        """The tolerance, or what simulations show among themselves where that is more."""
+        return max(self.tolerance, self.null) if self.null == self.null else self.tolerance
+
 
 @dataclass(frozen=True, kw_only=True)
 class Agreement:
@@ -134,7 +139,8 @@ def agreement(
     bins = usable
     if not usable.any():  # too few simulations for the tolerance: the tightest bin, beside its null
         bins = np.arange(len(usable)) == np.argmin(np.where(np.isfinite(scale), null_deviation, np.inf))
-    worst, noise = float(np.abs(deviation[bins]).max()), float(null_deviation[bins].max())
+    worst = float(np.abs(deviation[bins]).max())
+    noise = float(np.quantile(null[:, bins].max(axis=1), 1 - significance))  # of the largest of as many bins
     said = f"over {usable.sum()} of {len(usable)} bins" if usable.any() else "in the tightest bin, which is no tighter"
     return Agreement(
         deviation=deviation,
@@ -143,7 +149,7 @@ def agreement(
         spread=generated.std(0) / np.maximum(simulated.std(0), 1e-300),
         p_values=_p_values(simulated, generated),
         mean=Verdict(
-            value=worst, tolerance=tolerance, null=noise, passed=worst <= max(tolerance, 0 if usable.any() else noise),
+            value=worst, tolerance=tolerance, null=noise, passed=worst <= max(tolerance, noise),
             said=f"largest deviation of the mean, {said}",
         ),
         distribution=judged(_largest_distance, 0.0, "largest Kolmogorov-Smirnov distance of the bins' distributions"),

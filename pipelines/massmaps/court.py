@@ -130,7 +130,7 @@ def judge(
     }  # fmt: skip
     verdicts: dict[str, Verdict] = {}
     for name, found in agreements.items():
-        verdicts |= {name if aspect == "mean" else f"{name}_{aspect}": getattr(found, aspect) for aspect in ASPECTS}
+        verdicts |= {key: getattr(found, aspect) for key, aspect in zip(verdict_names(name), ASPECTS, strict=True)}
     copies = None
     if training is not None:
         rng = np.random.default_rng(court.seed)
@@ -142,6 +142,11 @@ def judge(
             said=f"how much nearer to the training maps than unseen ones are, median (p = {copies.p_value:.2g})",
         )  # fmt: skip
     return Judgement(agreements=agreements, copies=copies, verdicts=verdicts)
+
+
+def verdict_names(statistic: str) -> list[str]:
+    """Names of the verdicts on a statistic, one for each of `ASPECTS`."""
+    return [statistic if aspect == "mean" else f"{statistic}_{aspect}" for aspect in ASPECTS]
 
 
 def _comparable(

@@ -10,7 +10,7 @@ import numpy as np
 from tenfold.pipelines.estimator.saliency import Saliency, in_turn
 from tenfold.pipelines.estimator.saliency_report import Seen, seen
 from tenfold.pipelines.massmaps import figures
-from tenfold.pipelines.massmaps.court import Judgement
+from tenfold.pipelines.massmaps.court import Judgement, verdict_names
 from tenfold.pipelines.massmaps.held_out import HeldOut
 from tenfold.pipelines.massmaps.map_statistics import Statistic
 from tenfold.pipelines.page import flatten, write_page
@@ -87,7 +87,15 @@ def write_report(path: Path, metrics: Mapping[str, Any], trial: Trial) -> None:
         metrics=metrics,
         trial=trial,
         failed=[name.replace("_", " ") for name in trial.judgement.failed],
-        verdicts=[(name.replace("_", " "), verdict) for name, verdict in trial.judgement.verdicts.items()],
+        verdicts=trial.judgement.verdicts,
+        table=[
+            (each, [trial.judgement.verdicts[key] for key in verdict_names(each.name)]) for each in trial.statistics
+        ],
+        others=[
+            (name.replace("_", " "), verdict)
+            for name, verdict in trial.judgement.verdicts.items()
+            if name not in [key for each in trial.statistics for key in verdict_names(each.name)]
+        ],
         maps=figures.side_by_side(simulated.maps[shown], held.generated[shown], trial.side_deg, titles, trial.trusted),
         panels=panels,
         distance=figures.error_by_distance(distance, errors) if trial.names and errors else None,
