@@ -396,9 +396,7 @@ for axis, aspect, what in zip(axes, ASPECTS, figures, strict=True):
         axis.plot(verdict.value, row, "o" if verdict.passed else "X", color=colour, ms=6)
     axis.set_xscale("function", functions=(lambda x: np.sqrt(np.maximum(x, 0)), np.square))
     top = axis.dataLim.x1 * 1.1
-    axis.set(
-        title=aspect, xlabel=what, xlim=(0, top), xticks=[x for x in (0, 0.05, 0.2, 0.5, 1, 2, 5, 10, 20) if x < top]
-    )
+    axis.set(title=aspect, xlabel=what, xlim=(0, top), xticks=[x for x in (0, 0.1, 0.5, 1, 2, 5, 10, 20) if x < top])
     axis.xaxis.set_major_formatter("{x:g}")
 axes[0].set_yticks(range(len(statistics)), [each.name.replace("_", " ") for each in statistics])
 axes[0].invert_yaxis()
