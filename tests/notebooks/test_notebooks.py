@@ -11,6 +11,7 @@ NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 SMALL = {
     "01_reading_the_universe": "OUT = {out!r}\nBOXES = 24\nPARTICLES = 32\nEPOCHS = 2\n",
     "02_molecules": "OUT = {out!r}\nMOLECULES = 60\nEPOCHS = 2\n",
+    "03_mass_maps": ("STUDY = 'none'\nOUT = {out!r}\nCOSMOLOGIES = 14\nMAPS = 8\nPIXELS = 32\nEPOCHS = 2\n"),
 }
 
 
