@@ -1,6 +1,7 @@
 """A cosmologist's day with maps by the command line: a folder of FITS in, an emulator and its trial out."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,10 @@ import pytest
 from astropy.io import fits
 from tests.pipelines.massmaps.lognormal import lognormal
 
+from tenfold.emulators.cnn import CNN, build
 from tenfold.pipelines.massmaps.fits_cubes import write_maps
+from tenfold.pipelines.massmaps.validation import validate_massmaps
+from tenfold.pipelines.run_folder import RunFolder
 from tenfold.pipelines.simulation.cosmology import Cosmology
 
 BIN = Path(sys.executable).parent
@@ -104,3 +108,21 @@ def test_an_emulator_that_has_learnt_nothing_fails_its_trial_and_says_by_what(st
     page = (study / "network" / "report.html").read_text()
     assert page.count("<img ") > 30
     assert "failed" in page
+
+
+def test_the_report_shows_what_an_estimator_looks_at(study, tmp_path):
+    shape = CNN(dimensions=2, size=SIDE, transform="identity", filters=(4,), dense=(8,), readout="global")
+    network = build(shape, location=[0.3, 0.8], scale=[0.1, 0.1], std=[0.02], seed=1)
+    estimator = RunFolder(tmp_path / "estimator")
+    estimator.create()
+    network.save(estimator.network)
+    estimator.write_record({"names": ["omega_m", "sigma_8"], "sigma_factor": [1.0, 1.0]})
+    report, _ = validate_massmaps(study / "network", tmp_path / "out", estimator=estimator.path)
+    saliency = json.loads((tmp_path / "out" / "metrics.json").read_text())["saliency"]
+    assert (saliency["method"], saliency["samples"]) == ("integrated", 3)
+    for found in saliency["parameters"].values():
+        assert sum(found["share_by_density"]) == pytest.approx(1)
+        assert list(found["likeness_by_layers_shuffled"]) == ["out", "dense_0", "affine", "convolution_0"]
+    page = report.read_text()
+    assert "What the estimator looks at" in page
+    assert not re.search(r"<script|<link|@import|url\(|https?://", page)
