@@ -7,14 +7,11 @@ import keras
 from keras import layers, ops
 
 from tenfold.emulators import map_layers as own
-from tenfold.emulators.first_guess import FirstGuess
+from tenfold.emulators.first_guess import THRESHOLDS, FirstGuess
 from tenfold.emulators.gan import GAN
-from tenfold.emulators.gaussian_field import Summary
+from tenfold.emulators.gaussian_field import Polynomial, Summary
 from tenfold.emulators.intensity import FromKappa
-from tenfold.emulators.pair import dense, spread, with_parameters
-
-THRESHOLDS = (-1.5, -0.5, 0.5, 1.5, 2.5, 3.5)
-"""Of the maps' values in standard deviations: the critic is told how much of a map exceeds each."""
+from tenfold.emulators.pair import dense, points_of, spread, with_parameters
 
 
 def build_discriminator(
@@ -42,7 +39,12 @@ def build_discriminator(
         units = own.Units(guess.location, guess.scale, name="units")(inputs["parameters"])
     if units is not None and shape.network == "dcgan":
         x = ops.concatenate([x, ops.ones_like(x[..., :1]) * units[:, None, None]], axis=-1)
-    seen = [] if shape.network == "dcgan" else [Summary(guess.band_edges, guess.band_means, THRESHOLDS, name="told")(x)]
+    seen = []
+    if shape.network == "wgan-gp":
+        means = Polynomial(guess.location, guess.scale, guess.told_mean, name="told_mean", trainable=False)(
+            points_of(shape, inputs)
+        )
+        seen.append(Summary(guess.band_edges, THRESHOLDS, guess.told_scatter, name="told")([x, means]))
     for level, filters in enumerate(shape.critic_filters):
         x = own.Convolution(
             filters, shape.kernel, 2, periodic, shape.spectral_norm, seed=next(seeds), name=f"convolution_{level}",

@@ -6,6 +6,9 @@ import numpy as np
 
 from tenfold.emulators.intensity import Intensity
 
+THRESHOLDS = (-1.5, -0.5, 0.5, 1.5, 2.5, 3.5)
+"""In standard deviations: the critic is told how much of a map exceeds each."""
+
 
 def terms(parameters: int) -> int:
     """Terms of a polynomial of second degree in so many parameters."""
@@ -39,8 +42,10 @@ class FirstGuess:
         At each knot, the lower triangle L of the channels' correlations L Lᵀ, shape (K, C, C).
     band_edges
         Of bands of wavenumbers, multiples of the fundamental mode, shape (B + 1,).
-    band_means
-        Mean ln |FT|²/N² of maps of the training split in each band, shape (B, C).
+    told_mean
+        Of the mean of what the critic is told, see `tenfold.emulators.gaussian_field.Summary`, shape (T, F).
+    told_scatter
+        Its scatter from map to map about that mean, shape (F,).
     """
 
     intensity: Intensity
@@ -52,7 +57,8 @@ class FirstGuess:
     ln_power: np.ndarray
     mixing: np.ndarray
     band_edges: np.ndarray
-    band_means: np.ndarray
+    told_mean: np.ndarray
+    told_scatter: np.ndarray
 
     @classmethod
     def plain(
@@ -61,12 +67,13 @@ class FirstGuess:
         """Know nothing but the intensity: white noise."""
         channels, count = len(intensity.mean), terms(len(location))
         edges = edges_of(size)
+        told = channels * (len(edges) - 1 + len(THRESHOLDS))
         knots = np.sqrt(np.maximum(edges[:-1], 0.5) * edges[1:])
         return cls(
             intensity=intensity, location=location, scale=scale, ln_spread=np.zeros((count, channels)),
             mean=np.zeros((count, channels)), knots=knots, ln_power=np.zeros((count, len(knots), channels)),
             mixing=np.tile(np.eye(channels), (len(knots), 1, 1)), band_edges=edges,
-            band_means=np.zeros((len(edges) - 1, channels)),
+            told_mean=np.zeros((count, told)), told_scatter=np.ones(told),
         )  # fmt: skip
 
 

@@ -122,34 +122,33 @@ class Summary(keras.layers.Layer):
     ----------
     edges
         Of bands of wavenumbers, multiples of the fundamental mode, shape (B + 1,).
-    means
-        Of ln power in the bands, subtracted, shape (B, C).
     thresholds
         Of the maps' values, shape (T,).
+    scatter
+        What the answers are divided by, shape (C (B + T),).
     """
 
-    def __init__(self, edges, means, thresholds, **kwargs):
+    def __init__(self, edges, thresholds, scatter, **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})
-        self.edges, self.means, self.thresholds = _plain(edges), _plain(means), _plain(thresholds)
+        self.edges, self.thresholds, self.scatter = _plain(edges), _plain(thresholds), _plain(scatter)
 
     def build(self, shape):
         """Lay down which mode is in which band."""
-        k = modes(shape[1]).reshape(-1)
+        k = modes(shape[0][1]).reshape(-1)
         inside = (np.digitize(k, self.edges)[:, None] == np.arange(1, len(self.edges))).astype(np.float32)
-        count = inside.sum(axis=0)
-        self.bands, self.weight = inside / count, np.sqrt(count / 2).astype(np.float32)
+        self.bands = inside / inside.sum(axis=0)
 
-    def call(self, x):
-        """Map (batch, N, N, C) to (batch, C (B + T)): of a Gaussian field the powers scatter by one."""
-        power = spectrum_of(x)
-        power = ops.matmul(ops.reshape(power, (-1, x.shape[3], x.shape[1] * x.shape[2])), self.bands)
-        means = ops.convert_to_tensor(np.float32(self.means).T)
-        powers = (ops.log(power + 1e-8) - means) * ops.convert_to_tensor(self.weight)
+    def call(self, inputs):
+        """Map (batch, N, N, C) and the mean answers (batch, C (B + T)) to what is over them, the latter's shape."""
+        x, means = inputs
+        side, channels = x.shape[1], x.shape[3]
+        power = ops.matmul(ops.reshape(spectrum_of(x), (-1, channels, side**2)), ops.convert_to_tensor(self.bands))
+        powers = ops.reshape(ops.log(power + 1e-8), (-1, channels * (len(self.edges) - 1)))
         above = [ops.mean(ops.relu(ops.cast(x, "float32") - level), axis=(1, 2)) for level in self.thresholds]
-        flat = ops.reshape(powers, (-1, x.shape[3] * len(self.weight)))
-        return ops.concatenate([flat, *above], axis=1)
+        answers = ops.concatenate([powers, *above], axis=1)
+        return (answers - means) / ops.convert_to_tensor(np.float32(self.scatter))
 
     def get_config(self):
         """Return what the layer is built from."""
-        own = {"edges": self.edges, "means": self.means, "thresholds": self.thresholds}
+        own = {"edges": self.edges, "thresholds": self.thresholds, "scatter": self.scatter}
         return {**super().get_config(), **own}

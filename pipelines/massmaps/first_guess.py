@@ -4,7 +4,7 @@ import numpy as np
 import scipy.fft
 
 from tenfold.emulators import intensity
-from tenfold.emulators.first_guess import FirstGuess, edges_of, modes, terms
+from tenfold.emulators.first_guess import THRESHOLDS, FirstGuess, edges_of, modes, terms
 from tenfold.stats.trend import Trend, fit_trend
 
 FITTED = 4096
@@ -48,7 +48,9 @@ def first_guess(
     u = intensity.apply(bent, unit)
     mean = _trend(_each(u, groups, lambda part: part.mean(axis=(0, 1, 2))), points)
     edges = edges_of(size)
-    of_map = _band_powers(u - u.mean(axis=(1, 2), keepdims=True), edges)
+    of_map = _band_powers(u, edges)
+    told = _told(u, of_map)
+    asked = _trend(_each(told, groups, lambda part: part.mean(axis=0)), points)
     wanted = _each(of_map, groups, lambda part: part.mean(axis=0))
     if not periodic:  # what is longer than the map shows in the maps' means
         longest = _each(u.mean(axis=(1, 2)), groups, lambda part: part.var(axis=0) * size**2)
@@ -62,7 +64,8 @@ def first_guess(
         intensity=bent, location=tuple(spread.centre.tolist()), scale=tuple(spread.scale.tolist()),
         ln_spread=_padded(spread), mean=_padded(mean), knots=knots,
         ln_power=_padded(ln_power).reshape(-1, len(knots), channels), mixing=_mixing(u, edges, periodic),
-        band_edges=edges, band_means=np.log(np.maximum(of_map, 1e-12)).mean(axis=0),
+        band_edges=edges, told_mean=_padded(asked),
+        told_scatter=np.maximum((told - asked(parameters)).std(axis=0), 1e-6),
     )  # fmt: skip
 
 
@@ -100,6 +103,12 @@ def _band_powers(u: np.ndarray, edges: np.ndarray) -> np.ndarray:
         power = np.abs(scipy.fft.fft2(part.astype(np.float32), axes=(1, 2))) ** 2 / size**2
         found.append(np.einsum("nkc,kb->nbc", power.reshape(len(part), size**2, -1), share, optimize=True))
     return np.concatenate(found)
+
+
+def _told(u: np.ndarray, powers: np.ndarray) -> np.ndarray:
+    """What `tenfold.emulators.gaussian_field.Summary` says of maps before anything is taken off, shape (n, F)."""
+    above = [np.maximum(u - level, 0).mean(axis=(1, 2)) for level in THRESHOLDS]
+    return np.concatenate([np.log(powers + 1e-8).transpose(0, 2, 1).reshape(len(u), -1), *above], axis=1)
 
 
 def _uncut(

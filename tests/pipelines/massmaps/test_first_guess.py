@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -10,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from lognormal import lognormal
 
+from tenfold.emulators.discriminator import build_discriminator
 from tenfold.emulators.first_guess import modes
 from tenfold.emulators.gan import GAN
 from tenfold.emulators.generator import build_generator
@@ -55,6 +57,22 @@ def test_untrained_maps_have_the_spread_the_tail_and_the_spectrum_of_the_trainin
             atol=0.25,  # of 400 maps with few modes each
         )  # fmt: skip
         np.testing.assert_allclose(bands(made) / bands(other), 1, atol=0.15)
+
+
+def test_what_the_critic_is_told_of_training_maps_has_mean_zero_and_scatter_one_at_every_cosmology():
+    maps, points, groups = skies(SIDE, SIDE)
+    known = first_guess(maps, points, groups, periodic=True)
+    shape = GAN(size=SIDE, conditions=2, filters=(4, 4), critic_filters=(4,))
+    judge = build_discriminator(shape, known)
+    given = {"map": maps, "parameters": points.astype(np.float32)}
+    body = judge.get_layer("body")
+    told = keras.Model(body.input, body.get_layer("told").output)
+    given = {name: keras.ops.convert_to_tensor(value) for name, value in given.items()}
+    said = np.asarray(told({**given, "map": judge.get_layer("intensity")(given)}))
+    assert np.abs(said.mean(axis=0)).max() < 0.02
+    np.testing.assert_allclose(said.std(axis=0), 1, rtol=0.02)
+    each = said.reshape(24, MAPS, -1).mean(axis=1)
+    assert np.abs(each).mean() < 3 / np.sqrt(MAPS)
 
 
 def test_where_all_maps_are_of_one_cosmology_nothing_depends_on_it():
