@@ -35,6 +35,9 @@ class AdversarialTraining(Training):
     """Adam's β₂, of both players."""
     clip_norm: float = 100.0
     average: float = 0.99
+    loss: Literal["own", "wasserstein", "logistic"] = "own"
+    """What scores mean: a distance, a probability (−log of it, not saturating), or whichever the network is
+    named for."""
     penalty: Literal["gradient", "r1", "none"] = "gradient"
     """What keeps the discriminator smooth: (‖∇‖ − 1)² between real and made maps (WGAN-GP), or ‖∇‖² on real ones."""
     penalty_weight: float = 10.0

@@ -52,18 +52,27 @@ def validate(
     estimator: Annotated[
         Path | None, typer.Option("--estimator", help="Of mass maps: a trained estimator of them, one more judge.")
     ] = None,
+    file: ConfigFile = None,
+    settings: Settings = None,
 ) -> None:
-    """Hold a trained network against the truth and what it must beat, on its test split; write report.html."""
+    """Hold a trained network against the truth and what it must beat, on its test split; write report.html.
+
+    Of mass maps, --config and --set state what the court allows (court.tolerance=0.1), and status 1 says that a verdict
+    failed.
+    """
     load_tensorflow()
     from tenfold.pipelines.run_folder import RunFolder
 
     what = RunFolder(run).read_record().get("what")
     if what == "massmaps":
+        from tenfold.pipelines.config import load
         from tenfold.pipelines.massmaps.validation import validate_massmaps
+        from tenfold.pipelines.studies.massmaps_config import MassMapsRun
 
         if null is not None:
             raise InputError("--null: is for volumes; a training on mass maps has no such control")
-        report, judgement = validate_massmaps(run, out, estimator=estimator)
+        court = load(MassMapsRun, file, None, tuple(settings or ())).court
+        report, judgement = validate_massmaps(run, out, court=court, estimator=estimator)
         console.print(f"Report: {report}", soft_wrap=True)
         if not judgement.passed:
             console.print(f"Failed: {', '.join(judgement.failed)}", soft_wrap=True)
@@ -71,6 +80,8 @@ def validate(
         return
     if estimator is not None:
         raise InputError("--estimator: judges an emulator of mass maps, and nothing else")
+    if file or settings:
+        raise InputError("--config, --set: only a court of mass maps is configured here, another training has its own")
     if what == "molecules":
         from tenfold.pipelines.molecules.validation import validate_molecules
 

@@ -85,7 +85,7 @@ def check(kind: type[Run], tree: dict[str, Any], places: dict[tuple[str, ...], s
     places = places or {}
     _check_keys(tree, kind, (), places)
     try:
-        return TypeAdapter(kind).validate_python(tree)
+        return TypeAdapter(kind).validate_python(_completed(kind, tree))
     except ValidationError as error:
         lines = []
         for problem in error.errors():
@@ -94,6 +94,21 @@ def check(kind: type[Run], tree: dict[str, Any], places: dict[tuple[str, ...], s
             found = "" if isinstance(problem["input"], dict) else f"found {problem['input']!r}: "
             lines.append(f"{_place(path, places)}{'.'.join(path)}: {found}{reason}")
         raise InputError("\n".join(lines)) from None
+
+
+def _completed(kind: type, tree: dict[str, Any]) -> dict[str, Any]:
+    """Sections with the study's own values where a section's keys are left out, not those of the section's type."""
+    defaults = kind()
+    whole: dict[str, Any] = {}
+    for name, value in tree.items():
+        default = getattr(defaults, name)
+        if dataclasses.is_dataclass(default) and not isinstance(default, type) and isinstance(value, dict):
+            section = dataclasses.asdict(default)
+            _overlay(section, value)
+            whole[name] = section
+        else:
+            whole[name] = value
+    return whole
 
 
 def dump(config: Any) -> str:

@@ -165,7 +165,7 @@ def _comparable(
     trend = fit_trend(np.concatenate(known), np.concatenate(points), np.concatenate(owners))(parameters)
     if each.relative_to == "bin":
         mean = trend.mean(0)
-        trend = np.where(np.abs(trend) > 0.05 * np.abs(mean), trend, mean)  # a fit may pass through zero
+        trend = np.where(trend * np.sign(mean) > 0.05 * np.abs(mean), trend, mean)  # a fit may pass through zero
         return rows[0] * (mean / trend), rows[1] * (mean / trend)
     size = np.abs(trend).max(axis=1, keepdims=True)
     pattern = (trend / size).mean(0)

@@ -9,7 +9,7 @@ import matplotlib
 import matplotlib.image
 import numpy as np
 
-from tenfold.emulators.adversarial import AdversarialTraining, adam, adversarial_step
+from tenfold.emulators.adversarial import AdversarialTraining, Loss, adam, adversarial_step
 from tenfold.emulators.discriminator import build_discriminator
 from tenfold.emulators.gan import GAN
 from tenfold.emulators.generator import build_generator
@@ -82,7 +82,7 @@ class MassMapTraining(TrainingRun):
         self.training: AdversarialTraining = training
         self.step = adversarial_step(
             self.network, self.discriminator, optimizers, ranks.sum, training,
-            loss="wasserstein" if network.network == "wgan-gp" else "logistic", average=self.average,
+            loss=loss_of(network, training), average=self.average,
         )  # fmt: skip
         records = data.split("validation") if len(data.split("validation")) else self.records
         self.judged = records[np.unique(np.linspace(0, len(records) - 1, training.judged).round().astype(int))]
@@ -194,6 +194,13 @@ class MassMapTraining(TrainingRun):
                 "cpu_s": sum(resource.getrusage(resource.RUSAGE_SELF)[:2]),
             })  # fmt: skip
         self.ranks.barrier()
+
+
+def loss_of(network: GAN, training: AdversarialTraining) -> Loss:
+    """The loss that a pair is trained with."""
+    if training.loss != "own":
+        return training.loss
+    return "wasserstein" if network.network == "wgan-gp" else "logistic"
 
 
 def picture(tiles: np.ndarray, limits: tuple[float, float]) -> np.ndarray:

@@ -82,3 +82,10 @@ def test_settings_are_checked_too(setting, said):
 def test_an_unknown_preset_lists_those_there_are():
     with pytest.raises(InputError, match="cosmoflow-mlperf, demo, laptop"):
         load(CosmologyRun, preset="desktop")
+
+
+def test_a_section_that_is_given_in_part_keeps_the_study_s_own_values(tmp_path):
+    file = tmp_path / "study.yaml"
+    file.write_text("estimator: {size: 128}\n")
+    found = load(MassMapsRun, file, None, ())
+    assert (found.estimator.size, found.estimator.dimensions, found.estimator.transform) == (128, 2, "identity")
