@@ -1,4 +1,4 @@
-# make demo   both studies, each proven in a page: runs/demo/cosmology/report.html, runs/demo/chemistry/report.html
+# make demo   three studies, each proven in a page: runs/demo/{cosmology,chemistry,massmaps}/report.html
 # make test   every check and test
 # Both set up everything they need under .venv, without root: Python packages, MPI, and Horovod built from source.
 
@@ -13,6 +13,7 @@ export UV_PROJECT_ENVIRONMENT := $(VENV)
 demo: $(VENV)/.ready
 	$(VENV)/bin/tenfold run cosmology --preset demo --out runs/demo/cosmology
 	$(VENV)/bin/tenfold run chemistry --preset demo --out runs/demo/chemistry
+	$(VENV)/bin/tenfold run massmaps --preset demo --out runs/demo/massmaps
 
 test: $(VENV)/.ready lint
 	$(VENV)/bin/python -m pytest --ignore=tests/benchmarks $(PYTEST)

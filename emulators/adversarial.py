@@ -44,6 +44,9 @@ class AdversarialTraining(Training):
     """Its weight in the discriminator's loss."""
     penalty_every: int = 1
     """Steps from one penalty to the next, which is multiplied by as many (arXiv:1912.04958)."""
+    matching: float = 0.1
+    """Weight, in the generator's loss, of what the critic is told of made maps: power and tail, over those of simulated
+    maps of the same cosmology, their mean and trend over the batch squared (``wgan-gp``); 0: none."""
     symmetries: bool = True
     """Show each map in a random one of the 8 orientations of the square."""
     shifts: bool = True
@@ -59,6 +62,8 @@ class AdversarialTraining(Training):
                 raise ValueError(f"{name}: found {getattr(self, name)}, must be at least 1")
         if not self.critic_learning_rate > 0 or not self.penalty_weight > 0:
             raise ValueError("critic_learning_rate and penalty_weight must be above 0")
+        if self.matching < 0:
+            raise ValueError(f"matching: found {self.matching}, must not be negative")
         if not (0 <= self.momentum < 1 and 0 < self.memory < 1):
             raise ValueError(f"momentum, memory: found {self.momentum}, {self.memory}, must be in [0, 1)")
 
@@ -136,6 +141,7 @@ def adversarial_step(
         and "generator_loss", without penalty; "wasserstein", mean score of real less that of made maps; "penalty",
         weighted; "gradient" and "generator_gradient", norms of what the optimizers were given.
     """
+    import keras
     import tensorflow as tf
 
     intensity, body = discriminator.get_layer("intensity"), discriminator.get_layer("body")
@@ -152,6 +158,17 @@ def adversarial_step(
         share = mix[:, None, None, None]
         norms = gradient_norms(lambda maps: judge(maps, conditions), share * real + (1 - share) * made)
         return tf.reduce_sum(weights * tf.square(norms - 1))
+
+    names = {each.name for each in body.layers} if training.matching else set()
+    told = keras.Model(body.input, body.get_layer("told").output) if "told" in names else None
+    units = body.get_layer("units") if "units" in names else None
+
+    def off(maps, conditions, weights):
+        """Means over the batch of what the critic is told, by themselves and times each parameter: shape (F, 1 + P)."""
+        columns = weights[:, None]
+        if units is not None:
+            columns = tf.concat([columns, columns * units(conditions["parameters"])], 1)
+        return tf.matmul(told({"map": maps, **conditions}), columns, transpose_a=True)
 
     def play(real, inputs, mix, weights, regularised: bool):
         inputs = {name: tf.convert_to_tensor(value) for name, value in inputs.items()}
@@ -184,10 +201,16 @@ def adversarial_step(
         with making:  # the same made maps, before the new discriminator
             scores = judge(made, conditions)
             missed = tf.reduce_sum(weights * (-scores if wasserstein else tf.nn.softplus(-scores)))
+            asked = missed
+            if told is not None:
+                mine = off(made, conditions, weights)
+                (whole,) = reduce([tf.stop_gradient(mine)])
+                # what its square has for a gradient in the global batch, of which these maps are a part
+                asked += training.matching * tf.reduce_sum(2 * whole * mine)
         variables = generator.trainable_variables
         # moving statistics are means over this rank's maps: the global batch's are their weighted sum
         own = [v.value * tf.reduce_sum(weights) for v in moving]
-        reduced = list(reduce([*making.gradient(missed, variables), missed, *own]))
+        reduced = list(reduce([*making.gradient(asked, variables), missed, *own]))
         gradients, missed, own = reduced[: len(variables)], reduced[len(variables)], reduced[len(variables) + 1 :]
         optimizers[0].apply(gradients, variables)
         for variable, value in zip(moving, own, strict=True):

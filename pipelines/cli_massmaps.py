@@ -131,5 +131,7 @@ def run_massmaps_command(
     from tenfold.pipelines.studies.massmaps_run import run_massmaps
 
     start = time.monotonic()
-    report = run_massmaps(chosen, out, ranks=ranks)
+    report, judgement = run_massmaps(chosen, out, ranks=ranks)
+    favourable = len(judgement.verdicts) - len(judgement.failed)
+    console.print(f"{favourable} of {len(judgement.verdicts)} verdicts are favourable.")
     console.print(f"Done in {(time.monotonic() - start) / 60:.1f} min. Report: {report}", soft_wrap=True)

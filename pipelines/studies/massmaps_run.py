@@ -4,13 +4,14 @@ import json
 from pathlib import Path
 
 from tenfold.pipelines.files import replacing, writable
+from tenfold.pipelines.massmaps.court import Judgement
 from tenfold.pipelines.massmaps.ingest import ingest_massmaps
 from tenfold.pipelines.massmaps.simulate import simulate_massmaps
 from tenfold.pipelines.studies.massmaps_config import MassMapsRun
 from tenfold.pipelines.studies.stages import Stages, launch
 
 
-def run_massmaps(config: MassMapsRun, out: Path, *, ranks: int = 2) -> Path:
+def run_massmaps(config: MassMapsRun, out: Path, *, ranks: int = 2) -> tuple[Path, Judgement]:
     """Simulate, ingest, train, and judge; what has been finished before is not done again.
 
     Parameters
@@ -26,6 +27,8 @@ def run_massmaps(config: MassMapsRun, out: Path, *, ranks: int = 2) -> Path:
     -------
     Path
         The report.
+    Judgement
+        The verdicts.
     """
     from tenfold.pipelines.massmaps.validation import validate_massmaps
 
@@ -43,5 +46,4 @@ def run_massmaps(config: MassMapsRun, out: Path, *, ranks: int = 2) -> Path:
         command = ["train", "estimator", str(out / "data"), "--out", str(out / "estimator")]
         launch(command, config.map_estimator, out / "estimator", ranks)
     with stages.stage("validate"):
-        report, _ = validate_massmaps(out / "network", out, court=config.court, estimator=out / "estimator")
-    return report
+        return validate_massmaps(out / "network", out, court=config.court, estimator=out / "estimator")
