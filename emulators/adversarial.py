@@ -46,7 +46,7 @@ class AdversarialTraining(Training):
     """Steps from one penalty to the next, which is multiplied by as many (arXiv:1912.04958)."""
     matching: float = 0.1
     """Weight, in the generator's loss, of what the critic is told of made maps: power and tail, over those of simulated
-    maps of the same cosmology, their mean and trend over the batch squared (``wgan-gp``); 0: none."""
+    maps of the same cosmology, the squares of their mean and trend over the batch (``wgan-gp``); 0: none."""
     symmetries: bool = True
     """Show each map in a random one of the 8 orientations of the square."""
     shifts: bool = True
@@ -164,11 +164,12 @@ def adversarial_step(
     units = body.get_layer("units") if "units" in names else None
 
     def off(maps, conditions, weights):
-        """Means over the batch of what the critic is told, by themselves and times each parameter: shape (F, 1 + P)."""
-        columns = weights[:, None]
+        """Means of what the critic is told, and of that times each parameter, over half the batch: (2, F, 1 + P)."""
+        columns = 2 * weights[:, None]
         if units is not None:
             columns = tf.concat([columns, columns * units(conditions["parameters"])], 1)
-        return tf.matmul(told({"map": maps, **conditions}), columns, transpose_a=True)
+        said = told({"map": maps, **conditions})
+        return tf.stack([tf.matmul(said[half::2], columns[half::2], transpose_a=True) for half in (0, 1)])
 
     def play(real, inputs, mix, weights, regularised: bool):
         inputs = {name: tf.convert_to_tensor(value) for name, value in inputs.items()}
@@ -205,8 +206,9 @@ def adversarial_step(
             if told is not None:
                 mine = off(made, conditions, weights)
                 (whole,) = reduce([tf.stop_gradient(mine)])
-                # what its square has for a gradient in the global batch, of which these maps are a part
-                asked += training.matching * tf.reduce_sum(2 * whole * mine)
+                # the gradient of the product of the global batch's halves: of a square, the maps' own variance would be
+                # part, and a generator that varies less would be asked for
+                asked += training.matching * tf.reduce_sum(whole[::-1] * mine)
         variables = generator.trainable_variables
         # moving statistics are means over this rank's maps: the global batch's are their weighted sum
         own = [v.value * tf.reduce_sum(weights) for v in moving]
