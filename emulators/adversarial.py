@@ -44,9 +44,6 @@ class AdversarialTraining(Training):
     """Its weight in the discriminator's loss."""
     penalty_every: int = 1
     """Steps from one penalty to the next, which is multiplied by as many (arXiv:1912.04958)."""
-    matching: float = 0.1
-    """Weight, in the generator's loss, of what the critic is told of made maps: power and tail, over those of simulated
-    maps of the same cosmology, the squares of their mean and trend over the batch (``wgan-gp``); 0: none."""
     symmetries: bool = True
     """Show each map in a random one of the 8 orientations of the square."""
     shifts: bool = True
@@ -62,8 +59,6 @@ class AdversarialTraining(Training):
                 raise ValueError(f"{name}: found {getattr(self, name)}, must be at least 1")
         if not self.critic_learning_rate > 0 or not self.penalty_weight > 0:
             raise ValueError("critic_learning_rate and penalty_weight must be above 0")
-        if self.matching < 0:
-            raise ValueError(f"matching: found {self.matching}, must not be negative")
         if not (0 <= self.momentum < 1 and 0 < self.memory < 1):
             raise ValueError(f"momentum, memory: found {self.momentum}, {self.memory}, must be in [0, 1)")
 
@@ -141,7 +136,6 @@ def adversarial_step(
         and "generator_loss", without penalty; "wasserstein", mean score of real less that of made maps; "penalty",
         weighted; "gradient" and "generator_gradient", norms of what the optimizers were given.
     """
-    import keras
     import tensorflow as tf
 
     intensity, body = discriminator.get_layer("intensity"), discriminator.get_layer("body")
@@ -159,23 +153,11 @@ def adversarial_step(
         norms = gradient_norms(lambda maps: judge(maps, conditions), share * real + (1 - share) * made)
         return tf.reduce_sum(weights * tf.square(norms - 1))
 
-    names = {each.name for each in body.layers} if training.matching else set()
-    told = keras.Model(body.input, body.get_layer("told").output) if "told" in names else None
-    units = body.get_layer("units") if "units" in names else None
-
-    def off(maps, conditions, weights):
-        """Means of what the critic is told, and of that times each parameter, over half the batch: (2, F, 1 + P)."""
-        columns = 2 * weights[:, None]
-        if units is not None:
-            columns = tf.concat([columns, columns * units(conditions["parameters"])], 1)
-        said = told({"map": maps, **conditions})
-        return tf.stack([tf.matmul(said[half::2], columns[half::2], transpose_a=True) for half in (0, 1)])
-
     def play(real, inputs, mix, weights, regularised: bool):
         inputs = {name: tf.convert_to_tensor(value) for name, value in inputs.items()}
         conditions = {name: inputs[name] for name in ("parameters",) if name in inputs}
         twice = {name: tf.concat([value, value], 0) for name, value in conditions.items()}
-        real = intensity({"map": real, **conditions})
+        real = intensity({"map": tf.convert_to_tensor(real), **conditions})
         making = tf.GradientTape()
         with making:
             made = intensity({"map": generator(inputs, training=True), **conditions})
@@ -202,17 +184,10 @@ def adversarial_step(
         with making:  # the same made maps, before the new discriminator
             scores = judge(made, conditions)
             missed = tf.reduce_sum(weights * (-scores if wasserstein else tf.nn.softplus(-scores)))
-            asked = missed
-            if told is not None:
-                mine = off(made, conditions, weights)
-                (whole,) = reduce([tf.stop_gradient(mine)])
-                # the gradient of the product of the global batch's halves: of a square, the maps' own variance would be
-                # part, and a generator that varies less would be asked for
-                asked += training.matching * tf.reduce_sum(whole[::-1] * mine)
         variables = generator.trainable_variables
         # moving statistics are means over this rank's maps: the global batch's are their weighted sum
         own = [v.value * tf.reduce_sum(weights) for v in moving]
-        reduced = list(reduce([*making.gradient(asked, variables), missed, *own]))
+        reduced = list(reduce([*making.gradient(missed, variables), missed, *own]))
         gradients, missed, own = reduced[: len(variables)], reduced[len(variables)], reduced[len(variables) + 1 :]
         optimizers[0].apply(gradients, variables)
         for variable, value in zip(moving, own, strict=True):

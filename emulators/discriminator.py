@@ -45,10 +45,6 @@ def build_discriminator(
             points_of(shape, inputs)
         )
         seen.append(Summary(guess.band_edges, THRESHOLDS, guess.told_scatter, name="told")([x, means]))
-    if shape.network == "wgan-gp":  # pixel by pixel, before anything is halved: what peaks and hollows are made of
-        x = own.Convolution(shape.critic_filters[0], 3, periodic=periodic, seed=next(seeds), name="pixels", **plain)(x)
-        x = layers.LeakyReLU(own.SLOPE, name="active_pixels", **plain)(x)
-        seen.append(ops.mean(ops.cast(x, "float32"), axis=(1, 2)))
     for level, filters in enumerate(shape.critic_filters):
         x = own.Convolution(
             filters, shape.kernel, 2, periodic, shape.spectral_norm, seed=next(seeds), name=f"convolution_{level}",

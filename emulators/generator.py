@@ -116,6 +116,8 @@ def _painted(shape: GAN, guess: FirstGuess, inputs: dict, seed: int, plain: dict
         x = active(layers.Add(name=f"joined_{level}", **plain)([x, passed[level]]), f"up_{level}")
         x = active(convolved(x, filters, f"out_{level}"), f"out_{level}")
     added = ops.cast(convolved(x, shape.channels, "map", gain=0.0), "float32")
-    mean = Polynomial(**units, coefficients=guess.mean, name="mean")(points)[:, None, None]
-    made = field + mean + added
+    mean = Polynomial(**units, coefficients=-guess.mean, name="less_mean")(points)[:, None, None]
+    # taken off with its sign turned: Keras's addition on TensorFlow takes (batch, 1, 1, 1) for a bias of the rows where
+    # a batch has as many maps as a map has rows
+    made = field + added - mean
     return layers.Cropping2D(shape.margin, name="cut")(made) if shape.margin else made

@@ -8,8 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.fft
 
+from tenfold.stats.maps import minima, peaks
+from tenfold.stats.minkowski import minkowski_functionals
+
 QUANTILES = np.concatenate([[0.001, 0.003], np.linspace(0.005, 0.995, 199), [0.997, 0.999]])
 BANDS = 8
+HEIGHTS = np.array([-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 6.0])
+"""Between which peaks are counted, and turned over hollows: standard deviations of the simulated maps of a set."""
 FEWEST = 8
 """Maps of one set of parameters that are compared on their own; with fewer, all maps are one set."""
 
@@ -28,6 +33,10 @@ class MapStatistics:
     """Mean |FT|² of bands of equal width in log ℓ, from the fundamental mode to Nyquist's, shape (G, bands)."""
     scatter: np.ndarray
     """Standard deviation of a map's ln power, map to map, shape (G, bands)."""
+    peaks: np.ndarray
+    """Peaks and then hollows per map between `HEIGHTS`, shape (G, 2 (heights − 1))."""
+    euler: np.ndarray
+    """Euler characteristic of what is above each of `HEIGHTS`, shape (G, heights)."""
 
 
 def sets(parameters: np.ndarray) -> np.ndarray:
@@ -38,7 +47,7 @@ def sets(parameters: np.ndarray) -> np.ndarray:
     return numbers.reshape(-1) if counts.min() >= FEWEST else np.zeros(len(parameters), np.int64)
 
 
-def measure(maps: np.ndarray, numbers: np.ndarray) -> MapStatistics:
+def measure(maps: np.ndarray, numbers: np.ndarray, like: MapStatistics | None = None) -> MapStatistics:
     """Measure maps.
 
     Parameters
@@ -47,8 +56,10 @@ def measure(maps: np.ndarray, numbers: np.ndarray) -> MapStatistics:
         κ, shape (n, N, N, C).
     numbers
         Number of each map's set, shape (n,), from `sets`.
+    like
+        Of simulated maps of the same sets, whose mean and spread heights are stated in; None: of these maps themselves.
     """
-    rows = []
+    rows: list[tuple] = []
     for number in np.unique(numbers):
         for channel in range(maps.shape[-1]):
             part = maps[numbers == number, :, :, channel]
@@ -56,7 +67,16 @@ def measure(maps: np.ndarray, numbers: np.ndarray) -> MapStatistics:
             bands = band_powers(part)
             with np.errstate(divide="ignore"):
                 scatter = np.log(bands + 1e-30).std(axis=0)
-            rows.append((pixels.mean(), pixels.std(), np.quantile(pixels, QUANTILES), bands.mean(axis=0), scatter))
+            mean, std = pixels.mean(), pixels.std()
+            zero, unit = (mean, std) if like is None else (like.mean[len(rows)], like.std[len(rows)])
+            risen = ((part - zero) / unit).astype(np.float32)
+            found = [
+                kind(risen, sign * HEIGHTS[::sign], periodic=False).counts.mean(axis=0)
+                for kind, sign in ((peaks, 1), (minima, -1))
+            ]
+            euler = minkowski_functionals(risen, HEIGHTS, periodic=False).v2.mean(axis=0)
+            rows.append((mean, std, np.quantile(pixels, QUANTILES), bands.mean(axis=0), scatter,
+                         np.concatenate(found), euler))  # fmt: skip
     return MapStatistics(*(np.array(column) for column in zip(*rows, strict=True)))
 
 
@@ -82,7 +102,8 @@ def compare(made: MapStatistics, simulated: MapStatistics) -> dict[str, float]:
     dict
         Each a mean over sets: "mean" and "std", differences over the simulated standard deviation; "pdf", mean
         difference of quantiles over it (a Wasserstein distance); "power", mean over bands of the ratio less one;
-        "scatter", ratio of the scatter of power from map to map, less one, 0.25 of it in the sum. Without absolute
+        "scatter", ratio of the scatter of power from map to map, less one, 0.25 of it in the sum; "peaks", share of
+        peaks and hollows that stand at other heights; "euler", mean difference over the largest. Without absolute
         value: "mean_bias" and "power_bias". "score" is the sum.
     """
     unit = simulated.std
@@ -94,9 +115,11 @@ def compare(made: MapStatistics, simulated: MapStatistics) -> dict[str, float]:
         "pdf": np.abs(made.quantiles - simulated.quantiles).mean(axis=1) / unit,
         "power": np.abs(ratio).mean(axis=1),
         "scatter": np.abs(wide),
+        "peaks": np.abs(made.peaks - simulated.peaks).sum(axis=1) / simulated.peaks.sum(axis=1),
+        "euler": np.abs(made.euler - simulated.euler).mean(axis=1) / np.abs(simulated.euler).max(axis=1),
         "mean_bias": (made.mean - simulated.mean) / unit,
         "power_bias": ratio.mean(axis=1),
     }
     figures = {name: float(values.mean()) for name, values in found.items()}
-    score = sum(figures[name] for name in ("mean", "std", "pdf", "power")) + 0.25 * figures["scatter"]
+    score = sum(figures[name] for name in ("mean", "std", "pdf", "power", "peaks", "euler")) + 0.25 * figures["scatter"]
     return figures | {"score": score}

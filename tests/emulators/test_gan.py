@@ -176,6 +176,20 @@ def test_channels_are_correlated_as_they_were_told():
     assert np.corrcoef(u.reshape(-1, 2).T)[0, 1] == pytest.approx(0.8, abs=0.02)
 
 
+@pytest.mark.parametrize("count", [3, 16])  # as many maps as a map has rows, too
+def test_every_map_has_the_mean_of_its_own_cosmology(count):
+    known = guess(SMALL)
+    known.mean[1, 0] = 0.5
+    network, judge = build_generator(SMALL, known), build_discriminator(SMALL, known)
+    given = inputs(SMALL, count)
+    one, other = (given | {"parameters": np.full((count, 2), value, np.float32)} for value in (0.3, 0.5))
+    other["parameters"][1:] = 0.3
+    u = [make(judge.get_layer("intensity"), {"map": make(network, each), "parameters": each["parameters"]})
+         for each in (one, other)]  # fmt: skip
+    shift = (u[1] - u[0]).mean(axis=(1, 2, 3))
+    np.testing.assert_allclose(shift, [1.0] + [0.0] * (count - 1), atol=2e-3)  # half a unit for each σ of the first
+
+
 def test_the_critic_is_told_power_and_tail():
     """One wave has its power in one band; of a field of ones and zeros, half the excess over zero is a half."""
     k = 3
