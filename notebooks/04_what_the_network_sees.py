@@ -34,6 +34,7 @@ MAPS = 96
 MAP_EPOCHS = 8
 BOXES = 512
 BOX_EPOCHS = 52
+PROCESSES = 2
 
 # %%
 from dataclasses import replace
@@ -67,10 +68,11 @@ names = ("Ωm", "σ8")
 # %%
 config = load(MassMapsRun, preset="demo")
 simulation = replace(
-    config.simulation, count=COSMOLOGIES, maps=MAPS, particles=PARTICLES, plane=4 * PARTICLES, pixels=PARTICLES
-)
+    config.simulation, count=COSMOLOGIES, maps=MAPS, particles=PARTICLES, plane=4 * PARTICLES, pixels=PARTICLES,
+    processes=PROCESSES,
+)  # fmt: skip
 simulate_massmaps(simulation, out / "maps")
-ingest_massmaps([out / "maps"], out / "data", config.ingest)
+ingest_massmaps([out / "maps"], out / "data", replace(config.ingest, processes=PROCESSES))
 network = replace(config.estimator, size=PARTICLES)
 training = replace(config.estimator_training, epochs=MAP_EPOCHS)
 train_estimator(out / "data", out / "estimator", network, training, Ranks(), views=8, resume=True)
@@ -226,9 +228,11 @@ _ = axes[0].legend(frameon=False)
 
 # %%
 study = load(CosmologyRun, preset="demo")
-boxes = replace(study.simulation, count=BOXES, particles=PARTICLES, grid=PARTICLES, box_mpc_h=2.0 * PARTICLES)
+boxes = replace(
+    study.simulation, count=BOXES, particles=PARTICLES, grid=PARTICLES, box_mpc_h=2.0 * PARTICLES, processes=PROCESSES
+)
 simulate_volumes(boxes, out_boxes / "boxes")
-ingest_volumes([out_boxes / "boxes"], out_boxes / "data", study.ingest)
+ingest_volumes([out_boxes / "boxes"], out_boxes / "data", replace(study.ingest, processes=PROCESSES))
 network = replace(study.network, size=PARTICLES)
 training = replace(study.training, epochs=BOX_EPOCHS)
 train_estimator(

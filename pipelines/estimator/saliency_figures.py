@@ -176,7 +176,7 @@ def _rings(axes: Axes, places: np.ndarray, colour: str) -> None:
 
 
 def _bar(figure: Figure, drawn: ScalarMappable, words: str) -> None:
-    bar = figure.colorbar(drawn, cax=figure.add_axes((0.03, 0.12, 0.94, 0.025)), orientation="horizontal")
+    bar = figure.colorbar(drawn, cax=figure.add_axes((0.1, 0.12, 0.8, 0.025)), orientation="horizontal")
     bar.set_label(words, fontsize=7.5, labelpad=1)
     bar.ax.tick_params(labelsize=7, length=2)
     bar.ax.xaxis.set_major_locator(MaxNLocator(4))

@@ -13,8 +13,8 @@ SMALL = {
     "02_molecules": "OUT = {out!r}\nMOLECULES = 60\nEPOCHS = 2\n",
     "03_mass_maps": ("STUDY = 'none'\nOUT = {out!r}\nCOSMOLOGIES = 14\nMAPS = 8\nPIXELS = 32\nEPOCHS = 2\n"),
     "04_what_the_network_sees": (
-        "MAPS_OUT = {out!r} + '/maps'\nBOXES_OUT = {out!r} + '/boxes'\nPARTICLES = 32\nCOSMOLOGIES = 7\nMAPS = 8\n"
-        "MAP_EPOCHS = 2\nBOXES = 7\nBOX_EPOCHS = 2\n"
+        "MAPS_OUT = {out!r} + '/maps'\nBOXES_OUT = {out!r} + '/boxes'\nPARTICLES = 32\nCOSMOLOGIES = 4\nMAPS = 4\n"
+        "MAP_EPOCHS = 2\nBOXES = 7\nBOX_EPOCHS = 2\nPROCESSES = 1\n"
     ),
 }
 
