@@ -151,8 +151,9 @@ def pack(packing: Packing) -> Packed:
             counts = [each.records for each in packed]
             file["simulation"] = np.repeat(np.array([each.simulation.encode() for each in packed], "S"), counts)
             values = np.array([list(each.parameters.values()) for each in packed], np.float64)
-            file["parameters"] = np.repeat(values.reshape(len(packed), -1), counts, axis=0)
-            file["parameters"].attrs["names"] = list(packing.layout.parameter_names)
+            names = packing.layout.parameter_names
+            file["parameters"] = np.repeat(values.reshape(len(packed), len(names)), counts, axis=0)
+            file["parameters"].attrs["names"] = list(names)
             about = {"rules": packing.rules, **asdict(Packed(packed=tuple(packed), quarantined=tuple(quarantined)))}
             file["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
         size = temporary.stat().st_size

@@ -33,6 +33,17 @@ def test_bad_files_are_set_aside_with_their_reasons_and_the_rest_packed(tmp_path
     assert again == dataclasses.replace(summary, made=0)
 
 
+def test_a_shard_whose_only_file_is_set_aside_is_empty_and_the_rest_is_there(tmp_path):
+    boxes(tmp_path / "boxes", 4)
+    spoil = next(each for each in IN_THE_VALUES if each is not nan)
+    write_raw(tmp_path / "boxes" / "spoilt.h5", 100)
+    spoil(tmp_path / "boxes" / "spoilt.h5")
+    config = dataclasses.replace(HERE, quarantine_threshold=0.9, records_per_shard=1)
+    summary = ingest_volumes([tmp_path / "boxes"], tmp_path / "data", config)
+    assert (summary.simulations, len(summary.quarantined)) == (4, 1)
+    assert sorted(records_of(tmp_path / "data")) == [f"universe {n}" for n in range(4)]
+
+
 def test_files_with_flipped_bytes_never_end_the_run(tmp_path, monkeypatch):
     """HDF5 itself crashes on some of them, and goes round for ever in others."""
     monkeypatch.setattr("tenfold.pipelines.volumes.sources.LONGEST_LOOK_S", 2.0)
