@@ -46,7 +46,9 @@ class Polynomial(keras.layers.Layer):
         x = ops.cast(parameters, "float32")
         columns = [ops.ones((ops.shape(x)[0], 1))]
         if self.location:
-            x = (x - ops.convert_to_tensor(np.float32(self.location))) / ops.convert_to_tensor(np.float32(self.scale))
+            x = (x - ops.convert_to_tensor(np.array(self.location, np.float32))) / ops.convert_to_tensor(
+                np.array(self.scale, np.float32)
+            )
             i, j = np.triu_indices(len(self.location))
             columns += [x, *(x[:, a : a + 1] * x[:, b : b + 1] for a, b in zip(i, j, strict=True))]
         return ops.matmul(ops.concatenate(columns, axis=1), self.coefficients)
@@ -146,7 +148,7 @@ class Summary(keras.layers.Layer):
         powers = ops.reshape(ops.log(power + 1e-8), (-1, channels * (len(self.edges) - 1)))
         above = [ops.mean(ops.relu(ops.cast(x, "float32") - level), axis=(1, 2)) for level in self.thresholds]
         answers = ops.concatenate([powers, *above], axis=1)
-        return (answers - means) / ops.convert_to_tensor(np.float32(self.scatter))
+        return (answers - means) / ops.convert_to_tensor(np.array(self.scatter, np.float32))
 
     def get_config(self):
         """Return what the layer is built from."""

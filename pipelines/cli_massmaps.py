@@ -43,7 +43,8 @@ def simulate_massmaps_command(
     dry_run: DryRun = False,
 ) -> None:
     """Convergence maps over sampled cosmologies, a FITS cube each."""
-    from tenfold.pipelines.massmaps.simulate import estimate_size, simulate_massmaps
+    from tenfold.pipelines.massmaps.mass_maps import estimate_size
+    from tenfold.pipelines.massmaps.simulate import simulate_massmaps
 
     asked = [f"simulation.{name}={value}" for name, value in (("count", count), ("maps", maps)) if value]
     chosen = _load(file, preset, [*(settings or ()), *asked]).simulation

@@ -7,6 +7,7 @@ import numpy as np
 
 from tenfold.pipelines.massmaps.lensing import LensPlanes, pixel_window, spline_coefficients
 from tenfold.pipelines.massmaps.light_cone import FARTHEST, Shells, light_cone, shells
+from tenfold.pipelines.massmaps.mass_maps import MassMaps
 from tenfold.pipelines.massmaps.planes import plane_power, project, wavenumbers
 from tenfold.pipelines.massmaps.sharpening import Sharpening, bins, corrected_range, sharpening
 from tenfold.pipelines.simulation.cosmology import Cosmology, growth
@@ -15,7 +16,6 @@ from tenfold.pipelines.simulation.nbody import evolve
 
 if TYPE_CHECKING:
     from tenfold.pipelines.massmaps.limber import MatterPower
-    from tenfold.pipelines.massmaps.simulate import MassMaps
     from tenfold.pipelines.simulation.matter_power import TransferTable
 
 TOLERANCE = 0.05
@@ -42,7 +42,7 @@ class SimulatedPlanes:
     trusted: tuple[float, float]
 
 
-def simulate_planes(config: "MassMaps", cosmology: Cosmology, seed: int, table: "TransferTable") -> SimulatedPlanes:
+def simulate_planes(config: MassMaps, cosmology: Cosmology, seed: int, table: "TransferTable") -> SimulatedPlanes:
     """Run the boxes of one cosmology and make planes of them.
 
     Parameters
@@ -81,7 +81,7 @@ def simulate_planes(config: "MassMaps", cosmology: Cosmology, seed: int, table: 
 
 
 def _projected(
-    config: "MassMaps", cosmology: Cosmology, layers: Shells, seed: int, table: "TransferTable"
+    config: MassMaps, cosmology: Cosmology, layers: Shells, seed: int, table: "TransferTable"
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Modes of the planes (shells, views, M, M//2 + 1), their mean power (shells, bins), its k and number of modes."""
     from tenfold.pipelines.simulation.matter_power import linear_power
@@ -106,7 +106,7 @@ def _projected(
 
 
 def _trusted(
-    config: "MassMaps",
+    config: MassMaps,
     cosmology: Cosmology,
     layers: Shells,
     power: "MatterPower",

@@ -10,7 +10,7 @@ from tenfold.emulators.gan import GAN
 from tenfold.emulators.training import VolumeTraining
 from tenfold.pipelines.massmaps.court import Court
 from tenfold.pipelines.massmaps.ingest import MassMapIngest
-from tenfold.pipelines.massmaps.simulate import MassMaps
+from tenfold.pipelines.massmaps.mass_maps import MassMaps
 from tenfold.pipelines.studies.cosmology_config import CosmologyRun, Proof
 
 

@@ -13,7 +13,8 @@ from tenfold.hpc.cluster import completed
 from tenfold.hpc.memory import keep_freed_memory
 from tenfold.pipelines.massmaps.lens_planes import SimulatedPlanes, simulate_planes
 from tenfold.pipelines.massmaps.limber import limber
-from tenfold.pipelines.massmaps.simulate import MassMaps, simulate_maps
+from tenfold.pipelines.massmaps.mass_maps import MassMaps
+from tenfold.pipelines.massmaps.simulate import simulate_maps
 from tenfold.pipelines.simulation.cosmology import Cosmology
 from tenfold.pipelines.simulation.simulate import transfer_table
 

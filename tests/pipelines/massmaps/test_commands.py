@@ -1,7 +1,7 @@
 from typer.testing import CliRunner
 
 from tenfold.pipelines.cli import app
-from tenfold.pipelines.massmaps.simulate import estimate_size
+from tenfold.pipelines.massmaps.mass_maps import estimate_size
 from tenfold.pipelines.studies.massmaps_config import MassMapsRun
 
 

@@ -6,7 +6,8 @@ from astropy.io import fits
 
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.massmaps.fits_cubes import read_maps
-from tenfold.pipelines.massmaps.simulate import MassMaps, estimate_size, simulate_massmaps
+from tenfold.pipelines.massmaps.mass_maps import MassMaps, estimate_size
+from tenfold.pipelines.massmaps.simulate import simulate_massmaps
 
 # only σ8 varies: one call of CAMB for the transfer functions
 SMALL = MassMaps(
