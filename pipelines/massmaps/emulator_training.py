@@ -23,6 +23,7 @@ from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files import replacing
 from tenfold.pipelines.massmaps.emulator_statistics import compare, measure, sets
 from tenfold.pipelines.massmaps.first_guess import FITTED, first_guess
+from tenfold.pipelines.massmaps.spectral_calibration import calibrate
 from tenfold.pipelines.run_folder import RunFolder, versions
 from tenfold.pipelines.tensorboard import Board
 from tenfold.pipelines.training_run import TrainingRun
@@ -40,7 +41,7 @@ class MassMapTraining(TrainingRun):
     """One training of an emulator of mass maps, on this rank.
 
     The epoch whose averaged generator comes closest to the validation split, by its score of running statistics, is
-    kept in the folder ``best`` and is what `finish` writes.
+    kept in the folder ``best``; `finish` writes it, its power calibrated on the training split.
 
     Parameters
     ----------
@@ -57,25 +58,22 @@ class MassMapTraining(TrainingRun):
     """
 
     def __init__(self, data: Shards, folder: RunFolder, network: GAN, training: AdversarialTraining, ranks: Ranks):
-        self.data, self.records = data, data.split("train")
+        self.data, self.records, self.shape = data, data.split("train"), network
         check(data, network, training, ranks)
         batch = training.global_batch
         steps = len(self.records) // batch
-        few = self.records[:: -(-len(self.records) // FITTED)]
-        parameters = data.parameters(few) if network.conditions else np.empty((len(few), 0))
-        guess = first_guess(
-            data.read(few), parameters, data.simulation(few), transform=network.transform,
-            periodic=network.boundary == "periodic",
+        self.guess = first_guess(
+            *self.known(), transform=network.transform, periodic=network.boundary == "periodic"
         )  # fmt: skip
         units: dict[str, Any] = {"seed": training.seed, "precision": training.precision}
-        self.discriminator = build_discriminator(network, guess, **units)
+        self.discriminator = build_discriminator(network, self.guess, **units)
         optimizers = (
             adam(training, training.learning_rate, steps),
             adam(training, training.critic_learning_rate, steps),
         )
         # maps left over by the last whole batch of an epoch come in other epochs
         super().__init__(
-            folder, build_generator(network, guess, **units), network, training, ranks,
+            folder, build_generator(network, self.guess, **units), network, training, ranks,
             samples=steps * batch, data=data.manifest.fingerprint,
             moved_by=optimizers[0], opponent=(self.discriminator, optimizers[1]),
         )  # fmt: skip
@@ -92,6 +90,11 @@ class MassMapTraining(TrainingRun):
         self.range = tuple(np.quantile(simulated[..., 0], (0.002, 0.998)))
         self.score: dict[str, float] = {}
         self.tiles = simulated[: GRID**2, :, :, 0]
+
+    def known(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Read maps of the training split, their parameters and their simulations: what is measured on."""
+        few = self.records[:: -(-len(self.records) // FITTED)]
+        return self.data.read(few), self.conditions(few), self.data.simulation(few)
 
     def conditions(self, records: np.ndarray) -> np.ndarray:
         """Return what maps like these records are made for: shape (n, P), P = 0 for an unconditional generator."""
@@ -180,6 +183,9 @@ class MassMapTraining(TrainingRun):
                     f"{self.folder.path / 'best'}: no checkpoint can be read; train again in another --out"
                 )
             State(network=self.network.variables).restore(best.arrays)
+            corrected: list[float] = []
+            if self.shape.network == "wgan-gp":
+                corrected = calibrate(self.network, self.shape, self.guess, *self.known(), self.training.seed)
             self.network.save(self.folder.network)
             parameters = self.data.parameters(self.records) if self.shape.conditions else np.empty((1, 0))
             names = self.data.manifest.parameter_names if self.shape.conditions else ()
@@ -187,7 +193,8 @@ class MassMapTraining(TrainingRun):
                 "what": "massmaps", "fingerprint": self.fingerprint, "data": str(self.data.path), "names": list(names),
                 "low": parameters.min(axis=0).tolist(), "high": parameters.max(axis=0).tolist(),
                 "side_deg": getattr(self.data.manifest, "side_deg", None), "best_epoch": best.step,
-                "score": best.state["score"], "network": asdict(self.shape), "training": asdict(self.training),
+                "score": best.state["score"], "calibration": corrected,
+                "network": asdict(self.shape), "training": asdict(self.training),
                 "parameters": int(self.network.count_params()), "ranks": self.ranks.size, "versions": versions(),
                 "seed": self.training.seed, "wall_s": wall_s, "waiting_s": self.history[-1]["waiting"],
                 "training_s": self.history[-1]["seconds"],

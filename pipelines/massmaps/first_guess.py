@@ -48,7 +48,7 @@ def first_guess(
     u = intensity.apply(bent, unit)
     mean = _trend(_each(u, groups, lambda part: part.mean(axis=(0, 1, 2))), points)
     edges = edges_of(size)
-    of_map = _band_powers(u, edges)
+    of_map = band_powers(u, edges)
     told = _told(u, of_map)
     asked = _trend(_each(told, groups, lambda part: part.mean(axis=0)), points)
     wanted = _each(of_map, groups, lambda part: part.mean(axis=0))
@@ -62,9 +62,9 @@ def first_guess(
         ln_power = _uncut(ln_power, ln_wanted, points, knots, size, edges)
     return FirstGuess(
         intensity=bent, location=tuple(spread.centre.tolist()), scale=tuple(spread.scale.tolist()),
-        ln_spread=_padded(spread), mean=_padded(mean), knots=knots,
-        ln_power=_padded(ln_power).reshape(-1, len(knots), channels), mixing=_mixing(u, edges, periodic),
-        band_edges=edges, told_mean=_padded(asked),
+        ln_spread=padded(spread), mean=padded(mean), knots=knots,
+        ln_power=padded(ln_power).reshape(-1, len(knots), channels), mixing=_mixing(u, edges, periodic),
+        band_edges=edges, told_mean=padded(asked),
         told_scatter=np.maximum((told - asked(parameters)).std(axis=0), 1e-6),
     )  # fmt: skip
 
@@ -78,7 +78,7 @@ def _trend(rows: np.ndarray, points: np.ndarray) -> Trend:
     return fit_trend(rows, points, np.arange(len(rows)))
 
 
-def _padded(trend: Trend) -> np.ndarray:
+def padded(trend: Trend) -> np.ndarray:
     """Coefficients of second degree, zero where the fit was of a lower one."""
     full = np.zeros((terms(len(trend.centre)), trend.coefficients.shape[1]))
     full[: len(trend.coefficients)] = trend.coefficients
@@ -93,7 +93,7 @@ def _knots(size: int, edges: np.ndarray, periodic: bool) -> np.ndarray:
     return np.array(found if periodic else [0.5, *found])
 
 
-def _band_powers(u: np.ndarray, edges: np.ndarray) -> np.ndarray:
+def band_powers(u: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """Mean |FT|²/N² of maps (n, N, N, C) in each band, shape (n, B, C)."""
     size = u.shape[1]
     inside = np.digitize(modes(size).reshape(-1), edges)
