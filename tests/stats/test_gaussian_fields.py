@@ -1,7 +1,7 @@
 """What theory says of Gaussian fields, against what tenfold.stats measures on them, and a page that shows both.
 
-TENFOLD_PAGES=pages make test PYTEST='-k gaussian_fields' leaves the page in the folder `pages`, as gaussian_fields.html;
-without TENFOLD_PAGES it goes where pytest keeps temporary files.
+`TENFOLD_PAGES=pages make test PYTEST='-k gaussian_fields'` leaves the page in the folder `pages`, as
+gaussian_fields.html; without TENFOLD_PAGES it goes where pytest keeps temporary files.
 
 The fields are periodic, of the power exp(−k²R²) with R of four pixels or cells and of unit variance. All moments are
 sums over that known power; none is measured. Means over the maps are held against theory by Hotelling's T², the χ² of a
@@ -14,8 +14,8 @@ matter, theory is that of the pixels:
   continuous field would be 1.6 % and 0.4 % steeper, which V1 shows at its peak as 2.6 % with its top hat's 1 %.
 - In 3-D the formula is the continuous field's. 3,000 cubes show the counts of cells to lie 0.25, 0.7 and 0.5 % of the
   largest |V1|, |V2| and |V3| from it, at most: half an error of the mean of 60 cubes.
-- Peaks follow the continuous field's formula. 6,000 maps show those on pixels to be 1 % fewer and 0.01 lower: a third
-  of an error of the mean of 200 maps.
+- Peaks follow the continuous field's formula. 6,000 maps show those on pixels within 1 % of it below a height of 3.5,
+  and 7 ± 3 % fewer above: at most half an error of the mean of 200 maps.
 """
 
 import os
@@ -53,6 +53,9 @@ NAMES = [
     "pixels", "C_ℓ", "V0", "V1", "V2", "V0, 3-D", "V1, 3-D", "V2, 3-D", "V3, 3-D", "peaks", "minima",
     "equilateral bispectrum", "squeezed bispectrum", "variance of the equilateral", "variance of the squeezed",
 ]  # fmt: skip
+
+LEGENDS = {"pixels": "lower center", "V0": "upper right", "V0, 3-D": "upper right", "peaks": "lower center",
+           "equilateral bispectrum": "lower right"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -273,10 +276,11 @@ def test_the_formula_of_peaks_has_the_known_total():
 
 
 def test_a_touch_of_skewness_is_seen_by_all_that_should_see_it(fields):
-    # κ + f (κ² − 1) with f of one in twenty; its power is Gaussian's but for terms in f²
+    # κ + f (κ² − 1) with f of one in twenty: by C_ℓ too, at large ℓ, where the Gaussian has next to no power
     skewed = all_compared(*((field + 0.05 * (field**2 - 1)) / np.sqrt(1 + 2 * 0.05**2) for field in fields))
-    blind = {"C_ℓ", "variance of the equilateral", "variance of the squeezed"}
-    assert {name for name in NAMES if skewed[name].probability > 1e-6} <= blind
+    for name in NAMES:
+        if "variance" not in name:
+            assert skewed[name].probability < 1e-4, name
 
 
 def test_a_page_shows_theory_and_measurement(fields, comparisons, tmp_path):
@@ -312,7 +316,7 @@ def moments() -> dict[str, str]:
 def panel(each: Comparison) -> Picture:
     """Theory as a line, means with their errors; beneath, their difference over the error."""
     with matplotlib.rc_context(STYLE):
-        figure = Figure((PANEL[0], 3.7), layout="constrained")
+        figure = Figure((PANEL[0], 3.8), layout="constrained")
         axes, below = figure.subplots(2, sharex=True, height_ratios=(3, 1.15))
         if each.band is not None:
             axes.fill_between(each.x, -each.band, each.band, color="#767676", alpha=0.25, lw=0,
@@ -321,9 +325,13 @@ def panel(each: Comparison) -> Picture:
         axes.errorbar(each.x, each.rows.mean(0), each.error, fmt="o", ms=3, elinewidth=1, capsize=2, color=SERIES[0],
                       label="mean over the " + ("cubes" if "3-D" in each.name else "maps"))  # fmt: skip
         axes.set(ylabel=each.label, yscale="log" if each.logarithmic else "linear")
-        axes.set_title(f"{each.name}: χ² = {each.chi_square:.1f} of {len(each.x)}, p = {each.probability:.2f}",
-                       loc="left")  # fmt: skip
-        axes.legend(fontsize=7)
+        axes.set_title(
+            f"{each.name}\nχ² = {each.chi_square:.1f} of {len(each.x)}, p = {each.probability:.3f}", loc="left"
+        )
+        if not each.logarithmic:
+            axes.ticklabel_format(axis="y", scilimits=(-3, 4), useMathText=True)
+        if each.name in LEGENDS:
+            axes.legend(fontsize=7, loc=LEGENDS[each.name])
         for reach in (2, 1):
             below.axhspan(-reach, reach, color="#767676", alpha=0.15, lw=0)
         below.axhline(0, color="black", lw=1)
@@ -342,7 +350,7 @@ def drawn_map(field: np.ndarray) -> Picture:
             y, x = (np.argwhere(extreme(field, 3, mode="wrap") == field) + 0.5).T * SIDE_DEG / SIDE
             axes.plot(x, y, marker, ms=3.5, mfc="none", mec="black", mew=0.7)
         axes.set(xlabel="degrees", ylabel="degrees")
-        axes.set_title("the first map, its peaks ▲ and minima ▼", loc="left")
+        axes.set_title("a map, its peaks △, its minima ▽", loc="left")
         figure.colorbar(drawn, ax=axes, shrink=0.8, label="κ/σ")
         return png(figure, "A Gaussian map with its peaks and minima marked")
 
@@ -355,6 +363,6 @@ def drawn_section(cube: np.ndarray) -> Picture:
         drawn = axes.imshow(cube[0], origin="lower", extent=extent, cmap="RdBu_r", vmin=-3.5, vmax=3.5)
         axes.contour(cube[0], levels=[1.0], extent=extent, colors="black", linewidths=0.7)
         axes.set(xlabel="Mpc/h", ylabel="Mpc/h")
-        axes.set_title("a section of the first cube, contour at 1σ", loc="left")
+        axes.set_title("a section of a cube, contour at 1σ", loc="left")
         figure.colorbar(drawn, ax=axes, shrink=0.8, label="δ/σ")
         return png(figure, "A section of a Gaussian cube with a contour")
