@@ -21,12 +21,21 @@ def _print_trusted(axes: Axes, trusted: Trusted, multipoles: bool) -> None:
     if trusted is None:
         return
     said = f"maps follow theory at ℓ = {trusted[0]:.0f}–{trusted[1]:.0f}"
-    axes.annotate(said, (1, 1.01), xycoords="axes fraction", ha="right", va="bottom", fontsize=6.5, color="#767676")
+    axes.annotate(said, (1, -0.2), xycoords="axes fraction", ha="right", va="top", fontsize=6.5, color="#767676")
     if multipoles:
         low, high = axes.get_xlim()
         for first, last in ((low, trusted[0]), (trusted[1], high)):
             axes.axvspan(first, max(first, last), color="#767676", alpha=0.12, lw=0, zorder=0)
         axes.set_xlim(low, high)
+
+
+def _logarithmic(axes: Axes, ell: np.ndarray) -> None:
+    """Make the axis of multipoles logarithmic, with numbers in full at round places."""
+    axes.set_xscale("log")
+    places = [step * 10**power for power in range(1, 5) for step in (1, 2, 5)]
+    axes.set_xticks([each for each in places if 0.9 * ell[0] <= each <= 1.1 * ell[-1]])
+    axes.xaxis.set_major_formatter("{x:.0f}")
+    axes.xaxis.set_minor_formatter("")
 
 
 def side_by_side(
@@ -73,7 +82,7 @@ def means(each: Statistic, simulated: np.ndarray, generated: np.ndarray, trusted
         if positive:
             axes.set_yscale("log")
         if each.axis.startswith("multipole"):
-            axes.set_xscale("log")
+            _logarithmic(axes, each.bins)
         _print_trusted(axes, trusted, each.axis.startswith("multipole"))
         axes.legend()
         return svg(figure, f"{each.label}: mean and spread of simulated and generated maps")
@@ -96,7 +105,7 @@ def deviations(each: Statistic, found: Agreement, tolerance: float, trusted: Tru
         axes.set(ylim=(-reach, reach), xlabel=each.axis, ylabel="generated / simulated − 1 [%]")
         axes.set_title(each.label, loc="left")
         if each.axis.startswith("multipole"):
-            axes.set_xscale("log")
+            _logarithmic(axes, each.bins)
         _print_trusted(axes, trusted, each.axis.startswith("multipole"))
         axes.legend(loc="upper left")
         return svg(figure, f"{each.label}: deviation of the mean with its null")
@@ -112,7 +121,7 @@ def correlations(each: Statistic, simulated: np.ndarray, generated: np.ndarray, 
         drawn = axes.imshow(np.tril(one) + np.triu(two, 1), cmap="RdBu_r", vmin=-1, vmax=1, origin="lower")
         axes.plot([-0.5, len(one) - 0.5], [-0.5, len(one) - 0.5], color="black", lw=0.8)
         axes.set(xlabel=f"bin of {each.axis}", ylabel="bin")
-        axes.set_title(f"{each.label}: simulated below, generated above", loc="left", pad=14)
+        axes.set_title("simulated below, generated above", loc="left")
         _print_trusted(axes, trusted, multipoles=False)
         figure.colorbar(drawn, ax=axes, shrink=0.7, label="correlation")
         return svg(figure, f"{each.label}: correlations between bins")
