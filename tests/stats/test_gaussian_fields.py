@@ -214,8 +214,10 @@ def two_point(maps: np.ndarray, spectrum: Spectrum) -> list[Comparison]:
     fine = np.linspace(RINGS[0], RINGS[-1], 200)
     line = area * spectrum.power[0, 1] * np.exp(-((fine * np.deg2rad(SIDE_DEG / SIDE) * SMOOTHING) ** 2))
     line *= np.exp(spectrum.square[0, 1] * SMOOTHING**2)
-    return [Comparison("angular power", found.ell, found.power, power / modes, (fine, line), "multipole ℓ", "C$_ℓ$ [sr]",
-                       logarithmic=True)]  # fmt: skip
+    return [
+        Comparison("angular power", found.ell, found.power, power / modes, (fine, line), "multipole ℓ", "C$_ℓ$ [sr]",
+                   logarithmic=True)
+    ]  # fmt: skip
 
 
 def three_point(maps: np.ndarray, spectrum: Spectrum) -> list[Comparison]:
