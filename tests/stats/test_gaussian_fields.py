@@ -13,7 +13,7 @@ matter, theory is that of the pixels:
   of the curvature term at a given height rests on the second difference, and on no other moment). The slope of the
   continuous field would be 1.6 % and 0.4 % steeper, which V1 shows at its peak as 2.6 % with its top hat's 1 %.
 - In 3-D the formula is the continuous field's. 3,000 cubes show the counts of cells to lie 0.25, 0.7 and 0.5 % of the
-  largest |V1|, |V2| and |V3| from it, at most: half an error of the mean of 60 cubes.
+  largest |V1|, |V2| and |V3| from it, at most: up to 0.6 of an error of the mean of 60 cubes.
 - Peaks follow the continuous field's formula. 6,000 maps show those on pixels within 1 % of it below a height of 3.5,
   and 7 ± 3 % fewer above: at most half an error of the mean of 200 maps.
 """
