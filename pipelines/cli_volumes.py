@@ -123,7 +123,9 @@ def train_estimator_command(
             data, out, chosen.network, chosen.training, ranks, views=chosen.proof.views, resume=resume
         )
         if ranks.first:
-            console.print(f"Trained: {folder.path}. Next: tenfold validate {folder.path}")
+            judge = f"tenfold validate EMULATOR --estimator {folder.path}, or tenfold explain estimator {folder.path}"
+            following = judge if study == "massmaps" else f"tenfold validate {folder.path}"
+            console.print(f"Trained: {folder.path}. Next: {following}", soft_wrap=True)
 
 
 @explain.command("estimator")
