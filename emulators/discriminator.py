@@ -71,14 +71,8 @@ def build_discriminator(
         score = dense(x, 1, 1.0, next(seeds), "score")
         if units is not None:  # projection (Miyato & Koyama 2018, arXiv:1802.05637), of numbers instead of classes
             wanted = dense(units, shape.style, own.GAIN, next(seeds), "wanted_hidden")
-            wanted = dense(
-                layers.LeakyReLU(own.SLOPE, name="wanted")(wanted),
-                2 * shape.style,
-                1.0,
-                next(seeds),
-                "embedding",
-                False,
-            )
+            wanted = layers.LeakyReLU(own.SLOPE, name="wanted")(wanted)
+            wanted = dense(wanted, 2 * shape.style, 1.0, next(seeds), "embedding", bias=False)
             score = score + ops.sum(wanted * x, axis=-1, keepdims=True) / (2 * shape.style) ** 0.5
     body = keras.Model(inputs, score[:, 0], name="body")
     given = with_parameters(shape, {"map": keras.Input((shape.size, shape.size, shape.channels), name="map")})

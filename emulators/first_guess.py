@@ -87,3 +87,13 @@ def modes(size: int) -> np.ndarray:
     """Multiples of the fundamental mode that a map's modes are, shape (N, N), as FFT orders them."""
     n = np.fft.fftfreq(size, 1 / size)
     return np.hypot(n[:, None], n)
+
+
+def interpolation(knots: np.ndarray, k: np.ndarray) -> np.ndarray:
+    """What takes ln P at knots (…, K) to wavenumbers k (n,): linear in ln k, also beyond the last, shape (K, n)."""
+    ln_knots, ln_k = np.log(knots), np.log(np.maximum(k, knots[0]))
+    upper = np.clip(np.searchsorted(ln_knots, ln_k), 1, len(knots) - 1)
+    share = (ln_k - ln_knots[upper - 1]) / (ln_knots[upper] - ln_knots[upper - 1])
+    found, place = np.zeros((len(knots), len(k))), np.arange(len(k))
+    found[upper - 1, place], found[upper, place] = 1 - share, share
+    return found

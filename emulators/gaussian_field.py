@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from tenfold.emulators.first_guess import modes
+from tenfold.emulators.first_guess import interpolation, modes
 
 
 def spectrum_of(x):
@@ -46,9 +46,10 @@ class Polynomial(keras.layers.Layer):
         x = ops.cast(parameters, "float32")
         columns = [ops.ones((ops.shape(x)[0], 1))]
         if self.location:
-            x = (x - ops.convert_to_tensor(np.array(self.location, np.float32))) / ops.convert_to_tensor(
-                np.array(self.scale, np.float32)
+            location, scale = (
+                ops.convert_to_tensor(np.array(each, np.float32)) for each in (self.location, self.scale)
             )
+            x = (x - location) / scale
             i, j = np.triu_indices(len(self.location))
             columns += [x, *(x[:, a : a + 1] * x[:, b : b + 1] for a, b in zip(i, j, strict=True))]
         return ops.matmul(ops.concatenate(columns, axis=1), self.coefficients)
@@ -82,17 +83,11 @@ class GaussianField(keras.layers.Layer):
     def build(self, shape):
         """Lay down how every mode's power comes from the knots'."""
         side = shape[0][1]
-        knots = np.log(self.knots)
-        k = np.log(np.maximum(modes(side) * self.size / side, self.knots[0])).reshape(-1)
-        upper = np.clip(np.searchsorted(knots, k), 1, len(knots) - 1)
-        share = (k - knots[upper - 1]) / (knots[upper] - knots[upper - 1])
-        spread = np.zeros((len(knots), len(k)), np.float32)
-        np.add.at(spread, (upper - 1, np.arange(len(k))), 1 - share)
-        np.add.at(spread, (upper, np.arange(len(k))), share)
-        self.spread = spread
+        knots = np.array(self.knots)
+        self.spread = interpolation(knots, modes(side).reshape(-1) * self.size / side).astype(np.float32)
         mixing = np.asarray(self.mixing)
         channels = mixing.shape[-1]
-        flat = spread.T @ mixing.reshape(len(knots), -1)
+        flat = self.spread.T @ mixing.reshape(len(knots), -1)
         self.mixed = None if channels == 1 else flat.T.reshape(channels, channels, side, side).astype(np.float32)
 
     def call(self, inputs):

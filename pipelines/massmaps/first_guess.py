@@ -1,10 +1,13 @@
 """The log-normal universe that an emulator starts from: spread, transform, mean and spectrum of the training maps."""
 
+from dataclasses import replace
+
 import numpy as np
 import scipy.fft
 
 from tenfold.emulators import intensity
-from tenfold.emulators.first_guess import THRESHOLDS, FirstGuess, edges_of, modes, terms
+from tenfold.emulators.first_guess import THRESHOLDS, FirstGuess, edges_of, interpolation, modes, terms
+from tenfold.stats.maps import angular_power
 from tenfold.stats.trend import Trend, fit_trend
 
 FITTED = 4096
@@ -96,13 +99,10 @@ def _knots(size: int, edges: np.ndarray, periodic: bool) -> np.ndarray:
 def band_powers(u: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """Mean |FT|²/N² of maps (n, N, N, C) in each band, shape (n, B, C)."""
     size = u.shape[1]
-    inside = np.digitize(modes(size).reshape(-1), edges)
-    share = np.stack([(inside == band) / (inside == band).sum() for band in range(1, len(edges))], axis=1)
-    found = []
-    for part in np.array_split(u, max(1, len(u) // 128)):
-        power = np.abs(scipy.fft.fft2(part.astype(np.float32), axes=(1, 2))) ** 2 / size**2
-        found.append(np.einsum("nkc,kb->nbc", power.reshape(len(part), size**2, -1), share, optimize=True))
-    return np.concatenate(found)
+    found = [
+        angular_power(u[..., channel], 360.0, edges).power for channel in range(u.shape[3])
+    ]  # ℓ in these multiples
+    return np.stack(found, axis=-1) * (size / (2 * np.pi)) ** 2
 
 
 def _told(u: np.ndarray, powers: np.ndarray) -> np.ndarray:
@@ -122,22 +122,17 @@ def _uncut(
     wide = 2 * size
     lag = np.abs(np.fft.fftfreq(wide, 1 / wide))
     pairs = np.clip(1 - lag / size, 0, None)[:, None] * np.clip(1 - lag / size, 0, None)
-    k = np.log(np.maximum(modes(wide) / 2, knots[0])).reshape(-1)
+    spread = interpolation(knots, modes(wide).reshape(-1) / 2)
     inside = np.digitize(modes(size).reshape(-1), edges)
-    ln_knots = np.log(knots)
-    upper = np.clip(np.searchsorted(ln_knots, k), 1, len(knots) - 1)
-    share = (k - ln_knots[upper - 1]) / (ln_knots[upper] - ln_knots[upper - 1])
     channels = ln_wanted.shape[2]
 
     def seen(ln_power: np.ndarray) -> np.ndarray:
         """Ln of the powers of cut-outs, shape (K,), the lowest that of their mean."""
-        power = np.exp(ln_power[upper - 1] * (1 - share) + ln_power[upper] * share).reshape(wide, wide)
-        correlation = scipy.fft.ifft2(power).real
+        correlation = scipy.fft.ifft2(np.exp(ln_power @ spread).reshape(wide, wide)).real
         cut = scipy.fft.fft2(correlation * pairs).real[::2, ::2].reshape(-1)
         return np.log([cut[0], *(cut[inside == band].mean() for band in range(1, len(edges)))])
 
-    coefficients = trend.coefficients.copy()
-    found = Trend(trend.centre, trend.scale, coefficients, trend.degree)
+    found = replace(trend, coefficients=trend.coefficients.copy())
     for _ in range(ROUNDS):
         now = found(points).reshape(len(points), len(knots), channels)
         off = np.stack([[ln_wanted[n, :, c] - seen(now[n, :, c]) for c in range(channels)] for n in range(len(points))])

@@ -26,8 +26,8 @@ class Trial:
     statistics: Sequence[Statistic]
     judgement: Judgement
     held: HeldOut
-    compared: HeldOut
-    """The same maps as statistics see them: over the spread of their cosmology."""
+    rows: Mapping[str, tuple[np.ndarray, np.ndarray]]
+    """Each statistic of the simulated and of the generated maps, over the spread of their cosmology."""
     side_deg: float
     names: Sequence[str]
     """Parameters that maps were made for; empty for an unconditional emulator."""
@@ -64,7 +64,7 @@ def write_report(path: Path, metrics: Mapping[str, Any], trial: Trial) -> None:
     ]
     panels = []
     for each in trial.statistics:
-        rows = each.rows(trial.compared.simulated.maps), each.rows(trial.compared.generated)
+        rows = trial.rows[each.name]
         found = trial.judgement.agreements[each.name]
         panels.append({
             "name": each.name.replace("_", " "),
@@ -79,7 +79,8 @@ def write_report(path: Path, metrics: Mapping[str, Any], trial: Trial) -> None:
               if all(name in row["errors"] for row in cosmologies.values())]  # fmt: skip
     distance = np.array([row["distance"] for row in cosmologies.values()])
     errors = {name: np.array([row["errors"][name] for row in cosmologies.values()]) for name in chosen}
-    copied = trial.judgement.copies
+    copied, verdicts = trial.judgement.copies, dict(trial.judgement.verdicts)
+    table = [(each, [verdicts.pop(key) for key in verdict_names(each.name)]) for each in trial.statistics]
     write_page(
         path,
         "massmaps.html.j2",
@@ -88,14 +89,8 @@ def write_report(path: Path, metrics: Mapping[str, Any], trial: Trial) -> None:
         trial=trial,
         failed=[name.replace("_", " ") for name in trial.judgement.failed],
         verdicts=trial.judgement.verdicts,
-        table=[
-            (each, [trial.judgement.verdicts[key] for key in verdict_names(each.name)]) for each in trial.statistics
-        ],
-        others=[
-            (name.replace("_", " "), verdict)
-            for name, verdict in trial.judgement.verdicts.items()
-            if name not in [key for each in trial.statistics for key in verdict_names(each.name)]
-        ],
+        table=table,
+        others=[(name.replace("_", " "), verdict) for name, verdict in verdicts.items()],
         maps=figures.side_by_side(simulated.maps[shown], held.generated[shown], trial.side_deg, titles, trial.trusted),
         panels=panels,
         distance=figures.error_by_distance(distance, errors) if trial.names and errors else None,

@@ -69,9 +69,8 @@ def calibrate(
         worst.append(float(np.abs(off[0](points)).max()))
         if turn < ROUNDS:
             change = STEP * padded(off[0]).reshape(len(guess.mean), -1, shape.channels)
-            longer = (
-                field.shape[1] // shape.channels - change.shape[1]
-            )  # knots below the bands follow the first of them
+            # knots below the bands follow the first of them
+            longer = field.shape[1] // shape.channels - change.shape[1]
             change = np.concatenate([change[:, :1]] * longer + [change], axis=1)
             field.assign(np.asarray(field) - change.reshape(len(change), -1))
             less_mean.assign(np.asarray(less_mean) + STEP * padded(off[1]))

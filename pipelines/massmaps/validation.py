@@ -3,6 +3,7 @@
 import json
 import platform
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,7 @@ def validate_massmaps(
             compared.simulated.maps, side_deg, ell_max=ell_max, periodic=periodic, unit="κ/σ" if names else "κ"
         )
         judgement = judge(statistics, compared.simulated, compared.generated, court, training=learnt, periodic=periodic)
+        rows = {each.name: (each.rows(compared.simulated.maps), each.rows(compared.generated)) for each in statistics}
         reader = load(estimator, batch=32) if estimator else None
         read, verdicts = estimates(reader, held, names, court) if reader else ({}, {})
         judgement = replace(judgement, verdicts={**judgement.verdicts, **verdicts})
@@ -93,7 +95,7 @@ def validate_massmaps(
         metrics: dict[str, Any] = {
             "verdicts": judgement.metrics(),
             "passed": judgement.passed,
-            "held_out": _by_cosmology(statistics, judgement, compared, names),
+            "held_out": _by_cosmology(statistics, judgement, compared, names, rows),
             "estimator": read,
             "saliency": looks.metrics() if looks else {},
             "speed": {"generated_cpu_s": generate_s, **_simulated_s(run.parent)},
@@ -106,7 +108,7 @@ def validate_massmaps(
             },
         }  # fmt: skip
         trial = Trial(
-            statistics=statistics, judgement=judgement, held=held, compared=compared, side_deg=side_deg, names=names,
+            statistics=statistics, judgement=judgement, held=held, rows=rows, side_deg=side_deg, names=names,
             cosmologies=len(set(data.simulation(train))), maps=len(train), trusted=data.manifest.multipoles,
             saliency=looks,
         )  # fmt: skip
@@ -118,13 +120,16 @@ def validate_massmaps(
 
 
 def _by_cosmology(
-    statistics: list[Statistic], judgement: Judgement, held: HeldOut, names: tuple[str, ...]
+    statistics: list[Statistic],
+    judgement: Judgement,
+    held: HeldOut,
+    names: tuple[str, ...],
+    rows: Mapping[str, tuple[np.ndarray, np.ndarray]],
 ) -> dict[str, Any]:
     """How far the means are at each test cosmology: median over the usable bins."""
     groups, parameters = held.simulated.groups, held.simulated.parameters
     assert groups is not None and parameters is not None
     found: dict[str, Any] = {"left_out": held.left_out, "cosmologies": {}}
-    rows = {each.name: (each.rows(held.simulated.maps), each.rows(held.generated)) for each in statistics}
     for group in dict.fromkeys(groups.tolist()):
         mine = groups == group
         errors = {}

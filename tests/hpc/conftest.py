@@ -112,6 +112,20 @@ def clone(tmp_path: Path) -> Path:
     return tmp_path / "clone"
 
 
+@pytest.fixture
+def played(tmp_path: Path, clone: Path) -> Callable[[str], Path]:
+    """Let a script play `tenfold` in the clone, and return the folder of a study."""
+
+    def played(stand_in: str) -> Path:
+        program = clone / ".venv" / "bin" / "tenfold"
+        program.write_text(stand_in)
+        program.chmod(0o755)
+        (tmp_path / "study").mkdir()
+        return tmp_path / "study"
+
+    return played
+
+
 def three_free_ports() -> int:
     """First of three neighbouring free ports on loopback."""
     for first in range(26917, 32000, 3):

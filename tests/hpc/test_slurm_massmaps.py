@@ -30,13 +30,9 @@ esac
 
 
 @pytest.fixture
-def submit(slurm, tmp_path, clone):
+def submit(slurm, tmp_path, clone, played):
     """Submit the script for a study in tmp_path/study, where a stand-in plays tenfold."""
-    program = clone / ".venv" / "bin" / "tenfold"
-    program.write_text(STAND_IN)
-    program.chmod(0o755)
-    study = tmp_path / "study"
-    study.mkdir()
+    study = played(STAND_IN)
 
     def submit(**variables: str) -> str:
         asked = {"TENFOLD": str(clone), "STUDY": str(study), "SETTINGS": "--preset demo", "ENDING": "favourable"}
