@@ -9,9 +9,10 @@ from keras import layers, ops
 from tenfold.emulators import map_layers as own
 from tenfold.emulators.first_guess import THRESHOLDS, FirstGuess
 from tenfold.emulators.gan import GAN
-from tenfold.emulators.gaussian_field import Polynomial, Summary
+from tenfold.emulators.gaussian_field import Polynomial
 from tenfold.emulators.intensity import FromKappa
 from tenfold.emulators.pair import dense, points_of, spread, with_parameters
+from tenfold.emulators.summary import Summary
 
 
 def build_discriminator(
@@ -44,7 +45,8 @@ def build_discriminator(
         means = Polynomial(guess.location, guess.scale, guess.told_mean, name="told_mean", trainable=False)(
             points_of(shape, inputs)
         )
-        seen.append(Summary(guess.band_edges, THRESHOLDS, guess.told_scatter, name="told")([x, means]))
+        told = Summary(guess.band_edges, THRESHOLDS, guess.wavelet_spread, guess.told_scatter, name="told")
+        seen.append(told([x, means]))
     for level, filters in enumerate(shape.critic_filters):
         x = own.Convolution(
             filters, shape.kernel, 2, periodic, shape.spectral_norm, seed=next(seeds), name=f"convolution_{level}",

@@ -6,8 +6,10 @@ import numpy as np
 
 from tenfold.emulators.intensity import Intensity
 
-THRESHOLDS = (-1.5, -0.5, 0.5, 1.5, 2.5, 3.5)
-"""In standard deviations: the critic is told how much of a map exceeds each."""
+THRESHOLDS = (-0.5, 0.5, 1.5, 2.5, 3.5)
+"""In standard deviations, on either side: the critic is told by how much a map exceeds each."""
+LEVELS = (-2.0, -1.0, 0.0, 1.0, 2.0)
+"""In standard deviations, evenly spaced: the critic is told a map's Minkowski functionals at each."""
 
 
 def terms(parameters: int) -> int:
@@ -42,8 +44,10 @@ class FirstGuess:
         At each knot, the lower triangle L of the channels' correlations L Lᵀ, shape (K, C, C).
     band_edges
         Of bands of wavenumbers, multiples of the fundamental mode, shape (B + 1,).
+    wavelet_spread
+        Standard deviation of the starlet coefficients of u in each scale, finest first, shape (S, C).
     told_mean
-        Of the mean of what the critic is told, see `tenfold.emulators.gaussian_field.Summary`, shape (T, F).
+        Of the mean of what the critic is told, see `tenfold.emulators.summary.Summary`, shape (T, F).
     told_scatter
         Its scatter from map to map about that mean, shape (F,).
     """
@@ -57,6 +61,7 @@ class FirstGuess:
     ln_power: np.ndarray
     mixing: np.ndarray
     band_edges: np.ndarray
+    wavelet_spread: np.ndarray
     told_mean: np.ndarray
     told_scatter: np.ndarray
 
@@ -67,13 +72,14 @@ class FirstGuess:
         """Know nothing but the intensity: white noise."""
         channels, count = len(intensity.mean), terms(len(location))
         edges = edges_of(size)
-        told = channels * (len(edges) - 1 + len(THRESHOLDS))
+        scales = scales_of(size)
+        told = channels * (len(edges) - 1 + 2 * len(THRESHOLDS) * (scales + 2) + 2 * len(LEVELS))
         knots = np.sqrt(np.maximum(edges[:-1], 0.5) * edges[1:])
         return cls(
             intensity=intensity, location=location, scale=scale, ln_spread=np.zeros((count, channels)),
             mean=np.zeros((count, channels)), knots=knots, ln_power=np.zeros((count, len(knots), channels)),
             mixing=np.tile(np.eye(channels), (len(knots), 1, 1)), band_edges=edges,
-            told_mean=np.zeros((count, told)), told_scatter=np.ones(told),
+            wavelet_spread=np.ones((scales, channels)), told_mean=np.zeros((count, told)), told_scatter=np.ones(told),
         )  # fmt: skip
 
 
@@ -81,6 +87,11 @@ def edges_of(size: int) -> np.ndarray:
     """Edges of bands even in ln k, from the fundamental mode of a map to its corners' modes, in multiples of it."""
     steps = np.unique(np.round(np.geomspace(1, size // 2, 11)))
     return np.concatenate([steps - 0.5, [size / 2 + 0.5, size]])
+
+
+def scales_of(size: int) -> int:
+    """Scales of the starlet transform that the critic is told of: the coarsest reaches over a quarter of the map."""
+    return max(1, int(np.log2(size)) - 3)
 
 
 def modes(size: int) -> np.ndarray:

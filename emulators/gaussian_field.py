@@ -1,17 +1,10 @@
-"""Layers that make a Gaussian field of a spectrum, and that measure a map's; plain Keras, any backend."""
+"""Layers that make a Gaussian field of a spectrum; plain Keras, any backend."""
 
 import keras
 import numpy as np
 from keras import ops
 
 from tenfold.emulators.first_guess import interpolation, modes
-
-
-def spectrum_of(x):
-    """|FT|² of maps (batch, N, N, C) over N²: shape (batch, C, N, N)."""
-    x = ops.transpose(ops.cast(x, "float32"), (0, 3, 1, 2))
-    real, imaginary = ops.fft2((x, ops.zeros_like(x)))
-    return (ops.square(real) + ops.square(imaginary)) / (x.shape[-1] * x.shape[-2])
 
 
 def _plain(values) -> list:
@@ -108,44 +101,4 @@ class GaussianField(keras.layers.Layer):
     def get_config(self):
         """Return what the layer is built from."""
         own = {"size": self.size, "cut": self.cut, "knots": self.knots, "mixing": self.mixing}
-        return {**super().get_config(), **own}
-
-
-@keras.saving.register_keras_serializable("tenfold")
-class Summary(keras.layers.Layer):
-    """What is first asked of a map: ln of its power in bands, and how much of it exceeds thresholds.
-
-    Parameters
-    ----------
-    edges
-        Of bands of wavenumbers, multiples of the fundamental mode, shape (B + 1,).
-    thresholds
-        Of the maps' values, shape (T,).
-    scatter
-        What the answers are divided by, shape (C (B + T),).
-    """
-
-    def __init__(self, edges, thresholds, scatter, **kwargs):
-        super().__init__(**{"dtype": "float32", **kwargs})
-        self.edges, self.thresholds, self.scatter = _plain(edges), _plain(thresholds), _plain(scatter)
-
-    def build(self, shape):
-        """Lay down which mode is in which band."""
-        k = modes(shape[0][1]).reshape(-1)
-        inside = (np.digitize(k, self.edges)[:, None] == np.arange(1, len(self.edges))).astype(np.float32)
-        self.bands = inside / inside.sum(axis=0)
-
-    def call(self, inputs):
-        """Map (batch, N, N, C) and the mean answers (batch, C (B + T)) to what is over them, the latter's shape."""
-        x, means = inputs
-        side, channels = x.shape[1], x.shape[3]
-        power = ops.matmul(ops.reshape(spectrum_of(x), (-1, channels, side**2)), ops.convert_to_tensor(self.bands))
-        powers = ops.reshape(ops.log(power + 1e-8), (-1, channels * (len(self.edges) - 1)))
-        above = [ops.mean(ops.relu(ops.cast(x, "float32") - level), axis=(1, 2)) for level in self.thresholds]
-        answers = ops.concatenate([powers, *above], axis=1)
-        return (answers - means) / ops.convert_to_tensor(np.array(self.scatter, np.float32))
-
-    def get_config(self):
-        """Return what the layer is built from."""
-        own = {"edges": self.edges, "thresholds": self.thresholds, "scatter": self.scatter}
         return {**super().get_config(), **own}

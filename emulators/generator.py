@@ -4,6 +4,7 @@ from itertools import count
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from tenfold.emulators import map_layers as own
@@ -12,6 +13,7 @@ from tenfold.emulators.gan import GAN
 from tenfold.emulators.gaussian_field import GaussianField, Polynomial
 from tenfold.emulators.intensity import ToKappa
 from tenfold.emulators.pair import dense, points_of, spread, with_parameters
+from tenfold.emulators.remapping import KNOTS, Remapping
 
 
 def build_generator(
@@ -120,4 +122,7 @@ def _painted(shape: GAN, guess: FirstGuess, inputs: dict, seed: int, plain: dict
     # taken off with its sign turned: Keras's addition on TensorFlow takes (batch, 1, 1, 1) for a bias of the rows where
     # a batch has as many maps as a map has rows
     made = field + added - mean
-    return layers.Cropping2D(shape.margin, name="cut")(made) if shape.margin else made
+    made = layers.Cropping2D(shape.margin, name="cut")(made) if shape.margin else made
+    none = np.zeros((len(guess.mean), len(KNOTS) * shape.channels))  # left for a calibration after the training
+    change = Polynomial(**units, coefficients=none, name="remap", trainable=False)(points)
+    return Remapping(name="remapping")([made, change])

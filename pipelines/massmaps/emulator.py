@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tenfold.emulators import gaussian_field, intensity, map_layers  # noqa: F401 (register the layers a saved network is made of)
+from tenfold.emulators import gaussian_field, intensity, map_layers, remapping  # noqa: F401 (register a saved network's layers)
 from tenfold.emulators.gan import GAN
 from tenfold.emulators.latents import draw, slerp
 from tenfold.pipelines.errors import InputError

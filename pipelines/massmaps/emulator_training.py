@@ -21,9 +21,9 @@ from tenfold.hpc import checkpoints, order
 from tenfold.hpc.ranks import Ranks
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files import replacing
+from tenfold.pipelines.massmaps.calibration import calibrate
 from tenfold.pipelines.massmaps.emulator_statistics import compare, measure, sets
 from tenfold.pipelines.massmaps.first_guess import FITTED, first_guess
-from tenfold.pipelines.massmaps.spectral_calibration import calibrate
 from tenfold.pipelines.run_folder import RunFolder, versions
 from tenfold.pipelines.tensorboard import Board
 from tenfold.pipelines.training_run import TrainingRun
@@ -41,7 +41,7 @@ class MassMapTraining(TrainingRun):
     """One training of an emulator of mass maps, on this rank.
 
     The epoch whose averaged generator comes closest to the validation split, by its score of running statistics, is
-    kept in the folder ``best``; `finish` writes it, its power calibrated on the training split.
+    kept in the folder ``best``; `finish` writes it, its power and pixels calibrated on the training split.
 
     Parameters
     ----------
@@ -183,9 +183,9 @@ class MassMapTraining(TrainingRun):
                     f"{self.folder.path / 'best'}: no checkpoint can be read; train again in another --out"
                 )
             State(network=self.network.variables).restore(best.arrays)
-            corrected: list[float] = []
+            corrected: dict[str, list[float]] = {}
             if self.shape.network == "wgan-gp":
-                corrected = calibrate(self.network, self.shape, self.guess, *self.known(), self.training.seed)
+                corrected = asdict(calibrate(self.network, self.shape, self.guess, *self.known(), self.training.seed))
             self.network.save(self.folder.network)
             parameters = self.data.parameters(self.records) if self.shape.conditions else np.empty((1, 0))
             names = self.data.manifest.parameter_names if self.shape.conditions else ()

@@ -6,12 +6,15 @@ import numpy as np
 import scipy.fft
 
 from tenfold.emulators import intensity
-from tenfold.emulators.first_guess import THRESHOLDS, FirstGuess, edges_of, interpolation, modes, terms
+from tenfold.emulators.first_guess import THRESHOLDS, FirstGuess, edges_of, interpolation, modes, scales_of, terms
+from tenfold.emulators.summary import Summary, starlets
 from tenfold.stats.maps import angular_power
 from tenfold.stats.trend import Trend, fit_trend
 
 FITTED = 4096
 """Maps it is measured on, at most."""
+PART = 256
+"""Maps looked at at once."""
 ROUNDS = 12
 """Corrections of the spectrum for what cutting maps out of a larger sky does to it."""
 
@@ -52,7 +55,8 @@ def first_guess(
     mean = _trend(_each(u, groups, lambda part: part.mean(axis=(0, 1, 2))), points)
     edges = edges_of(size)
     of_map = band_powers(u, edges)
-    told = _told(u, of_map)
+    wavelet_spread = _wavelet_spread(u)
+    told = _told(u, edges, wavelet_spread)
     asked = _trend(_each(told, groups, lambda part: part.mean(axis=0)), points)
     wanted = _each(of_map, groups, lambda part: part.mean(axis=0))
     if not periodic:  # what is longer than the map shows in the maps' means
@@ -67,7 +71,7 @@ def first_guess(
         intensity=bent, location=tuple(spread.centre.tolist()), scale=tuple(spread.scale.tolist()),
         ln_spread=padded(spread), mean=padded(mean), knots=knots,
         ln_power=padded(ln_power).reshape(-1, len(knots), channels), mixing=_mixing(u, edges, periodic),
-        band_edges=edges, told_mean=padded(asked),
+        band_edges=edges, wavelet_spread=wavelet_spread, told_mean=padded(asked),
         told_scatter=np.maximum((told - asked(parameters)).std(axis=0), 1e-6),
     )  # fmt: skip
 
@@ -105,10 +109,17 @@ def band_powers(u: np.ndarray, edges: np.ndarray) -> np.ndarray:
     return np.stack(found, axis=-1) * (size / (2 * np.pi)) ** 2
 
 
-def _told(u: np.ndarray, powers: np.ndarray) -> np.ndarray:
-    """What `tenfold.emulators.gaussian_field.Summary` says of maps before anything is taken off, shape (n, F)."""
-    above = [np.maximum(u - level, 0).mean(axis=(1, 2)) for level in THRESHOLDS]
-    return np.concatenate([np.log(powers + 1e-8).transpose(0, 2, 1).reshape(len(u), -1), *above], axis=1)
+def _wavelet_spread(u: np.ndarray) -> np.ndarray:
+    """Standard deviation of starlet coefficients, shape (S, C)."""
+    few = u[:: -(-len(u) // PART)]
+    return np.array([np.asarray(each).std(axis=(0, 1, 2)) for each in starlets(few, scales_of(u.shape[1]))])
+
+
+def _told(u: np.ndarray, edges: np.ndarray, wavelet_spread: np.ndarray) -> np.ndarray:
+    """What the critic is told of maps, before anything is taken off, shape (n, F)."""
+    summary = Summary(edges, THRESHOLDS, wavelet_spread, 1.0)
+    summary.build(u.shape)
+    return np.concatenate([np.asarray(summary.answers(u[n : n + PART])) for n in range(0, len(u), PART)])
 
 
 def _uncut(

@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 
 from tenfold.emulators.discriminator import build_discriminator
-from tenfold.emulators.first_guess import FirstGuess, edges_of, modes
+from tenfold.emulators.first_guess import FirstGuess, modes
 from tenfold.emulators.gan import COSMOGAN, GAN
-from tenfold.emulators.gaussian_field import Summary, spectrum_of
 from tenfold.emulators.generator import build_generator
 from tenfold.emulators.intensity import FromKappa, Intensity, ToKappa, fit
 from tenfold.emulators.latents import draw, slerp
 from tenfold.emulators.map_layers import Convolution, GroupBatchNormalization, GroupDeviation, TransposedConvolution
+from tenfold.emulators.summary import spectrum_of
 
 SMALL = GAN(size=16, latent=8, filters=(4, 8, 8), critic_filters=(4, 8), style=8, conditions=2, group=2)
 CROPPED = GAN(**{**vars(SMALL), "boundary": "cropped"})
@@ -188,22 +188,6 @@ def test_every_map_has_the_mean_of_its_own_cosmology(count):
          for each in (one, other)]  # fmt: skip
     shift = (u[1] - u[0]).mean(axis=(1, 2, 3))
     np.testing.assert_allclose(shift, [1.0] + [0.0] * (count - 1), atol=2e-3)  # half a unit for each σ of the first
-
-
-def test_the_critic_is_told_power_and_tail():
-    """One wave has its power in one band; of a field of ones and zeros, half the excess over zero is a half."""
-    k = 3
-    wave = np.sqrt(2) * np.cos(2 * np.pi * k * np.arange(16) / 16)[None, :, None, None] * np.ones((1, 1, 16, 1))
-    edges = edges_of(16)
-    means = np.zeros((1, len(edges)), np.float32)
-    told = np.asarray(Summary(edges, (0.0,), [2.0] * len(edges))([wave.astype(np.float32), means]))[0] * 2
-    band = np.digitize(k, edges) - 1
-    count = (np.digitize(modes(16), edges) == band + 1).sum()
-    assert told[band] == pytest.approx(np.log(16**2 / count), rel=1e-4)
-    assert (np.delete(told[:-1], band) < -15).all()
-    assert told[-1] == pytest.approx(
-        np.sqrt(2) * np.clip(np.cos(2 * np.pi * k * np.arange(16) / 16), 0, None).mean(), rel=1e-4
-    )
 
 
 def test_the_same_numbers_make_the_same_map_and_parameters_change_it():
