@@ -13,12 +13,12 @@ from tenfold.emulators.remapping import KNOTS
 from tenfold.pipelines.massmaps.first_guess import band_powers, padded
 from tenfold.stats.trend import Trend, fit_trend
 
-ROUNDS = 5
-"""The transform and the U-net answer what is corrected; each round corrects what that left."""
-STEP = 0.5
-"""Of the differences that a round takes off: of too wide a spread the spectrum's share and the values' add up."""
+STEPS = (0.5, 0.5, 0.5, 0.33, 0.25, 0.2)
+"""Of the differences that each round takes off. The transform and the U-net answer what is corrected, and of too wide a
+spread the spectrum's share and the values' add up: so halves. Each round makes other maps, and the last steps average
+over the chance in them."""
 MADE = 1024
-"""Maps made in each round, over all cosmologies: of the same numbers in all rounds, so that they converge."""
+"""Maps made in each round, over all cosmologies."""
 PART = 32
 SHARES = np.concatenate([[0.0005, 0.002, 0.005], np.linspace(0.01, 0.99, 50), [0.995, 0.998, 0.9995]])
 """Of the pixels that lie below the values which are compared."""
@@ -26,7 +26,10 @@ SHARES = np.concatenate([[0.0005, 0.002, 0.005], np.linspace(0.01, 0.99, 50), [0
 
 @dataclass(frozen=True)
 class Calibration:
-    """What was off before each round and after the last, largest of bands or quantiles, and cosmologies."""
+    """What was off before each round and after the last, largest of bands or quantiles, and cosmologies.
+
+    With what chance there is in the maps that were made for the round.
+    """
 
     power: list[float]
     """|Δ ln P| of the trend with cosmology."""
@@ -73,8 +76,8 @@ def calibrate(
     field, remap = (network.get_layer(name).coefficients for name in ("ln_power", "remap"))
     each = -(-MADE // (len(points) * PART)) * PART
     power, pixels = [], []
-    for turn in range(ROUNDS + 1):
-        found = [_measured(guess, _made(network, shape, point, each, (seed, number)) / unit[number])
+    for turn, step in enumerate((*STEPS, 0.0)):
+        found = [_measured(guess, _made(network, shape, point, each, (seed, turn, number)) / unit[number])
                  for number, point in enumerate(points)]  # fmt: skip
         off = _trend(np.array([one.power - other.power for one, other in zip(found, wanted, strict=True)]), points)
         power.append(float(np.abs(off(points)).max()))
@@ -82,13 +85,12 @@ def calibrate(
         short = np.array([_short(*three) for three in zip(found, wanted, now, strict=True)])
         missing = _trend(short.reshape(len(points), -1), points)
         pixels.append(float(np.abs(missing(points)).max()))
-        if turn < ROUNDS:
-            change = STEP * padded(off).reshape(len(guess.mean), -1, shape.channels)
-            # knots below the bands follow the first of them
-            longer = field.shape[1] // shape.channels - change.shape[1]
-            change = np.concatenate([change[:, :1]] * longer + [change], axis=1)
-            field.assign(np.asarray(field) - change.reshape(len(change), -1))
-            remap.assign(np.asarray(remap) + STEP * padded(missing))
+        change = step * padded(off).reshape(len(guess.mean), -1, shape.channels)
+        # knots below the bands follow the first of them
+        longer = field.shape[1] // shape.channels - change.shape[1]
+        change = np.concatenate([change[:, :1]] * longer + [change], axis=1)
+        field.assign(np.asarray(field) - change.reshape(len(change), -1))
+        remap.assign(np.asarray(remap) + step * padded(missing))
     return Calibration(power, pixels)
 
 

@@ -1,5 +1,6 @@
 """The planes that maps of one cosmology are drawn from: its boxes run, projected, sharpened; where they are right."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -80,6 +81,14 @@ def simulate_planes(config: MassMaps, cosmology: Cosmology, seed: int, table: "T
     return SimulatedPlanes(planes, lifted, _trusted(config, cosmology, layers, nonlinear, lifted, (k, ratio)))
 
 
+def beginning(config: MassMaps, power: Callable[[np.ndarray], np.ndarray], seed: int, box: int) -> np.ndarray:
+    """Fourier modes of a box's linear overdensity, as of `linear_field`; where they are fixed, boxes come in pairs."""
+    number, second = divmod(box, 2) if config.fixed else (box, 0)
+    rng = np.random.default_rng([seed, number])
+    modes = linear_field(power, config.particles, config.box_mpc_h, rng, fixed=config.fixed)
+    return -modes if second else modes
+
+
 def _projected(
     config: MassMaps, cosmology: Cosmology, layers: Shells, seed: int, table: "TransferTable"
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -93,7 +102,7 @@ def _projected(
     k = number = np.zeros(0)
     falling = [float(z) for z in layers.redshift[::-1]]
     for box in range(config.runs):
-        start = linear_field(power, config.particles, config.box_mpc_h, np.random.default_rng([seed, box]))
+        start = beginning(config, power, seed, box)
         run = evolve(start, growth(cosmology.omega_m), falling, steps=config.steps, mesh_factor=config.mesh_factor)
         for shell, positions in zip(reversed(range(count)), run, strict=True):
             for axis in range(3):

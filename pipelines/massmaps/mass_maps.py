@@ -21,6 +21,10 @@ class MassMaps:
     """Maps of each cosmology, drawn from the same boxes."""
     runs: int = 1
     """Boxes of each cosmology."""
+    fixed: bool = False
+    """Whether every mode of a box begins with exactly the amplitude of its spectrum, only its phase being random (Angulo
+    & Pontzen 2016, arXiv:1603.05253), and every second box with the opposite phases of the one before: a light cone
+    repeats its boxes many times, and with them what chance gave them."""
     seed: int = 1
     """Seed of the cosmologies drawn, of every box, view and noise."""
     box_mpc_h: float = 128.0
@@ -132,5 +136,5 @@ def estimate_size(config: MassMaps) -> MassMapSize:
         config.count,
         config.count * config.maps,
         config.count * (config.maps * config.pixels**2 * len(config.sources) * 4 + 8640),
-        config.count * (2.5 + config.runs * run + config.maps * one),
+        config.count * (1.5 + config.runs * run + config.maps * one),
     )

@@ -30,7 +30,8 @@ def linear_field(
         Source of the white noise.
     fixed
         Give every mode its expected amplitude, and only its phase by chance (Angulo & Pontzen, arXiv:1603.05253):
-        for measuring P(k) with less scatter, not for training data.
+        for measuring P(k) with less scatter, not for volumes that
+        cosmology is learnt from.
 
     Returns
     -------

@@ -169,12 +169,12 @@ def camb_powers(
     amplitude = 2e-9
     parameters.InitPower.set_params(As=amplitude, ns=cosmology.n_s)
     parameters.set_matter_power(redshifts=asked, kmax=k_max, nonlinear=False, silent=True)
-    results = camb.get_results(parameters)
-    amplitude *= (cosmology.sigma_8 / results.get_sigma8_0()) ** 2
-    parameters.InitPower.set_params(As=amplitude, ns=cosmology.n_s)
     parameters.NonLinearModel.set_params(halofit_version="mead2020")
     parameters.NonLinear = camb.model.NonLinear_pk
     results = camb.get_results(parameters)
+    amplitude *= (cosmology.sigma_8 / results.get_sigma8_0()) ** 2
+    parameters.InitPower.set_params(As=amplitude, ns=cosmology.n_s)
+    results.power_spectra_from_transfer(parameters.InitPower)
     arguments = {"hubble_units": True, "k_hunit": True, "extrap_kmax": None}
     powers = [results.get_matter_power_interpolator(nonlinear=nonlinear, **arguments) for nonlinear in (False, True)]
     found = [np.stack([np.asarray(power.P(z, k)) for z in wanted]) for power in powers]

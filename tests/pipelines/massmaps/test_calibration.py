@@ -37,10 +37,9 @@ def test_power_and_pixels_come_back_from_where_they_were_put(conditions):
     bent = network.get_layer("remap").coefficients
     bent.assign(np.asarray(bent) + 0.3 * np.sin(KNOTS) * (np.arange(bent.shape[0]) == 0)[:, None])
     worst = calibrate(network, shape, right, maps, parameters, groups, seed=1)
-    assert worst.power[0] > 0.3
-    assert worst.power[-1] < 0.05
-    assert worst.pixels[0] > 0.2
-    assert worst.pixels[-1] < 0.05
+    assert min(worst.power[0], worst.pixels[0]) > 0.3
+    assert worst.power[-1] < worst.power[0] / 5  # of what is left, most is chance: every round makes other maps
+    assert worst.pixels[-1] < worst.pixels[0] / 4
     given, _ = draw(shape, (9,), range(960))
     made = np.asarray(network(given | ({"parameters": parameters.astype(np.float32)} if conditions else {})))
     unit = np.repeat([maps[groups == n].std() for n in range(24)], MAPS)[:, None, None, None]

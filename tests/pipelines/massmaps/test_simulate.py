@@ -6,6 +6,7 @@ from astropy.io import fits
 
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.massmaps.fits_cubes import read_maps
+from tenfold.pipelines.massmaps.lens_planes import beginning
 from tenfold.pipelines.massmaps.mass_maps import MassMaps, estimate_size
 from tenfold.pipelines.massmaps.simulate import simulate_massmaps
 
@@ -129,3 +130,18 @@ def test_the_size_is_estimated(folder):
     size = estimate_size(SMALL)
     assert size.maps == 6
     assert size.bytes == pytest.approx(sum(path.stat().st_size for path in folder.iterdir()), rel=0.5)
+
+
+def test_fixed_boxes_have_the_power_they_were_told_mode_by_mode_and_come_in_opposite_pairs():
+    config = MassMaps(box_mpc_h=100.0, particles=16, plane=48, pixels=8, side_deg=1.0, runs=4, fixed=True)
+    boxes = [beginning(config, lambda k: 1e3 / (1 + k), 5, box) for box in range(4)]
+    k = 2 * np.pi / 100 * np.array([1, 3, 7])
+    expected = np.sqrt(1e3 / (1 + k) * 16**6 / 100**3)
+    for modes in boxes:
+        np.testing.assert_allclose(np.abs(modes[[1, 3, 7], 0, 0]), expected, rtol=1e-4)
+    assert (boxes[1] == -boxes[0]).all()
+    assert (boxes[3] == -boxes[2]).all()
+    assert np.abs(boxes[2] - boxes[0]).max() > expected.max() / 2
+    free = [beginning(replace(config, fixed=False), lambda k: 1e3 / (1 + k), 5, box) for box in range(2)]
+    assert np.std([np.abs(modes[[1, 3, 7], 0, 0]) / expected for modes in free]) > 0.2
+    assert np.abs(free[0] + free[1]).max() > expected.max() / 2
