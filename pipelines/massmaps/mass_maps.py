@@ -22,9 +22,9 @@ class MassMaps:
     runs: int = 1
     """Boxes of each cosmology."""
     fixed: bool = False
-    """Whether every mode of a box begins with exactly the amplitude of its spectrum, only its phase being random (Angulo
-    & Pontzen 2016, arXiv:1603.05253), and every second box with the opposite phases of the one before: a light cone
-    repeats its boxes many times, and with them what chance gave them."""
+    """Whether every mode of a box begins with exactly the amplitude of its spectrum and only its phase is random, every
+    second box's opposite to the one before (Angulo & Pontzen 2016, arXiv:1603.05253): a light cone repeats its boxes
+    many times, and with them what chance gave them."""
     seed: int = 1
     """Seed of the cosmologies drawn, of every box, view and noise."""
     box_mpc_h: float = 128.0
