@@ -7,9 +7,7 @@ import numpy as np
 from tenfold.emulators.intensity import Intensity
 
 THRESHOLDS = (-0.5, 0.5, 1.5, 2.5, 3.5)
-"""In standard deviations, on either side: the critic is told by how much a map exceeds each."""
-LEVELS = (-2.0, -1.0, 0.0, 1.0, 2.0)
-"""In standard deviations, evenly spaced: the critic is told a map's Minkowski functionals at each."""
+"""In standard deviations: the critic is told by how much a map, and the map turned over, exceeds each."""
 
 
 def terms(parameters: int) -> int:
@@ -45,7 +43,8 @@ class FirstGuess:
     band_edges
         Of bands of wavenumbers, multiples of the fundamental mode, shape (B + 1,).
     wavelet_spread
-        Standard deviation of the starlet coefficients of u in each scale, finest first, shape (S, C).
+        Standard deviation of the starlet coefficients of u in each scale, finest first, and of what remains smooth,
+        shape (S, C).
     told_mean
         Of the mean of what the critic is told, see `tenfold.emulators.summary.Summary`, shape (T, F).
     told_scatter
@@ -72,14 +71,14 @@ class FirstGuess:
         """Know nothing but the intensity: white noise."""
         channels, count = len(intensity.mean), terms(len(location))
         edges = edges_of(size)
-        scales = scales_of(size)
-        told = channels * (len(edges) - 1 + 2 * len(THRESHOLDS) * (scales + 2) + 2 * len(LEVELS))
+        told = answers_of(len(edges) - 1, len(THRESHOLDS), scales_of(size) + 1, channels)
         knots = np.sqrt(np.maximum(edges[:-1], 0.5) * edges[1:])
         return cls(
             intensity=intensity, location=location, scale=scale, ln_spread=np.zeros((count, channels)),
             mean=np.zeros((count, channels)), knots=knots, ln_power=np.zeros((count, len(knots), channels)),
             mixing=np.tile(np.eye(channels), (len(knots), 1, 1)), band_edges=edges,
-            wavelet_spread=np.ones((scales, channels)), told_mean=np.zeros((count, told)), told_scatter=np.ones(told),
+            wavelet_spread=np.ones((scales_of(size) + 1, channels)), told_mean=np.zeros((count, told)),
+            told_scatter=np.ones(told),
         )  # fmt: skip
 
 
@@ -92,6 +91,11 @@ def edges_of(size: int) -> np.ndarray:
 def scales_of(size: int) -> int:
     """Scales of the starlet transform that the critic is told of: the coarsest reaches over a quarter of the map."""
     return max(1, int(np.log2(size)) - 3)
+
+
+def answers_of(bands: int, thresholds: int, scales: int, channels: int) -> int:
+    """Numbers that the critic is told of a map: see `tenfold.emulators.summary.Summary`."""
+    return channels * (bands + 2 * thresholds * (scales + 4) + scales * (scales - 1) // 2)
 
 
 def modes(size: int) -> np.ndarray:

@@ -27,13 +27,17 @@ class Remapping(keras.layers.Layer):
     def call(self, inputs):
         """Map u (batch, N, N, C) and the coefficients (batch, K C), channels last, to the shape of u."""
         u, coefficients = inputs
-        spacing = self.knots[1] - self.knots[0]
-        place = ops.clip((u - self.knots[0]) / spacing, 0.0, len(self.knots) - 1.0)
-        change = ops.zeros_like(u)
-        shaped = ops.reshape(coefficients, (-1, len(self.knots), 1, 1, u.shape[-1]))
-        for j in range(-1, len(self.knots) + 1):  # beyond the ends as at them
-            change = change + shaped[:, min(max(j, 0), len(self.knots) - 1)] * bump(ops.abs(place - j))
-        return u + change
+        count, (height, width, channels) = len(self.knots), u.shape[1:]
+        place = (u - self.knots[0]) / (self.knots[1] - self.knots[0])
+        place = ops.reshape(ops.clip(place, 0.0, count - 1.0), (-1, height * width, channels))
+        first = ops.floor(place)
+        held = ops.reshape(coefficients, (-1, count, channels))
+        held = ops.concatenate([held[:, :1], held, held[:, -1:], held[:, -1:]], axis=1)  # beyond the ends as at them
+        near = [
+            ops.take_along_axis(held, ops.cast(first, "int32") + step, axis=1) * bump(ops.abs(place - first + 1 - step))
+            for step in range(4)
+        ]
+        return u + ops.reshape(ops.sum(ops.stack(near), axis=0), (-1, height, width, channels))
 
     def get_config(self):
         """Return what the layer is built from."""

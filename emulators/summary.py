@@ -4,11 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from tenfold.emulators.first_guess import LEVELS, modes
-from tenfold.emulators.remapping import bump
+from tenfold.emulators.first_guess import modes
 
-FLAT = 1e-3
-"""Added to |∇u|², per pixel², so that nothing is divided by zero on a summit."""
 SPLINE = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
 """The B3 spline that starlets are made with."""
 
@@ -20,73 +17,109 @@ def spectrum_of(x):
     return (ops.square(real) + ops.square(imaginary)) / (x.shape[-1] * x.shape[-2])
 
 
+def several(x, count: int) -> list:
+    """Give a tensor as many times as it is used.
+
+    What TensorFlow adds up of three gradients or more depends in its last digit on which is there first; of copies made
+    at once they are summed in one order, and a training that was interrupted ends where it would have ended.
+    """
+    return ops.unstack(ops.broadcast_to(x[None], (count, *ops.shape(x))), count, axis=0)
+
+
 def starlets(x, scales: int) -> list:
-    """Starlet coefficients of maps (batch, N, N, C), finest first, where they do not reach beyond the edges."""
+    """Starlet coefficients of maps (batch, N, N, C), finest first, where they do not reach beyond the edges.
+
+    The last is what remains smooth.
+    """
     found = []
     for scale in range(scales):
-        step, smooth = 2**scale, x
+        step = 2**scale
+        smooth, fine = several(x, 2)
         for axis in (1, 2):
             length = smooth.shape[axis] - 4 * step
             taps = [
-                smooth[:, n * step : n * step + length] if axis == 1 else smooth[:, :, n * step : n * step + length]
-                for n in range(5)
+                copy[:, n * step : n * step + length] if axis == 1 else copy[:, :, n * step : n * step + length]
+                for n, copy in enumerate(several(smooth, len(SPLINE)))
             ]
             smooth = ops.sum(ops.stack([weight * tap for weight, tap in zip(SPLINE, taps, strict=True)]), axis=0)
+        x, rest = several(smooth, 2)
         inner = slice(2 * step, -2 * step)
-        found.append(x[:, inner, inner] - smooth)
-        x = smooth
-    return found
+        found.append(fine[:, inner, inner] - rest)
+    return [*found, x]
 
 
-def extrema(x) -> tuple:
-    """Where maps (batch, N, N, C) have peaks and hollows among the 8 pixels around, edges left out: two of 0 and 1."""
-    side = x.shape[1] - 2
+def peaks(x):
+    """Where maps (batch, N, N, C) are higher than all 8 pixels around: 0 and 1, (batch, N − 2, N − 2, C)."""
+    x, side = ops.stop_gradient(x), x.shape[1] - 2
     around = [x[:, i : i + side, j : j + side] for i in range(3) for j in range(3) if (i, j) != (1, 1)]
-    middle = x[:, 1:-1, 1:-1]
-    highest, lowest = around[0], around[0]
+    highest = around[0]
     for other in around[1:]:
-        highest, lowest = ops.maximum(highest, other), ops.minimum(lowest, other)
-    found = (ops.cast(middle > highest, "float32"), ops.cast(middle < lowest, "float32"))
-    return tuple(ops.stop_gradient(each) for each in found)
+        highest = ops.maximum(highest, other)
+    return ops.cast(x[:, 1:-1, 1:-1] > highest, "float32")
 
 
-def minkowski(x, levels) -> list:
-    """Boundary length and Euler characteristic per pixel of maps (batch, N, N, C) about levels: 2 L times (batch, C).
+def turned(x):
+    """Maps (batch, N, N, C) and the same turned over, as 2 C channels."""
+    return ops.concatenate([x, -x], axis=3)
 
-    V1 = ⟨δ(u − ν) |∇u|⟩ / 4 and V2 = ⟨δ(u − ν) (2 u_x u_y u_xy − u_x² u_yy − u_y² u_xx) / |∇u|²⟩ / 2π (Schmalzing &
-    Górski 1998, astro-ph/9710185) with central differences, and for δ a cubic B-spline two levels' spacings wide on
-    either side, so that they can be differentiated.
+
+def excess(x, thresholds):
+    """Mean excess of maps (batch, N, N, C) over thresholds (T,): shape (batch, T C)."""
+    levels = ops.convert_to_tensor(np.array(thresholds, np.float32)[:, None])
+    found = ops.mean(ops.relu(ops.expand_dims(x, 3) - levels), axis=(1, 2))
+    return ops.reshape(found, (-1, len(thresholds) * x.shape[3]))
+
+
+def minkowski(x, thresholds):
+    """Boundary length and Euler characteristic per pixel of where maps (batch, N, N, C) exceed thresholds (T,).
+
+    Integrated from each threshold upwards, so that they can be differentiated; of pixels, those that share a side being
+    connected. With F₁ the mean excess of a pixel, F₂ that of the lower of two neighbours, both directions added, and F₄
+    that of the lowest of a square of four: ∫ V1 dν = 2 F₁ − F₂ (half the perimeter) and ∫ V2 dν = F₁ − F₂ + F₄. Edges
+    of the map are left out. Shape (batch, 2 T C).
     """
-    middle = x[:, 1:-1, 1:-1]
-    dx, dy = (x[:, 1:-1, 2:] - x[:, 1:-1, :-2]) / 2, (x[:, 2:, 1:-1] - x[:, :-2, 1:-1]) / 2
-    dxx = x[:, 1:-1, 2:] + x[:, 1:-1, :-2] - 2 * middle
-    dyy = x[:, 2:, 1:-1] + x[:, :-2, 1:-1] - 2 * middle
-    dxy = (x[:, 2:, 2:] + x[:, :-2, :-2] - x[:, 2:, :-2] - x[:, :-2, 2:]) / 4
-    steep = ops.square(dx) + ops.square(dy) + FLAT
-    length = ops.sqrt(steep) / 4
-    turning = (2 * dx * dy * dxy - ops.square(dx) * dyy - ops.square(dy) * dxx) / steep / (2 * np.pi)
-    spacing = levels[1] - levels[0]
-    near = [bump(ops.abs(middle - level) / spacing) / spacing for level in levels]
-    return [ops.mean(weight * what, axis=(1, 2)) for what in (length, turning) for weight in near]
+    one, right, left, low, high = several(x, 5)
+    across, pairs = several(ops.minimum(right[:, :, 1:], left[:, :, :-1]), 2)
+    below, above = several(pairs, 2)
+    down, square = ops.minimum(low[:, 1:], high[:, :-1]), ops.minimum(below[:, 1:], above[:, :-1])
+    single, beside, under, four = (excess(each, thresholds) for each in (one, across, down, square))
+    return ops.concatenate([2 * single - beside - under, single - beside - under + four], axis=1)
+
+
+def crossed(fields: list) -> list:
+    """Mean of each field times the square of every one before it, over what all reach: F (F − 1) / 2 times (batch, C).
+
+    Of starlet scales: how much small structure there is where the large is high, a squeezed bispectrum.
+    """
+    reach = fields[-1].shape[1]
+    copies = []
+    for field in fields:
+        edge = (field.shape[1] - reach) // 2
+        copies.append(iter(several(field[:, edge : edge + reach, edge : edge + reach], len(fields) - 1)))
+    return [
+        ops.mean(next(copies[wide]) * ops.square(next(copies[narrow])), axis=(1, 2))
+        for wide in range(len(fields)) for narrow in range(wide)
+    ]  # fmt: skip
 
 
 @keras.saving.register_keras_serializable("tenfold")
 class Summary(keras.layers.Layer):
-    """Statistics of a map: ln of its power in bands, how its values are distributed, its Minkowski functionals.
+    """Statistics of a map in closed form.
 
-    Distributed: the mean excess over thresholds, and under their negatives, of its pixels, of its peaks and hollows,
-    and of its starlet coefficients scale by scale.
+    In this order: ln of its power in bands; of the map and of the map turned over, the mean excess over thresholds of
+    its pixels, of its peaks and of its starlet scales, and the Minkowski functionals above thresholds; products of its
+    starlet scales.
 
     Parameters
     ----------
     edges
         Of bands of wavenumbers, multiples of the fundamental mode, shape (B + 1,).
     thresholds
-        Of the excess, on either side, in units of what each has as its spread, shape (T,); pixels have 1.
+        In units of the spread of what may exceed them, shape (T,); that of the map is 1.
     wavelet_spread
-        Of the starlet coefficients of each scale and channel, shape (S, C).
+        Of the starlet coefficients of each scale and channel, the smooth remainder last, shape (S, C).
     scatter
-        What the answers are divided by once their means are taken off, shape (F,) with F = C (B + 2 T (S + 2) + 2 L).
+        What the answers are divided by once their means are taken off, shape (F,): see `answers_of`.
     """
 
     def __init__(self, edges, thresholds, wavelet_spread, scatter, **kwargs):
@@ -104,20 +137,18 @@ class Summary(keras.layers.Layer):
 
     def answers(self, x):
         """Map (batch, N, N, C) to the statistics themselves (batch, F)."""
-        x = ops.cast(x, "float32")
         side, channels = x.shape[1], x.shape[3]
-        power = ops.matmul(ops.reshape(spectrum_of(x), (-1, channels, side**2)), ops.convert_to_tensor(self.bands))
+        seen, waves, pixels, tops, lines = several(ops.cast(x, "float32"), 5)
+        power = ops.matmul(ops.reshape(spectrum_of(seen), (-1, channels, side**2)), ops.convert_to_tensor(self.bands))
         found = [ops.reshape(ops.log(power + 1e-8), (-1, channels * (len(self.edges) - 1)))]
-        peaks, hollows = extrema(x)
-        inner = x[:, 1:-1, 1:-1]
-        seen = [(x, -x), (peaks * inner, -hollows * inner)]
-        for spread, coefficients in zip(self.wavelet_spread, starlets(x, len(self.wavelet_spread)), strict=True):
-            unit = coefficients / ops.convert_to_tensor(np.array(spread, np.float32))
-            seen.append((unit, -unit))
-        found += [
-            ops.mean(ops.relu(side - level), axis=(1, 2)) for both in seen for side in both for level in self.thresholds
-        ]
-        return ops.concatenate(found + minkowski(x, LEVELS), axis=1)
+        pixels, tops, lines = turned(pixels), turned(tops), turned(lines)
+        found += [excess(pixels, self.thresholds), excess(peaks(tops) * tops[:, 1:-1, 1:-1], self.thresholds)]
+        scales = []
+        for spread, field in zip(self.wavelet_spread, starlets(waves, len(self.wavelet_spread) - 1), strict=True):
+            one, other = several(field / ops.convert_to_tensor(np.array(spread, np.float32)), 2)
+            found.append(excess(turned(one), self.thresholds))
+            scales.append(other)
+        return ops.concatenate([*found, minkowski(lines, self.thresholds), *crossed(scales)], axis=1)
 
     def call(self, inputs):
         """Map (batch, N, N, C) and the mean answers (batch, F) to what is over them, the latter's shape."""

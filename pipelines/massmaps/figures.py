@@ -21,7 +21,7 @@ def _print_trusted(axes: Axes, trusted: Trusted, multipoles: bool) -> None:
     if trusted is None:
         return
     said = f"maps follow theory at ℓ = {trusted[0]:.0f}–{trusted[1]:.0f}"
-    axes.annotate(said, (1, -0.2), xycoords="axes fraction", ha="right", va="top", fontsize=6.5, color="#767676")
+    axes.annotate(said, (1, -0.24), xycoords="axes fraction", ha="right", va="top", fontsize=6.5, color="#767676")
     if multipoles:
         low, high = axes.get_xlim()
         for first, last in ((low, trusted[0]), (trusted[1], high)):
@@ -114,16 +114,18 @@ def deviations(each: Statistic, found: Agreement, tolerance: float, trusted: Tru
 def correlations(each: Statistic, simulated: np.ndarray, generated: np.ndarray, trusted: Trusted = None) -> Picture:
     """Show the correlation between bins, simulated below the diagonal, generated above."""
     with matplotlib.rc_context(STYLE):
-        figure = Figure((PANEL[0], PANEL[0]), layout="constrained")
+        figure = Figure(PANEL, layout="constrained")
         axes = figure.subplots()
         with np.errstate(invalid="ignore", divide="ignore"):
             one, two = (np.nan_to_num(np.corrcoef(rows.T)) for rows in (simulated, generated))
-        drawn = axes.imshow(np.tril(one) + np.triu(two, 1), cmap="RdBu_r", vmin=-1, vmax=1, origin="lower")
+        drawn = axes.imshow(
+            np.tril(one) + np.triu(two, 1), cmap="RdBu_r", vmin=-1, vmax=1, origin="lower", aspect="auto"
+        )
         axes.plot([-0.5, len(one) - 0.5], [-0.5, len(one) - 0.5], color="black", lw=0.8)
         axes.set(xlabel=f"bin of {each.axis}", ylabel="bin")
         axes.set_title("simulated below, generated above", loc="left")
         _print_trusted(axes, trusted, multipoles=False)
-        figure.colorbar(drawn, ax=axes, shrink=0.7, label="correlation")
+        figure.colorbar(drawn, ax=axes, label="correlation")
         return svg(figure, f"{each.label}: correlations between bins")
 
 
