@@ -11,7 +11,7 @@ from tenfold.emulators.first_guess import THRESHOLDS, FirstGuess
 from tenfold.emulators.gan import GAN
 from tenfold.emulators.gaussian_field import Polynomial
 from tenfold.emulators.intensity import FromKappa
-from tenfold.emulators.pair import dense, points_of, spread, with_parameters
+from tenfold.emulators.pair import dense, spread, units_of, with_parameters
 from tenfold.emulators.summary import Summary
 
 
@@ -35,16 +35,12 @@ def build_discriminator(
     plain: dict[str, Any] = {"dtype": precision}
     periodic = shape.boundary == "periodic"
     inputs = with_parameters(shape, {"map": keras.Input((shape.size, shape.size, shape.channels), name="map")})
-    x, units = inputs["map"], None
-    if shape.conditions:
-        units = own.Units(guess.location, guess.scale, name="units")(inputs["parameters"])
-    if units is not None and shape.network == "dcgan":
+    x, units = inputs["map"], units_of(shape, guess, inputs)
+    if shape.conditions and shape.network == "dcgan":
         x = ops.concatenate([x, ops.ones_like(x[..., :1]) * units[:, None, None]], axis=-1)
     seen = []
     if shape.network == "wgan-gp":
-        means = Polynomial(guess.location, guess.scale, guess.told_mean, name="told_mean", trainable=False)(
-            points_of(shape, inputs)
-        )
+        means = Polynomial(guess.told_mean, name="told_mean", trainable=False)(units)
         told = Summary(guess.band_edges, THRESHOLDS, guess.wavelet_spread, guess.told_scatter, name="told")
         seen.append(told([x, means]))
     for level, filters in enumerate(shape.critic_filters):
@@ -65,20 +61,22 @@ def build_discriminator(
         means = own.GroupDeviation(shape.group, name="deviation")(layers.Concatenate(name="means")(seen))
         layout = dense(x, shape.style, own.GAIN, next(seeds), "layout")
         x = layers.Concatenate(name="features")([means, layout])
-        if units is not None:
+        if shape.conditions:
             x = layers.Concatenate(name="conditioned")([x, units])
         x = layers.LeakyReLU(own.SLOPE, name="hidden")(
             dense(x, 2 * shape.style, own.GAIN, next(seeds), "features_hidden")
         )
         score = dense(x, 1, 1.0, next(seeds), "score")
-        if units is not None:  # projection (Miyato & Koyama 2018, arXiv:1802.05637), of numbers instead of classes
+        if shape.conditions:  # projection (Miyato & Koyama 2018, arXiv:1802.05637), of numbers instead of classes
             wanted = dense(units, shape.style, own.GAIN, next(seeds), "wanted_hidden")
             wanted = layers.LeakyReLU(own.SLOPE, name="wanted")(wanted)
             wanted = dense(wanted, 2 * shape.style, 1.0, next(seeds), "embedding", bias=False)
             score = score + ops.sum(wanted * x, axis=-1, keepdims=True) / (2 * shape.style) ** 0.5
     body = keras.Model(inputs, score[:, 0], name="body")
     given = with_parameters(shape, {"map": keras.Input((shape.size, shape.size, shape.channels), name="map")})
-    bent = FromKappa(**vars(guess.intensity), name="bent")(given["map"] * spread(shape, guess, given, -1))
+    bent = FromKappa(**vars(guess.intensity), name="bent")(
+        given["map"] * spread(guess, units_of(shape, guess, given), -1)
+    )
     intensity = keras.Model(given, bent, name="intensity")
     outer = with_parameters(shape, {"map": keras.Input((shape.size, shape.size, shape.channels), name="map")})
     judged = {**outer, "map": intensity(outer)}

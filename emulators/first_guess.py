@@ -27,8 +27,10 @@ class FirstGuess:
     ----------
     intensity
         Transform between κ/σ and numbers of order one.
+    logarithmic
+        Of which of the P parameters the logarithm is taken, for what follows.
     location, scale
-        Mean and standard deviation of the P parameters over the training simulations, physical units.
+        Mean and standard deviation of the parameters, or of their logarithms, over the training simulations.
     ln_spread
         Of ln σ, shape (T, C).
     mean
@@ -52,6 +54,7 @@ class FirstGuess:
     """
 
     intensity: Intensity
+    logarithmic: tuple[bool, ...]
     location: tuple[float, ...]
     scale: tuple[float, ...]
     ln_spread: np.ndarray
@@ -74,7 +77,8 @@ class FirstGuess:
         told = answers_of(len(edges) - 1, len(THRESHOLDS), scales_of(size) + 1, channels)
         knots = np.sqrt(np.maximum(edges[:-1], 0.5) * edges[1:])
         return cls(
-            intensity=intensity, location=location, scale=scale, ln_spread=np.zeros((count, channels)),
+            intensity=intensity, logarithmic=(False,) * len(location), location=location,
+            scale=scale, ln_spread=np.zeros((count, channels)),
             mean=np.zeros((count, channels)), knots=knots, ln_power=np.zeros((count, len(knots), channels)),
             mixing=np.tile(np.eye(channels), (len(knots), 1, 1)), band_edges=edges,
             wavelet_spread=np.ones((scales_of(size) + 1, channels)), told_mean=np.zeros((count, told)),

@@ -13,19 +13,17 @@ def _plain(values) -> list:
 
 @keras.saving.register_keras_serializable("tenfold")
 class Polynomial(keras.layers.Layer):
-    """Numbers that are polynomials of second degree in the parameters.
+    """Numbers that are polynomials of second degree in others.
 
     Parameters
     ----------
-    location, scale
-        Mean and standard deviation of each parameter, shape (P,).
     coefficients
-        Of 1, x_i and x_i x_j (i ≤ j) where x = (p − location) / scale: shape (terms, K).
+        Of 1, x_i and x_i x_j (i ≤ j): shape (terms, K).
     """
 
-    def __init__(self, location, scale, coefficients, **kwargs):
+    def __init__(self, coefficients, **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})
-        self.location, self.scale, self.initial = _plain(location), _plain(scale), _plain(coefficients)
+        self.initial = _plain(coefficients)
 
     def build(self, shape):
         """Make the coefficients."""
@@ -34,23 +32,16 @@ class Polynomial(keras.layers.Layer):
             shape=start.shape, initializer=lambda shape, dtype=None: ops.convert_to_tensor(start), name="coefficients"
         )
 
-    def call(self, parameters):
+    def call(self, x):
         """Map (batch, P), P = 0 for none, to (batch, K)."""
-        x = ops.cast(parameters, "float32")
-        columns = [ops.ones((ops.shape(x)[0], 1))]
-        if self.location:
-            location, scale = (
-                ops.convert_to_tensor(np.array(each, np.float32)) for each in (self.location, self.scale)
-            )
-            x = (x - location) / scale
-            i, j = np.triu_indices(len(self.location))
-            columns += [x, *(x[:, a : a + 1] * x[:, b : b + 1] for a, b in zip(i, j, strict=True))]
-        return ops.matmul(ops.concatenate(columns, axis=1), self.coefficients)
+        x = ops.cast(x, "float32")
+        i, j = np.triu_indices(x.shape[1])
+        products = [x[:, a : a + 1] * x[:, b : b + 1] for a, b in zip(i, j, strict=True)]
+        return ops.matmul(ops.concatenate([ops.ones((ops.shape(x)[0], 1)), x, *products], axis=1), self.coefficients)
 
     def get_config(self):
         """Return what the layer is built from."""
-        own = {"location": self.location, "scale": self.scale, "coefficients": self.initial}
-        return {**super().get_config(), **own}
+        return {**super().get_config(), "coefficients": self.initial}
 
 
 @keras.saving.register_keras_serializable("tenfold")

@@ -12,7 +12,7 @@ from tenfold.emulators.first_guess import FirstGuess
 from tenfold.emulators.gan import GAN
 from tenfold.emulators.gaussian_field import GaussianField, Polynomial
 from tenfold.emulators.intensity import ToKappa
-from tenfold.emulators.pair import dense, points_of, spread, with_parameters
+from tenfold.emulators.pair import dense, spread, units_of, with_parameters
 from tenfold.emulators.remapping import KNOTS, Remapping
 
 
@@ -42,26 +42,27 @@ def build_generator(
     if shape.noises:
         inputs["noise"] = keras.Input((shape.noises,), name="noise")
     inputs = with_parameters(shape, inputs)
-    made = (_published if shape.network == "dcgan" else _painted)(shape, guess, inputs, seed, {"dtype": precision})
-    kappa = ToKappa(**vars(guess.intensity), name="kappa")(made) * spread(shape, guess, inputs, 1)
+    units = units_of(shape, guess, inputs)
+    paint = _published if shape.network == "dcgan" else _painted
+    made = paint(shape, guess, inputs, units, seed, {"dtype": precision})
+    kappa = ToKappa(**vars(guess.intensity), name="kappa")(made) * spread(guess, units, 1)
     return keras.Model(inputs, kappa, name="generator")
 
 
-def _vector(shape: GAN, guess: FirstGuess, inputs: dict):
+def _vector(shape: GAN, inputs: dict, units):
     """Latent vector and parameters in units of their spread."""
     if not shape.conditions:
         return inputs["latent"]
-    units = own.Units(guess.location, guess.scale, name="units")(inputs["parameters"])
     return layers.Concatenate(name="vector")([inputs["latent"], units])
 
 
-def _published(shape: GAN, guess: FirstGuess, inputs: dict, seed: int, plain: dict[str, Any]):
+def _published(shape: GAN, guess: FirstGuess, inputs: dict, units, seed: int, plain: dict[str, Any]):
     """CosmoGAN's generator: a latent vector, then transposed convolutions."""
     seeds = count(seed * 1000 + 1)
     edge = 2 if shape.boundary == "cropped" else 0
     side = shape.size // 2 ** len(shape.filters) + 2 * edge
     start = dense(
-        _vector(shape, guess, inputs), side**2 * shape.filters[0], own.GAIN, next(seeds), "seed", dtype=plain["dtype"]
+        _vector(shape, inputs, units), side**2 * shape.filters[0], own.GAIN, next(seeds), "seed", dtype=plain["dtype"]
     )
     x = layers.Reshape((side, side, shape.filters[0]))(start)
     for level, filters in enumerate((*shape.filters[1:], shape.channels), 1):
@@ -77,21 +78,18 @@ def _published(shape: GAN, guess: FirstGuess, inputs: dict, seed: int, plain: di
     return x
 
 
-def _painted(shape: GAN, guess: FirstGuess, inputs: dict, seed: int, plain: dict[str, Any]):
+def _painted(shape: GAN, guess: FirstGuess, inputs: dict, units, seed: int, plain: dict[str, Any]):
     """Our generator: a Gaussian field, and what a U-net adds to it; before any training, nothing."""
     seeds = count(seed * 1000 + 1)
     periodic = shape.boundary == "periodic"
-    points, vector = points_of(shape, inputs), _vector(shape, guess, inputs)
-    units = {"location": guess.location, "scale": guess.scale}
+    vector = _vector(shape, inputs, units)
     for index in range(2):
         vector = dense(vector, shape.style, own.GAIN, next(seeds), f"style_{index}", dtype=plain["dtype"])
         vector = layers.LeakyReLU(own.SLOPE, **plain)(vector)
     sky, side = shape.noise_sides[0], shape.noise_sides[-1]
     white = ops.reshape(inputs["noise"][:, : shape.channels * sky**2], (-1, shape.channels, sky, sky))
     other = ops.reshape(inputs["noise"][:, shape.channels * sky**2 :], (-1, side, side, 1))
-    ln_power = Polynomial(
-        **units, coefficients=guess.ln_power.reshape(len(guess.ln_power), -1), name="ln_power"
-    )(points)  # fmt: skip
+    ln_power = Polynomial(guess.ln_power.reshape(len(guess.ln_power), -1), name="ln_power")(units)
     field = GaussianField(shape.size, side, guess.knots, guess.mixing, name="field")(
         [ops.transpose(white, (0, 2, 3, 1)), ln_power]
     )
@@ -118,11 +116,11 @@ def _painted(shape: GAN, guess: FirstGuess, inputs: dict, seed: int, plain: dict
         x = active(layers.Add(name=f"joined_{level}", **plain)([x, passed[level]]), f"up_{level}")
         x = active(convolved(x, filters, f"out_{level}"), f"out_{level}")
     added = ops.cast(convolved(x, shape.channels, "map", gain=0.0), "float32")
-    mean = Polynomial(**units, coefficients=-guess.mean, name="less_mean")(points)[:, None, None]
+    mean = Polynomial(-guess.mean, name="less_mean")(units)[:, None, None]
     # taken off with its sign turned: Keras's addition on TensorFlow takes (batch, 1, 1, 1) for a bias of the rows where
     # a batch has as many maps as a map has rows
     made = field + added - mean
     made = layers.Cropping2D(shape.margin, name="cut")(made) if shape.margin else made
     none = np.zeros((len(guess.mean), len(KNOTS) * shape.channels))  # left for a calibration after the training
-    change = Polynomial(**units, coefficients=none, name="remap", trainable=False)(points)
+    change = Polynomial(none, name="remap", trainable=False)(units)
     return Remapping(name="remapping")([made, change])

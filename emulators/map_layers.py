@@ -222,19 +222,24 @@ class GroupBatchNormalization(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("tenfold")
 class Units(keras.layers.Layer):
-    """Physical parameters to numbers of order one: (p − mean) / std, shape (batch, P)."""
+    """Physical parameters to numbers of order one: (p − mean) / std or (ln p − mean) / std, shape (batch, P)."""
 
-    def __init__(self, mean, std, **kwargs):
-        super().__init__(**kwargs)
+    def __init__(self, mean, std, logarithmic, **kwargs):
+        super().__init__(**{"dtype": "float32", **kwargs})
         self.mean, self.std = [float(m) for m in mean], [float(s) for s in std]
+        self.logarithmic = [bool(each) for each in logarithmic]
         if not all(s > 0 for s in self.std):
             raise ValueError(f"std: found {self.std}; a parameter that does not vary cannot be a condition")
 
     def call(self, parameters):
         """Map (batch, P) to the same shape."""
-        mean, std = (ops.convert_to_tensor(v, dtype=self.compute_dtype) for v in (self.mean, self.std))
-        return (ops.cast(parameters, self.compute_dtype) - mean) / std
+        mean, std = (ops.convert_to_tensor(v, dtype="float32") for v in (self.mean, self.std))
+        parameters = ops.cast(parameters, "float32")
+        if any(self.logarithmic):
+            logarithm = ops.log(ops.maximum(parameters, 1e-30))
+            parameters = ops.where(ops.convert_to_tensor(self.logarithmic), logarithm, parameters)
+        return (parameters - mean) / std
 
     def get_config(self):
         """Return what the layer is built from."""
-        return {**super().get_config(), "mean": self.mean, "std": self.std}
+        return {**super().get_config(), "mean": self.mean, "std": self.std, "logarithmic": self.logarithmic}

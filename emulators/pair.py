@@ -6,6 +6,7 @@ from keras import ops
 from tenfold.emulators.first_guess import FirstGuess
 from tenfold.emulators.gan import GAN
 from tenfold.emulators.gaussian_field import Polynomial
+from tenfold.emulators.map_layers import Units
 
 
 def with_parameters(shape: GAN, first: dict) -> dict:
@@ -14,16 +15,15 @@ def with_parameters(shape: GAN, first: dict) -> dict:
     return {**first, **parameters}
 
 
-def spread(shape: GAN, guess: FirstGuess, inputs: dict, sign: int):
+def spread(guess: FirstGuess, units, sign: int):
     """σ of each map's cosmology, or 1/σ: shape (batch, 1, 1, C)."""
-    layer = Polynomial(guess.location, guess.scale, sign * guess.ln_spread, name="ln_spread", trainable=False)
-    return ops.exp(layer(points_of(shape, inputs)))[:, None, None]
+    return ops.exp(Polynomial(sign * guess.ln_spread, name="ln_spread", trainable=False)(units))[:, None, None]
 
 
-def points_of(shape: GAN, inputs: dict):
-    """Parameters (batch, P), P = 0 for an unconditional network."""
+def units_of(shape: GAN, guess: FirstGuess, inputs: dict):
+    """Parameters in units of their spread (batch, P), P = 0 for an unconditional network."""
     if shape.conditions:
-        return inputs["parameters"]
+        return Units(guess.location, guess.scale, guess.logarithmic, name="units")(inputs["parameters"])
     some = inputs["latent"] if "latent" in inputs else inputs["map"][:, 0, 0]
     return some[:, :0]
 

@@ -11,18 +11,21 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Trend:
-    """A polynomial in the parameters, for each bin.
+    """A polynomial in the parameters, or in their logarithms, for each bin.
 
     Attributes
     ----------
+    logarithmic
+        Of which parameters the logarithm is taken, shape (P,).
     centre, scale
-        Of the parameters, shape (P,).
+        Of the parameters, or of their logarithms, shape (P,).
     coefficients
         Shape (terms, B).
     degree
         Of the polynomial: 2, or less where there were few simulations.
     """
 
+    logarithmic: np.ndarray
     centre: np.ndarray
     scale: np.ndarray
     coefficients: np.ndarray
@@ -30,14 +33,22 @@ class Trend:
 
     def __call__(self, parameters: np.ndarray) -> np.ndarray:
         """Mean of the statistic at parameters (n, P), shape (n, B)."""
-        return _terms((parameters - self.centre) / self.scale, self.degree) @ self.coefficients
+        points = coordinates(parameters, self.logarithmic)
+        return _terms((points - self.centre) / self.scale, self.degree) @ self.coefficients
+
+
+def coordinates(parameters: np.ndarray, logarithmic: np.ndarray) -> np.ndarray:
+    """Parameters (n, P), of those that are `logarithmic` (P,) the logarithm."""
+    parameters = np.asarray(parameters, np.float64)
+    return np.where(logarithmic, np.log(np.where(parameters > 0, parameters, np.finfo(float).tiny)), parameters)
 
 
 def fit_trend(rows: np.ndarray, parameters: np.ndarray, groups: np.ndarray) -> Trend:
     """Fit a statistic's mean by least squares, every simulation counting once.
 
-    The polynomial is of second degree where there are twice as many simulations as it has terms, else of the first,
-    else constant.
+    Statistics follow powers of the parameters more nearly than the parameters: of those that are above 0 everywhere,
+    the logarithm is what the polynomial is in. It is of second degree where there are twice as many simulations as it
+    has terms, else of the first, else constant.
 
     Parameters
     ----------
@@ -51,10 +62,12 @@ def fit_trend(rows: np.ndarray, parameters: np.ndarray, groups: np.ndarray) -> T
     _, first, number = np.unique(groups, return_index=True, return_inverse=True)
     means = np.stack([rows[number == n].mean(0) for n in range(len(first))])
     points = np.asarray(parameters, np.float64)[first]
+    logarithmic = np.array((points > 0).all(axis=0))
+    points = coordinates(points, logarithmic)
     centre, scale = points.mean(0), np.maximum(points.std(0), 1e-12)
     degree = next(d for d in (2, 1, 0) if not d or len(points) >= 2 * _terms(points, d).shape[1])
     terms = _terms((points - centre) / scale, degree)
-    return Trend(centre, scale, np.linalg.lstsq(terms, means, rcond=None)[0], degree)
+    return Trend(logarithmic, centre, scale, np.linalg.lstsq(terms, means, rcond=None)[0], degree)
 
 
 def _terms(x: np.ndarray, degree: int) -> np.ndarray:

@@ -70,8 +70,7 @@ def calibrate(
     points = np.asarray(parameters, np.float64)[first].reshape(len(first), -1)
     if not shape.conditions:  # one cosmology, whatever the simulation
         points, groups = np.empty((1, 0)), np.zeros(len(maps), np.int64)
-    known = np.array(guess.location), np.array(guess.scale)
-    unit = np.exp(Trend(*known, guess.ln_spread, 2)(points)).astype(np.float32).reshape(len(points), 1, 1, 1, -1)
+    unit = np.exp(_at(guess, guess.ln_spread, points)).astype(np.float32).reshape(len(points), 1, 1, 1, -1)
     wanted = [_measured(guess, maps[groups == n] / unit[n]) for n in range(len(points))]
     field, remap = (network.get_layer(name).coefficients for name in ("ln_power", "remap"))
     each = -(-MADE // (len(points) * PART)) * PART
@@ -81,7 +80,7 @@ def calibrate(
                  for number, point in enumerate(points)]  # fmt: skip
         off = _trend(np.array([one.power - other.power for one, other in zip(found, wanted, strict=True)]), points)
         power.append(float(np.abs(off(points)).max()))
-        now = Trend(*known, np.asarray(remap), 2)(points).reshape(len(points), len(KNOTS), -1) + KNOTS[:, None]
+        now = _at(guess, np.asarray(remap), points).reshape(len(points), len(KNOTS), -1) + KNOTS[:, None]
         short = np.array([_short(*three) for three in zip(found, wanted, now, strict=True)])
         missing = _trend(short.reshape(len(points), -1), points)
         pixels.append(float(np.abs(missing(points)).max()))
@@ -116,6 +115,12 @@ def _short(made: _Measured, wanted: _Measured, values: np.ndarray) -> np.ndarray
     """By how much values (K, C) would have to rise for the quantiles made to become those wanted, shape (K, C)."""
     columns = zip(values.T, made.quantiles.T, (wanted.quantiles - made.quantiles).T, strict=True)
     return np.stack([np.interp(*column) for column in columns], axis=1)
+
+
+def _at(guess: FirstGuess, coefficients: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Polynomials of the generator at cosmologies (n, P), shape (n, K)."""
+    logarithmic, location, scale = np.array(guess.logarithmic, bool), np.array(guess.location), np.array(guess.scale)
+    return Trend(logarithmic, location, scale, coefficients, 2)(points)
 
 
 def _trend(rows: np.ndarray, points: np.ndarray) -> Trend:

@@ -68,7 +68,8 @@ def first_guess(
     if not periodic:
         ln_power = _uncut(ln_power, ln_wanted, points, knots, size, edges)
     return FirstGuess(
-        intensity=bent, location=tuple(spread.centre.tolist()), scale=tuple(spread.scale.tolist()),
+        intensity=bent, logarithmic=tuple(spread.logarithmic.tolist()),
+        location=tuple(spread.centre.tolist()), scale=tuple(spread.scale.tolist()),
         ln_spread=padded(spread), mean=padded(mean), knots=knots,
         ln_power=padded(ln_power).reshape(-1, len(knots), channels), mixing=_mixing(u, edges, periodic),
         band_edges=edges, wavelet_spread=wavelet_spread, told_mean=padded(asked),
