@@ -11,8 +11,7 @@ SPLINE = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
 
 
 def spectrum_of(x):
-    """|FT|² of maps (batch, N, N, C) over N²: shape (batch, C, N, N)."""
-    x = ops.transpose(ops.cast(x, "float32"), (0, 3, 1, 2))
+    """|FT|² of maps (batch, C, N, N) over N²: the same shape."""
     real, imaginary = ops.fft2((x, ops.zeros_like(x)))
     return (ops.square(real) + ops.square(imaginary)) / (x.shape[-1] * x.shape[-2])
 
@@ -27,63 +26,63 @@ def several(x, count: int) -> list:
 
 
 def starlets(x, scales: int) -> list:
-    """Starlet coefficients of maps (batch, N, N, C), finest first, where they do not reach beyond the edges.
+    """Starlet coefficients of maps (batch, C, N, N), finest first, where they do not reach beyond the edges.
 
     The last is what remains smooth.
     """
     found = []
     for scale in range(scales):
         step = 2**scale
-        smooth, fine = several(x, 2)
-        for axis in (1, 2):
-            length = smooth.shape[axis] - 4 * step
-            taps = [
-                copy[:, n * step : n * step + length] if axis == 1 else copy[:, :, n * step : n * step + length]
-                for n, copy in enumerate(several(smooth, len(SPLINE)))
-            ]
-            smooth = ops.sum(ops.stack([weight * tap for weight, tap in zip(SPLINE, taps, strict=True)]), axis=0)
-        x, rest = several(smooth, 2)
         inner = slice(2 * step, -2 * step)
-        found.append(fine[:, inner, inner] - rest)
+        rows = ops.convert_to_tensor(smoothing(x.shape[-1], step))
+        smooth = ops.matmul(ops.matmul(rows, x), ops.transpose(rows))
+        found.append(x[:, :, inner, inner] - smooth)
+        x = smooth
     return [*found, x]
 
 
+def smoothing(side: int, step: int) -> np.ndarray:
+    """The B3 spline with holes as a matrix: float32, shape (side − 4 step, side)."""
+    matrix = np.zeros((side - 4 * step, side), np.float32)
+    for row in range(len(matrix)):
+        matrix[row, row + step * np.arange(len(SPLINE))] = SPLINE
+    return matrix
+
+
 def peaks(x):
-    """Where maps (batch, N, N, C) are higher than all 8 pixels around: 0 and 1, (batch, N − 2, N − 2, C)."""
-    x, side = ops.stop_gradient(x), x.shape[1] - 2
-    around = [x[:, i : i + side, j : j + side] for i in range(3) for j in range(3) if (i, j) != (1, 1)]
-    highest = around[0]
-    for other in around[1:]:
-        highest = ops.maximum(highest, other)
-    return ops.cast(x[:, 1:-1, 1:-1] > highest, "float32")
-
-
-def turned(x):
-    """Maps (batch, N, N, C) and the same turned over, as 2 C channels."""
-    return ops.concatenate([x, -x], axis=3)
+    """Where maps (batch, C, N, N) are higher than all 8 pixels around: 0 and 1, (batch, C, N − 2, N − 2)."""
+    x = ops.stop_gradient(x)
+    across = ops.maximum(x[..., :-2], x[..., 2:])
+    highest = ops.maximum(ops.maximum(x[..., :-2, 1:-1], x[..., 2:, 1:-1]), across[..., 1:-1, :])
+    highest = ops.maximum(highest, ops.maximum(across[..., :-2, :], across[..., 2:, :]))
+    return ops.cast(x[..., 1:-1, 1:-1] > highest, "float32")
 
 
 def excess(x, thresholds):
-    """Mean excess of maps (batch, N, N, C) over thresholds (T,): shape (batch, T C)."""
-    levels = ops.convert_to_tensor(np.array(thresholds, np.float32)[:, None])
-    found = ops.mean(ops.relu(ops.expand_dims(x, 3) - levels), axis=(1, 2))
-    return ops.reshape(found, (-1, len(thresholds) * x.shape[3]))
+    """Mean excess of maps (batch, C, N, N) over rising thresholds (T,): shape (batch, T C)."""
+    found, below = [], 0.0
+    for threshold in thresholds:  # what exceeds a threshold is looked at again for the next
+        x, below = ops.relu(x - (threshold - below)), threshold
+        found.append(ops.mean(x, axis=(2, 3)))
+    return ops.concatenate(found, axis=1)
 
 
-def minkowski(x, thresholds):
-    """Boundary length and Euler characteristic per pixel of where maps (batch, N, N, C) exceed thresholds (T,).
+def minkowski(x, single, thresholds):
+    """Boundary length and Euler characteristic per pixel of where maps (batch, C, N, N) exceed thresholds (T,).
 
     Integrated from each threshold upwards, so that they can be differentiated; of pixels, those that share a side being
-    connected. With F₁ the mean excess of a pixel, F₂ that of the lower of two neighbours, both directions added, and F₄
-    that of the lowest of a square of four: ∫ V1 dν = 2 F₁ − F₂ (half the perimeter) and ∫ V2 dν = F₁ − F₂ + F₄. Edges
-    of the map are left out. Shape (batch, 2 T C).
+    connected. With F₁ the mean excess of a pixel (`single`), F₂ that of the lower of two neighbours, both directions
+    added, and F₄ that of the lowest of a square of four: ∫ V1 dν = 2 F₁ − F₂ (half the perimeter) and ∫ V2 dν =
+    F₁ − F₂ + F₄. Edges of the map are left out. Shape (batch, 2 T C).
     """
-    one, right, left, low, high = several(x, 5)
-    across, pairs = several(ops.minimum(right[:, :, 1:], left[:, :, :-1]), 2)
+    right, left, low, high = several(x, 4)
+    across, pairs = several(ops.minimum(right[..., 1:], left[..., :-1]), 2)
     below, above = several(pairs, 2)
-    down, square = ops.minimum(low[:, 1:], high[:, :-1]), ops.minimum(below[:, 1:], above[:, :-1])
-    single, beside, under, four = (excess(each, thresholds) for each in (one, across, down, square))
-    return ops.concatenate([2 * single - beside - under, single - beside - under + four], axis=1)
+    down, square = ops.minimum(low[..., 1:, :], high[..., :-1, :]), ops.minimum(below[..., 1:, :], above[..., :-1, :])
+    one, other = several(single, 2)
+    beside = excess(across, thresholds) + excess(down, thresholds)
+    lines, corners = several(beside, 2)
+    return ops.concatenate([2 * one - lines, other - corners + excess(square, thresholds)], axis=1)
 
 
 def crossed(fields: list) -> list:
@@ -91,15 +90,20 @@ def crossed(fields: list) -> list:
 
     Of starlet scales: how much small structure there is where the large is high, a squeezed bispectrum.
     """
-    reach = fields[-1].shape[1]
+    reach = fields[-1].shape[-1]
     copies = []
     for field in fields:
-        edge = (field.shape[1] - reach) // 2
-        copies.append(iter(several(field[:, edge : edge + reach, edge : edge + reach], len(fields) - 1)))
+        edge = (field.shape[-1] - reach) // 2
+        copies.append(iter(several(field[..., edge : edge + reach, edge : edge + reach], len(fields) - 1)))
     return [
-        ops.mean(next(copies[wide]) * ops.square(next(copies[narrow])), axis=(1, 2))
+        ops.mean(next(copies[wide]) * ops.square(next(copies[narrow])), axis=(2, 3))
         for wide in range(len(fields)) for narrow in range(wide)
     ]  # fmt: skip
+
+
+def turned(x):
+    """Maps (batch, C, N, N) and the same turned over, as 2 C channels."""
+    return ops.concatenate([x, -x], axis=1)
 
 
 @keras.saving.register_keras_serializable("tenfold")
@@ -138,17 +142,20 @@ class Summary(keras.layers.Layer):
     def answers(self, x):
         """Map (batch, N, N, C) to the statistics themselves (batch, F)."""
         side, channels = x.shape[1], x.shape[3]
-        seen, waves, pixels, tops, lines = several(ops.cast(x, "float32"), 5)
+        x = ops.transpose(ops.cast(x, "float32"), (0, 3, 1, 2))
+        seen, waves, both = several(x, 3)
         power = ops.matmul(ops.reshape(spectrum_of(seen), (-1, channels, side**2)), ops.convert_to_tensor(self.bands))
         found = [ops.reshape(ops.log(power + 1e-8), (-1, channels * (len(self.edges) - 1)))]
-        pixels, tops, lines = turned(pixels), turned(tops), turned(lines)
-        found += [excess(pixels, self.thresholds), excess(peaks(tops) * tops[:, 1:-1, 1:-1], self.thresholds)]
+        pixels, tops, lines = several(turned(both), 3)
+        single, again = several(excess(pixels, self.thresholds), 2)
+        found += [single, excess(peaks(tops) * tops[..., 1:-1, 1:-1], self.thresholds)]
         scales = []
         for spread, field in zip(self.wavelet_spread, starlets(waves, len(self.wavelet_spread) - 1), strict=True):
-            one, other = several(field / ops.convert_to_tensor(np.array(spread, np.float32)), 2)
+            unit = field / ops.convert_to_tensor(np.array(spread, np.float32)[:, None, None])
+            one, other = several(unit, 2)
             found.append(excess(turned(one), self.thresholds))
             scales.append(other)
-        return ops.concatenate([*found, minkowski(lines, self.thresholds), *crossed(scales)], axis=1)
+        return ops.concatenate([*found, minkowski(lines, again, self.thresholds), *crossed(scales)], axis=1)
 
     def call(self, inputs):
         """Map (batch, N, N, C) and the mean answers (batch, F) to what is over them, the latter's shape."""

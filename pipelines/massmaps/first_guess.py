@@ -112,8 +112,8 @@ def band_powers(u: np.ndarray, edges: np.ndarray) -> np.ndarray:
 
 def _wavelet_spread(u: np.ndarray) -> np.ndarray:
     """Standard deviation of starlet coefficients, shape (S, C)."""
-    few = u[:: -(-len(u) // PART)]
-    return np.array([np.asarray(each).std(axis=(0, 1, 2)) for each in starlets(few, scales_of(u.shape[1]))])
+    few = np.moveaxis(u[:: -(-len(u) // PART)], 3, 1)
+    return np.array([np.asarray(each).std(axis=(0, 2, 3)) for each in starlets(few, scales_of(u.shape[1]))])
 
 
 def _told(u: np.ndarray, edges: np.ndarray, wavelet_spread: np.ndarray) -> np.ndarray:

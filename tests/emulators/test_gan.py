@@ -161,7 +161,7 @@ def test_an_untrained_generator_paints_a_gaussian_field_of_the_spectrum_it_was_t
     given = inputs(SMALL, 400)
     maps = make(network, given)
     u = make(judge.get_layer("intensity"), {"map": maps, "parameters": given["parameters"]})
-    power = np.asarray(spectrum_of(keras.ops.convert_to_tensor(u)))[:, 0].mean(axis=0)
+    power = np.asarray(spectrum_of(keras.ops.convert_to_tensor(u[..., 0][:, None])))[:, 0].mean(axis=0)
     k = modes(16)
     shown = (k > known.knots[0]) & (k < known.knots[-1])
     np.testing.assert_allclose(power[shown], k[shown] ** -2.0, rtol=0.35)  # 400 maps: 5 % each, interpolated in ln k

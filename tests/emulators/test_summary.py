@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tenfold.emulators.first_guess import answers_of, edges_of, modes
-from tenfold.emulators.summary import Summary, crossed, minkowski, peaks, starlets
+from tenfold.emulators.summary import Summary, crossed, excess, minkowski, peaks, starlets
 from tenfold.stats.wavelets import starlet
 
 
@@ -41,30 +41,31 @@ def test_a_spike_and_a_hole_are_counted_above_and_below_each_threshold():
 
 
 def test_a_spike_that_has_a_higher_neighbour_is_no_peak():
-    x = np.zeros((1, 16, 16, 1), np.float32)
-    x[0, 4, 7], x[0, 4, 8] = 5, 6
-    found = np.asarray(peaks(keras.ops.convert_to_tensor(x)))[0, :, :, 0]
+    x = np.zeros((1, 1, 16, 16), np.float32)
+    x[0, 0, 4, 7], x[0, 0, 4, 8] = 5, 6
+    found = np.asarray(peaks(keras.ops.convert_to_tensor(x)))[0, 0]
     assert np.argwhere(found).tolist() == [[3, 7]]
 
 
 def test_starlets_are_those_of_the_statistics_away_from_the_edges():
     maps = np.random.default_rng(0).standard_normal((2, 64, 64)).astype(np.float32)
     whole = starlet(maps, 3, periodic=True)
-    found = starlets(keras.ops.convert_to_tensor(maps[..., None]), 3)
+    found = starlets(keras.ops.convert_to_tensor(maps[:, None]), 3)
     assert len(found) == whole.shape[1]
     for scale, each in enumerate(found):
-        cut = (64 - each.shape[1]) // 2
-        np.testing.assert_allclose(np.asarray(each)[..., 0], whole[:, scale, cut : 64 - cut, cut : 64 - cut], atol=1e-6)
+        cut = (64 - each.shape[-1]) // 2
+        np.testing.assert_allclose(np.asarray(each)[:, 0], whole[:, scale, cut : 64 - cut, cut : 64 - cut], atol=1e-6)
 
 
 def test_minkowski_functionals_of_squares_and_a_ring():
     """A square of 3² pixels: half its perimeter is 6 and it is one piece; a ring of 8 with a hole: 6 + 2, and 1 − 1."""
-    maps = np.zeros((3, 16, 16, 1), np.float32)
-    maps[0, 4:7, 4:7] = 1
+    maps = np.zeros((3, 1, 16, 16), np.float32)
+    maps[0, 0, 4:7, 4:7] = 1
     maps[1] = maps[0]
-    maps[1, 5, 5] = 0
-    maps[2] = maps[0] + np.roll(maps[0], 6, axis=1)  # two pieces
-    found = np.asarray(minkowski(keras.ops.convert_to_tensor(maps), (0.5,)))
+    maps[1, 0, 5, 5] = 0
+    maps[2] = maps[0] + np.roll(maps[0], 6, axis=2)  # two pieces
+    given = keras.ops.convert_to_tensor(maps)
+    found = np.asarray(minkowski(given, excess(given, (0.5,)), (0.5,)))
     single, pair, square = 16 * 16, 16 * 15, 15 * 15  # of how many each is a mean
     pixels, pairs, squares = np.array([9, 8, 18]), np.array([12, 8, 24]), np.array([4, 0, 8])
     euler = 0.5 * (pixels / single - pairs / pair + squares / square)
@@ -75,10 +76,10 @@ def test_minkowski_functionals_of_squares_and_a_ring():
 
 
 def test_small_structure_where_the_large_is_high_is_seen():
-    one = np.random.default_rng(0).standard_normal((1, 8, 8, 1)).astype(np.float32)
-    other = np.float32(np.arange(12 * 12).reshape(1, 12, 12, 1))
+    one = np.random.default_rng(0).standard_normal((1, 1, 8, 8)).astype(np.float32)
+    other = np.float32(np.arange(12 * 12).reshape(1, 1, 12, 12))
     (found,) = crossed([keras.ops.convert_to_tensor(each) for each in (other, one)])
-    assert np.asarray(found)[0, 0] == pytest.approx((one[0, :, :, 0] * other[0, 2:10, 2:10, 0] ** 2).mean(), rel=1e-4)
+    assert np.asarray(found)[0, 0] == pytest.approx((one[0, 0] * other[0, 0, 2:10, 2:10] ** 2).mean(), rel=1e-4)
 
 
 def test_it_tells_as_many_numbers_as_are_counted():
