@@ -14,7 +14,7 @@ from tenfold.stats.minkowski import minkowski_functionals
 QUANTILES = np.concatenate([[0.001, 0.003], np.linspace(0.005, 0.995, 199), [0.997, 0.999]])
 BANDS = 8
 HEIGHTS = np.array([-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 6.0])
-"""Between which peaks are counted, and turned over hollows: standard deviations of the simulated maps of a set."""
+"""Between which peaks are counted, and turned over hollows: standard deviations of the set's pixels from their mean."""
 FEWEST = 8
 """Maps of one set of parameters that are compared on their own; with fewer, all maps are one set."""
 
@@ -47,7 +47,7 @@ def sets(parameters: np.ndarray) -> np.ndarray:
     return numbers.reshape(-1) if counts.min() >= FEWEST else np.zeros(len(parameters), np.int64)
 
 
-def measure(maps: np.ndarray, numbers: np.ndarray, like: MapStatistics | None = None) -> MapStatistics:
+def measure(maps: np.ndarray, numbers: np.ndarray) -> MapStatistics:
     """Measure maps.
 
     Parameters
@@ -56,8 +56,6 @@ def measure(maps: np.ndarray, numbers: np.ndarray, like: MapStatistics | None = 
         κ, shape (n, N, N, C).
     numbers
         Number of each map's set, shape (n,), from `sets`.
-    like
-        Of simulated maps of the same sets, whose mean and spread heights are stated in; None: of these maps themselves.
     """
     rows: list[tuple] = []
     for number in np.unique(numbers):
@@ -68,8 +66,7 @@ def measure(maps: np.ndarray, numbers: np.ndarray, like: MapStatistics | None = 
             with np.errstate(divide="ignore"):
                 scatter = np.log(bands + 1e-30).std(axis=0)
             mean, std = pixels.mean(), pixels.std()
-            zero, unit = (mean, std) if like is None else (like.mean[len(rows)], like.std[len(rows)])
-            risen = ((part - zero) / unit).astype(np.float32)
+            risen = ((part - mean) / std).astype(np.float32)
             found = [
                 kind(risen, sign * HEIGHTS[::sign], periodic=False).counts.mean(axis=0)
                 for kind, sign in ((peaks, 1), (minima, -1))
@@ -94,8 +91,16 @@ def band_powers(maps: np.ndarray) -> np.ndarray:
     )
 
 
-def compare(made: MapStatistics, simulated: MapStatistics) -> dict[str, float]:
+def compare(made: MapStatistics, simulated: MapStatistics, *, calibrated: bool = False) -> dict[str, float]:
     """Compare made with simulated maps: fractions, 0 for equal, and their sum as the score.
+
+    Parameters
+    ----------
+    made, simulated
+        From `measure`, of the same sets.
+    calibrated
+        Whether the made maps' mean, spread, distribution and power will be set right after the training: then they are
+        no part of the score, which would else mostly say what chance gave the few simulations of a validation split.
 
     Returns
     -------
@@ -121,5 +126,6 @@ def compare(made: MapStatistics, simulated: MapStatistics) -> dict[str, float]:
         "power_bias": ratio.mean(axis=1),
     }
     figures = {name: float(values.mean()) for name, values in found.items()}
-    score = sum(figures[name] for name in ("mean", "std", "pdf", "power", "peaks", "euler")) + 0.25 * figures["scatter"]
+    parts = ("peaks", "euler") if calibrated else ("mean", "std", "pdf", "power", "peaks", "euler")
+    score = sum(figures[name] for name in parts) + 0.25 * figures["scatter"]
     return figures | {"score": score}

@@ -147,7 +147,8 @@ class MassMapTraining(TrainingRun):
         """Return the score of the averaged generator's running statistics: 0 for the simulated maps' own."""
         with self.averaged():
             maps = self.made(self.judged)
-        self.score = compare(measure(maps, self.sets, self.simulated), self.simulated)
+        calibrated = self.shape.network == "wgan-gp"
+        self.score = compare(measure(maps, self.sets), self.simulated, calibrated=calibrated)
         self.tiles = maps[np.linspace(0, len(maps) - 1, GRID**2).round().astype(int), :, :, 0]
         return self.score["score"] if np.isfinite(self.score["score"]) else float("inf")
 

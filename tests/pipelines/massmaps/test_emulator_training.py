@@ -135,6 +135,10 @@ def test_maps_like_the_simulated_score_next_to_nothing_and_each_fault_is_found()
     }
     for name, maps in faults.items():
         assert compare(measure(maps.astype(np.float32), numbers), reference)[name] > 3 * fair[name] + 0.02, name
+    lifted = (0.01 + 1.5 * other).astype(np.float32)  # what a calibration sets right, and no more
+    as_is, set_right = (compare(measure(maps, numbers), reference, calibrated=True) for maps in (lifted, other))
+    assert as_is["score"] == pytest.approx(set_right["score"], rel=0.02)
+    assert compare(measure(-other, numbers), reference, calibrated=True)["score"] > 3 * set_right["score"]
 
 
 def test_a_wave_is_in_its_own_band_alone():
