@@ -86,18 +86,19 @@ def minkowski(x, single, thresholds):
 
 
 def crossed(fields: list) -> list:
-    """Mean of each field times the square of every one before it, over what all reach: F (F − 1) / 2 times (batch, C).
+    """Mean of each field times the square of itself and every one before it, where all reach: F (F + 1) / 2 (batch, C).
 
-    Of starlet scales: how much small structure there is where the large is high, a squeezed bispectrum.
+    Of starlet scales: their skewness, as equilateral bispectra have it, and how much small structure there is where the
+    large is high, as squeezed ones.
     """
     reach = fields[-1].shape[-1]
     copies = []
     for field in fields:
         edge = (field.shape[-1] - reach) // 2
-        copies.append(iter(several(field[..., edge : edge + reach, edge : edge + reach], len(fields) - 1)))
+        copies.append(iter(several(field[..., edge : edge + reach, edge : edge + reach], len(fields) + 1)))
     return [
         ops.mean(next(copies[wide]) * ops.square(next(copies[narrow])), axis=(2, 3))
-        for wide in range(len(fields)) for narrow in range(wide)
+        for wide in range(len(fields)) for narrow in range(wide + 1)
     ]  # fmt: skip
 
 

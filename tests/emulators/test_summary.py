@@ -78,7 +78,9 @@ def test_minkowski_functionals_of_squares_and_a_ring():
 def test_small_structure_where_the_large_is_high_is_seen():
     one = np.random.default_rng(0).standard_normal((1, 1, 8, 8)).astype(np.float32)
     other = np.float32(np.arange(12 * 12).reshape(1, 1, 12, 12))
-    (found,) = crossed([keras.ops.convert_to_tensor(each) for each in (other, one)])
+    skewness, found, own = crossed([keras.ops.convert_to_tensor(each) for each in (other, one)])
+    assert np.asarray(skewness)[0, 0] == pytest.approx((other[0, 0, 2:10, 2:10] ** 3).mean(), rel=1e-4)
+    assert np.asarray(own)[0, 0] == pytest.approx((one**3).mean(), rel=1e-4)
     assert np.asarray(found)[0, 0] == pytest.approx((one[0, 0] * other[0, 0, 2:10, 2:10] ** 2).mean(), rel=1e-4)
 
 
