@@ -41,14 +41,15 @@ def run_cosmology(config: CosmologyRun, out: Path, *, ranks: int = 2) -> Path:
         if config.proof.control:
             ingest_volumes([out / "twins"], out / "data_null", config.ingest)
     with stages.stage("train"):
-        _train(config, out / "data", out / "estimator", ranks)
+        train_under_ranks(config, out / "data", out / "estimator", ranks)
     if config.proof.control:
         with stages.stage("train the null control"):
-            _train(config.null_control, out / "data_null", out / "estimator_null", ranks)
+            train_under_ranks(config.null_control, out / "data_null", out / "estimator_null", ranks)
     with stages.stage("validate"):
         validate(out / "estimator", out / "estimator_null" if config.proof.control else None, out)
     return out / "report.html"
 
 
-def _train(config: CosmologyRun, data: Path, out: Path, ranks: int) -> None:
+def train_under_ranks(config: CosmologyRun, data: Path, out: Path, ranks: int) -> None:
+    """Train the estimator of a study on data, by the command a user would give, under so many ranks."""
     launch(["train", "estimator", str(data), "--out", str(out)], config, out, ranks)
