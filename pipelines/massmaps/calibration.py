@@ -13,7 +13,7 @@ from tenfold.emulators.remapping import KNOTS
 from tenfold.pipelines.massmaps.first_guess import band_powers, padded
 from tenfold.stats.trend import Trend, fit_trend
 
-STEPS = (0.5, 0.5, 0.5, 0.33, 0.25, 0.2)
+STEPS = (0.5, 0.5, 0.4, 0.3, 0.2)
 """Of the differences that each round takes off. The transform and the U-net answer what is corrected, and of too wide a
 spread the spectrum's share and the values' add up: so halves. Each round makes other maps, and the last steps average
 over the chance in them."""
