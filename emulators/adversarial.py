@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from tenfold.emulators.training import Reduce, Step, Training, traced
 
@@ -130,11 +130,11 @@ def adversarial_step(
     Returns
     -------
     callable
-        Takes ((maps, inputs, mix, weights), regularised): κ of real maps (n, N, N, C), the generator's inputs (dict;
+        Takes (maps, inputs, mix, weights, regularised): κ of real maps (n, N, N, C), the generator's inputs (dict;
         their parameters are the real maps' own), the numbers in [0, 1) that mix real and made maps (n,), 1 / (samples
-        in the global batch) (n,), and whether this step takes the penalty. Returns means over the global batch: "loss"
-        and "generator_loss", without penalty; "wasserstein", mean score of real less that of made maps; "penalty",
-        weighted; "gradient" and "generator_gradient", norms of what the optimizers were given.
+        in the global batch) (n,), and whether this step takes the penalty, an array of no axes. Returns means over the
+        global batch: "loss" and "generator_loss", without penalty; "wasserstein", mean score of real less that of made
+        maps; "penalty", weighted; "gradient" and "generator_gradient", norms of what the optimizers were given.
     """
     import tensorflow as tf
 
@@ -153,7 +153,7 @@ def adversarial_step(
         norms = gradient_norms(lambda maps: judge(maps, conditions), share * real + (1 - share) * made)
         return tf.reduce_sum(weights * tf.square(norms - 1))
 
-    def play(real, inputs, mix, weights, regularised: bool):
+    def play(real, inputs, mix, weights, regularised):
         inputs = {name: tf.convert_to_tensor(value) for name, value in inputs.items()}
         conditions = {name: inputs[name] for name in ("parameters",) if name in inputs}
         twice = {name: tf.concat([value, value], 0) for name, value in conditions.items()}
@@ -170,14 +170,25 @@ def adversarial_step(
                 total = lost + DRIFT * tf.reduce_sum(weights * tf.square(of_real))
             else:
                 total = lost = tf.reduce_sum(weights * (tf.nn.softplus(-of_real) + tf.nn.softplus(of_made)))
-            paid = tf.zeros(())
-            if regularised:
+        variables = discriminator.trainable_variables
+        values = [v.value for v in variables]
+
+        def penalised():
+            with tf.GradientTape() as tape:
                 paid = penalty(real, fixed, conditions, mix, weights)
                 paid = paid * (training.penalty_weight * training.penalty_every)
-                total = total + paid
-        variables = discriminator.trainable_variables
+            return [paid, *tape.gradient(paid, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)]
+
+        def spared():
+            return [tf.zeros(()), *map(tf.zeros_like, values)]
+
+        gradients = judging.gradient(total, variables)
+        paid = tf.zeros(())
+        if training.penalty != "none":
+            paid, *more = tf.cond(regularised, penalised, spared)
+            gradients = [one + other for one, other in zip(gradients, more, strict=True)]
         apart = tf.reduce_sum(weights * (of_real - of_made))
-        *gradients, lost, paid, apart = reduce([*judging.gradient(total, variables), lost, paid, apart])
+        *gradients, lost, paid, apart = reduce([*gradients, lost, paid, apart])
         optimizers[1].apply(gradients, variables)
         gradient = tf.linalg.global_norm(gradients)
 
@@ -199,11 +210,4 @@ def adversarial_step(
             "generator_gradient": tf.linalg.global_norm(gradients),
         }  # fmt: skip
 
-    with_penalty = traced(lambda *arrays: play(*arrays, regularised=True), ragged=False)
-    without = traced(lambda *arrays: play(*arrays, regularised=False), ragged=False)
-
-    def step(batch: tuple[tuple, bool]) -> dict[str, Any]:
-        arrays, regularised = batch
-        return (with_penalty if regularised else without)(arrays)
-
-    return step
+    return traced(play, ragged=False)

@@ -1,5 +1,6 @@
 """A trained generator's power and distribution of pixels, set to those of the training maps at every cosmology."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import keras
@@ -7,8 +8,6 @@ import numpy as np
 
 from tenfold.emulators import intensity
 from tenfold.emulators.first_guess import FirstGuess
-from tenfold.emulators.gan import GAN
-from tenfold.emulators.latents import draw
 from tenfold.emulators.remapping import KNOTS
 from tenfold.pipelines.massmaps.first_guess import band_powers, padded
 from tenfold.stats.trend import Trend, fit_trend
@@ -17,9 +16,8 @@ STEPS = (0.5, 0.5, 0.4, 0.3, 0.2)
 """Of the differences that each round takes off. The transform and the U-net answer what is corrected, and of too wide a
 spread the spectrum's share and the values' add up: so halves. Each round makes other maps, and the last steps average
 over the chance in them."""
-MADE = 1024
+MADE = 1536
 """Maps made in each round, over all cosmologies."""
-PART = 32
 SHARES = np.concatenate([[0.0005, 0.002, 0.005], np.linspace(0.01, 0.99, 50), [0.995, 0.998, 0.9995]])
 """Of the pixels that lie below the values which are compared."""
 
@@ -39,12 +37,11 @@ class Calibration:
 
 def calibrate(
     network: keras.Model,
-    shape: GAN,
+    make: Callable[[np.ndarray, int], np.ndarray],
     guess: FirstGuess,
     maps: np.ndarray,
     parameters: np.ndarray,
     groups: np.ndarray,
-    seed: int,
 ) -> Calibration:
     """Correct the spectrum of the Gaussian field that a generator starts from, and the values it ends with, in place.
 
@@ -57,36 +54,36 @@ def calibrate(
     ----------
     network
         Generator of the ``wgan-gp`` kind.
-    shape
-        Its shape.
+    make
+        Makes maps with it: given what each is wanted of (m, P) and the round's number, returns κ (m, N, N, C). Ranks
+        that make them together are left with the same network.
     guess
         What it began from.
     maps, parameters, groups
         κ of the training split (n, N, N, C), what each map is of (n, P), and its simulation (n,).
-    seed
-        Of the maps that are made.
     """
     _, first, groups = np.unique(groups, return_index=True, return_inverse=True)
     points = np.asarray(parameters, np.float64)[first].reshape(len(first), -1)
-    if not shape.conditions:  # one cosmology, whatever the simulation
+    if not parameters.shape[1]:  # one cosmology, whatever the simulation
         points, groups = np.empty((1, 0)), np.zeros(len(maps), np.int64)
     unit = np.exp(_at(guess, guess.ln_spread, points)).astype(np.float32).reshape(len(points), 1, 1, 1, -1)
     wanted = [_measured(guess, maps[groups == n] / unit[n]) for n in range(len(points))]
     field, remap = (network.get_layer(name).coefficients for name in ("ln_power", "remap"))
-    each = -(-MADE // (len(points) * PART)) * PART
+    each = -(-MADE // len(points))
+    channels, which = maps.shape[-1], np.repeat(np.arange(len(points)), each)
     power, pixels = [], []
     for turn, step in enumerate((*STEPS, 0.0)):
-        found = [_measured(guess, _made(network, shape, point, each, (seed, turn, number)) / unit[number])
-                 for number, point in enumerate(points)]  # fmt: skip
+        made = make(points[which].astype(np.float32), turn)
+        found = [_measured(guess, made[which == number] / unit[number]) for number in range(len(points))]
         off = _trend(np.array([one.power - other.power for one, other in zip(found, wanted, strict=True)]), points)
         power.append(float(np.abs(off(points)).max()))
         now = _at(guess, np.asarray(remap), points).reshape(len(points), len(KNOTS), -1) + KNOTS[:, None]
         short = np.array([_short(*three) for three in zip(found, wanted, now, strict=True)])
         missing = _trend(short.reshape(len(points), -1), points)
         pixels.append(float(np.abs(missing(points)).max()))
-        change = step * padded(off).reshape(len(guess.mean), -1, shape.channels)
+        change = step * padded(off).reshape(len(guess.mean), -1, channels)
         # knots below the bands follow the first of them
-        longer = field.shape[1] // shape.channels - change.shape[1]
+        longer = field.shape[1] // channels - change.shape[1]
         change = np.concatenate([change[:, :1]] * longer + [change], axis=1)
         field.assign(np.asarray(field) - change.reshape(len(change), -1))
         remap.assign(np.asarray(remap) + step * padded(missing))
@@ -125,14 +122,3 @@ def _at(guess: FirstGuess, coefficients: np.ndarray, points: np.ndarray) -> np.n
 
 def _trend(rows: np.ndarray, points: np.ndarray) -> Trend:
     return fit_trend(rows, points, np.arange(len(points)))
-
-
-def _made(network: keras.Model, shape: GAN, point: np.ndarray, count: int, key: tuple[int, ...]) -> np.ndarray:
-    """Maps of one cosmology, (count, N, N, C)."""
-    inputs, _ = draw(shape, key, range(count))
-    if shape.conditions:
-        inputs["parameters"] = np.tile(point.astype(np.float32), (count, 1))
-    return np.concatenate([
-        network.predict_on_batch({name: rows[first : first + PART] for name, rows in inputs.items()})
-        for first in range(0, count, PART)
-    ])  # fmt: skip

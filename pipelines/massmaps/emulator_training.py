@@ -33,8 +33,8 @@ PART = 32
 """Maps made at once."""
 GRID = 4
 """Maps per side of the grid of samples."""
-TRAIN, JUDGE = 1, 2
-"""Keys that keep the random numbers of training and judging apart."""
+TRAIN, JUDGE, CALIBRATE = 1, 2, 4
+"""Keys that keep the random numbers of training, judging and calibrating apart; 3 is the emulator's."""
 
 
 class MassMapTraining(TrainingRun):
@@ -102,15 +102,8 @@ class MassMapTraining(TrainingRun):
             return np.empty((len(records), 0), np.float32)
         return self.data.parameters(records).astype(np.float32)
 
-    def inputs(self, records: np.ndarray, key: tuple[int, ...], places: np.ndarray) -> tuple[dict, np.ndarray]:
-        """Draw the generator's inputs for maps like these records, and the numbers that mix real and made maps."""
-        inputs, mix = draw(self.shape, (self.training.seed, *key), places)
-        if self.shape.conditions:
-            inputs["parameters"] = self.conditions(records)
-        return inputs, mix
-
     def batches(self, position: Position) -> Iterator:
-        """Yield the rest of an epoch: (((maps, inputs, mix, weights), regularised), samples in the global batch)."""
+        """Yield the rest of an epoch: ((maps, inputs, mix, weights, regularised), samples in the global batch)."""
         t, r = self.training, self.ranks
         share = t.global_batch // r.size
         places = np.arange(r.rank * share, (r.rank + 1) * share)
@@ -126,27 +119,32 @@ class MassMapTraining(TrainingRun):
             if t.symmetries:
                 maps = augment(maps, position.epoch, records, seed=t.seed, shift=t.shifts)
             number = position.epoch * self.steps + step
-            inputs, mix = self.inputs(records, (TRAIN, number), places)
-            regularised = t.penalty != "none" and number % t.penalty_every == 0
-            yield ((maps, inputs, mix, weights), regularised), t.global_batch
+            inputs, mix = draw(self.shape, (t.seed, TRAIN, number), places)
+            inputs |= self.wanted(self.conditions(records))
+            regularised = np.array(t.penalty != "none" and number % t.penalty_every == 0)
+            yield (maps, inputs, mix, weights, regularised), t.global_batch
 
-    def made(self, records: np.ndarray) -> np.ndarray:
-        """Make a map like each of the records, each rank its share: shape (n, N, N, C), on every rank."""
+    def wanted(self, conditions: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the generator's inputs that say what maps are made for."""
+        return {"parameters": conditions} if self.shape.conditions else {}
+
+    def made(self, conditions: np.ndarray, *key: int) -> np.ndarray:
+        """Make a map for each of these conditions (n, P), each rank its share: shape (n, N, N, C), on every rank."""
 
         def compute(places: np.ndarray) -> np.ndarray:
             maps = [np.empty((0, self.shape.size, self.shape.size, self.shape.channels), np.float32)]
             for first in range(0, len(places), PART):
                 part = places[first : first + PART]
-                inputs, _ = self.inputs(records[part], (JUDGE,), part)
-                maps.append(self.network.predict_on_batch(inputs))
+                inputs, _ = draw(self.shape, (self.training.seed, *key), part)
+                maps.append(self.network.predict_on_batch(inputs | self.wanted(conditions[part])))
             return np.concatenate(maps)
 
-        return self.shared(len(records), compute)
+        return self.shared(len(conditions), compute)
 
     def validation_loss(self) -> float:
         """Return the score of the averaged generator's running statistics: 0 for the simulated maps' own."""
         with self.averaged():
-            maps = self.made(self.judged)
+            maps = self.made(self.conditions(self.judged), JUDGE)
         calibrated = self.shape.network == "wgan-gp"
         self.score = compare(measure(maps, self.sets), self.simulated, calibrated=calibrated)
         self.tiles = maps[np.linspace(0, len(maps) - 1, GRID**2).round().astype(int), :, :, 0]
@@ -176,17 +174,21 @@ class MassMapTraining(TrainingRun):
         return row
 
     def finish(self, wall_s: float) -> None:
-        """Write the best epoch's generator and the record of the run (rank 0)."""
-        if self.ranks.first:
-            best = checkpoints.latest(self.folder.path / "best")
-            if best is None:
-                raise InputError(
-                    f"{self.folder.path / 'best'}: no checkpoint can be read; train again in another --out"
-                )
+        """Write the best epoch's generator, corrected by all ranks together, and the record of the run (rank 0)."""
+        best = checkpoints.latest(self.folder.path / "best") if self.ranks.first else None
+        if self.ranks.any(self.ranks.first and best is None):
+            raise InputError(f"{self.folder.path / 'best'}: no checkpoint can be read; train again in another --out")
+        if best is not None:
             State(network=self.network.variables).restore(best.arrays)
-            corrected: dict[str, list[float]] = {}
-            if self.shape.network == "wgan-gp":
-                corrected = asdict(calibrate(self.network, self.shape, self.guess, *self.known(), self.training.seed))
+        self.ranks.broadcast(self.network.variables)
+        corrected: dict[str, list[float]] = {}
+        if self.shape.network == "wgan-gp":
+
+            def make(conditions: np.ndarray, turn: int) -> np.ndarray:
+                return self.made(conditions, CALIBRATE, turn)
+
+            corrected = asdict(calibrate(self.network, make, self.guess, *self.known()))
+        if best is not None:
             self.network.save(self.folder.network)
             parameters = self.data.parameters(self.records) if self.shape.conditions else np.empty((1, 0))
             names = self.data.manifest.parameter_names if self.shape.conditions else ()

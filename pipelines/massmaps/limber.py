@@ -42,7 +42,7 @@ def matter_power(cosmology: Cosmology, farthest: float) -> tuple[MatterPower, Ma
     """Linear and HMcode2020 (Mead et al., arXiv:2009.01858) power from z = 0 to a redshift, by CAMB."""
     redshifts = np.linspace(0, farthest, max(6, round(farthest / 0.15) + 1))
     k = np.geomspace(K_LOW, K_HIGH, 320)
-    both = camb_powers(cosmology, k, redshifts)
+    both = camb_powers(cosmology, k, redshifts, k_max=K_HIGH * cosmology.h)
     linear, nonlinear = (MatterPower(RectBivariateSpline(np.log(k), redshifts, np.log(power).T)) for power in both)
     return linear, nonlinear
 

@@ -18,9 +18,8 @@ def bspline(f):
     )
 
 
-@numba.njit(cache=True, fastmath=True)
-def paint_plane(positions: np.ndarray, axis: int, plane: np.ndarray, mass: float) -> None:
-    """Spread particles over the 16 points of a periodic plane around each by cubic splines (PCS), added to plane.
+def paint_plane(positions: np.ndarray, axis: int, side: int, mass: float) -> np.ndarray:
+    """Spread particles over the 16 points of a periodic plane around each by cubic splines (PCS).
 
     Parameters
     ----------
@@ -28,22 +27,41 @@ def paint_plane(positions: np.ndarray, axis: int, plane: np.ndarray, mass: float
         Shape (particles, 3), float32, in units of the box side: 0 ≤ x ≤ 1.
     axis
         Line of sight, 0, 1 or 2; the plane's axes are the two that follow, cyclically.
-    plane
-        Shape (M, M), float32; changed in place. Point i sits at x = i/M.
+    side
+        Points per side of the plane, M. Point i sits at x = i/M.
     mass
         Mass of one particle.
+
+    Returns
+    -------
+    np.ndarray
+        float32, shape (M, M).
     """
-    side = plane.shape[0]
-    first, second, scale, weight = (axis + 1) % 3, (axis + 2) % 3, np.float32(side), np.float32(mass)
+    # one row and column before, three after (x = 1 is a place too): painting needs not look for the plane's edges
+    wide = np.zeros((side + 4, side + 4), np.float32)
+    _paint(positions, (axis + 1) % 3, (axis + 2) % 3, side, wide, mass)
+    for each in (wide, wide.T):
+        each[side : side + 1] += each[:1]
+        each[1:4] += each[side + 1 :]
+    return np.ascontiguousarray(wide[1:-3, 1:-3])
+
+
+@numba.njit(cache=True, fastmath=True)
+def _paint(positions, first, second, side, wide, mass):
+    scale, weight = np.float32(side), np.float32(mass)
+    flat, width, one = wide.reshape(-1), np.uintp(wide.shape[1]), np.uintp(1)
     for p in range(positions.shape[0]):
         x, y = positions[p, first] * scale, positions[p, second] * scale
-        i, j = int(x), int(y)
-        across, along = bspline(x - np.float32(i)), bspline(y - np.float32(j))
-        for a in range(4):
-            row = (i + a - 1) % side
+        i, j = np.uintp(x), np.uintp(y)
+        across, (y0, y1, y2, y3) = bspline(x - np.float32(i)), bspline(y - np.float32(j))
+        at = i * width + j
+        for a in range(4):  # four neighbours in memory: one vector
             share = weight * across[a]
-            for b in range(4):
-                plane[row, (j + b - 1) % side] += share * along[b]
+            flat[at] += share * y0
+            flat[at + one] += share * y1
+            flat[at + one + one] += share * y2
+            flat[at + one + one + one] += share * y3
+            at += width
 
 
 def project(positions: np.ndarray, axis: int, side: int) -> np.ndarray:
@@ -66,8 +84,7 @@ def project(positions: np.ndarray, axis: int, side: int) -> np.ndarray:
     np.ndarray
         scipy.fft.rfft2 of δ over M², its window divided out, complex64, shape (M, M//2 + 1).
     """
-    plane = np.zeros((side, side), np.float32)
-    paint_plane(positions, axis, plane, side**2 / len(positions))
+    plane = paint_plane(positions, axis, side, side**2 / len(positions))
     modes = scipy.fft.rfft2(plane, norm="forward", workers=1)
     window = np.sinc(np.fft.fftfreq(side)).astype(np.float32) ** -4
     modes *= window[:, None] * window[: side // 2 + 1]

@@ -65,7 +65,7 @@ class Pair:
         inputs, mix = draw(self.shape, (1, step), places)
         inputs["parameters"] = rng.normal(0.5, 0.1, (BATCH, 2)).astype(np.float32)[list(places)]
         weights = np.full(len(places), 1 / BATCH, np.float32)
-        figures = self.step(((maps[list(places)], inputs, mix, weights), regularised))
+        figures = self.step((maps[list(places)], inputs, mix, weights, np.array(regularised)))
         return {name: float(value) for name, value in figures.items()}
 
     def weights(self) -> list[np.ndarray]:

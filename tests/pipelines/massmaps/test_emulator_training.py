@@ -103,11 +103,11 @@ def test_the_batch_of_a_step_does_not_depend_on_the_number_of_ranks(tmp_path):
         task.ranks = Ranks(size=2, rank=rank)
         parts.append(list(task.batches(Position(0, 2))))
     assert len(alone) == len(parts[0]) == 4
-    for ((one, flag), count), ((first, _), _), ((second, _), _) in zip(alone, *parts, strict=True):
+    for (one, count), (first, _), (second, _) in zip(alone, *parts, strict=True):
         assert count == 16
-        assert flag
-        for whole, a, b in zip((one[0], *one[1].values(), *one[2:]), (first[0], *first[1].values(), *first[2:]),
-                               (second[0], *second[1].values(), *second[2:]), strict=True):  # fmt: skip
+        assert one[-1]  # the penalty is taken
+        for whole, a, b in zip(*((maps, *inputs.values(), mix, weights)
+                                 for maps, inputs, mix, weights, _ in (one, first, second)), strict=True):  # fmt: skip
             assert (np.concatenate([a, b]) == whole).all()
 
 

@@ -29,8 +29,7 @@ def positions():
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_projection_keeps_the_mass(positions, axis):
-    plane = np.zeros((SIDE, SIDE), np.float32)
-    paint_plane(positions, axis, plane, 1.0)
+    plane = paint_plane(positions, axis, SIDE, 1.0)
     assert plane.sum(dtype=np.float64) == pytest.approx(len(positions), rel=1e-5)
     assert project(positions, axis, SIDE)[0, 0] == 0
 
@@ -39,10 +38,17 @@ def test_projection_keeps_the_mass(positions, axis):
 def test_one_particle_lands_where_it_is(axis):
     position = np.full((1, 3), 0.5, np.float32)
     position[0, (axis + 1) % 3], position[0, (axis + 2) % 3] = 4 / SIDE, 1.0  # the far edge is the near one
-    plane = np.zeros((SIDE, SIDE), np.float32)
-    paint_plane(position, axis, plane, 1.0)
+    plane = paint_plane(position, axis, SIDE, 1.0)
     assert np.unravel_index(plane.argmax(), plane.shape) == (4, 0)
     assert plane[4, 0] == pytest.approx(4 / 9, rel=1e-5)
+
+
+def test_a_plane_has_no_edges():
+    """Particles moved by whole points, over the edge or not: the plane is rolled by as many."""
+    places = np.random.default_rng(2).integers(0, 256, (2_000, 3)) / np.float32(256)  # exact in single precision
+    moved = (places + np.array([0, 5, 30], np.float32) / SIDE) % 1
+    rolled = np.roll(paint_plane(places.astype(np.float32), 0, SIDE, 1.0), (5, 30), axis=(0, 1))
+    assert paint_plane(moved.astype(np.float32), 0, SIDE, 1.0) == pytest.approx(rolled, rel=1e-5, abs=1e-5)
 
 
 def test_unclustered_particles_have_the_power_of_shot_noise(positions):
