@@ -67,6 +67,8 @@ class Skies:
 class Judgement:
     """All that the court found."""
 
+    rows: Mapping[str, tuple[np.ndarray, np.ndarray]]
+    """What was measured of the simulated and of the generated maps, (n, B) and (m, B), by the statistic's name."""
     agreements: Mapping[str, Agreement]
     """By the statistic's name."""
     copies: Memorisation | None
@@ -118,9 +120,10 @@ def judge(
     periodic
         Whether maps continue at the opposite edge.
     """
+    rows = {each.name: (each.rows(simulated.maps), each.rows(generated)) for each in statistics}
     agreements = {
         each.name: agreement(
-            *_comparable(each, simulated, generated, training),
+            *_comparable(each, rows[each.name], simulated, training),
             tolerance=court.bispectrum_tolerance if each.name.startswith("bispectrum") else court.tolerance,
             groups=simulated.groups, relative_to=each.relative_to, correlation_tolerance=court.correlation_tolerance,
             variety_tolerance=court.variety_tolerance, significance=court.significance, draws=court.draws,
@@ -141,7 +144,7 @@ def judge(
             passed=copies.passed(court.significance, court.copy_tolerance),
             said=f"how much nearer to the training maps than unseen ones are, median (p = {copies.p_value:.2g})",
         )  # fmt: skip
-    return Judgement(agreements=agreements, copies=copies, verdicts=verdicts)
+    return Judgement(rows=rows, agreements=agreements, copies=copies, verdicts=verdicts)
 
 
 def verdict_names(statistic: str) -> list[str]:
@@ -150,10 +153,9 @@ def verdict_names(statistic: str) -> list[str]:
 
 
 def _comparable(
-    each: Statistic, simulated: Skies, generated: np.ndarray, training: Skies | None
+    each: Statistic, rows: tuple[np.ndarray, np.ndarray], simulated: Skies, training: Skies | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Measure both kinds, and take off what cosmology alone accounts for: maps of all cosmologies become alike."""
-    rows = each.rows(simulated.maps), each.rows(generated)
+    """Take off what cosmology alone accounts for: maps of all cosmologies become alike."""
     parameters, groups = simulated.parameters, simulated.groups
     if parameters is None or groups is None or not parameters.shape[1]:
         return rows

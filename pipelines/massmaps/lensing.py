@@ -16,7 +16,8 @@ import numpy as np
 import scipy.fft
 import scipy.ndimage
 
-from tenfold.pipelines.massmaps.planes import bspline, wavenumbers
+from tenfold.pipelines.massmaps.planes import wavenumbers
+from tenfold.pipelines.simulation.gravity import bspline
 
 
 @dataclass(frozen=True)

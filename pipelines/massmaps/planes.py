@@ -4,18 +4,7 @@ import numba
 import numpy as np
 import scipy.fft
 
-
-@numba.njit(inline="always")
-def bspline(f):
-    """Weights of the cubic B-spline at the four points around a place f cells beyond the second, 0 ≤ f < 1."""
-    one, half, sixth, two_thirds = np.float32(1), np.float32(0.5), np.float32(1 / 6), np.float32(2 / 3)
-    g = one - f
-    return (
-        sixth * g * g * g,
-        two_thirds - f * f * (one - half * f),
-        two_thirds - g * g * (one - half * g),
-        sixth * f * f * f,
-    )
+from tenfold.pipelines.simulation.gravity import bspline
 
 
 def paint_plane(positions: np.ndarray, axis: int, side: int, mass: float) -> np.ndarray:

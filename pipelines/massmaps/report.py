@@ -26,8 +26,6 @@ class Trial:
     statistics: Sequence[Statistic]
     judgement: Judgement
     held: HeldOut
-    rows: Mapping[str, tuple[np.ndarray, np.ndarray]]
-    """Each statistic of the simulated and of the generated maps, over the spread of their cosmology."""
     side_deg: float
     names: Sequence[str]
     """Parameters that maps were made for; empty for an unconditional emulator."""
@@ -64,7 +62,7 @@ def write_report(path: Path, metrics: Mapping[str, Any], trial: Trial) -> None:
     ]
     panels = []
     for each in trial.statistics:
-        rows = trial.rows[each.name]
+        rows = trial.judgement.rows[each.name]
         found = trial.judgement.agreements[each.name]
         panels.append({
             "name": each.name.replace("_", " "),

@@ -3,7 +3,6 @@
 import json
 import platform
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -87,7 +86,6 @@ def validate_massmaps(
             compared.simulated.maps, side_deg, ell_max=ell_max, periodic=periodic, unit="κ/σ" if names else "κ"
         )
         judgement = judge(statistics, compared.simulated, compared.generated, court, training=learnt, periodic=periodic)
-        rows = {each.name: (each.rows(compared.simulated.maps), each.rows(compared.generated)) for each in statistics}
         reader = load(estimator, batch=32) if estimator else None
         read, verdicts = estimates(reader, held, names, court) if reader else ({}, {})
         judgement = replace(judgement, verdicts={**judgement.verdicts, **verdicts})
@@ -95,7 +93,7 @@ def validate_massmaps(
         metrics: dict[str, Any] = {
             "verdicts": judgement.metrics(),
             "passed": judgement.passed,
-            "held_out": _by_cosmology(statistics, judgement, compared, names, rows),
+            "held_out": _by_cosmology(statistics, judgement, compared, names),
             "estimator": read,
             "saliency": looks.metrics() if looks else {},
             "speed": {"generated_cpu_s": generate_s, **_simulated_s(run.parent)},
@@ -108,7 +106,7 @@ def validate_massmaps(
             },
         }  # fmt: skip
         trial = Trial(
-            statistics=statistics, judgement=judgement, held=held, rows=rows, side_deg=side_deg, names=names,
+            statistics=statistics, judgement=judgement, held=held, side_deg=side_deg, names=names,
             cosmologies=len(set(data.simulation(train))), maps=len(train), trusted=data.manifest.multipoles,
             saliency=looks,
         )  # fmt: skip
@@ -124,7 +122,6 @@ def _by_cosmology(
     judgement: Judgement,
     held: HeldOut,
     names: tuple[str, ...],
-    rows: Mapping[str, tuple[np.ndarray, np.ndarray]],
 ) -> dict[str, Any]:
     """How far the means are at each test cosmology: median over the usable bins."""
     groups, parameters = held.simulated.groups, held.simulated.parameters
@@ -137,7 +134,7 @@ def _by_cosmology(
             usable = judgement.agreements[each.name].usable
             if not usable.any():
                 continue
-            simulated, generated = (row[mine][:, usable].mean(0) for row in rows[each.name])
+            simulated, generated = (row[mine][:, usable].mean(0) for row in judgement.rows[each.name])
             scale = np.abs(simulated) if each.relative_to == "bin" else np.abs(simulated).max()
             errors[each.name] = float(np.median(np.abs(generated - simulated) / np.maximum(scale, 1e-300)))
         found["cosmologies"][group] = {

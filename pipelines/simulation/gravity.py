@@ -84,8 +84,8 @@ def _solve(modes, window, radial):
 
 
 @numba.njit(inline="always")
-def _spline(f):
-    """Weights of the cubic spline at the four points around a particle, f cells beyond the second."""
+def bspline(f):
+    """Weights of the cubic B-spline at the four points around a place f cells beyond the second, 0 ≤ f < 1."""
     one, half, sixth, two_thirds = np.float32(1), np.float32(0.5), np.float32(1 / 6), np.float32(2 / 3)
     g = one - f
     return (
@@ -132,7 +132,7 @@ def paint_pcs(positions: np.ndarray, mesh: np.ndarray, mass: float) -> None:
     for p in range(positions.shape[0]):
         x, y, z = positions[p, 0], positions[p, 1], positions[p, 2]
         i, j, k = int(x), int(y), int(z)
-        wx, wy, wz = _spline(x - np.float32(i)), _spline(y - np.float32(j)), _spline(z - np.float32(k))
+        wx, wy, wz = bspline(x - np.float32(i)), bspline(y - np.float32(j)), bspline(z - np.float32(k))
         # single precision rounds a hair below N up to N
         i, j, k = i if i < side else 0, j if j < side else 0, k if k < side else 0
         rows, lines, (k0, k1, k2, k3) = _around(i, side), _around(j, side), _around(k, side)
@@ -176,7 +176,7 @@ def kick(positions: np.ndarray, velocities: np.ndarray, potential: np.ndarray, k
         x, y, z = positions[p, 0], positions[p, 1], positions[p, 2]
         i, j, k = int(x), int(y), int(z)
         fx, fy, fz = x - np.float32(i), y - np.float32(j), z - np.float32(k)
-        wx, wy, wz = _spline(fx), _spline(fy), _spline(fz)
+        wx, wy, wz = bspline(fx), bspline(fy), bspline(fz)
         dx, dy, dz = _spline_slope(fx), _spline_slope(fy), _spline_slope(fz)
         i, j, k = i if i < side else 0, j if j < side else 0, k if k < side else 0
         rows, lines, (k0, k1, k2, k3) = _around(i, side), _around(j, side), _around(k, side)
