@@ -3,7 +3,7 @@
 import logging
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -38,7 +38,7 @@ class Stopped(Exception):  # noqa: N818 (an order obeyed, not an error)
 class TrainingRun(ABC):
     """One training, on this rank.
 
-    A subclass sets ``step`` and provides `batches` and `validation_loss`.
+    A subclass sets ``step`` and provides `batches`, `validation_loss` and `finish`.
 
     Parameters
     ----------
@@ -103,6 +103,10 @@ class TrainingRun(ABC):
     @abstractmethod
     def validation_loss(self) -> float:
         """Return the mean loss over the validation split, the same on every rank; NaN where there is none."""
+
+    @abstractmethod
+    def finish(self, wall_s: float) -> None:
+        """Write what the run is for, and its record (rank 0); ``wall_s`` is the time it took [s]."""
 
     def figures(self, means: dict[str, float], position: Position, board: Board | None) -> dict[str, float]:
         """Return what else an epoch's row in the history says, having shown it; called once an epoch on every rank.
@@ -227,33 +231,53 @@ class TrainingRun(ABC):
                     self.save(Position(epoch + 1), Means())
 
 
-def claim(out: Path, training: Training, ranks: Ranks, *, resume: bool) -> tuple[RunFolder, bool]:
-    """Make the folder of a run, or take it up.
+def carry_out(
+    begin: Callable[[RunFolder], AbstractContextManager[TrainingRun]],
+    out: Path,
+    config: Mapping[str, Any],
+    ranks: Ranks,
+    *,
+    resume: bool,
+) -> RunFolder:
+    """Train from first to last, unless this very training has finished in this folder already.
 
-    Returns
-    -------
-    RunFolder
-        The folder.
-    bool
-        Whether this very training has finished there already.
+    Parameters
+    ----------
+    begin
+        Opens the data and returns the training.
+    out
+        Folder of the run, made where it is not there.
+    config
+        What is written beside the run; its ``"training"`` tells whether it has finished.
+    ranks
+        The ranks of this run.
+    resume
+        Go on from the newest checkpoint, where there is one.
 
     Raises
     ------
     InputError
-        It cannot be written, or holds a run and is not to be resumed.
+        The folder cannot be written, or holds a run and is not to be resumed.
+    Stopped
+        A signal asked for it; a checkpoint stands.
     """
+    start = time.monotonic()
     folder = RunFolder(out)
+    written = {key: plain(value) for key, value in config.items()}
     if ranks.first:
         folder.create()
     ranks.barrier()
     if not resume and checkpoints.latest(folder.checkpoints):
         raise InputError(f"{out}: holds a run already: --resume goes on with it, another --out begins a new one")
-    finished = (
-        resume and (out / "run.json").exists() and folder.read_config().get("training") == plain(asdict(training))
-    )
-    if finished:
+    if resume and (out / "run.json").exists() and folder.read_config().get("training") == written["training"]:
         log.info("%s has finished already", out)
-    return folder, finished
+        return folder
+    with begin(folder) as task:
+        if ranks.first:
+            folder.write_config(written)
+        task.fit(resume=resume)
+        task.finish(time.monotonic() - start)
+    return folder
 
 
 def plain(value):

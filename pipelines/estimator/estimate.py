@@ -1,6 +1,7 @@
 """Parameter estimators, end to end: shards in, a trained network with its predictions out."""
 
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from tenfold.hpc.ranks import Ranks
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.estimator.training import EstimatorTraining
 from tenfold.pipelines.run_folder import RunFolder
-from tenfold.pipelines.training_run import claim, plain
+from tenfold.pipelines.training_run import carry_out
 from tenfold.pipelines.volumes.shards import Shards
 
 
@@ -48,17 +49,13 @@ def train_estimator(
     Stopped
         A signal asked the run to stop; ``resume`` goes on.
     """
-    start = time.monotonic()
-    folder, finished = claim(out, training, ranks, resume=resume)
-    if finished:
-        return folder
-    with Shards.open(data) as shards:
-        if not len(shards.split("train")):
-            raise InputError(f"{data}: no simulation is in the training split; ingest more, or change the fractions")
-        task = EstimatorTraining(shards, folder, network, training, ranks, views)
-        if ranks.first:
-            config = {"data": str(data), "network": asdict(network), "training": asdict(training), "views": views}
-            folder.write_config(plain(config))
-        task.fit(resume=resume)
-        task.finish(time.monotonic() - start)
-    return folder
+
+    @contextmanager
+    def begin(folder: RunFolder) -> Iterator[EstimatorTraining]:
+        with Shards.open(data) as shards:
+            if not len(shards.split("train")):
+                raise InputError(f"{data}: no simulation is in the training split; ingest more, or with other fractions")
+            yield EstimatorTraining(shards, folder, network, training, ranks, views)
+
+    config = {"data": str(data), "network": asdict(network), "training": asdict(training), "views": views}
+    return carry_out(begin, out, config, ranks, resume=resume)

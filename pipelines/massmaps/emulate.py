@@ -1,7 +1,7 @@
 """Emulators of mass maps, end to end: shards in, a trained generator out; maps written for any cosmology."""
 
-import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from tenfold.pipelines.files import replacing, writable
 from tenfold.pipelines.massmaps.emulator import MassMapEmulator
 from tenfold.pipelines.massmaps.emulator_training import MassMapTraining
 from tenfold.pipelines.run_folder import RunFolder
-from tenfold.pipelines.training_run import claim, plain
+from tenfold.pipelines.training_run import carry_out
 from tenfold.pipelines.volumes.shards import Shards
 
 
@@ -45,19 +45,16 @@ def train_emulator(
     Stopped
         A signal asked the run to stop; ``resume`` goes on.
     """
-    start = time.monotonic()
-    folder, finished = claim(out, training, ranks, resume=resume)
-    if finished:
-        return folder
-    with Shards.open(data) as shards:
-        if not len(shards.split("train")):
-            raise InputError(f"{data}: no simulation is in the training split; ingest more, or change the fractions")
-        task = MassMapTraining(shards, folder, network, training, ranks)
-        if ranks.first:
-            folder.write_config(plain({"data": str(data), "network": asdict(network), "training": asdict(training)}))
-        task.fit(resume=resume)
-        task.finish(time.monotonic() - start)
-    return folder
+
+    @contextmanager
+    def begin(folder: RunFolder) -> Iterator[MassMapTraining]:
+        with Shards.open(data) as shards:
+            if not len(shards.split("train")):
+                raise InputError(f"{data}: no simulation is in the training split; ingest more, or with other fractions")
+            yield MassMapTraining(shards, folder, network, training, ranks)
+
+    config = {"data": str(data), "network": asdict(network), "training": asdict(training)}
+    return carry_out(begin, out, config, ranks, resume=resume)
 
 
 def emulate(

@@ -1,6 +1,7 @@
 """Networks of molecules, end to end: shards in, a trained network with its predictions and its bundle out."""
 
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from tenfold.pipelines.molecules.shards import MoleculeShards
 from tenfold.pipelines.molecules.training import MoleculeTraining, describe, kind_of
 from tenfold.pipelines.run_folder import RunFolder
 from tenfold.pipelines.studies.chemistry_config import ChemistryRun
-from tenfold.pipelines.training_run import claim, plain
+from tenfold.pipelines.training_run import carry_out
 
 
 def train_molecules(
@@ -43,19 +44,14 @@ def train_molecules(
     Stopped
         A signal asked the run to stop; ``resume`` goes on.
     """
-    start = time.monotonic()
-    folder, finished = claim(out, training, ranks, resume=resume)
-    if finished:
-        return folder
-    with MoleculeShards.open(data) as shards:
-        task = MoleculeTraining(shards, folder, network, training, ranks)
-        if ranks.first:
-            folder.write_config(
-                {"data": str(data), "network": plain(asdict(network)), "training": plain(asdict(training))}
-            )
-        task.fit(resume=resume)
-        task.finish(time.monotonic() - start)
-    return folder
+
+    @contextmanager
+    def begin(folder: RunFolder) -> Iterator[MoleculeTraining]:
+        with MoleculeShards.open(data) as shards:
+            yield MoleculeTraining(shards, folder, network, training, ranks)
+
+    config = {"data": str(data), "network": asdict(network), "training": asdict(training)}
+    return carry_out(begin, out, config, ranks, resume=resume)
 
 
 def describe_training(config: ChemistryRun, data: Path) -> Table:
