@@ -54,7 +54,7 @@ def train_estimator(
     def begin(folder: RunFolder) -> Iterator[EstimatorTraining]:
         with Shards.open(data) as shards:
             if not len(shards.split("train")):
-                raise InputError(f"{data}: no simulation is in the training split; ingest more, or with other fractions")
+                raise InputError(f"{data}: no simulation is in the training split; ingest more or change fractions")
             yield EstimatorTraining(shards, folder, network, training, ranks, views)
 
     config = {"data": str(data), "network": asdict(network), "training": asdict(training), "views": views}

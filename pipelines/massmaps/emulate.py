@@ -50,7 +50,7 @@ def train_emulator(
     def begin(folder: RunFolder) -> Iterator[MassMapTraining]:
         with Shards.open(data) as shards:
             if not len(shards.split("train")):
-                raise InputError(f"{data}: no simulation is in the training split; ingest more, or with other fractions")
+                raise InputError(f"{data}: no simulation is in the training split; ingest more or change fractions")
             yield MassMapTraining(shards, folder, network, training, ranks)
 
     config = {"data": str(data), "network": asdict(network), "training": asdict(training)}
