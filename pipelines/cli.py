@@ -52,6 +52,10 @@ def validate(
     estimator: Annotated[
         Path | None, typer.Option("--estimator", help="Of mass maps: a trained estimator of them, one more judge.")
     ] = None,
+    unseen: Annotated[
+        Path | None,
+        typer.Option("--unseen", help="Of mass maps: shards simulated since; all of them judge, not the test split."),
+    ] = None,
     file: ConfigFile = None,
     settings: Settings = None,
 ) -> None:
@@ -72,14 +76,14 @@ def validate(
         if null is not None:
             raise InputError("--null: is for volumes; a training on mass maps has no such control")
         court = load(MassMapsRun, file, None, tuple(settings or ())).court
-        report, judgement = validate_massmaps(run, out, court=court, estimator=estimator)
+        report, judgement = validate_massmaps(run, out, court=court, estimator=estimator, unseen=unseen)
         console.print(f"Report: {report}", soft_wrap=True)
         if not judgement.passed:
             console.print(f"Failed: {', '.join(judgement.failed)}", soft_wrap=True)
             raise typer.Exit(1)
         return
-    if estimator is not None:
-        raise InputError("--estimator: judges an emulator of mass maps, and nothing else")
+    if estimator is not None or unseen is not None:
+        raise InputError("--estimator, --unseen: judge an emulator of mass maps, and nothing else")
     if file or settings:
         raise InputError("--config, --set: only a court of mass maps is configured here, another training has its own")
     if what == "molecules":

@@ -26,17 +26,31 @@ class HeldOut:
     """Cosmologies outside the trained range."""
 
 
-def held_out(emulator: MassMapEmulator, data: Shards, seed: int) -> HeldOut:
+def held_out(emulator: MassMapEmulator, data: Shards, seed: int, unseen: Shards | None = None) -> HeldOut:
     """Read the test maps, and make one for each of them.
+
+    Parameters
+    ----------
+    emulator
+        What is judged.
+    data
+        What it was trained on.
+    seed
+        Of the generated maps.
+    unseen
+        Maps simulated since, all of which are taken in place of the test split.
 
     Raises
     ------
     InputError
-        There are fewer than four test cosmologies in the range that was trained on.
+        There are fewer than four test cosmologies in the range that was trained on, or `unseen` has other maps, or
+        maps that were trained on.
     """
-    test = data.split("test")
+    if unseen is not None:
+        _check(unseen, data)
+    source, test = (data, data.split("test")) if unseen is None else (unseen, np.arange(len(unseen)))
     names = data.manifest.parameter_names
-    parameters, groups = data.parameters(test), data.simulation(test)
+    parameters, groups = source.parameters(test), source.simulation(test)
     inside = np.ones(len(test), bool)
     for name, (low, high) in emulator.ranges.items():
         inside &= (low <= parameters[:, names.index(name)]) & (parameters[:, names.index(name)] <= high)
@@ -44,7 +58,7 @@ def held_out(emulator: MassMapEmulator, data: Shards, seed: int) -> HeldOut:
     test, parameters, groups = test[inside], parameters[inside], groups[inside]
     if len(set(groups)) < 4:
         raise InputError(
-            f"{data.path}: {len(set(groups))} test cosmologies within the trained range; four are needed. "
+            f"{source.path}: {len(set(groups))} test cosmologies within the trained range; four are needed. "
             "Simulate more, or ingest with a larger test fraction"
         )
     given: dict[str, Any] = {name: parameters[:, names.index(name)] for name in emulator.ranges}
@@ -53,9 +67,24 @@ def held_out(emulator: MassMapEmulator, data: Shards, seed: int) -> HeldOut:
     scale = np.maximum(learnt.std(0), 1e-12)
     distance = np.sqrt((((parameters[:, None] - learnt) / scale) ** 2).sum(-1)).min(1)
     return HeldOut(
-        simulated=skies(data, test, tuple(emulator.ranges)), distance=distance, left_out=left_out,
+        simulated=skies(source, test, tuple(emulator.ranges)), distance=distance, left_out=left_out,
         generated=generated if generated.ndim == 3 else generated[..., 0],
     )  # fmt: skip
+
+
+def _check(unseen: Shards, data: Shards) -> None:
+    """Say what keeps maps from judging an emulator trained on others."""
+    for what in ("shape", "parameter_names", "side_deg", "periodic"):
+        found, wanted = getattr(unseen.manifest, what), getattr(data.manifest, what)
+        if found != wanted:
+            raise InputError(f"{unseen.path}: {what} is {found}, of the maps trained on it is {wanted} ({data.path})")
+    known = {*data.simulation(data.split("train")), *data.simulation(data.split("validation"))}
+    twice = sorted(known & set(unseen.simulation(np.arange(len(unseen)))))
+    if twice:
+        raise InputError(
+            f"{unseen.path}: holds {len(twice)} simulations that were trained on, {twice[0]} the first; "
+            "simulate others, with another seed"
+        )
 
 
 def alike(held: HeldOut, learnt: Skies) -> tuple[HeldOut, Skies]:

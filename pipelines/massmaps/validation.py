@@ -3,6 +3,7 @@
 import json
 import platform
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,13 @@ LOOKED = 3
 
 
 def validate_massmaps(
-    run: Path, out: Path | None = None, *, court: Court | None = None, estimator: Path | None = None, seed: int = 0
+    run: Path,
+    out: Path | None = None,
+    *,
+    court: Court | None = None,
+    estimator: Path | None = None,
+    unseen: Path | None = None,
+    seed: int = 0,
 ) -> tuple[Path, Judgement]:
     """Judge the maps of a trained emulator against the test split of its data.
 
@@ -47,6 +54,8 @@ def validate_massmaps(
     estimator
         Folder of a trained estimator of maps: one more judge, whose estimates of generated maps must match what they
         were made for.
+    unseen
+        Shards of maps that were simulated since: all of them judge, in place of the test split.
     seed
         Of the generated maps.
 
@@ -60,7 +69,8 @@ def validate_massmaps(
     Raises
     ------
     InputError
-        The training has not finished, its data are gone, or hold too few test cosmologies.
+        The training has not finished, its data are gone, or hold too few test cosmologies; `unseen` does not fit
+        them, or was trained on.
     """
     start = time.monotonic()
     court = court or Court()
@@ -68,11 +78,13 @@ def validate_massmaps(
     folder = RunFolder(run)
     record = folder.read_record()
     emulator = MassMapEmulator.load(run)
-    with Shards.open(folder.find_data(record)) as data:
+    with ExitStack() as opened:
+        data = opened.enter_context(Shards.open(folder.find_data(record)))
+        fresh = opened.enter_context(Shards.open(unseen)) if unseen else None
         if data.manifest.fingerprint != record["fingerprint"]:
             raise InputError(f"{record['data']}: is not what {run} was trained on. Train again on it.")
         begin = time.process_time()
-        held = held_out(emulator, data, seed)
+        held = held_out(emulator, data, seed, fresh)
         generate_s = (time.process_time() - begin) / len(held.generated)
         side_deg = data.manifest.side_deg or 1.0
         periodic = data.manifest.periodic
@@ -102,6 +114,7 @@ def validate_massmaps(
                 "versions": record["versions"], "seed": record["seed"], "maps_seed": seed, "ranks": record["ranks"],
                 "court": vars(court), "best_epoch": record["best_epoch"], "network": record["network"],
                 "wall_s": _stages(run.parent) | {"training": record["wall_s"]}, "data": data.manifest.fingerprint,
+                "unseen": fresh.manifest.fingerprint if fresh else None,
                 "multipoles": data.manifest.multipoles,
             },
         }  # fmt: skip

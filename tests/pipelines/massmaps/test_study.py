@@ -13,7 +13,9 @@ from astropy.io import fits
 from tests.pipelines.massmaps.lognormal import lognormal
 
 from tenfold.emulators.cnn import CNN, build
+from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.massmaps.fits_cubes import write_maps
+from tenfold.pipelines.massmaps.ingest import MassMapIngest, ingest_massmaps
 from tenfold.pipelines.massmaps.validation import validate_massmaps
 from tenfold.pipelines.run_folder import RunFolder
 from tenfold.pipelines.simulation.cosmology import Cosmology
@@ -32,18 +34,24 @@ def tenfold(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
 
 
+def write_skies(folder: Path, cosmologies: int, seed: int, name: str = "sky", side_deg: float = 2.0) -> None:
+    """Log-normal maps over cosmologies, a FITS cube each."""
+    rng = np.random.default_rng(seed)
+    folder.mkdir()
+    for n in range(cosmologies):
+        omega_m, sigma_8 = rng.uniform([0.2, 0.6], [0.4, 1.0])
+        write_maps(
+            folder / f"{n}.fits", lognormal(SIDE, sigma_8 - 0.3, -4 * omega_m - 1, MAPS, rng),
+            cosmology=Cosmology(omega_m=omega_m, sigma_8=sigma_8), side_deg=side_deg, sources=(1.0,),
+            trusted=(180.0, 1440.0), seed=n, simulation=f"{name}_{n}", varied=("omega_m", "sigma_8"), config={},
+        )  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def study(tmp_path_factory) -> Path:
     """Log-normal maps of sixteen cosmologies, and a pair of networks trained on half of them for an epoch."""
-    folder, rng = tmp_path_factory.mktemp("maps"), np.random.default_rng(1)
-    (folder / "maps").mkdir()
-    for n in range(COSMOLOGIES):
-        omega_m, sigma_8 = rng.uniform([0.2, 0.6], [0.4, 1.0])
-        write_maps(
-            folder / "maps" / f"{n}.fits", lognormal(SIDE, sigma_8 - 0.3, -4 * omega_m - 1, MAPS, rng),
-            cosmology=Cosmology(omega_m=omega_m, sigma_8=sigma_8), side_deg=2.0, sources=(1.0,),
-            trusted=(180.0, 1440.0), seed=n, simulation=f"sky_{n}", varied=("omega_m", "sigma_8"), config={},
-        )  # fmt: skip
+    folder = tmp_path_factory.mktemp("maps")
+    write_skies(folder / "maps", COSMOLOGIES, seed=1)
     (folder / "study.yaml").write_text(CONFIG)
     for command in (
         ["ingest", "massmaps", folder / "maps", "--out", folder / "data"],
@@ -108,6 +116,21 @@ def test_an_emulator_that_has_learnt_nothing_fails_its_trial_and_says_by_what(st
     page = (study / "network" / "report.html").read_text()
     assert page.count("<img ") > 30
     assert "failed" in page
+
+
+def test_maps_simulated_since_judge_in_place_of_the_test_split_unless_they_were_trained_on(study, tmp_path):
+    write_skies(tmp_path / "maps", 30, seed=5, name="later")
+    write_skies(tmp_path / "wider", 3, seed=6, name="wider", side_deg=3.0)
+    for name in ("maps", "wider"):
+        ingest_massmaps([tmp_path / name], tmp_path / f"{name}_data", MassMapIngest())
+    out = tmp_path / "out"
+    validate_massmaps(study / "network", out, unseen=tmp_path / "maps_data")
+    held = json.loads((out / "metrics.json").read_text())["held_out"]
+    assert len(held["cosmologies"]) + held["left_out"] == 30
+    assert all(name.startswith("later_") for name in held["cosmologies"])
+    for unfit, said in ((tmp_path / "wider_data", "side_deg is 3.0"), (study / "data", "were trained on")):
+        with pytest.raises(InputError, match=said):
+            validate_massmaps(study / "network", out, unseen=unfit)
 
 
 def test_the_report_shows_what_an_estimator_looks_at(study, tmp_path):
