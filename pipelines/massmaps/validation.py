@@ -86,6 +86,7 @@ def validate_massmaps(
         begin = time.process_time()
         held = held_out(emulator, data, seed, fresh)
         generate_s = (time.process_time() - begin) / len(held.generated)
+        trusted = (data if fresh is None else fresh).manifest.multipoles
         side_deg = data.manifest.side_deg or 1.0
         periodic = data.manifest.periodic
         ell_max = NYQUIST * 180 * emulator.shape.size / side_deg
@@ -115,12 +116,12 @@ def validate_massmaps(
                 "court": vars(court), "best_epoch": record["best_epoch"], "network": record["network"],
                 "wall_s": _stages(run.parent) | {"training": record["wall_s"]}, "data": data.manifest.fingerprint,
                 "unseen": fresh.manifest.fingerprint if fresh else None,
-                "multipoles": data.manifest.multipoles,
+                "multipoles": trusted,
             },
         }  # fmt: skip
         trial = Trial(
             statistics=statistics, judgement=judgement, held=held, side_deg=side_deg, names=names,
-            cosmologies=len(set(data.simulation(train))), maps=len(train), trusted=data.manifest.multipoles,
+            cosmologies=len(set(data.simulation(train))), maps=len(train), trusted=trusted,
             saliency=looks,
         )  # fmt: skip
     metrics["environment"]["wall_s"]["validation"] = time.monotonic() - start
