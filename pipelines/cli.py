@@ -47,7 +47,7 @@ def validate(
     run: Annotated[Path, typer.Argument(help="Folder of a finished training.")],
     null: Annotated[Path | None, typer.Option("--null", help="Training on the boxes' Gaussian twins.")] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Where the report goes; the run's folder if left out.")
+        Path | None, typer.Option("--out", help="Where the report goes; the run's folder, or with --unseen one in it.")
     ] = None,
     estimator: Annotated[
         Path | None, typer.Option("--estimator", help="Of mass maps: a trained estimator of them, one more judge.")

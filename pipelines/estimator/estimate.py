@@ -8,7 +8,6 @@ from pathlib import Path
 from tenfold.emulators.cnn import CNN
 from tenfold.emulators.training import VolumeTraining
 from tenfold.hpc.ranks import Ranks
-from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.estimator.training import EstimatorTraining
 from tenfold.pipelines.run_folder import RunFolder
 from tenfold.pipelines.training_run import carry_out
@@ -53,8 +52,6 @@ def train_estimator(
     @contextmanager
     def begin(folder: RunFolder) -> Iterator[EstimatorTraining]:
         with Shards.open(data) as shards:
-            if not len(shards.split("train")):
-                raise InputError(f"{data}: no simulation is in the training split; ingest more or change fractions")
             yield EstimatorTraining(shards, folder, network, training, ranks, views)
 
     config = {"data": str(data), "network": asdict(network), "training": asdict(training), "views": views}

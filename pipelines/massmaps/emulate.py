@@ -49,8 +49,6 @@ def train_emulator(
     @contextmanager
     def begin(folder: RunFolder) -> Iterator[MassMapTraining]:
         with Shards.open(data) as shards:
-            if not len(shards.split("train")):
-                raise InputError(f"{data}: no simulation is in the training split; ingest more or change fractions")
             yield MassMapTraining(shards, folder, network, training, ranks)
 
     config = {"data": str(data), "network": asdict(network), "training": asdict(training)}

@@ -48,7 +48,7 @@ def validate_massmaps(
     run
         Folder of a finished training.
     out
-        Folder for ``metrics.json`` and ``report.html``; the run's by default.
+        Folder for ``metrics.json`` and ``report.html``; by default the run's, or with `unseen` one in it.
     court
         What is allowed.
     estimator
@@ -74,7 +74,8 @@ def validate_massmaps(
     """
     start = time.monotonic()
     court = court or Court()
-    run, out = Path(run), writable(Path(out or run))
+    run = Path(run)
+    out = writable(Path(out or (run / "unseen" if unseen else run)))
     folder = RunFolder(run)
     record = folder.read_record()
     emulator = MassMapEmulator.load(run)

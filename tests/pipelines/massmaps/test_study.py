@@ -123,14 +123,14 @@ def test_maps_simulated_since_judge_in_place_of_the_test_split_unless_they_were_
     write_skies(tmp_path / "wider", 3, seed=6, name="wider", side_deg=3.0)
     for name in ("maps", "wider"):
         ingest_massmaps([tmp_path / name], tmp_path / f"{name}_data", MassMapIngest())
-    out = tmp_path / "out"
-    validate_massmaps(study / "network", out, unseen=tmp_path / "maps_data")
-    held = json.loads((out / "metrics.json").read_text())["held_out"]
+    report, _ = validate_massmaps(study / "network", unseen=tmp_path / "maps_data")
+    assert report == study / "network" / "unseen" / "report.html"
+    held = json.loads((report.parent / "metrics.json").read_text())["held_out"]
     assert len(held["cosmologies"]) + held["left_out"] == 30
     assert all(name.startswith("later_") for name in held["cosmologies"])
     for unfit, said in ((tmp_path / "wider_data", "side_deg is 3.0"), (study / "data", "were trained on")):
         with pytest.raises(InputError, match=said):
-            validate_massmaps(study / "network", out, unseen=unfit)
+            validate_massmaps(study / "network", unseen=unfit)
 
 
 def test_the_report_shows_what_an_estimator_looks_at(study, tmp_path):
