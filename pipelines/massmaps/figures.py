@@ -102,7 +102,8 @@ def deviations(each: Statistic, found: Agreement, tolerance: float, trusted: Tru
         for usable, fill in ((found.usable, GENERATED), (~found.usable, "white")):
             axes.plot(each.bins[usable], off[usable], "o", ms=4, mfc=fill, mec=GENERATED)
         reach = max(300 * tolerance, 1.2 * np.abs(off[found.usable]).max(initial=0))
-        axes.set(ylim=(-reach, reach), xlabel=each.axis, ylabel="generated / simulated − 1 [%]")
+        share = "generated / simulated − 1" if each.relative_to == "bin" else "difference / largest simulated"
+        axes.set(ylim=(-reach, reach), xlabel=each.axis, ylabel=f"{share} [%]")
         axes.set_title(each.label, loc="left")
         if each.axis.startswith("multipole"):
             _logarithmic(axes, each.bins)
