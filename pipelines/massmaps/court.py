@@ -1,6 +1,6 @@
 """The court: every statistic of generated maps against simulated ones, each with its null, and a verdict on each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,8 +13,8 @@ from tenfold.stats.trend import fit_trend
 
 ASPECTS = ("mean", "distribution", "correlation", "variety")
 """What each statistic is judged by; the mean's verdict has the statistic's own name."""
-COMPARED = 256
-"""Maps of each kind that the search for copies looks at, at most."""
+COMPARED = 512
+"""Maps of each kind that copies are looked for among, at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,19 +32,21 @@ class Court:
     estimate_tolerance: float = 0.2
     """Largest mean difference of an estimator's readings, in rms errors on one simulated map."""
     copy_tolerance: float = 0.05
-    """How much nearer to the training maps generated ones may be than unseen ones, as a fraction."""
+    """Fraction of the generated maps that may be nearer to a training map than 99 of 100 unseen ones."""
     significance: float = 0.01
     """A figure fails that fewer than this fraction of the nulls reach."""
     draws: int = 200
     """Splits of the simulations into halves, of which the null is made."""
     seed: int = 0
     """Of the splits."""
+    channel: int = 0
+    """Which is judged, of maps of several source redshifts."""
 
     def __post_init__(self) -> None:
         """Refuse what judges nothing."""
-        for name in ("tolerance", "bispectrum_tolerance", "correlation_tolerance", "variety_tolerance"):
-            if not 0 < getattr(self, name) < 1:
-                raise ValueError(f"{name}: found {getattr(self, name)}, must be above 0 and below 1")
+        for name, value in vars(self).items():
+            if name.endswith("tolerance") and not 0 < value < 1:
+                raise ValueError(f"{name}: found {value}, must be above 0 and below 1")
         if not 0 < self.significance < 0.5:
             raise ValueError(f"significance: found {self.significance}, must be above 0 and below 0.5")
         if self.draws < 20:
@@ -99,6 +101,7 @@ def judge(
     court: Court,
     *,
     training: Skies | None = None,
+    learnt: Iterable[np.ndarray] | None = None,
     periodic: bool = False,
 ) -> Judgement:
     """Judge generated maps.
@@ -115,8 +118,10 @@ def judge(
     court
         What is allowed.
     training
-        Maps that were trained on, to look for copies of them; they also help to tell how statistics change with
-        cosmology.
+        Maps that were trained on: they help to tell how statistics change with cosmology.
+    learnt
+        All maps that were trained on, in parts (t, N, N), to look for copies of them, in whatever unit; `training` by
+        default.
     periodic
         Whether maps continue at the opposite edge.
     """
@@ -135,14 +140,20 @@ def judge(
     for name, found in agreements.items():
         verdicts |= {key: getattr(found, aspect) for key, aspect in zip(verdict_names(name), ASPECTS, strict=True)}
     copies = None
-    if training is not None:
+    if learnt is None and training is not None:
+        learnt = [training.maps]
+    if learnt is not None:
         rng = np.random.default_rng(court.seed)
-        few = [maps[rng.permutation(len(maps))[:COMPARED]] for maps in (generated, simulated.maps)]
-        copies = memorisation(few[0], training.maps, few[1], periodic=periodic)
+        made, unseen = (rng.permutation(len(maps))[:COMPARED] for maps in (generated, simulated.maps))
+        copies = memorisation(
+            generated[made], learnt, simulated.maps[unseen], periodic=periodic,
+            groups=None if simulated.groups is None else simulated.groups[unseen],
+            significance=court.significance, draws=court.draws, seed=court.seed,
+        )  # fmt: skip
         verdicts["memorisation"] = Verdict(
-            value=1 - copies.ratio, tolerance=court.copy_tolerance, null=0.0,
-            passed=copies.passed(court.significance, court.copy_tolerance),
-            said=f"how much nearer to the training maps than unseen ones are, median (p = {copies.p_value:.2g})",
+            value=copies.copied, tolerance=court.copy_tolerance, null=copies.null,
+            passed=copies.copied <= max(court.copy_tolerance, copies.null),
+            said="fraction of the maps that are nearer to a training map than 99 of 100 unseen ones",
         )  # fmt: skip
     return Judgement(rows=rows, agreements=agreements, copies=copies, verdicts=verdicts)
 

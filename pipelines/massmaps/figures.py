@@ -152,6 +152,6 @@ def copies(generated: np.ndarray, unseen: np.ndarray) -> Picture:
             (unseen, SIMULATED, "-", "simulated, unseen"), (generated, GENERATED, "--", "generated"),
         ):  # fmt: skip
             axes.hist(values, edges, density=True, histtype="step", color=colour, ls=line, lw=1.4, label=label)
-        axes.set(xlabel="distance to the nearest training map / typical", ylabel="density")
+        axes.set(xlabel="distance to the nearest training map, √(1 − r)", ylabel="density")
         axes.legend(loc="upper left")
         return svg(figure, "Distances to the nearest training map")

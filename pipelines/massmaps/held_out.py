@@ -26,7 +26,9 @@ class HeldOut:
     """Cosmologies outside the trained range."""
 
 
-def held_out(emulator: MassMapEmulator, data: Shards, seed: int, unseen: Shards | None = None) -> HeldOut:
+def held_out(
+    emulator: MassMapEmulator, data: Shards, seed: int, unseen: Shards | None = None, *, channel: int = 0
+) -> HeldOut:
     """Read the test maps, and make one for each of them.
 
     Parameters
@@ -39,13 +41,17 @@ def held_out(emulator: MassMapEmulator, data: Shards, seed: int, unseen: Shards 
         Of the generated maps.
     unseen
         Maps simulated since, all of which are taken in place of the test split.
+    channel
+        Which is taken, of maps of several source redshifts.
 
     Raises
     ------
     InputError
         There are fewer than four test cosmologies in the range that was trained on, or `unseen` has other maps, or
-        maps that were trained on.
+        maps that were trained on, or there is no such channel.
     """
+    if not 0 <= channel < data.manifest.shape[-1]:
+        raise InputError(f"court.channel: found {channel}, the maps have 0 to {data.manifest.shape[-1] - 1}")
     if unseen is not None:
         _check(unseen, data)
     source, test = (data, data.split("test")) if unseen is None else (unseen, np.arange(len(unseen)))
@@ -67,8 +73,8 @@ def held_out(emulator: MassMapEmulator, data: Shards, seed: int, unseen: Shards 
     scale = np.maximum(learnt.std(0), 1e-12)
     distance = np.sqrt((((parameters[:, None] - learnt) / scale) ** 2).sum(-1)).min(1)
     return HeldOut(
-        simulated=skies(source, test, tuple(emulator.ranges)), distance=distance, left_out=left_out,
-        generated=generated if generated.ndim == 3 else generated[..., 0],
+        simulated=skies(source, test, tuple(emulator.ranges), channel), distance=distance, left_out=left_out,
+        generated=generated if generated.ndim == 3 else generated[..., channel],
     )  # fmt: skip
 
 
@@ -115,11 +121,11 @@ def alike(held: HeldOut, learnt: Skies) -> tuple[HeldOut, Skies]:
     )  # fmt: skip
 
 
-def skies(data: Shards, records: np.ndarray, names: tuple[str, ...]) -> Skies:
-    """Read the first channel of maps, with their simulations and the parameters of these names."""
+def skies(data: Shards, records: np.ndarray, names: tuple[str, ...], channel: int = 0) -> Skies:
+    """Read one channel of maps, with their simulations and the parameters of these names."""
     columns = [data.manifest.parameter_names.index(name) for name in names]
     return Skies(
-        maps=data.read(records)[..., 0],
+        maps=data.read(records)[..., channel],
         groups=data.simulation(records),
         parameters=data.parameters(records)[:, columns],
     )

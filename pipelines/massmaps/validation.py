@@ -3,6 +3,7 @@
 import json
 import platform
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -24,9 +25,12 @@ from tenfold.pipelines.run_folder import RunFolder
 from tenfold.pipelines.volumes.shards import Shards
 
 TRAINED = 2048
-"""Training maps that the search for copies looks through, at most."""
+"""Training maps that tell how statistics change with cosmology, at most; copies are looked for among all."""
 NYQUIST = 0.75
 """Of the pixels' Nyquist multipole: up to there maps are compared."""
+
+PART = 256
+"""Maps read at once."""
 
 LOOKED = 3
 """Maps, each of another cosmology, that are shown with what the estimator looks at."""
@@ -85,7 +89,7 @@ def validate_massmaps(
         if data.manifest.fingerprint != record["fingerprint"]:
             raise InputError(f"{record['data']}: is not what {run} was trained on. Train again on it.")
         begin = time.process_time()
-        held = held_out(emulator, data, seed, fresh)
+        held = held_out(emulator, data, seed, fresh, channel=court.channel)
         generate_s = (time.process_time() - begin) / len(held.generated)
         trusted = (data if fresh is None else fresh).manifest.multipoles
         side_deg = data.manifest.side_deg or 1.0
@@ -95,11 +99,14 @@ def validate_massmaps(
         rng = np.random.default_rng(seed)
         few = np.sort(rng.permutation(train)[:TRAINED])
         names = tuple(emulator.ranges)
-        compared, learnt = alike(held, skies(data, few, names))
+        compared, learnt = alike(held, skies(data, few, names, court.channel))
         statistics = statistics_for(
             compared.simulated.maps, side_deg, ell_max=ell_max, periodic=periodic, unit="κ/σ" if names else "κ"
         )
-        judgement = judge(statistics, compared.simulated, compared.generated, court, training=learnt, periodic=periodic)
+        judgement = judge(
+            statistics, compared.simulated, compared.generated, court, training=learnt,
+            learnt=_in_parts(data, train, court.channel), periodic=periodic,
+        )  # fmt: skip
         reader = load(estimator, batch=32) if estimator else None
         read, verdicts = estimates(reader, held, names, court) if reader else ({}, {})
         judgement = replace(judgement, verdicts={**judgement.verdicts, **verdicts})
@@ -157,6 +164,11 @@ def _by_cosmology(
             "distance": float(held.distance[mine][0]), "maps": int(mine.sum()), "errors": errors,
         }  # fmt: skip
     return found
+
+
+def _in_parts(data: Shards, records: np.ndarray, channel: int) -> Iterator[np.ndarray]:
+    for first in range(0, len(records), PART):
+        yield data.read(records[first : first + PART])[..., channel]
 
 
 def _looked(judge: Estimator, held: HeldOut, data: Shards) -> Saliency:
