@@ -232,7 +232,8 @@ class TrainingRun(ABC):
 
 
 def carry_out(
-    begin: Callable[[RunFolder], AbstractContextManager[TrainingRun]],
+    begin: Callable[[RunFolder], TrainingRun],
+    data: str,
     out: Path,
     config: Mapping[str, Any],
     ranks: Ranks,
@@ -244,11 +245,14 @@ def carry_out(
     Parameters
     ----------
     begin
-        Opens the data and returns the training.
+        Returns the training.
+    data
+        Fingerprint of what is trained on.
     out
         Folder of the run, made where it is not there.
     config
-        What is written beside the run; its ``"training"`` tells whether it has finished.
+        What is written beside the run; where the data lie, ``"data"``, may change, the rest tells whether it is the
+        training that has finished.
     ranks
         The ranks of this run.
     resume
@@ -257,7 +261,7 @@ def carry_out(
     Raises
     ------
     InputError
-        The folder cannot be written, or holds a run and is not to be resumed.
+        The folder cannot be written, or holds a run that is not to be resumed, or another one.
     Stopped
         A signal asked for it; a checkpoint stands.
     """
@@ -269,14 +273,18 @@ def carry_out(
     ranks.barrier()
     if not resume and checkpoints.latest(folder.checkpoints):
         raise InputError(f"{out}: holds a run already: --resume goes on with it, another --out begins a new one")
-    if resume and (out / "run.json").exists() and folder.read_config().get("training") == written["training"]:
-        log.info("%s has finished already", out)
-        return folder
-    with begin(folder) as task:
-        if ranks.first:
-            folder.write_config(written)
-        task.fit(resume=resume)
-        task.finish(time.monotonic() - start)
+    if resume and (out / "run.json").exists():
+        same = {**folder.read_config(), "data": None} == {**written, "data": None}
+        if same and folder.read_record().get("fingerprint") == data:
+            log.info("%s has finished already", out)
+            return folder
+    task = begin(folder)
+    if ranks.first and not folder.read_config():
+        folder.write_config(written)
+    task.fit(resume=resume)  # refuses to go on with another run, whose configuration then stands
+    if ranks.first:
+        folder.write_config(written)
+    task.finish(time.monotonic() - start)
     return folder
 
 

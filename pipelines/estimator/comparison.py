@@ -69,6 +69,12 @@ def compare(run: Path, config: Baseline | None = None) -> Comparison:
     found = read_predictions(folder)
     data = folder.find_data(record)
     with Shards.open(data) as shards:
+        if len(shards.manifest.shape) < 4:
+            raise InputError(
+                f"{run}: reads maps, and the power spectrum it would be held against is that of boxes. Let it judge an "
+                f"emulator, `tenfold validate EMULATOR --estimator {run}`, or see what it looks at, "
+                f"`tenfold explain estimator {run}`"
+            )
         names = tuple(str(name) for name in found["names"])
         test = found["test_record"]
         check_belonging(folder, shards, names, found)

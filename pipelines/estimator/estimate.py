@@ -1,7 +1,5 @@
 """Parameter estimators, end to end: shards in, a trained network with its predictions out."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -48,11 +46,10 @@ def train_estimator(
     Stopped
         A signal asked the run to stop; ``resume`` goes on.
     """
-
-    @contextmanager
-    def begin(folder: RunFolder) -> Iterator[EstimatorTraining]:
-        with Shards.open(data) as shards:
-            yield EstimatorTraining(shards, folder, network, training, ranks, views)
-
     config = {"data": str(data), "network": asdict(network), "training": asdict(training), "views": views}
-    return carry_out(begin, out, config, ranks, resume=resume)
+    with Shards.open(data) as shards:
+
+        def begin(folder: RunFolder) -> EstimatorTraining:
+            return EstimatorTraining(shards, folder, network, training, ranks, views)
+
+        return carry_out(begin, shards.manifest.fingerprint, out, config, ranks, resume=resume)

@@ -131,7 +131,8 @@ class EstimatorTraining(TrainingRun):
         if self.ranks.first:
             self.folder.write_predictions(**predictions)
             self.folder.write_record({
-                "data": str(self.data.path.resolve()), "names": list(names), "sigma_factor": factor.tolist(),
+                "data": str(self.data.path.resolve()), "fingerprint": self.fingerprint,
+                "names": list(names), "sigma_factor": factor.tolist(),
                 "network": asdict(self.shape), "training": asdict(self.training), "views": self.views,
                 "parameters": int(self.network.count_params()), "ranks": self.ranks.size, "versions": versions(),
                 "seed": self.training.seed, "wall_s": wall_s, "waiting_s": self.history[-1]["waiting"],

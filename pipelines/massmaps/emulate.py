@@ -1,7 +1,6 @@
 """Emulators of mass maps, end to end: shards in, a trained generator out; maps written for any cosmology."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -45,14 +44,13 @@ def train_emulator(
     Stopped
         A signal asked the run to stop; ``resume`` goes on.
     """
-
-    @contextmanager
-    def begin(folder: RunFolder) -> Iterator[MassMapTraining]:
-        with Shards.open(data) as shards:
-            yield MassMapTraining(shards, folder, network, training, ranks)
-
     config = {"data": str(data), "network": asdict(network), "training": asdict(training)}
-    return carry_out(begin, out, config, ranks, resume=resume)
+    with Shards.open(data) as shards:
+
+        def begin(folder: RunFolder) -> MassMapTraining:
+            return MassMapTraining(shards, folder, network, training, ranks)
+
+        return carry_out(begin, shards.manifest.fingerprint, out, config, ranks, resume=resume)
 
 
 def emulate(

@@ -240,8 +240,14 @@ def check(data: Shards, network: GAN, training: AdversarialTraining, ranks: Rank
     still = [n for n, s in zip(manifest.parameter_names, manifest.parameter_std, strict=True) if not s > 0]
     if network.conditions and still:
         raise InputError(f"the data are all of one {still[0]}, which cannot be a condition: --set network.conditions=0")
-    if training.shifts and training.symmetries and network.boundary != "periodic":
-        raise InputError("cropped maps are not periodic: --set training.shifts=false")
+    shifts = training.shifts and training.symmetries
+    if not manifest.periodic and (network.boundary == "periodic" or shifts):
+        raise InputError(
+            "the maps do not continue at their opposite edges: "
+            "--set network.boundary=cropped --set training.shifts=false"
+        )
+    if shifts and network.boundary != "periodic":
+        raise InputError("a network of cropped maps is not to see shifted ones: --set training.shifts=false")
     if training.global_batch % (ranks.size * network.group):
         raise InputError(
             f"training.global_batch: found {training.global_batch}, must be a multiple of network.group "

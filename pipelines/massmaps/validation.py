@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.estimator.estimator import Estimator, load
+from tenfold.pipelines.estimator.estimator import Estimator
 from tenfold.pipelines.estimator.saliency import Saliency, in_turn, measure
 from tenfold.pipelines.files import replacing, writable
 from tenfold.pipelines.massmaps.court import Court, Judgement, judge
 from tenfold.pipelines.massmaps.emulator import MassMapEmulator
-from tenfold.pipelines.massmaps.estimates import estimates
+from tenfold.pipelines.massmaps.estimates import estimates, load_judge
 from tenfold.pipelines.massmaps.held_out import HeldOut, alike, held_out, skies
 from tenfold.pipelines.massmaps.map_statistics import Statistic, statistics_for
 from tenfold.pipelines.massmaps.report import Trial, write_report
@@ -74,7 +74,7 @@ def validate_massmaps(
     ------
     InputError
         The training has not finished, its data are gone, or hold too few test cosmologies; `unseen` does not fit
-        them, or was trained on.
+        them, or was trained on; the estimator was trained on other data, or reads something else.
     """
     start = time.monotonic()
     court = court or Court()
@@ -88,6 +88,8 @@ def validate_massmaps(
         fresh = opened.enter_context(Shards.open(unseen)) if unseen else None
         if data.manifest.fingerprint != record["fingerprint"]:
             raise InputError(f"{record['data']}: is not what {run} was trained on. Train again on it.")
+        names = tuple(emulator.ranges)
+        reader = load_judge(estimator, data, names) if estimator else None
         begin = time.process_time()
         held = held_out(emulator, data, seed, fresh, channel=court.channel)
         generate_s = (time.process_time() - begin) / len(held.generated)
@@ -98,7 +100,6 @@ def validate_massmaps(
         train = data.split("train")
         rng = np.random.default_rng(seed)
         few = np.sort(rng.permutation(train)[:TRAINED])
-        names = tuple(emulator.ranges)
         compared, learnt = alike(held, skies(data, few, names, court.channel))
         statistics = statistics_for(
             compared.simulated.maps, side_deg, ell_max=ell_max, periodic=periodic, unit="κ/σ" if names else "κ"
@@ -107,7 +108,6 @@ def validate_massmaps(
             statistics, compared.simulated, compared.generated, court, training=learnt,
             learnt=_in_parts(data, train, court.channel), periodic=periodic,
         )  # fmt: skip
-        reader = load(estimator, batch=32) if estimator else None
         read, verdicts = estimates(reader, held, names, court) if reader else ({}, {})
         judgement = replace(judgement, verdicts={**judgement.verdicts, **verdicts})
         looks = _looked(reader, held, data) if reader else None

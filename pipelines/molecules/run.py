@@ -1,7 +1,5 @@
 """Networks of molecules, end to end: shards in, a trained network with its predictions and its bundle out."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -44,14 +42,13 @@ def train_molecules(
     Stopped
         A signal asked the run to stop; ``resume`` goes on.
     """
-
-    @contextmanager
-    def begin(folder: RunFolder) -> Iterator[MoleculeTraining]:
-        with MoleculeShards.open(data) as shards:
-            yield MoleculeTraining(shards, folder, network, training, ranks)
-
     config = {"data": str(data), "network": asdict(network), "training": asdict(training)}
-    return carry_out(begin, out, config, ranks, resume=resume)
+    with MoleculeShards.open(data) as shards:
+
+        def begin(folder: RunFolder) -> MoleculeTraining:
+            return MoleculeTraining(shards, folder, network, training, ranks)
+
+        return carry_out(begin, shards.manifest.fingerprint, out, config, ranks, resume=resume)
 
 
 def describe_training(config: ChemistryRun, data: Path) -> Table:

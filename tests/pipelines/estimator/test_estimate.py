@@ -116,10 +116,16 @@ def test_a_second_run_in_the_same_folder_is_refused_and_a_finished_one_resumes_t
     assert (alone / "run.json").read_bytes() == before
 
 
-def test_resuming_with_another_network_is_refused(data, alone):
-    done = train(data, alone, "--resume", "--set", "network.filters=[4, 4]", "--set", "training.epochs=2")
-    assert done.returncode == 2
-    assert "network.filters" in done.stderr
+def test_a_finished_run_is_not_taken_for_that_of_another_network_or_other_data(data, alone, tmp_path):
+    before = {name: (alone / name).read_bytes() for name in ("run.json", "config.yaml")}
+    other = train(data, alone, "--resume", "--set", "network.filters=[4, 4]")
+    assert (other.returncode, "network.filters" in other.stderr) == (2, True)
+    with Shards.open(data) as shards:
+        boxes = Path(shards.manifest.simulations[0].source).parent
+    ingest_volumes([boxes], tmp_path / "shards", Ingest(processes=1, fractions=(0.7, 0.15, 0.15), seed=5))
+    elsewhere = train(tmp_path / "shards", alone, "--resume")
+    assert (elsewhere.returncode, "trained on other data" in elsewhere.stderr) == (2, True)
+    assert {name: (alone / name).read_bytes() for name in before} == before
 
 
 @pytest.mark.ranks

@@ -4,6 +4,7 @@ import csv
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,22 @@ def test_what_does_not_fit_the_data_names_the_settings(tmp_path, network, traini
             LognormalMaps(), RunFolder(tmp_path), replace(train_lognormal.NETWORK, **network),
             train_lognormal.training(1, **training), Ranks(size=ranks),
         )  # fmt: skip
+
+
+@pytest.mark.parametrize("changes", [{"boundary": "periodic"}, {"boundary": "cropped"}])
+def test_maps_that_end_at_their_edges_are_neither_wrapped_nor_shifted(tmp_path, changes):
+    data = LognormalMaps()
+    data.manifest.periodic = False
+    for shifts in (True, False):
+        training = train_lognormal.training(1, shifts=shifts)
+        begin = partial(
+            MassMapTraining, data, RunFolder(tmp_path), replace(train_lognormal.NETWORK, **changes), training, Ranks()
+        )
+        if changes["boundary"] == "cropped" and not shifts:
+            assert begin().steps == 6
+        else:
+            with pytest.raises(InputError, match=r"network\.boundary=cropped --set training\.shifts=false"):
+                begin()
 
 
 def test_the_batch_of_a_step_does_not_depend_on_the_number_of_ranks(tmp_path):

@@ -19,12 +19,14 @@ from tenfold.pipelines.massmaps.ingest import MassMapIngest, ingest_massmaps
 from tenfold.pipelines.massmaps.validation import validate_massmaps
 from tenfold.pipelines.run_folder import RunFolder
 from tenfold.pipelines.simulation.cosmology import Cosmology
+from tenfold.pipelines.volumes.shards import Shards
 
 BIN = Path(sys.executable).parent
 SIDE, MAPS, COSMOLOGIES = 16, 16, 16
 CONFIG = """
 ingest: {fractions: [0.5, 0.2, 0.3]}
-network: {size: 16, latent: 8, filters: [4, 8, 8], critic_filters: [4, 8], style: 8, conditions: 2, group: 2}
+network: {size: 16, latent: 8, filters: [4, 8, 8], critic_filters: [4, 8], style: 8, conditions: 2, group: 2,
+  boundary: cropped}
 training: {epochs: 1, global_batch: 16, reference_batch: 16, judged: 16, shifts: false, symmetries: true}
 """
 
@@ -139,7 +141,16 @@ def test_the_report_shows_what_an_estimator_looks_at(study, tmp_path):
     estimator = RunFolder(tmp_path / "estimator")
     estimator.create()
     network.save(estimator.network)
-    estimator.write_record({"names": ["omega_m", "sigma_8"], "sigma_factor": [1.0, 1.0]})
+    record = {"names": ["omega_m", "sigma_8"], "sigma_factor": [1.0, 1.0], "fingerprint": "of other maps"}
+    estimator.write_record(record)
+    with pytest.raises(InputError, match="may know what the emulator left out"):
+        validate_massmaps(study / "network", tmp_path / "out", estimator=estimator.path)
+    with Shards.open(study / "data") as shards:
+        record["fingerprint"] = shards.manifest.fingerprint
+    estimator.write_record(record | {"names": ["n_s", "h"]})
+    with pytest.raises(InputError, match="reads n_s, h, the emulator takes omega_m, sigma_8"):
+        validate_massmaps(study / "network", tmp_path / "out", estimator=estimator.path)
+    estimator.write_record(record)
     report, _ = validate_massmaps(study / "network", tmp_path / "out", estimator=estimator.path)
     saliency = json.loads((tmp_path / "out" / "metrics.json").read_text())["saliency"]
     assert (saliency["method"], saliency["samples"]) == ("integrated", 3)
