@@ -7,7 +7,7 @@ one simulation are kept in one half.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -49,7 +49,7 @@ class Agreement:
     spread
         Ratio of the standard deviations from map to map, generated over simulated, shape (B,).
     p_values
-        Of two-sample Kolmogorov-Smirnov tests, shape (B,).
+        Of each bin's two-sample Kolmogorov-Smirnov distance: the fraction of the nulls that reach it, shape (B,).
     mean, distribution, correlation, variety
         Verdicts on the means, on the distribution from map to map, on the off-diagonals of the covariance, and on the
         spread from map to map.
@@ -128,14 +128,18 @@ def agreement(
     rng = np.random.default_rng(seed + 1)
     size = min(int(split[0].sum()), len(generated))
 
-    def judged(figure: Callable[[np.ndarray, np.ndarray], float], allowed: float, said: str) -> Verdict:
-        """A figure of two sets of maps of like size, larger where they differ more, beside its null."""
-        nulls = np.array([figure(simulated[one], simulated[~one][:size]) for one in split])
+    def compared(figure: Callable[[np.ndarray, np.ndarray], Any]) -> tuple[np.ndarray, np.ndarray]:
+        """A figure of two sets of maps of like size, larger where they differ more: of generated ones, and its null."""
+        nulls = [figure(simulated[one], simulated[~one][:size]) for one in split]
         picks = [rng.permutation(len(generated))[:size] for _ in split[: max(8, draws // 10)]]
         each = [figure(simulated[one], generated[pick]) for one, pick in zip(split, picks, strict=False)]
+        return np.array(each), np.array(nulls)
+
+    def judged(each: np.ndarray, nulls: np.ndarray, allowed: float, said: str) -> Verdict:
         value, null = float(np.median(each)), float(np.quantile(nulls, 1 - significance))
         return Verdict(value=value, tolerance=allowed, null=null, passed=value <= max(allowed, null), said=said)
 
+    apart, apart_null = compared(_distances)
     bins = usable
     if not usable.any():  # too few simulations for the tolerance: the tightest bin, beside its null
         bins = np.arange(len(usable)) == np.argmin(np.where(np.isfinite(scale), null_deviation, np.inf))
@@ -147,14 +151,21 @@ def agreement(
         null_deviation=null_deviation,
         usable=usable,
         spread=generated.std(0) / np.maximum(simulated.std(0), 1e-300),
-        p_values=_p_values(simulated, generated),
+        p_values=(1 + (apart_null >= np.median(apart, axis=0)).sum(axis=0)) / (1 + len(apart_null)),
         mean=Verdict(
             value=worst, tolerance=tolerance, null=noise, passed=worst <= max(tolerance, noise),
             said=f"largest deviation of the mean, {said}",
         ),
-        distribution=judged(_largest_distance, 0.0, "largest Kolmogorov-Smirnov distance of the bins' distributions"),
-        correlation=judged(_decorrelation, correlation_tolerance, "difference of the correlations between bins"),
-        variety=judged(_uneven, variety_tolerance, "deviation of the spread from map to map, median of the bins"),
+        distribution=judged(
+            apart.max(axis=1), apart_null.max(axis=1), 0.0,
+            "largest Kolmogorov-Smirnov distance of the bins' distributions",
+        ),
+        correlation=judged(
+            *compared(_decorrelation), correlation_tolerance, "difference of the correlations between bins"
+        ),
+        variety=judged(
+            *compared(_uneven), variety_tolerance, "deviation of the spread from map to map, median of the bins"
+        ),
     )  # fmt: skip
 
 
@@ -182,18 +193,6 @@ def _distances(one: np.ndarray, two: np.ndarray) -> np.ndarray:
     last = np.ones_like(risen, bool)
     last[:-1] = ranked[1:] != ranked[:-1]  # of equal values only the last counts
     return np.where(last, risen, 0).max(axis=0)
-
-
-def _largest_distance(one: np.ndarray, two: np.ndarray) -> float:
-    return float(_distances(one, two).max())
-
-
-def _p_values(one: np.ndarray, two: np.ndarray) -> np.ndarray:
-    """Asymptotic p-values of the two-sample Kolmogorov-Smirnov test, shape (B,)."""
-    from scipy.stats import kstwobign
-
-    root = np.sqrt(len(one) * len(two) / (len(one) + len(two)))
-    return kstwobign.sf(_distances(one, two) * root)
 
 
 def _correlations(rows: np.ndarray) -> np.ndarray:

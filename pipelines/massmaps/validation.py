@@ -32,6 +32,9 @@ NYQUIST = 0.75
 PART = 256
 """Maps read at once."""
 
+BY_BIN = ("deviation", "null_deviation", "usable", "spread", "p_values")
+"""What is written of every bin: fields of `tenfold.stats.agreement.Agreement`."""
+
 LOOKED = 3
 """Maps, each of another cosmology, that are shown with what the estimator looks at."""
 
@@ -114,6 +117,13 @@ def validate_massmaps(
         metrics: dict[str, Any] = {
             "verdicts": judgement.metrics(),
             "passed": judgement.passed,
+            "bins": {
+                each.name: {
+                    "at": each.bins.tolist(),
+                    **{name: getattr(judgement.agreements[each.name], name).tolist() for name in BY_BIN},
+                }
+                for each in statistics
+            },
             "held_out": _by_cosmology(statistics, judgement, compared, names),
             "estimator": read,
             "saliency": looks.metrics() if looks else {},

@@ -112,6 +112,9 @@ def test_an_emulator_that_has_learnt_nothing_fails_its_trial_and_says_by_what(st
     assert {"angular_power", "peaks_distribution", "minkowski_v1_variety", "memorisation"} <= verdicts.keys()
     assert all({"value", "tolerance", "null", "passed"} <= verdict.keys() for verdict in verdicts.values())
     assert not metrics["passed"]
+    assert metrics["bins"].keys() == {name for name in verdicts if f"{name}_variety" in verdicts}
+    for bins in metrics["bins"].values():
+        assert len(bins["at"]) == len(bins["deviation"]) == len(bins["p_values"])
     held = metrics["held_out"]["cosmologies"]
     assert len(held) >= 4
     assert all(row["distance"] > 0 and row["maps"] == MAPS for row in held.values())
