@@ -75,6 +75,8 @@ def validate(
 
         if null is not None:
             raise InputError("--null: is for volumes; a training on mass maps has no such control")
+        if idle := [each for each in settings or () if not each.startswith("court.")]:
+            raise InputError(f"--set {idle[0]}: only the court is configured here, as in --set court.tolerance=0.1")
         court = load(MassMapsRun, file, None, tuple(settings or ())).court
         report, judgement = validate_massmaps(run, out, court=court, estimator=estimator, unseen=unseen)
         console.print(f"Report: {report}", soft_wrap=True)

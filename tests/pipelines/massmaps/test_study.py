@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from tests.pipelines.massmaps.lognormal import lognormal
+from typer.testing import CliRunner
 
 from tenfold.emulators.cnn import CNN, build
+from tenfold.pipelines.cli import app
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.massmaps.fits_cubes import write_maps
 from tenfold.pipelines.massmaps.ingest import MassMapIngest, ingest_massmaps
@@ -121,6 +123,12 @@ def test_an_emulator_that_has_learnt_nothing_fails_its_trial_and_says_by_what(st
     page = (study / "network" / "report.html").read_text()
     assert page.count("<img ") > 30
     assert "failed" in page
+
+
+def test_settings_that_a_trial_would_ignore_are_refused(study):
+    told = CliRunner().invoke(app, ["validate", str(study / "network"), "--set", "training.epochs=5"])
+    assert isinstance(told.exception, InputError)
+    assert "training.epochs=5: only the court is configured" in str(told.exception)
 
 
 def test_maps_simulated_since_judge_in_place_of_the_test_split_unless_they_were_trained_on(study, tmp_path):
