@@ -13,6 +13,7 @@ import numpy as np
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.estimator.estimator import Estimator, load
 from tenfold.pipelines.estimator.saliency import Saliency, in_turn, measure
+from tenfold.pipelines.estimator.saliency_report import unit_of, width_of
 from tenfold.pipelines.files import replacing, writable
 from tenfold.pipelines.massmaps.court import Court, Judgement, judge
 from tenfold.pipelines.massmaps.emulator import MassMapEmulator
@@ -25,9 +26,6 @@ from tenfold.pipelines.volumes.shards import Shards
 
 TRAINED = 2048
 """Training maps that the search for copies looks through, at most."""
-NYQUIST = 0.75
-"""Of the pixels' Nyquist multipole: up to there maps are compared."""
-
 LOOKED = 3
 """Maps, each of another cosmology, that are shown with what the estimator looks at."""
 
@@ -88,17 +86,17 @@ def validate_massmaps(
         held = held_out(emulator, data, seed, fresh)
         generate_s = (time.process_time() - begin) / len(held.generated)
         trusted = (data if fresh is None else fresh).manifest.multipoles
-        side_deg = data.manifest.side_deg or 1.0
-        periodic = data.manifest.periodic
-        ell_max = NYQUIST * 180 * emulator.shape.size / side_deg
+        about = data.manifest
+        periodic, unit = about.periodic, unit_of(about)
         train = data.split("train")
         rng = np.random.default_rng(seed)
         few = np.sort(rng.permutation(train)[:TRAINED])
         names = tuple(emulator.ranges)
         compared, learnt = alike(held, skies(data, few, names))
         statistics = statistics_for(
-            compared.simulated.maps, side_deg, ell_max=ell_max, periodic=periodic, unit="κ/σ" if names else "κ"
-        )
+            compared.simulated.maps, about.side_deg, box_mpc_h=about.box_mpc_h, periodic=periodic,
+            unit=f"{unit}/σ" if names else unit,
+        )  # fmt: skip
         judgement = judge(statistics, compared.simulated, compared.generated, court, training=learnt, periodic=periodic)
         reader = load(estimator, batch=32) if estimator else None
         read, verdicts = estimates(reader, held, names, court) if reader else ({}, {})
@@ -121,7 +119,7 @@ def validate_massmaps(
             },
         }  # fmt: skip
         trial = Trial(
-            statistics=statistics, judgement=judgement, held=held, side_deg=side_deg, names=names,
+            statistics=statistics, judgement=judgement, held=held, unit=unit, width=width_of(about), names=names,
             cosmologies=len(set(data.simulation(train))), maps=len(train), trusted=trusted,
             saliency=looks,
         )  # fmt: skip
