@@ -22,7 +22,7 @@ FULL = 0.98
 """Quantile of the absolute attribution that has the full colour."""
 GREYS = (0.97, 0.5)
 """Of the emptiest and of the densest cells under an attribution."""
-SQUARE, STRIP = (2.6, 3.4), (7.8, 1.9)
+SQUARE, STRIP = (2.6, 3.4), (7.8, 2.1)
 LINES = (("#1c1e21", "-"), ("#009E73", "--"), ("#CC79A7", "-."), ("#767676", ":"), ("#56B4E9", "-"), ("#E69F00", "--"))
 
 
