@@ -39,6 +39,14 @@ class Picture:
     words: str
 
 
+def print_trusted(figure: Figure, multipoles: tuple[float, float] | None) -> None:
+    """Print below all panels of a figure at which multipoles its maps are trusted; nothing where that is not known."""
+    if multipoles is not None:
+        low, high = multipoles
+        said = f"ℓ = {low:,.0f}–{high:,.0f}" if low < high else "at no ℓ"
+        figure.supxlabel(f"trusted: {said}", x=0.99, ha="right", fontsize=8, color="#767676")
+
+
 def loss(history: Mapping[str, NDArray[np.float64]], title: str) -> Picture:
     """Show training and validation loss against the epoch."""
     with matplotlib.rc_context(STYLE):

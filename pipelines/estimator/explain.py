@@ -9,7 +9,7 @@ from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.estimator.comparison import check_belonging, read_predictions
 from tenfold.pipelines.estimator.estimator import load
 from tenfold.pipelines.estimator.saliency import Saliency, in_turn, measure
-from tenfold.pipelines.estimator.saliency_report import Seen, seen, words_of_fields
+from tenfold.pipelines.estimator.saliency_report import Seen, seen, unit_of, width_of
 from tenfold.pipelines.files import replacing, writable
 from tenfold.pipelines.page import write_page
 from tenfold.pipelines.run_folder import RunFolder
@@ -64,8 +64,8 @@ def explain_estimator(
     _write_numbers(out / "saliency.npz", found, {name: values[rows] for name, values in facts.items()})
     titles = [f"{predictions['test_simulation'][row]}, record {predictions['test_record'][row]}" for row in rows]
     shown: Seen = seen(
-        found, words_of_fields(manifest), titles, predictions["test_true"][rows],
-        logarithm=estimator.entrance.transform == "log1p",
+        found, unit_of(manifest), width_of(manifest), titles, predictions["test_true"][rows],
+        logarithm=estimator.entrance.transform == "log1p", trusted=manifest.multipoles,
     )  # fmt: skip
     page = out / "saliency.html"
     write_page(page, "saliency.html.j2", filters={}, run=folder.path.name, seen=shown)

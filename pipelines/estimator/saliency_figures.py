@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from tenfold.pipelines.estimator.figures import symbol
 from tenfold.pipelines.estimator.saliency import PEAKS, Saliency
-from tenfold.pipelines.pictures import PANEL, SERIES, STYLE, Picture, png, svg
+from tenfold.pipelines.pictures import PANEL, SERIES, STYLE, Picture, png, print_trusted, svg
 from tenfold.stats.saliency import highest_peaks
 
 RAISES, LOWERS = "#D55E00", "#0072B2"
@@ -22,7 +22,7 @@ FULL = 0.98
 """Quantile of the absolute attribution that has the full colour."""
 GREYS = (0.97, 0.5)
 """Of the emptiest and of the densest cells under an attribution."""
-SQUARE, STRIP = (2.6, 3.25), (7.8, 1.9)
+SQUARE, STRIP = (2.6, 3.4), (7.8, 2.1)
 LINES = (("#1c1e21", "-"), ("#009E73", "--"), ("#CC79A7", "-."), ("#767676", ":"), ("#56B4E9", "-"), ("#E69F00", "--"))
 
 
@@ -38,11 +38,14 @@ class Frame:
         Show log(1 + value), as the network sees it.
     limits
         Ends of the colour scale, of what is shown.
+    trusted
+        Multipoles that maps are trusted at, printed on every figure.
     """
 
     words: str
     logarithm: bool
     limits: tuple[float, float]
+    trusted: tuple[float, float] | None = None
 
     def image(self, field: np.ndarray) -> np.ndarray:
         """Return what is shown of a flat field."""
@@ -64,12 +67,12 @@ def flat(field: np.ndarray, shown: slice | None, *, mean: bool) -> np.ndarray:
     return (layers.mean(2) if mean else layers.sum(2)).T
 
 
-def frame(saliency: Saliency, words: str, *, logarithm: bool) -> Frame:
+def frame(saliency: Saliency, words: str, *, logarithm: bool, trusted: tuple[float, float] | None = None) -> Frame:
     """Choose one colour scale for all samples."""
     kinds = [slab(field) if field.ndim == 3 else None for field in saliency.fields]
     every = np.concatenate([flat(f, s, mean=True).ravel() for f, s in zip(saliency.fields, kinds, strict=True)])
     low, high = np.quantile(np.log1p(every) if logarithm else every, [0.005, 0.997])
-    return Frame(words=words, logarithm=logarithm, limits=(float(low), float(high)))
+    return Frame(words=words, logarithm=logarithm, limits=(float(low), float(high)), trusted=trusted)
 
 
 def field(saliency: Saliency, sample: int, how: Frame) -> Picture:
@@ -83,6 +86,7 @@ def field(saliency: Saliency, sample: int, how: Frame) -> Picture:
         _rings(axes, _places(values, shown, saliency.periodic), "white")
         axes.set_title("field", loc="left")
         _bar(figure, drawn, how.words)
+        print_trusted(figure, how.trusted)
         return png(figure, "The field, with its highest peaks ringed")
 
 
@@ -107,10 +111,11 @@ def overlay(saliency: Saliency, sample: int, parameter: int, how: Frame) -> Pict
         scale = LinearSegmentedColormap.from_list("sign", [LOWERS, str(GREYS[0]), RAISES])
         words = "share" if saliency.method == "integrated" else "slope"
         _bar(figure, ScalarMappable(Normalize(-full, full), scale), f"{words} of {name} per pixel shown")
+        print_trusted(figure, how.trusted)
         return png(figure, f"Attribution of {saliency.names[parameter]} over the field, with the highest peaks of both")
 
 
-def cascade(saliency: Saliency, sample: int) -> Picture:
+def cascade(saliency: Saliency, sample: int, how: Frame) -> Picture:
     """Show how alike the attributions stay while layers lose their weights, from the answer down."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(STRIP, layout="constrained")
@@ -126,10 +131,11 @@ def cascade(saliency: Saliency, sample: int) -> Picture:
         axes.tick_params(axis="x", labelsize=7, labelrotation=0 if len(steps) < 10 else 30)
         axes.set_xlabel("layers shuffled, from the answer down: this one and all before it")
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+        print_trusted(figure, how.trusted)
         return svg(figure, "How alike the attribution is to the trained one's while layers are shuffled")
 
 
-def by_density(saliency: Saliency, parameter: int) -> Picture:
+def by_density(saliency: Saliency, parameter: int, how: Frame) -> Picture:
     """Show how much of the attribution falls on each quantile of the field, beside the shuffled network's."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(PANEL, layout="constrained")
@@ -151,12 +157,13 @@ def by_density(saliency: Saliency, parameter: int) -> Picture:
         name = symbol(saliency.names[parameter])
         axes.set_title(name, loc="left")
         axes.legend()
+        print_trusted(figure, how.trusted)
         return svg(figure, f"Share of the attribution of {name} by quantile of the field")
 
 
 def _square() -> tuple[Figure, Axes]:
     figure = Figure(SQUARE)
-    axes = figure.add_axes((0.03, 0.16, 0.94, 0.94 * SQUARE[0] / SQUARE[1]))
+    axes = figure.add_axes((0.03, 0.195, 0.94, 0.94 * SQUARE[0] / SQUARE[1]))
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
     return figure, axes
@@ -176,7 +183,7 @@ def _rings(axes: Axes, places: np.ndarray, colour: str) -> None:
 
 
 def _bar(figure: Figure, drawn: ScalarMappable, words: str) -> None:
-    bar = figure.colorbar(drawn, cax=figure.add_axes((0.1, 0.12, 0.8, 0.025)), orientation="horizontal")
+    bar = figure.colorbar(drawn, cax=figure.add_axes((0.1, 0.157, 0.8, 0.025)), orientation="horizontal")
     bar.set_label(words, fontsize=7.5, labelpad=1)
     bar.ax.tick_params(labelsize=7, length=2)
     bar.ax.xaxis.set_major_locator(MaxNLocator(4))

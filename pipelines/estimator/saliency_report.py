@@ -50,39 +50,56 @@ class Seen:
     integrated: bool
     cascade_steps: int = CASCADE_STEPS
     shuffles: int = SHUFFLES
+    trusted: tuple[float, float] | None = None
+    """Multipoles that maps are trusted at, printed on every picture."""
 
 
-def words_of_fields(manifest: Manifest) -> str:
-    """Say what the values of shards are, and how wide a record is: "κ, 2.5° a side"."""
-    unit = UNITS.get(manifest.units, manifest.units or "value")
+def unit_of(manifest: Manifest) -> str:
+    """Say what the values of shards are: "κ"."""
+    return UNITS.get(manifest.units, manifest.units or "value")
+
+
+def width_of(manifest: Manifest) -> str:
+    """Say how wide a record is: "2.5° a side", "25 Mpc/h a side"; nothing where that is not known."""
     if manifest.side_deg is not None:
-        return f"{unit}, {manifest.side_deg:g}° a side"
-    return f"{unit}, {manifest.box_mpc_h:g} Mpc/h a side" if manifest.box_mpc_h is not None else unit
+        return f"{manifest.side_deg:g}° a side"
+    return f"{manifest.box_mpc_h:g} Mpc/h a side" if manifest.box_mpc_h is not None else ""
 
 
-def seen(saliency: Saliency, words: str, titles: Sequence[str], true: np.ndarray, *, logarithm: bool) -> Seen:
+def seen(
+    saliency: Saliency,
+    unit: str,
+    width: str,
+    titles: Sequence[str],
+    true: np.ndarray,
+    *,
+    logarithm: bool,
+    trusted: tuple[float, float] | None = None,
+) -> Seen:
     """Draw a saliency.
 
     Parameters
     ----------
     saliency
         Of n samples.
-    words
-        What the field's values are.
+    unit, width
+        What a field's values are, and how wide it is, if that is known.
     titles
         Name of each sample.
     true
         True parameters, shape (n, P); NaN where they are not known.
     logarithm
         Show the field as log(1 + value).
+    trusted
+        Multipoles that maps are trusted at.
     """
-    unit, comma, width = words.partition(",")
-    how = figures.frame(saliency, f"log(1 + {unit}){comma}{width}" if logarithm else words, logarithm=logarithm)
+    words = ", ".join(filter(None, (f"log(1 + {unit})" if logarithm else unit, width)))
+    how = figures.frame(saliency, words, logarithm=logarithm, trusted=trusted)
     parameters = range(len(saliency.names))
     samples = [
         Sample(
             panels=[figures.field(saliency, i, how), *(figures.overlay(saliency, i, p, how) for p in parameters)],
-            check=figures.cascade(saliency, i),
+            check=figures.cascade(saliency, i, how),
             words=_caption(saliency, i, title, true[i]),
         )
         for i, title in enumerate(titles)
@@ -91,12 +108,13 @@ def seen(saliency: Saliency, words: str, titles: Sequence[str], true: np.ndarray
         method=METHOD[saliency.method],
         headline=headline(saliency),
         samples=samples,
-        by_density=[figures.by_density(saliency, p) for p in parameters],
+        by_density=[figures.by_density(saliency, p, how) for p in parameters],
         names=[symbol(name) for name in saliency.names],
         rows=_rows(saliency),
         coarsen=saliency.coarsen,
         boxes=saliency.fields.ndim == 4,
         integrated=saliency.method == "integrated",
+        trusted=trusted,
     )
 
 

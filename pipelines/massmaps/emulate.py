@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 
 import h5py
-import numpy as np
 
 from tenfold.emulators.adversarial import AdversarialTraining
 from tenfold.emulators.gan import GAN
@@ -14,6 +14,7 @@ from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files import replacing, writable
 from tenfold.pipelines.massmaps.emulator import MassMapEmulator
 from tenfold.pipelines.massmaps.emulator_training import MassMapTraining
+from tenfold.pipelines.massmaps.fits_cubes import header_of, write_cube
 from tenfold.pipelines.run_folder import RunFolder
 from tenfold.pipelines.training_run import carry_out
 from tenfold.pipelines.volumes.shards import Shards
@@ -63,7 +64,8 @@ def emulate(
     run
         Folder of a finished training.
     out
-        File to write: ``.fits`` (a cube, header as LensTools writes it) or ``.h5`` (dataset ``kappa``).
+        File to write: ``.fits`` (as `tenfold.pipelines.massmaps.fits_cubes` writes simulated maps) or ``.h5`` (dataset
+        ``kappa``, or ``maps`` of another field, the same facts as attributes).
     count
         Number of maps.
     parameters
@@ -84,24 +86,23 @@ def emulate(
     emulator = MassMapEmulator.load(run)
     maps = emulator.sample(count, seed=seed, extrapolate=extrapolate, **parameters)
     writable(out.parent)
-    facts = {**parameters, "seed": seed, "angle_deg": emulator.side_deg, "emulator": str(Path(run).resolve())}
-    with replacing(out) as temporary:
-        if out.suffix == ".fits":
-            _write_fits(temporary, maps, facts)
-        else:
-            with h5py.File(temporary, "w") as file:
-                file["kappa"] = maps
-                file.attrs.update({name: value for name, value in facts.items() if value is not None})
+    known, made_by = {**emulator.fixed, **parameters}, str(Path(run).resolve())
+    if out.suffix == ".fits":
+        header = header_of(
+            known, units=emulator.units, side_deg=emulator.side_deg, redshifts=emulator.redshifts,
+            trusted=emulator.multipoles, varied=tuple(emulator.ranges), seed=seed,
+        )  # fmt: skip
+        header["EMULATOR"] = made_by
+        if emulator.multipoles is not None:
+            header.add_comment("LMIN and LMAX are those of the maps that the emulator was trained on")
+        write_cube(out, maps if maps.ndim == 4 else maps[..., None], header)
+        return out
+    facts = {
+        **known, "units": emulator.units, "angle_deg": emulator.side_deg, "redshifts": emulator.redshifts or None,
+        "multipoles": emulator.multipoles, "varied": " ".join(emulator.ranges), "seed": seed, "emulator": made_by,
+        "version": version("tenfold"),
+    }  # fmt: skip
+    with replacing(out) as temporary, h5py.File(temporary, "w") as file:
+        file["kappa" if emulator.units == "kappa" else "maps"] = maps
+        file.attrs.update({name: value for name, value in facts.items() if value is not None})
     return out
-
-
-def _write_fits(path: Path, maps: np.ndarray, facts: Mapping[str, object]) -> None:
-    from astropy.io import fits
-
-    header = fits.Header()
-    keys = {"angle_deg": "ANGLE", "n_s": "NS", "h": "HUBBLE"}
-    for name, value in facts.items():
-        if value is not None:
-            header[keys.get(name, name.upper())[:8]] = value if not isinstance(value, str) else value[-60:]
-    cube = maps if maps.ndim == 3 else np.moveaxis(maps, -1, 1)
-    fits.PrimaryHDU(cube.astype(">f4"), header).writeto(path, overwrite=True)

@@ -1,7 +1,7 @@
-"""A trained emulator of mass maps: cosmological parameters in, convergence maps out."""
+"""A trained emulator of mass maps: cosmological parameters in, maps out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,14 @@ class MassMapEmulator:
     """Least and greatest value of each parameter among the maps it was trained on."""
     side_deg: float | None = None
     """Side of a map [degrees]; None where the data did not say."""
+    units: str = "kappa"
+    """Of a map's pixels."""
+    redshifts: tuple[float, ...] = ()
+    """Of the sources, one for each channel; empty where the data did not say."""
+    multipoles: tuple[float, float] | None = None
+    """Least and largest multipole at which the C_ℓ of the maps it was trained on is trusted, where they said."""
+    fixed: Mapping[str, float] = field(default_factory=dict)
+    """Parameters that all maps it was trained on had in common."""
 
     @classmethod
     def load(cls, path: Path | str) -> "MassMapEmulator":
@@ -54,7 +62,12 @@ class MassMapEmulator:
         given: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in record["network"].items()}
         ranges = dict(zip(record["names"], zip(record["low"], record["high"], strict=True), strict=True))
         network = keras.saving.load_model(folder.network, compile=False)
-        return cls(network, GAN(**given), ranges, record["side_deg"])
+        multipoles = record.get("multipoles")
+        return cls(
+            network, GAN(**given), ranges, record["side_deg"],
+            units=record.get("units", "kappa"), redshifts=tuple(record.get("redshifts", ())),
+            multipoles=None if multipoles is None else (multipoles[0], multipoles[1]), fixed=record.get("fixed", {}),
+        )  # fmt: skip
 
     @property
     def pixel_arcmin(self) -> float | None:
@@ -80,7 +93,7 @@ class MassMapEmulator:
         Returns
         -------
         np.ndarray
-            κ, float32, shape (n, N, N), or (n, N, N, C) with several channels.
+            In `units`: κ, of convergence maps; float32, shape (n, N, N), or (n, N, N, C) with several channels.
 
         Raises
         ------
@@ -98,7 +111,7 @@ class MassMapEmulator:
         Returns
         -------
         np.ndarray
-            κ, shape (n, N, N) or (n, N, N, C): the first and last are the seeds' own maps.
+            As of `sample`, shape (n, N, N) or (n, N, N, C): the first and last are the seeds' own maps.
         """
         (first, _), (second, _) = (draw(self.shape, (SAMPLE, seed), range(1)) for seed in seeds)
         way = np.linspace(0, 1, n)

@@ -1,7 +1,7 @@
 """One training of an emulator of mass maps, on one rank: its data, its pair of networks, the maps it is judged by."""
 
 import resource
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -27,6 +27,7 @@ from tenfold.pipelines.massmaps.first_guess import FITTED, first_guess
 from tenfold.pipelines.run_folder import RunFolder, versions
 from tenfold.pipelines.tensorboard import Board
 from tenfold.pipelines.training_run import TrainingRun
+from tenfold.pipelines.volumes.manifest import Manifest
 from tenfold.pipelines.volumes.shards import Shards
 
 PART = 32
@@ -195,7 +196,7 @@ class MassMapTraining(TrainingRun):
             self.folder.write_record({
                 "what": "massmaps", "fingerprint": self.fingerprint, "data": str(self.data.path), "names": list(names),
                 "low": parameters.min(axis=0).tolist(), "high": parameters.max(axis=0).tolist(),
-                "side_deg": getattr(self.data.manifest, "side_deg", None), "best_epoch": best.step,
+                **about(self.data.manifest, names), "best_epoch": best.step,
                 "score": best.state["score"], "calibration": corrected,
                 "network": asdict(self.shape), "training": asdict(self.training),
                 "parameters": int(self.network.count_params()), "ranks": self.ranks.size, "versions": versions(),
@@ -206,6 +207,17 @@ class MassMapTraining(TrainingRun):
         self.ranks.barrier()
 
 
+def about(manifest: Manifest, names: Sequence[str]) -> dict[str, Any]:
+    """What maps by an emulator share with those it was trained on; its parameters, by these names, aside."""
+    every = [each.parameters for each in manifest.simulations]
+    known = {name: value for name, value in (every[0] if every else {}).items() if name not in names}
+    return {
+        "side_deg": manifest.side_deg, "units": manifest.units, "redshifts": list(manifest.redshifts),
+        "multipoles": None if manifest.multipoles is None else list(manifest.multipoles),
+        "fixed": {name: value for name, value in known.items() if all(each.get(name) == value for each in every)},
+    }  # fmt: skip
+
+
 def loss_of(network: GAN, training: AdversarialTraining) -> Loss:
     """The loss that a pair is trained with."""
     if training.loss != "own":
@@ -214,7 +226,7 @@ def loss_of(network: GAN, training: AdversarialTraining) -> Loss:
 
 
 def picture(tiles: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
-    """Colour maps (16, N, N) between limits [κ] and set them side by side: uint8, shape (4 N, 4 N, 3)."""
+    """Colour maps (16, N, N) between limits, in their unit, and set them side by side: uint8, shape (4 N, 4 N, 3)."""
     count, side, _ = tiles.shape
     full = np.zeros((GRID**2, side, side), tiles.dtype)
     full[:count] = tiles

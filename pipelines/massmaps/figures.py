@@ -8,38 +8,32 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tenfold.pipelines.massmaps.map_statistics import Statistic
-from tenfold.pipelines.pictures import PANEL, SERIES, STYLE, Picture, png, svg
+from tenfold.pipelines.pictures import PANEL, SERIES, STYLE, Picture, png, print_trusted, svg
 from tenfold.stats.agreement import Agreement
 
 SIMULATED, GENERATED = SERIES[0], SERIES[1]
 Trusted = tuple[float, float] | None
-"""Multipoles at which the simulated maps' C_ℓ is theory's, where the data say."""
+"""Multipoles that the simulated maps are trusted at, where the data say; printed on every figure."""
 
 
-def _print_trusted(axes: Axes, trusted: Trusted, multipoles: bool) -> None:
-    """Print the trusted range on a panel; grey out what lies beyond where its axis is of multipoles."""
-    if trusted is None:
+def _by_modes(axes: Axes, each: Statistic, trusted: Trusted) -> None:
+    """Make an axis of multipoles, or wavenumbers, logarithmic; grey out what lies beyond the trusted multipoles."""
+    if not each.of_modes:
         return
-    said = f"maps follow theory at ℓ = {trusted[0]:.0f}–{trusted[1]:.0f}"
-    axes.annotate(said, (1, -0.24), xycoords="axes fraction", ha="right", va="top", fontsize=6.5, color="#767676")
-    if multipoles:
+    axes.set_xscale("log")
+    places = [step * 10.0**power for power in range(-3, 5) for step in (1, 2, 5)]
+    axes.set_xticks([place for place in places if 0.9 * each.bins[0] <= place <= 1.1 * each.bins[-1]])
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("")
+    if trusted is not None:
         low, high = axes.get_xlim()
         for first, last in ((low, trusted[0]), (trusted[1], high)):
             axes.axvspan(first, max(first, last), color="#767676", alpha=0.12, lw=0, zorder=0)
         axes.set_xlim(low, high)
 
 
-def _logarithmic(axes: Axes, ell: np.ndarray) -> None:
-    """Make the axis of multipoles logarithmic, with numbers in full at round places."""
-    axes.set_xscale("log")
-    places = [step * 10**power for power in range(1, 5) for step in (1, 2, 5)]
-    axes.set_xticks([each for each in places if 0.9 * ell[0] <= each <= 1.1 * ell[-1]])
-    axes.xaxis.set_major_formatter("{x:.0f}")
-    axes.xaxis.set_minor_formatter("")
-
-
 def side_by_side(
-    simulated: np.ndarray, generated: np.ndarray, side_deg: float, titles: Sequence[str], trusted: Trusted = None
+    simulated: np.ndarray, generated: np.ndarray, unit: str, titles: Sequence[str], trusted: Trusted = None
 ) -> Picture:
     """Show maps (n, N, N) of both kinds in two rows, in one colour scale."""
     with matplotlib.rc_context(STYLE):
@@ -50,19 +44,15 @@ def side_by_side(
         for row, (what, maps) in enumerate((("simulated", simulated), ("generated", generated))):
             for column in range(count):
                 axes = panels[row, column]
-                drawn = axes.imshow(
-                    maps[column], origin="lower", cmap="inferno", vmin=low, vmax=high, extent=(0, side_deg) * 2
-                )
+                drawn = axes.imshow(maps[column], origin="lower", cmap="inferno", vmin=low, vmax=high)
                 axes.set(xticks=[], yticks=[])
                 axes.spines[:].set_visible(False)
                 if not row:
                     axes.set_title(titles[column], fontsize=8)
                 if not column:
                     axes.set_ylabel(what)
-        figure.colorbar(drawn, ax=panels, orientation="horizontal", fraction=0.05, aspect=40, label="κ")
-        if trusted:
-            figure.text(0.995, 0.005, f"maps follow theory at ℓ = {trusted[0]:.0f}–{trusted[1]:.0f}", ha="right",
-                        fontsize=6.5, color="#767676")  # fmt: skip
+        figure.colorbar(drawn, ax=panels, orientation="horizontal", fraction=0.05, aspect=40, label=unit)
+        print_trusted(figure, trusted)
         return png(figure, "Simulated maps above, generated maps below, in one colour scale")
 
 
@@ -81,9 +71,8 @@ def means(each: Statistic, simulated: np.ndarray, generated: np.ndarray, trusted
         axes.set(xlabel=each.axis, ylabel=each.label)
         if positive:
             axes.set_yscale("log")
-        if each.axis.startswith("multipole"):
-            _logarithmic(axes, each.bins)
-        _print_trusted(axes, trusted, each.axis.startswith("multipole"))
+        _by_modes(axes, each, trusted)
+        print_trusted(figure, trusted)
         axes.legend()
         return svg(figure, f"{each.label}: mean and spread of simulated and generated maps")
 
@@ -105,9 +94,8 @@ def deviations(each: Statistic, found: Agreement, tolerance: float, trusted: Tru
         share = "generated / simulated − 1" if each.relative_to == "bin" else "difference / largest simulated"
         axes.set(ylim=(-reach, reach), xlabel=each.axis, ylabel=f"{share} [%]")
         axes.set_title(each.label, loc="left")
-        if each.axis.startswith("multipole"):
-            _logarithmic(axes, each.bins)
-        _print_trusted(axes, trusted, each.axis.startswith("multipole"))
+        _by_modes(axes, each, trusted)
+        print_trusted(figure, trusted)
         axes.legend(loc="upper left")
         return svg(figure, f"{each.label}: deviation of the mean with its null")
 
@@ -125,12 +113,12 @@ def correlations(each: Statistic, simulated: np.ndarray, generated: np.ndarray, 
         axes.plot([-0.5, len(one) - 0.5], [-0.5, len(one) - 0.5], color="black", lw=0.8)
         axes.set(xlabel=f"bin of {each.axis}", ylabel="bin")
         axes.set_title("simulated below, generated above", loc="left")
-        _print_trusted(axes, trusted, multipoles=False)
         figure.colorbar(drawn, ax=axes, label="correlation")
+        print_trusted(figure, trusted)
         return svg(figure, f"{each.label}: correlations between bins")
 
 
-def error_by_distance(distances: np.ndarray, errors: dict[str, np.ndarray]) -> Picture:
+def error_by_distance(distances: np.ndarray, errors: dict[str, np.ndarray], trusted: Trusted = None) -> Picture:
     """Show errors at held-out cosmologies against their distance from the nearest trained one."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(PANEL, layout="constrained")
@@ -139,10 +127,11 @@ def error_by_distance(distances: np.ndarray, errors: dict[str, np.ndarray]) -> P
             axes.plot(distances, 100 * values, marker, color=colour, ms=4, label=name.replace("_", " "))
         axes.set(xlabel="distance to the nearest trained cosmology [σ]", ylabel="median deviation [%]", ylim=(0, None))
         axes.legend()
+        print_trusted(figure, trusted)
         return svg(figure, "Error against the distance from the training points")
 
 
-def copies(generated: np.ndarray, unseen: np.ndarray) -> Picture:
+def copies(generated: np.ndarray, unseen: np.ndarray, trusted: Trusted = None) -> Picture:
     """Show distances to the nearest training map."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(PANEL, layout="constrained")
@@ -154,4 +143,5 @@ def copies(generated: np.ndarray, unseen: np.ndarray) -> Picture:
             axes.hist(values, edges, density=True, histtype="step", color=colour, ls=line, lw=1.4, label=label)
         axes.set(xlabel="distance to the nearest training map, √(1 − r)", ylabel="density")
         axes.legend(loc="upper left")
+        print_trusted(figure, trusted)
         return svg(figure, "Distances to the nearest training map")

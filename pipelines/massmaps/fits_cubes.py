@@ -1,7 +1,8 @@
-"""Simulated maps on disk: one FITS cube per cosmology, with a header as LensTools writes it."""
+"""Maps on disk, simulated or generated: one FITS cube per cosmology, with a header as LensTools writes it."""
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ def write_maps(
     sources
         Source redshifts: Z of one, else Z1, Z2, …
     trusted
-        Least and largest multipole at which the maps' mean C_ℓ is that of theory.
+        Least and largest multipole, as of `tenfold.pipelines.massmaps.lens_planes.SimulatedPlanes`.
     seed
         Seed of the cosmology's boxes and maps.
     simulation
@@ -53,31 +54,76 @@ def write_maps(
     config
         Configuration of the run, recorded as JSON.
     """
-    image = np.moveaxis(kappa, -1, 1)
-    header = fits.Header()
-    header["BUNIT"] = ("kappa", "convergence")
-    header["ANGLE"] = (side_deg, "side of a map [degrees]")
-    header["H0"] = (100 * cosmology.h, "[km/s/Mpc]")
-    header["OMEGA_M"] = cosmology.omega_m
-    header["OMEGA_L"] = 1 - cosmology.omega_m
-    header["W0"] = -1.0
-    header["WA"] = 0.0
-    header["SIGMA_8"] = cosmology.sigma_8
-    header["NS"] = cosmology.n_s
-    header["OMEGA_B"] = cosmology.omega_b
-    if len(sources) == 1:
-        header["Z"] = (sources[0], "source redshift")
-    for n, source in enumerate(sources if len(sources) > 1 else (), start=1):
-        header[f"Z{n}"] = (source, f"source redshift of channel {n}")
-    header["LMIN"] = (trusted[0], "C_l is trusted from this multipole")
-    header["LMAX"] = (trusted[1], "C_l is trusted up to this multipole")
-    header["SEED"] = seed
+    header = header_of(
+        asdict(cosmology), units="kappa", side_deg=side_deg, redshifts=sources, trusted=trusted,
+        varied=varied, seed=seed,
+    )  # fmt: skip
     header["SIMUL"] = simulation
+    header["CONFIG"] = json.dumps(config, sort_keys=True)
+    write_cube(path, kappa, header)
+
+
+def header_of(
+    parameters: Mapping[str, float],
+    *,
+    units: str,
+    side_deg: float | None,
+    redshifts: tuple[float, ...],
+    trusted: tuple[float, float] | None,
+    varied: tuple[str, ...],
+    seed: int,
+) -> fits.Header:
+    """Say what maps are of, in LensTools' words.
+
+    Parameters
+    ----------
+    parameters
+        All that are known, by canonical name; the cosmology is flat ΛCDM.
+    units
+        Of the pixels.
+    side_deg
+        Side of a map [degrees]; None where it has no angle.
+    redshifts
+        Of the sources, one for each channel; empty where they are not known.
+    trusted
+        Least and largest multipole at which C_ℓ, before shape noise, is trusted; None where that is not known.
+    varied
+        Names of the parameters that vary between cosmologies.
+    seed
+        Of the maps.
+    """
+    header = fits.Header()
+    header["BUNIT"] = (units, "convergence") if units == "kappa" else units
+    if side_deg is not None:
+        header["ANGLE"] = (side_deg, "side of a map [degrees]")
+    if "h" in parameters:
+        header["H0"] = (round(100 * parameters["h"], 12), "[km/s/Mpc]")  # 57, not 56.99999999999999
+    if "omega_m" in parameters:
+        header["OMEGA_M"] = parameters["omega_m"]
+        header["OMEGA_L"] = 1 - parameters["omega_m"]
+        header["W0"] = -1.0
+        header["WA"] = 0.0
+    for name, value in parameters.items():
+        if name not in ("h", "omega_m"):
+            header["NS" if name == "n_s" else name.upper()[:8]] = value
+    if len(redshifts) == 1:
+        header["Z"] = (redshifts[0], "source redshift")
+    for n, source in enumerate(redshifts if len(redshifts) > 1 else (), start=1):
+        header[f"Z{n}"] = (source, f"source redshift of channel {n}")
+    if trusted is not None:
+        header["LMIN"] = (trusted[0], "C_l before noise is trusted from here")
+        header["LMAX"] = (trusted[1], "C_l before noise is trusted up to here")
+    header["SEED"] = seed
     header["VARIED"] = " ".join(varied)
     header["VERSION"] = (version("tenfold"), "of tenfold")
-    header["CONFIG"] = json.dumps(config, sort_keys=True)
+    return header
+
+
+def write_cube(path: Path, maps: np.ndarray, header: fits.Header) -> None:
+    """Write maps, shape (maps, N, N, C), whole or not at all: as (maps, N, N) of one channel, else (maps, C, N, N)."""
+    image = np.moveaxis(maps, -1, 1)
     with replacing(path) as temporary:
-        data = np.ascontiguousarray(image[:, 0] if len(sources) == 1 else image, ">f4")
+        data = np.ascontiguousarray(image[:, 0] if image.shape[1] == 1 else image, ">f4")
         fits.PrimaryHDU(data, header).writeto(temporary)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tenfold.pipelines.massmaps.lensing import LensPlanes, pixel_window, spline_coefficients
-from tenfold.pipelines.massmaps.light_cone import FARTHEST, Shells, light_cone, shells
+from tenfold.pipelines.massmaps.light_cone import FARTHEST, LightCone, Shells, light_cone, shells
 from tenfold.pipelines.massmaps.mass_maps import MassMaps
 from tenfold.pipelines.massmaps.planes import plane_power, project, wavenumbers
 from tenfold.pipelines.massmaps.sharpening import Sharpening, bins, corrected_range, sharpening
@@ -16,11 +16,10 @@ from tenfold.pipelines.simulation.initial_conditions import linear_field
 from tenfold.pipelines.simulation.nbody import evolve
 
 if TYPE_CHECKING:
-    from tenfold.pipelines.massmaps.limber import MatterPower
     from tenfold.pipelines.simulation.matter_power import TransferTable
 
 TOLERANCE = 0.05
-"""C_ℓ is trusted while what is expected of the maps is as near to theory."""
+"""C_ℓ is trusted while what is expected of it is as near to theory."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +33,9 @@ class SimulatedPlanes:
     sharpening
         What their small scales were multiplied by; None where they were left alone.
     trusted
-        Least and largest multipole at which the maps' mean C_ℓ, their pixels' window divided out, is expected to be
-        within 5 % of Limber's integral of HMcode2020.
+        Least and largest multipole between which the maps' mean C_ℓ, before shape noise and with the windows of
+        pixels and smoothing divided out, is expected to be within 5 % of Limber's integral of HMcode2020; twice the
+        patch's fundamental mode where it never is.
     """
 
     planes: LensPlanes
@@ -78,7 +78,8 @@ def simulate_planes(config: MassMaps, cosmology: Cosmology, seed: int, table: "T
         for view in range(modes.shape[1]):
             fields[shell, view] = spline_coefficients(modes[shell, view], filtered)
     planes = LensPlanes(layers.distance, layers.weights, fields, config.box_mpc_h)
-    return SimulatedPlanes(planes, lifted, _trusted(config, cosmology, layers, nonlinear, lifted, (k, ratio)))
+    trusted = trusted_range(config, light_cone(cosmology.omega_m), layers, nonlinear, lifted, (k, ratio))
+    return SimulatedPlanes(planes, lifted, trusted)
 
 
 def beginning(config: MassMaps, power: Callable[[np.ndarray], np.ndarray], seed: int, box: int) -> np.ndarray:
@@ -114,32 +115,49 @@ def _projected(
     return modes, spectra[:, held], k[held], number[held] * views
 
 
-def _trusted(
+def trusted_range(
     config: MassMaps,
-    cosmology: Cosmology,
+    cone: LightCone,
     layers: Shells,
-    power: "MatterPower",
+    power: Callable[[np.ndarray, np.ndarray], np.ndarray],
     lifted: Sharpening | None,
     measured: tuple[np.ndarray, np.ndarray],
 ) -> tuple[float, float]:
-    """From twice the patch's fundamental mode to where the stack of planes loses or gains more than is tolerated."""
+    """From twice the patch's fundamental mode to where the stack of planes loses or gains more than is tolerated.
+
+    Parameters
+    ----------
+    config
+        Size and method.
+    cone, layers
+        Distances of the cosmology, and its shells.
+    power
+        P(k, z) of theory: wavenumbers [h/Mpc] and redshifts, which broadcast -> [(Mpc/h)³].
+    lifted
+        What the planes were sharpened by; None where they were left alone.
+    measured
+        Wavenumbers, shape (bins,) [h/Mpc], and the planes' power over theory's there before sharpening, shape
+        (shells, bins); used where they were left alone.
+
+    Returns
+    -------
+    tuple of float
+        Least and largest multipole, as of `SimulatedPlanes`.
+    """
     from tenfold.pipelines.massmaps.limber import convergence_power
 
     lowest = 2 * 360 / config.side_deg
     highest = 0.75 * 180 * config.pixels / config.side_deg
     ell = np.geomspace(lowest, max(highest, 1.01 * lowest), 200)
-    theory = convergence_power(ell, power, light_cone(cosmology.omega_m), config.sources)
+    theory = convergence_power(ell, power, cone, config.sources)
     expected = np.zeros_like(theory)
     k_measured, ratio = measured
     for shell, (distance, redshift) in enumerate(zip(layers.distance, layers.redshift, strict=True)):
         k = ell / distance
-        # as measured where nothing is lifted; lifted planes are as they should be up to where modes fade
-        found = np.interp(np.log(k), np.log(k_measured), ratio[shell], left=1.0)
-        if lifted is not None:
-            found = np.where(
-                k <= lifted.k_to, 1.0, lifted.factor(k, redshift) / lifted.factor(np.array(lifted.k_to), redshift)
-            )
-            found = found**2
+        if lifted is None:
+            found = np.interp(np.log(k), np.log(k_measured), ratio[shell], left=1.0)
+        else:
+            found = lifted.left(k, redshift)
         seen = power(k, np.full_like(k, redshift)) * found / (config.box_mpc_h * distance**2)
         expected += seen[:, None] * layers.weights[shell] ** 2
     off = np.abs(expected / theory - 1).max(axis=1) > TOLERANCE

@@ -15,6 +15,8 @@ PART = 256
 """Maps measured at once."""
 LEVELS = 4
 """Bins of wavelet coefficients per scale."""
+NYQUIST = 0.75
+"""Of the pixels' Nyquist mode: up to there maps are compared."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +30,8 @@ class Statistic:
     """Where its bins lie, shape (B,)."""
     axis: str
     """What the bins are, for a figure."""
+    of_modes: bool = False
+    """Whether the bins are multipoles, or wavenumbers."""
     relative_to: Literal["bin", "largest"]
     """What its deviations are fractions of: see `tenfold.stats.agreement.agreement`."""
     measure: Callable[[np.ndarray], np.ndarray]
@@ -38,19 +42,55 @@ class Statistic:
         return np.concatenate([self.measure(maps[first : first + PART]) for first in range(0, len(maps), PART)])
 
 
+@dataclass(frozen=True)
+class Modes:
+    """How the modes of a map are counted.
+
+    Attributes
+    ----------
+    side
+        Of a map, as statistics of the flat sky take it [degrees]. L Mpc/h stand for L radians, which makes of a
+        multipole k [h/Mpc]; a full turn makes of it the number of waves across the map.
+    axis, spectrum
+        Words for the modes and for their power.
+    """
+
+    side: float
+    axis: str
+    spectrum: str
+
+    @classmethod
+    def of(cls, side_deg: float | None, box_mpc_h: float | None = None) -> "Modes":
+        """Multipoles where the maps have an angle, wavenumbers where they have a length, else waves across them."""
+        if side_deg is not None:
+            return cls(side_deg, "multipole ℓ", "Cℓ")
+        if box_mpc_h is not None:
+            return cls(float(np.rad2deg(box_mpc_h)), "wavenumber k [h/Mpc]", "P(k)")
+        return cls(360.0, "waves across the map", "power")
+
+
 def statistics_for(
-    simulated: np.ndarray, side_deg: float, *, ell_max: float, bins: int = 8, periodic: bool = False, unit: str = "κ"
+    simulated: np.ndarray,
+    side_deg: float | None,
+    *,
+    box_mpc_h: float | None = None,
+    ell_max: float | None = None,
+    bins: int = 8,
+    periodic: bool = False,
+    unit: str = "κ",
 ) -> list[Statistic]:
     """Choose the bins of every statistic so that simulated maps fill them.
 
     Parameters
     ----------
     simulated
-        κ, shape (n, N, N).
+        Maps, shape (n, N, N).
     side_deg
-        Side of the maps [degrees].
+        Side of the maps [degrees]; None for maps that have no angle.
+    box_mpc_h
+        Side of such maps [Mpc/h], where it is known.
     ell_max
-        Multipole up to which the maps are trusted.
+        Multipole, or wavenumber, up to which maps are compared; by default `NYQUIST` of the pixels'.
     bins
         Of spectra; of distributions, peaks, Minkowski functionals and wavelets as many.
     periodic
@@ -58,20 +98,21 @@ def statistics_for(
     unit
         What the maps are of, for figures.
     """
-    return list(_chosen(np.asarray(simulated), side_deg, ell_max, bins, periodic, unit))
+    return list(_chosen(np.asarray(simulated), Modes.of(side_deg, box_mpc_h), ell_max, bins, periodic, unit))
 
 
 def _chosen(
-    maps: np.ndarray, side_deg: float, ell_max: float, bins: int, periodic: bool, unit: str
+    maps: np.ndarray, modes: Modes, ell_max: float | None, bins: int, periodic: bool, unit: str
 ) -> Iterator[Statistic]:
-    fundamental, side = 360 / side_deg, maps.shape[1]
-    top = min(ell_max / fundamental, side / 2 - 1)
+    fundamental, side = 360 / modes.side, maps.shape[1]
+    top = min(NYQUIST * side / 2 if ell_max is None else ell_max / fundamental, side / 2 - 1)
     edges = fundamental * _multiples(top, bins)
     few = fundamental * _multiples(min(top, side / 3), max(3, bins // 2))
-    ell = angular_power(maps[:2], side_deg, edges).ell
+    ell = angular_power(maps[:2], modes.side, edges).ell
     yield Statistic(
-        name="angular_power", label="Cℓ", bins=ell, axis="multipole ℓ", relative_to="bin",
-        measure=lambda part: angular_power(part, side_deg, edges).power,
+        name="angular_power" if modes.spectrum == "Cℓ" else "power_spectrum", label=modes.spectrum, bins=ell,
+        axis=modes.axis, of_modes=True, relative_to="bin",
+        measure=lambda part: angular_power(part, modes.side, edges).power,
     )  # fmt: skip
     mean = float(maps.mean())
     low, high = np.quantile(maps, [0.002, 0.998])
@@ -99,11 +140,11 @@ def _chosen(
         )  # fmt: skip
     triangles = {"equilateral": equilateral(len(few) - 1), "squeezed": squeezed(len(few) - 1)}
     for name, sides in triangles.items():
-        measured = bispectrum(maps[:2], side_deg, few, sides)
+        measured = bispectrum(maps[:2], modes.side, few, sides)
         yield Statistic(
-            name=f"bispectrum_{name}", label=f"{name} bispectrum", bins=measured.sides[:, -1], axis="multipole ℓ",
-            relative_to="bin",
-            measure=lambda part, sides=sides: bispectrum(part, side_deg, few, sides).bispectrum,
+            name=f"bispectrum_{name}", label=f"{name} bispectrum", bins=measured.sides[:, -1], axis=modes.axis,
+            of_modes=True, relative_to="bin",
+            measure=lambda part, sides=sides: bispectrum(part, modes.side, few, sides).bispectrum,
         )  # fmt: skip
     scales = int(np.log2(side)) - 3
     coefficients = starlet(maps[: min(len(maps), 64)], scales, periodic=periodic)

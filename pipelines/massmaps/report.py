@@ -16,6 +16,8 @@ from tenfold.pipelines.massmaps.map_statistics import Statistic
 from tenfold.pipelines.page import flatten, write_page
 
 SHOWN = 4
+LISTED = ("angular_power", "power_spectrum", "pixel_distribution", "peaks", "bispectrum_equilateral")
+"""Statistics whose errors are listed cosmology by cosmology."""
 SYMBOL = {"omega_m": "Ωm", "sigma_8": "σ8", "n_s": "n_s", "h": "h", "omega_b": "Ωb"}
 
 
@@ -26,7 +28,10 @@ class Trial:
     statistics: Sequence[Statistic]
     judgement: Judgement
     held: HeldOut
-    side_deg: float
+    unit: str
+    """What the maps show, for figures: κ."""
+    width: str
+    """Of a map, in words; empty where it is not known."""
     names: Sequence[str]
     """Parameters that maps were made for; empty for an unconditional emulator."""
     cosmologies: int
@@ -34,7 +39,7 @@ class Trial:
     maps: int
     """Trained on."""
     trusted: tuple[float, float] | None = None
-    """Multipoles at which the simulated maps' C_ℓ is theory's."""
+    """Multipoles that the simulated maps are trusted at, as `tenfold.pipelines.massmaps.lens_planes` defines it."""
     saliency: Saliency | None = None
     """What an estimator looks at in the first simulated maps of some cosmologies."""
 
@@ -73,8 +78,7 @@ def write_report(path: Path, metrics: Mapping[str, Any], trial: Trial) -> None:
             ],
         })  # fmt: skip
     cosmologies = metrics["held_out"]["cosmologies"]
-    chosen = [name for name in ("angular_power", "pixel_distribution", "peaks", "bispectrum_equilateral")
-              if all(name in row["errors"] for row in cosmologies.values())]  # fmt: skip
+    chosen = [name for name in LISTED if all(name in row["errors"] for row in cosmologies.values())]
     distance = np.array([row["distance"] for row in cosmologies.values()])
     errors = {name: np.array([row["errors"][name] for row in cosmologies.values()]) for name in chosen}
     copied, verdicts = trial.judgement.copies, dict(trial.judgement.verdicts)
@@ -89,10 +93,10 @@ def write_report(path: Path, metrics: Mapping[str, Any], trial: Trial) -> None:
         verdicts=trial.judgement.verdicts,
         table=table,
         others=[(name.replace("_", " "), verdict) for name, verdict in verdicts.items()],
-        maps=figures.side_by_side(simulated.maps[shown], held.generated[shown], trial.side_deg, titles, trial.trusted),
+        maps=figures.side_by_side(simulated.maps[shown], held.generated[shown], trial.unit, titles, trial.trusted),
         panels=panels,
-        distance=figures.error_by_distance(distance, errors) if trial.names and errors else None,
-        copies=figures.copies(copied.generated, copied.unseen) if copied else None,
+        distance=figures.error_by_distance(distance, errors, trial.trusted) if trial.names and errors else None,
+        copies=figures.copies(copied.generated, copied.unseen, trial.trusted) if copied else None,
         seen=_seen(trial) if trial.saliency else None,
         symbols=SYMBOL,
         chosen=chosen,
@@ -110,7 +114,7 @@ def _seen(trial: Trial) -> Seen:
         if name in trial.names:
             true[:, p] = simulated.parameters[rows, trial.names.index(name)]
     titles = [str(simulated.groups[row]) for row in rows]
-    return seen(saliency, f"κ, {trial.side_deg:g}° a side", titles, true, logarithm=False)
+    return seen(saliency, trial.unit, trial.width, titles, true, logarithm=False, trusted=trial.trusted)
 
 
 def figure(value: float | None) -> str:

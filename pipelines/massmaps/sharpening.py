@@ -40,26 +40,39 @@ class Sharpening:
     k_from, k_to
         k₀ and k₁ [h/Mpc].
     amplitude
-        Of A = Σ a[q] z^q, shape (2,); zeros where it is left alone.
+        Of A = Σ a[q] z^q, shape (2,).
     shape
         Of B = Σ b[p, q] ln(k/k₀)^(p + 1) z^q, shape (3, 2).
+    what
+        Whether A is corrected, or left alone.
     """
 
     k_from: float
     k_to: float
     amplitude: np.ndarray
     shape: np.ndarray
+    what: Literal["shape", "power"]
 
     def factor(self, k: np.ndarray, redshift: float) -> np.ndarray:
         """Factor at wavenumbers k [h/Mpc] of a plane at a redshift, shape as k."""
+        amplitude, shape = self._ln_ratio(k, redshift)
+        lifted = np.exp(-0.5 * (shape + (amplitude if self.what == "power" else 0.0)))
+        beyond = np.clip(k - self.k_to, 0, None) / (self.k_to / 4)
+        return np.minimum(lifted, _LARGEST) * np.exp(-0.5 * beyond**2)
+
+    def left(self, k: np.ndarray, redshift: float) -> np.ndarray:
+        """Power of a sharpened plane over that wanted, as fitted: 1 where all is mended, shape as k."""
+        amplitude, shape = self._ln_ratio(k, redshift)
+        return np.exp(amplitude + shape) * self.factor(k, redshift) ** 2
+
+    def _ln_ratio(self, k: np.ndarray, redshift: float) -> tuple[np.ndarray, np.ndarray]:
+        """Amplitude and shape of ln R: from k₀/4 to k₀ the amplitude sets in, beyond k₁ both stay as they are there."""
         x = np.log(np.clip(k, self.k_from / 4, self.k_to) / self.k_from)
         inside, ramp = np.clip(x, 0, None), np.clip(1 + x / np.log(4), 0, 1)
         powers = np.array([1.0, redshift])
         slopes = self.shape @ powers
         shape = inside * (slopes[0] + inside * (slopes[1] + inside * slopes[2]))
-        lifted = np.exp(-0.5 * (ramp * float(self.amplitude @ powers) + shape))
-        beyond = np.clip(k - self.k_to, 0, None) / (self.k_to / 4)
-        return np.minimum(lifted, _LARGEST) * np.exp(-0.5 * beyond**2)
+        return ramp * float(self.amplitude @ powers), shape
 
 
 def corrected_range(box_mpc_h: float, particles: int) -> tuple[float, float]:
@@ -109,4 +122,4 @@ def sharpening(
     weight = np.broadcast_to(1 / np.sqrt(1 / modes + 0.03**2), shape).reshape(-1)
     found = np.linalg.lstsq(np.stack(columns, axis=1) * weight[:, None], np.log(ratio).reshape(-1) * weight, rcond=None)
     amplitude, *rest = found[0].reshape(4, 2)
-    return Sharpening(*k_range, amplitude if what == "power" else np.zeros(2), np.array(rest))
+    return Sharpening(*k_range, amplitude, np.array(rest), what)

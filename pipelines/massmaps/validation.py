@@ -14,6 +14,7 @@ import numpy as np
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.estimator.estimator import Estimator
 from tenfold.pipelines.estimator.saliency import Saliency, in_turn, measure
+from tenfold.pipelines.estimator.saliency_report import unit_of, width_of
 from tenfold.pipelines.files import replacing, writable
 from tenfold.pipelines.massmaps.court import Court, Judgement, judge
 from tenfold.pipelines.massmaps.emulator import MassMapEmulator
@@ -26,9 +27,6 @@ from tenfold.pipelines.volumes.shards import Shards
 
 TRAINED = 2048
 """Training maps that tell how statistics change with cosmology, at most; copies are looked for among all."""
-NYQUIST = 0.75
-"""Of the pixels' Nyquist multipole: up to there maps are compared."""
-
 PART = 256
 """Maps read at once."""
 
@@ -97,16 +95,16 @@ def validate_massmaps(
         held = held_out(emulator, data, seed, fresh, channel=court.channel)
         generate_s = (time.process_time() - begin) / len(held.generated)
         trusted = (data if fresh is None else fresh).manifest.multipoles
-        side_deg = data.manifest.side_deg or 1.0
-        periodic = data.manifest.periodic
-        ell_max = NYQUIST * 180 * emulator.shape.size / side_deg
+        about = data.manifest
+        periodic, unit = about.periodic, unit_of(about)
         train = data.split("train")
         rng = np.random.default_rng(seed)
         few = np.sort(rng.permutation(train)[:TRAINED])
         compared, learnt = alike(held, skies(data, few, names, court.channel))
         statistics = statistics_for(
-            compared.simulated.maps, side_deg, ell_max=ell_max, periodic=periodic, unit="κ/σ" if names else "κ"
-        )
+            compared.simulated.maps, about.side_deg, box_mpc_h=about.box_mpc_h, periodic=periodic,
+            unit=f"{unit}/σ" if names else unit,
+        )  # fmt: skip
         judgement = judge(
             statistics, compared.simulated, compared.generated, court, training=learnt,
             learnt=_in_parts(data, train, court.channel), periodic=periodic,
@@ -138,7 +136,7 @@ def validate_massmaps(
             },
         }  # fmt: skip
         trial = Trial(
-            statistics=statistics, judgement=judgement, held=held, side_deg=side_deg, names=names,
+            statistics=statistics, judgement=judgement, held=held, unit=unit, width=width_of(about), names=names,
             cosmologies=len(set(data.simulation(train))), maps=len(train), trusted=trusted,
             saliency=looks,
         )  # fmt: skip

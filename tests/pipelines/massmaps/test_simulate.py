@@ -89,13 +89,16 @@ def test_sources_are_channels_and_noise_is_added(folder, tmp_path):
     simulate_massmaps(config, tmp_path / "two")
     simulate_massmaps(replace(config, shape_noise=0.3, galaxies=10.0), tmp_path / "noisy")
     two, header = read_maps(tmp_path / "two" / "maps_00000.fits")
-    noisy, _ = read_maps(tmp_path / "noisy" / "maps_00000.fits")
+    noisy, said = read_maps(tmp_path / "noisy" / "maps_00000.fits")
     alone, _ = read_maps(folder / "maps_00000.fits")
     assert (header["Z1"], header["Z2"]) == (0.5, 0.3)
     assert two[..., 0] == pytest.approx(alone[..., 0], abs=1e-7)
     assert two[..., 1].std() < two[..., 0].std()
     arcmin = 4.0 * 60 / 16
     assert (noisy - two).std() == pytest.approx(0.3 / np.sqrt(10 * arcmin**2), rel=0.1)
+    for key in ("LMIN", "LMAX"):  # of the convergence alone
+        assert said[key] == header[key]
+        assert "before noise" in said.comments[key]
 
 
 def test_another_configuration_is_refused(folder):

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,17 +11,23 @@ import h5py
 import numpy as np
 import pytest
 from astropy.io import fits
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 from tests.pipelines.massmaps.lognormal import lognormal
 from typer.testing import CliRunner
 
 from tenfold.emulators.cnn import CNN, build
 from tenfold.pipelines.cli import app
 from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.massmaps.emulate import emulate
+from tenfold.pipelines.massmaps.emulator import MassMapEmulator
+from tenfold.pipelines.massmaps.emulator_training import about
 from tenfold.pipelines.massmaps.fits_cubes import write_maps
 from tenfold.pipelines.massmaps.ingest import MassMapIngest, ingest_massmaps
 from tenfold.pipelines.massmaps.validation import validate_massmaps
 from tenfold.pipelines.run_folder import RunFolder
 from tenfold.pipelines.simulation.cosmology import Cosmology
+from tenfold.pipelines.volumes.manifest import Manifest
 from tenfold.pipelines.volumes.shards import Shards
 
 BIN = Path(sys.executable).parent
@@ -88,6 +95,42 @@ def test_maps_of_a_new_cosmology_are_written_with_what_they_are_of(study, tmp_pa
     assert len({one.tobytes() for one in maps}) == 3
 
 
+def test_what_is_emulated_is_read_as_what_it_was_made_for(study, tmp_path):
+    wanted = {"omega_m": 0.1 + 0.2, "sigma_8": 0.8123456789012345}
+    maps = {}
+    for n, omega_m in enumerate((wanted["omega_m"], 0.31, 0.32)):
+        emulate(study / "network", tmp_path / f"{n}.fits", 2, {**wanted, "omega_m": omega_m}, seed=n)
+        emulate(study / "network", tmp_path / f"{n}.h5", 2, {**wanted, "omega_m": omega_m}, seed=n)
+        with h5py.File(tmp_path / f"{n}.h5") as file:
+            maps[f"{n}.fits"], attributes = np.array(file["kappa"]), dict(file.attrs)
+    assert (attributes["redshifts"], attributes["angle_deg"], attributes["units"]) == (1.0, 2.0, "kappa")
+    assert tuple(attributes["multipoles"]) == (180.0, 1440.0)
+    config = MassMapIngest(processes=1, fractions=(0.4, 0.3, 0.3))
+    ingest_massmaps(sorted(tmp_path.glob("*.fits")), tmp_path / "data", config)
+    told, learnt = (Manifest.read(folder / "data" / "manifest.json") for folder in (tmp_path, study))
+    for fact in ("side_deg", "redshifts", "units", "multipoles", "parameter_names", "shape", "dtype"):
+        assert getattr(told, fact) == getattr(learnt, fact)
+    assert told.simulations[0].parameters == {**learnt.simulations[0].parameters, **wanted}
+    with Shards.open(tmp_path / "data") as shards:
+        for n, each in enumerate(told.simulations):
+            assert np.array_equal(shards.read(np.arange(2 * n, 2 * n + 2))[..., 0], maps[Path(each.source).name])
+    header = fits.getheader(tmp_path / "0.fits")
+    cosmology = {"H0": 70.0, "OMEGA_L": 1 - wanted["omega_m"], "W0": -1.0, "WA": 0.0, "Z": 1.0, "NS": 0.96}
+    assert {key: header[key] for key in cosmology} == cosmology
+
+
+def test_a_record_of_before_these_facts_were_kept_still_loads(study, tmp_path):
+    shutil.copytree(study / "network", tmp_path / "network")
+    run = RunFolder(tmp_path / "network")
+    record = run.read_record()
+    run.write_record(
+        {name: record[name] for name in record if name not in ("units", "redshifts", "multipoles", "fixed")}
+    )
+    emulator = MassMapEmulator.load(run.path)
+    assert (emulator.redshifts, emulator.multipoles, emulator.units, emulator.fixed) == ((), None, "kappa", {})
+    assert "Z" not in fits.getheader(emulate(run.path, tmp_path / "maps.fits", 1, {"omega_m": 0.3, "sigma_8": 0.8}))
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -146,23 +189,45 @@ def test_maps_simulated_since_judge_in_place_of_the_test_split_unless_they_were_
             validate_massmaps(study / "network", unseen=unfit)
 
 
-def test_the_report_shows_what_an_estimator_looks_at(study, tmp_path):
+@pytest.fixture(scope="module")
+def estimator(tmp_path_factory) -> Path:
+    """An estimator of maps that has learnt nothing."""
     shape = CNN(dimensions=2, size=SIDE, transform="identity", filters=(4,), dense=(8,), readout="global")
     network = build(shape, location=[0.3, 0.8], scale=[0.1, 0.1], std=[0.02], seed=1)
-    estimator = RunFolder(tmp_path / "estimator")
-    estimator.create()
-    network.save(estimator.network)
-    record = {"names": ["omega_m", "sigma_8"], "sigma_factor": [1.0, 1.0], "fingerprint": "of other maps"}
-    estimator.write_record(record)
-    with pytest.raises(InputError, match="may know what the emulator left out"):
-        validate_massmaps(study / "network", tmp_path / "out", estimator=estimator.path)
-    with Shards.open(study / "data") as shards:
-        record["fingerprint"] = shards.manifest.fingerprint
-    estimator.write_record(record | {"names": ["n_s", "h"]})
-    with pytest.raises(InputError, match="reads n_s, h, the emulator takes omega_m, sigma_8"):
-        validate_massmaps(study / "network", tmp_path / "out", estimator=estimator.path)
-    estimator.write_record(record)
-    report, _ = validate_massmaps(study / "network", tmp_path / "out", estimator=estimator.path)
+    folder = RunFolder(tmp_path_factory.mktemp("judge") / "estimator")
+    folder.create()
+    network.save(folder.network)
+    return folder.path
+
+
+def say_trained_on(data: Path, estimator: Path, names: tuple[str, ...] = ("omega_m", "sigma_8")) -> None:
+    fingerprint = Manifest.read(data / "manifest.json").fingerprint
+    RunFolder(estimator).write_record({"names": names, "sigma_factor": [1.0, 1.0], "fingerprint": fingerprint})
+
+
+@pytest.fixture
+def figures(monkeypatch) -> list[Figure]:
+    """All figures that are drawn."""
+    drawn, save = [], Figure.savefig
+
+    def keep(figure, *arguments, **words):
+        drawn.append(figure)
+        return save(figure, *arguments, **words)
+
+    monkeypatch.setattr(Figure, "savefig", keep)
+    return drawn
+
+
+def words_of(figure: Figure) -> str:
+    """All that is written on a figure."""
+    return " ".join(each.get_text() for each in figure.findobj(Text))
+
+
+def test_the_report_shows_what_an_estimator_looks_at(study, estimator, figures, tmp_path):
+    say_trained_on(study / "data", estimator)
+    report, _ = validate_massmaps(study / "network", tmp_path / "out", estimator=estimator)
+    assert len(figures) > 45
+    assert {figure.get_supxlabel() for figure in figures} == {"trusted: ℓ = 180–1,440"}
     saliency = json.loads((tmp_path / "out" / "metrics.json").read_text())["saliency"]
     assert (saliency["method"], saliency["samples"]) == ("integrated", 3)
     for found in saliency["parameters"].values():
@@ -171,3 +236,36 @@ def test_the_report_shows_what_an_estimator_looks_at(study, tmp_path):
     page = report.read_text()
     assert "What the estimator looks at" in page
     assert not re.search(r"<script|<link|@import|url\(|https?://", page)
+
+
+def test_maps_without_an_angle_are_told_of_in_their_own_units(study, estimator, figures, tmp_path):
+    rng = np.random.default_rng(3)
+    cosmologies = np.stack([rng.uniform(0.2, 0.4, 16), rng.uniform(0.6, 1.0, 16)], axis=1)
+    maps = [lognormal(SIDE, sigma_8 - 0.3, -4 * omega_m - 1, MAPS, rng) for omega_m, sigma_8 in cosmologies]
+    np.save(tmp_path / "Maps_Mtot.npy", np.concatenate(maps)[..., 0])
+    np.savetxt(tmp_path / "params_LH.txt", cosmologies)
+    config = MassMapIngest(
+        camels_parameters=str(tmp_path / "params_LH.txt"), box_mpc_h=25.0, units="Σ", fractions=(0.4, 0.1, 0.5)
+    )
+    ingest_massmaps([tmp_path / "Maps_Mtot.npy"], tmp_path / "data", config)
+    shutil.copytree(study / "network", tmp_path / "network")
+    run = RunFolder(tmp_path / "network")
+    manifest = Manifest.read(tmp_path / "data" / "manifest.json")
+    told = {"data": str(tmp_path / "data"), "fingerprint": manifest.fingerprint, "low": [0.2, 0.6], "high": [0.4, 1.0]}
+    told |= about(manifest, ("omega_m", "sigma_8"))
+    run.write_record(run.read_record() | told)
+    say_trained_on(study / "data", estimator)
+    with pytest.raises(InputError, match="may know what the emulator left out"):
+        validate_massmaps(run.path, tmp_path / "out", estimator=estimator)
+    say_trained_on(tmp_path / "data", estimator, ("n_s", "h"))
+    with pytest.raises(InputError, match="reads n_s, h, the emulator takes omega_m, sigma_8"):
+        validate_massmaps(run.path, tmp_path / "out", estimator=estimator)
+    say_trained_on(tmp_path / "data", estimator)
+    report, _ = validate_massmaps(run.path, tmp_path / "out", estimator=estimator)
+    page = report.read_text()
+    assert "Maps of 25 Mpc/h a side" in page
+    written = [words_of(figure) for figure in figures]
+    for words in (page.split("Versions, seeds and times")[0], *written):
+        assert not re.search("°|ℓ|κ|multipole|trusted", words.replace("starlet ℓ1-norm", ""))
+    assert any("wavenumber k [h/Mpc]" in each and "P(k)" in each for each in written)
+    assert any("Σ, 25 Mpc/h a side" in each for each in written)
