@@ -27,6 +27,22 @@ def test_dry_run_of_a_simulation_writes_nothing(tmp_path):
     assert not (tmp_path / "boxes").exists()
 
 
+def test_dry_runs_of_chemistry_say_what_is_labelled_read_and_learnt(tmp_path):
+    done = tenfold("run", "chemistry", "--out", str(tmp_path / "study"), "--dry-run")
+    assert done.returncode == 0, done.stderr
+    for said in ("2,000, mixed", "CO, CC=O, CCO, CC#N", "atomisation_energy, homo, lumo, gap, dipole", "painn", "40"):
+        assert said in done.stdout
+    table = tmp_path / "table.csv"
+    table.write_text("smiles,logS\nCCO,1.1\n")
+    done = tenfold("ingest", "molecules", str(table), "--target", "logS", "--out", str(tmp_path / "study"), "--dry-run")
+    assert "logS" in done.stdout and "1, 0.0 MB" in done.stdout
+    assert (
+        "3, mixed"
+        in tenfold("simulate", "molecules", "--count=3", "--out", str(tmp_path / "study"), "--dry-run").stdout
+    )
+    assert not (tmp_path / "study").exists()
+
+
 @pytest.mark.parametrize("study", ["cosmology", "chemistry"])
 def test_config_show_prints_a_file_that_config_validate_accepts(study, tmp_path):
     shown = tenfold("config", "show", "--study", study, "--preset", "demo", "--set", "training.epochs=3")
@@ -40,7 +56,7 @@ def test_config_show_prints_a_file_that_config_validate_accepts(study, tmp_path)
     ("arguments", "said"),
     [
         (("config", "show", "--set", "training.epohcs=3"), "did you mean epochs?"),
-        (("validate", "/nowhere"), "/nowhere"),
+        (("validate", "/nowhere"), "train first, `tenfold train --help`"),
         (("train", "estimator", "/nowhere", "--out", "/proc/run"), "/proc/run"),
         (("simulate", "volumes", "--count", "1", "--out", "/proc/boxes"), "/proc/boxes"),
         (("ingest", "volumes", "/nowhere", "--out", "/tmp"), "/nowhere"),
