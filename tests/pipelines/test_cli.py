@@ -5,6 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
+from tenfold.pipelines.cli import app
 
 TENFOLD = str(Path(sys.executable).parent / "tenfold")
 
@@ -28,18 +31,15 @@ def test_dry_run_of_a_simulation_writes_nothing(tmp_path):
 
 
 def test_dry_runs_of_chemistry_say_what_is_labelled_read_and_learnt(tmp_path):
-    done = tenfold("run", "chemistry", "--out", str(tmp_path / "study"), "--dry-run")
-    assert done.returncode == 0, done.stderr
-    for said in ("2,000, mixed", "CO, CC=O, CCO, CC#N", "atomisation_energy, homo, lumo, gap, dipole", "painn", "40"):
-        assert said in done.stdout
     table = tmp_path / "table.csv"
     table.write_text("smiles,logS\nCCO,1.1\n")
-    done = tenfold("ingest", "molecules", str(table), "--target", "logS", "--out", str(tmp_path / "study"), "--dry-run")
-    assert "logS" in done.stdout and "1, 0.0 MB" in done.stdout
-    assert (
-        "3, mixed"
-        in tenfold("simulate", "molecules", "--count=3", "--out", str(tmp_path / "study"), "--dry-run").stdout
-    )
+    for asked, said in (
+        (["run", "chemistry"], ("2,000, mixed", "CO, CC=O", "homo, lumo, gap, dipole", "painn")),
+        (["ingest", "molecules", str(table), "--target", "logS"], ("1, 0.0 MB", "logS")),
+        (["simulate", "molecules", "--count=3"], ("3, mixed",)),
+    ):
+        told = CliRunner().invoke(app, [*asked, "--out", str(tmp_path / "study"), "--dry-run"])
+        assert told.exit_code == 0 and all(each in told.stdout for each in said)
     assert not (tmp_path / "study").exists()
 
 

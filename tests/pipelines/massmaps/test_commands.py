@@ -4,6 +4,7 @@ from typer.testing import CliRunner
 from tenfold.pipelines.cli import app
 from tenfold.pipelines.massmaps.mass_maps import estimate_size
 from tenfold.pipelines.studies.massmaps_config import MassMapsRun
+from tenfold.pipelines.volumes.shards import Shards
 
 
 def test_simulate_says_what_it_would_take():
@@ -41,17 +42,19 @@ def test_dry_runs_of_the_emulator_and_of_the_study_make_nothing(tmp_path):
 
 def test_camels_maps_by_commands_alone(tmp_path):
     rng = np.random.default_rng(0)
-    np.save(tmp_path / "Maps_Mcdm.npy", rng.standard_normal((60, 16, 16)).astype(np.float32))
-    np.savetxt(tmp_path / "params.txt", [[0.1, 0.8], [0.2, 0.7], [0.3, 0.9], [0.4, 0.6]])
+    np.save(tmp_path / "Maps_Mcdm.npy", rng.standard_normal((120, 16, 16)).astype(np.float32))
+    np.savetxt(tmp_path / "params.txt", rng.uniform(0.3, 0.7, (8, 2)))
     data = str(tmp_path / "data")
     ingest = ["ingest", "massmaps", str(tmp_path / "Maps_Mcdm.npy"), "--out", data, "--set=ingest.processes=1"]
     told = CliRunner().invoke(app, [*ingest, "--dry-run"])
     assert "--set ingest.camels_parameters=" in str(told.exception)
-    known = [f"--set=ingest.camels_parameters={tmp_path / 'params.txt'}", "--set=ingest.fractions=[0.5, 0.25, 0.25]"]
-    assert CliRunner().invoke(app, [*ingest, *known]).exit_code == 0
+    known = f"--set=ingest.camels_parameters={tmp_path / 'params.txt'}"
+    assert CliRunner().invoke(app, [*ingest, known]).exit_code == 0
     train = ["train", "emulator", data, "--dry-run", "--preset=demo", "--set=training.global_batch=8"]
     told = CliRunner().invoke(app, [*train, "--set=network.size=16", "--set=network.critic_filters=[4, 8]"])
-    assert "30 train, 15 validation, 15 test" in told.stdout and "5 epochs of 3 steps = 15" in told.stdout
+    with Shards.open(data) as shards:
+        maps = len(shards.split("train"))
+    assert f"{maps} train, " in told.stdout and f"5 epochs of {maps // 8} steps = {5 * (maps // 8)}" in told.stdout
     assert "--set network.size=16" in str(CliRunner().invoke(app, train).exception)
 
 
