@@ -2,8 +2,9 @@
 
 ``dcgan`` after CosmoGAN (Mustafa et al. 2019, arXiv:1706.02390), from a latent vector alone. ``wgan-gp``: a Gaussian
 field of the training maps' own spectrum, which a U-net (arXiv:1505.04597) makes into a map, judged as by Gulrajani et
-al. 2017 (arXiv:1704.00028) and, where it is conditional, as in Perraudin et al. 2021 (arXiv:2004.08139), on
-cosmological parameters. Untrained it paints a log-normal universe; what it learns is what that misses.
+al. 2017 (arXiv:1704.00028), unless its training names another loss and penalty, and, where it is conditional, as in
+Perraudin et al. 2021 (arXiv:2004.08139), on cosmological parameters. Untrained it paints a log-normal universe; what it
+learns is what that misses.
 """
 
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ class GAN:
     """Shape of a pair of networks, one that makes maps and one that judges them."""
 
     network: Literal["dcgan", "wgan-gp"] = "wgan-gp"
-    """The family: a latent vector and a probability, or a Gaussian field and a Wasserstein distance."""
+    """The family: made from a latent vector, or from a Gaussian field; judged by a probability, or by a Wasserstein
+    distance, unless the training's ``loss`` says otherwise."""
     size: int = 64
     """Pixels per side of a map."""
     channels: int = 1

@@ -76,16 +76,24 @@ def ingest_massmaps_command(
 
 @train.command("emulator")
 def train_emulator_command(
-    data: Annotated[Path, typer.Argument(help="Folder of shards.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder of the run.")],
+    data: Annotated[Path | None, typer.Argument(help="Folder of shards.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder of the run.")] = None,
     file: ConfigFile = None,
     preset: Preset = None,
     settings: Settings = None,
     resume: Resume = False,
+    dry_run: DryRun = False,
 ) -> None:
     """A generator of mass maps, for any cosmology in the range of its data."""
     chosen = _load(file, preset, settings)
     load_tensorflow()
+    if dry_run:
+        from tenfold.pipelines.description import describe_emulator
+
+        console.print(describe_emulator(chosen, data))
+        return
+    if data is None or out is None:
+        raise InputError("give the folder of shards and --out RUN (only --dry-run needs neither)")
     with on_ranks(out) as ranks:
         from tenfold.pipelines.massmaps.emulate import train_emulator
 
@@ -125,10 +133,16 @@ def run_massmaps_command(
     preset: Preset = None,
     settings: Settings = None,
     ranks: Annotated[int, typer.Option(min=1, help="MPI ranks on this machine.")] = 2,
+    dry_run: DryRun = False,
 ) -> None:
     """Simulate maps, ingest, train an emulator and an estimator on MPI ranks, and judge what it makes."""
     chosen = _load(file, preset or (None if file else "demo"), settings)
     load_tensorflow()
+    if dry_run:
+        from tenfold.pipelines.description import describe_massmaps
+
+        console.print(describe_massmaps(chosen))
+        return
     from tenfold.pipelines.studies.massmaps_run import run_massmaps
 
     start = time.monotonic()

@@ -44,11 +44,17 @@ def simulate_molecules_command(
     file: ConfigFile = None,
     preset: Preset = None,
     settings: Settings = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Enumerate molecules and label them by quantum chemistry, into extended XYZ files."""
     from tenfold.pipelines.labels.labels import label_molecules
 
     chosen = _load(file, preset, [*(settings or ()), *([f"labels.count={count}"] if count else [])]).labels
+    if dry_run:
+        from tenfold.pipelines.molecules.run import describe_labels
+
+        console.print(describe_labels(chosen))
+        return
     console.print(str(label_molecules(chosen, out)), soft_wrap=True)
 
 
@@ -62,14 +68,20 @@ def ingest_molecules_command(
     file: ConfigFile = None,
     preset: Preset = None,
     settings: Settings = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Molecules to graphs in packed shards, split so that none is on both sides; bad rows to rejected.csv."""
     from tenfold.pipelines.molecules.molecules import ingest_molecules
 
     given = {"targets": target, "smiles_column": smiles_column, "split": split}
     chosen = [f"ingest.{name}={json.dumps(value)}" for name, value in given.items() if value]
-    summary = ingest_molecules(paths, out, _load(file, preset, [*(settings or ()), *chosen]).ingest)
-    console.print(str(summary), soft_wrap=True, markup=False)
+    config = _load(file, preset, [*(settings or ()), *chosen]).ingest
+    if dry_run:
+        from tenfold.pipelines.molecules.run import describe_ingest
+
+        console.print(describe_ingest(config, paths))
+        return
+    console.print(str(ingest_molecules(paths, out, config)), soft_wrap=True, markup=False)
 
 
 @train.command("molecules")
@@ -139,10 +151,16 @@ def run_chemistry_command(
     preset: Preset = None,
     settings: Settings = None,
     ranks: Annotated[int, typer.Option(min=1, help="MPI ranks on this machine.")] = 2,
+    dry_run: DryRun = False,
 ) -> None:
     """Label molecules by quantum chemistry, ingest, train on MPI ranks, predict, explain, and prove it."""
     chosen = _load(file, preset or (None if file else "demo"), settings)
     load_tensorflow()
+    if dry_run:
+        from tenfold.pipelines.molecules.run import describe_run
+
+        console.print(describe_run(chosen))
+        return
     from tenfold.pipelines.studies.chemistry_run import run_chemistry
 
     start = time.monotonic()

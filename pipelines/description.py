@@ -1,6 +1,7 @@
 """What would be done, and its size, as tables for the terminal."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from rich.table import Table
 
 from tenfold.hpc.order import steps_per_epoch
 from tenfold.pipelines.studies.cosmology_config import CosmologyRun
+from tenfold.pipelines.studies.massmaps_config import MassMapsRun
 
 
 def table(title: str, rows: Iterable[tuple[str, Any]]) -> Table:
@@ -76,6 +78,61 @@ def describe_run(config: CosmologyRun) -> Group:
     return Group(
         "Simulate", str(estimate_size(config.simulation)), "", describe_training(config, None), "",
         table("Proof", [("null control", null), ("orientations averaged", config.proof.views)]),
+    )  # fmt: skip
+
+
+def describe_emulator(config: MassMapsRun, data: Path | None) -> Table:
+    """Describe the training of an emulator of maps: both networks, and with data at hand the number of steps.
+
+    Raises
+    ------
+    InputError
+        The data do not fit the networks.
+    """
+    from tenfold.emulators.discriminator import build_discriminator
+    from tenfold.emulators.first_guess import FirstGuess
+    from tenfold.emulators.generator import build_generator
+    from tenfold.emulators.intensity import Intensity
+    from tenfold.hpc.ranks import Ranks
+    from tenfold.pipelines.massmaps.emulator_training import check, loss_of
+    from tenfold.pipelines.volumes.shards import Shards
+
+    shape, training = config.network, config.training
+    names, size = tuple(config.simulation.ranges), [("epochs", str(training.epochs))]
+    if data is not None:
+        with Shards.open(data) as shards:
+            check(shards, shape, training, Ranks())
+            names = shards.manifest.parameter_names
+            counts = {split: len(shards.split(split)) for split in ("train", "validation", "test")}
+        steps = counts["train"] // training.global_batch
+        size = [
+            ("maps", ", ".join(f"{count:,} {split}" for split, count in counts.items())),
+            ("steps", f"{training.epochs} epochs of {steps} steps = {training.epochs * steps}"),
+        ]
+    plain, unknown = (1.0,) * shape.channels, (1.0,) * shape.conditions  # what the maps would tell
+    guess = FirstGuess.plain(shape.size, Intensity(plain, plain, plain, plain), unknown, unknown)
+    generator, judge = build_generator(shape, guess), build_discriminator(shape, guess)
+    return table("Emulator", [
+        ("shape", f"{shape.size}² × {shape.channels}, {shape.boundary}"),
+        ("made for", ", ".join(names) if shape.conditions else "nothing: all alike"),
+        ("network", shape.network),
+        ("parameters", f"about {round(generator.count_params(), -2):,}, judged by {round(judge.count_params(), -2):,}"),
+        *size,
+        ("loss", f"{loss_of(shape, training)}, penalty {training.penalty}"),
+        ("global batch", training.global_batch),
+        ("learning rates", f"{training.learning_rate:g}, and {training.critic_learning_rate:g} of what judges"),
+        ("precision", training.precision),
+    ])  # fmt: skip
+
+
+def describe_massmaps(config: MassMapsRun) -> Group:
+    """Describe a whole run on mass maps."""
+    from tenfold.pipelines.massmaps.mass_maps import estimate_size
+
+    estimator = replace(config.map_estimator, simulation=config.simulation.boxes)
+    return Group(
+        "Simulate", str(estimate_size(config.simulation)), "", describe_emulator(config, None), "",
+        "Estimator", "", describe_training(estimator, None),
     )  # fmt: skip
 
 

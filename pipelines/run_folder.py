@@ -103,7 +103,8 @@ class RunFolder:
         path = self.path / "run.json"
         if not path.exists():
             raise InputError(
-                f"{path}: not there, so no training has finished in {self.path}: run `tenfold train estimator`"
+                f"{path}: not there, so no training has finished in {self.path}: train first, `tenfold train --help`; "
+                "what was interrupted goes on with --resume"
             )
         return json.loads(path.read_text())
 

@@ -151,7 +151,7 @@ class MassMapEmulator:
             if outside.any() and not (extrapolate and np.isfinite(values).all()):
                 raise InputError(
                     f"{name}: found {values[outside][0]:g}, but the emulator was trained between {low:g} and {high:g}; "
-                    "extrapolate=True makes maps all the same, which nothing vouches for"
+                    "extrapolate=True (--extrapolate) makes maps all the same, which nothing vouches for"
                 )
             columns.append(values)
         return np.array(columns, np.float32).reshape(len(columns), n).T

@@ -1,8 +1,10 @@
 """Networks of molecules, end to end: shards in, a trained network with its predictions and its bundle out."""
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
+from rich.console import Group
 from rich.table import Table
 
 from tenfold.emulators.mpnn import MPNN
@@ -10,7 +12,10 @@ from tenfold.emulators.training import Training
 from tenfold.hpc.order import steps_per_epoch
 from tenfold.hpc.ranks import Ranks
 from tenfold.pipelines.description import table
+from tenfold.pipelines.labels.labels import Labels
+from tenfold.pipelines.molecules.ingest import MoleculeIngest
 from tenfold.pipelines.molecules.shards import MoleculeShards
+from tenfold.pipelines.molecules.sources import find_molecule_sources
 from tenfold.pipelines.molecules.training import MoleculeTraining, describe, kind_of
 from tenfold.pipelines.run_folder import RunFolder
 from tenfold.pipelines.studies.chemistry_config import ChemistryRun
@@ -70,3 +75,42 @@ def describe_training(config: ChemistryRun, data: Path) -> Table:
         ("molecules", ", ".join(f"{count:,} {split}" for split, count in counts.items())),
         ("steps", f"{config.training.epochs} epochs of {steps} steps = {config.training.epochs * steps}"),
     ])  # fmt: skip
+
+
+def describe_labels(config: Labels) -> Table:
+    """Describe what is labelled."""
+    return table("Label", [
+        ("molecules", f"{config.count:,}, {config.kind}"),
+        ("files", -(-config.count // config.molecules_per_file)),
+        ("labels", f"{config.level}, at geometries {'relaxed by GFN2' if config.relax else 'by MMFF94'}"),
+    ])  # fmt: skip
+
+
+def describe_ingest(config: MoleculeIngest, paths: Iterable[Path] = ()) -> Table:
+    """Describe an ingest, and with paths at hand the size of what it reads.
+
+    Raises
+    ------
+    InputError
+        A path is not there, or there are no files of molecules.
+    """
+    files = find_molecule_sources(paths, config) if paths else []
+    size = [("files", f"{sum(len(f.paths) for f in files)}, {sum(f.bytes for f in files) / 1e6:.1f} MB")]
+    return table("Ingest", [
+        *(size if files else ()),
+        ("targets", ", ".join(config.targets) or "none"),
+        ("graphs", f"{config.features}, {'with' if config.hydrogens else 'without'} hydrogens"),
+        ("coordinates", config.geometry),
+        ("split", f"{config.split}, {' / '.join(f'{share:g}' for share in config.fractions)}"),
+    ])  # fmt: skip
+
+
+def describe_run(config: ChemistryRun) -> Group:
+    """Describe a whole chemistry run; the size of its network depends on the labels' data."""
+    training = table("Training", [
+        ("network", f"{config.network.network}, {config.network.hidden} numbers of each atom or bond"),
+        ("epochs", config.training.epochs),
+        ("global batch", config.training.global_batch),
+    ])  # fmt: skip
+    by_dft = table("By DFT as well", [("molecules", ", ".join(config.labels.dft) or "none")])
+    return Group(describe_labels(config.labels), "", by_dft, "", describe_ingest(config.ingest), "", training)

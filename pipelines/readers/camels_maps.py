@@ -64,7 +64,9 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
     one = (*shape[1:3], shape[3] if len(shape) == 4 else 1)
     check_array(one, dtype, stated.largest_gib, path, "", 2)
     if not stated.parameters:
-        raise UnusableFileError(path, "", "no cosmological parameters: an NPY file of maps needs its parameter file")
+        raise UnusableFileError(
+            path, "", "no cosmological parameters: name the maps' parameter file, --set ingest.camels_parameters=FILE"
+        )
     if stated.redshifts and len(stated.redshifts) != one[2]:
         raise UnusableFileError(path, "", f"{len(stated.redshifts)} redshifts stated for {one[2]} channels")
     array = np.memmap(path, dtype=dtype, mode="r", offset=start, shape=shape, order="F" if fortran else "C")

@@ -50,7 +50,9 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
         parameters = stated.parameters or _parameters(header, path)
         side_deg = _number(header, "ANGLE", path) if "ANGLE" in header else stated.side_deg
         if side_deg is None:
-            raise UnusableFileError(path, "ANGLE", "the header lacks the side of the map: state side_deg")
+            raise UnusableFileError(
+                path, "ANGLE", "the header lacks the side of the map [degrees]: --set ingest.side_deg=…"
+            )
         bounds = [_number(header, key, path) for key in ("LMIN", "LMAX") if key in header]
         multipoles = (bounds[0], bounds[1]) if len(bounds) == 2 else None
         scaled = header.get("BSCALE", 1) != 1 or header.get("BZERO", 0) != 0
@@ -135,7 +137,7 @@ def _parameters(header: Any, path: Path) -> dict[str, float]:
     parameters = canonical([_NAMES[key] for key in keys], [_number(header, key, path) for key in keys], path, "header")
     if not parameters:
         raise UnusableFileError(
-            path, "", f"no cosmological parameters: neither a header ({', '.join(_NAMES)}) nor a table"
+            path, "", f"no cosmological parameters: neither a header ({', '.join(_NAMES)}) nor a table: ingest.table"
         )
     return parameters
 

@@ -31,7 +31,7 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
     with open_hdf5(path) as file:
         if not stated.key:
             held = ", ".join(sorted(file)[:12]) or "nothing"
-            raise UnusableFileError(path, "", f"which dataset is meant? Set key to one of: {held}")
+            raise UnusableFileError(path, "", f"which dataset is meant? Set key to one of: {held} (--set ingest.key=…)")
         array = dataset(file, stated.key, path)
         shape = array.shape if array.ndim == 4 else (*array.shape, 1)
         check_array(shape, array.dtype, stated.largest_gib, path, stated.key)
@@ -39,7 +39,9 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
         named = {name: _number(value, name, path) for name, value in about.items() if canonical_name(name)}
         parameters = stated.parameters or canonical(named, named.values(), path, "attributes")
         if not parameters:
-            reason = f"no cosmological parameters: neither attributes ({', '.join(PARAMETERS)}) nor a table"
+            reason = (
+                f"no cosmological parameters: neither attributes ({', '.join(PARAMETERS)}) nor a table: ingest.table"
+            )
             raise UnusableFileError(path, stated.key, reason)
         redshifts = about.get("redshifts", about.get("redshift", stated.redshifts))
         redshifts = tuple(_number(z, "redshifts", path) for z in np.atleast_1d(np.asarray(redshifts)))

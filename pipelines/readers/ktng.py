@@ -27,8 +27,8 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
     with open_hdf5(path) as file:
         held = sorted(f"{name}/kappa" for name in file if re.fullmatch(r"z\d+", name) and "kappa" in file[name])
         if not stated.key and len(held) != 1:
-            reason = f"which map is meant? Set key to one of: {', '.join(held)}" if held else "holds no map z…/kappa"
-            raise UnusableFileError(path, "", reason)
+            which = f"which map is meant? Set key to one of: {', '.join(held)} (--set ingest.key=…)"
+            raise UnusableFileError(path, "", which if held else "holds no map z…/kappa")
         key = stated.key or held[0]
         array = dataset(file, key, path)
         shape = array.shape if array.ndim == 3 else (*array.shape, 1)

@@ -25,7 +25,9 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
     check_array(full, dtype, stated.largest_gib, path, "")
     _check_size(path, shape, dtype, start)
     if not stated.parameters:
-        raise UnusableFileError(path, "", "no cosmological parameters: an NPY file needs a row in a table")
+        raise UnusableFileError(
+            path, "", "no cosmological parameters: an NPY file needs a row in a table, --set ingest.table=FILE"
+        )
     if stated.redshifts and len(stated.redshifts) != full[3]:
         raise UnusableFileError(path, "", f"{len(stated.redshifts)} redshifts stated for {full[3]} channels")
     array = np.memmap(path, dtype=dtype, mode="r", offset=start, shape=full, order="F" if fortran else "C")

@@ -5,6 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
+from tenfold.pipelines.cli import app
 
 TENFOLD = str(Path(sys.executable).parent / "tenfold")
 
@@ -27,6 +30,19 @@ def test_dry_run_of_a_simulation_writes_nothing(tmp_path):
     assert not (tmp_path / "boxes").exists()
 
 
+def test_dry_runs_of_chemistry_say_what_is_labelled_read_and_learnt(tmp_path):
+    table = tmp_path / "table.csv"
+    table.write_text("smiles,logS\nCCO,1.1\n")
+    for asked, said in (
+        (["run", "chemistry"], ("2,000, mixed", "CO, CC=O", "homo, lumo, gap, dipole", "painn")),
+        (["ingest", "molecules", str(table), "--target", "logS"], ("1, 0.0 MB", "logS")),
+        (["simulate", "molecules", "--count=3"], ("3, mixed",)),
+    ):
+        told = CliRunner().invoke(app, [*asked, "--out", str(tmp_path / "study"), "--dry-run"])
+        assert told.exit_code == 0 and all(each in told.stdout for each in said)
+    assert not (tmp_path / "study").exists()
+
+
 @pytest.mark.parametrize("study", ["cosmology", "chemistry"])
 def test_config_show_prints_a_file_that_config_validate_accepts(study, tmp_path):
     shown = tenfold("config", "show", "--study", study, "--preset", "demo", "--set", "training.epochs=3")
@@ -40,7 +56,7 @@ def test_config_show_prints_a_file_that_config_validate_accepts(study, tmp_path)
     ("arguments", "said"),
     [
         (("config", "show", "--set", "training.epohcs=3"), "did you mean epochs?"),
-        (("validate", "/nowhere"), "/nowhere"),
+        (("validate", "/nowhere"), "train first, `tenfold train --help`"),
         (("train", "estimator", "/nowhere", "--out", "/proc/run"), "/proc/run"),
         (("simulate", "volumes", "--count", "1", "--out", "/proc/boxes"), "/proc/boxes"),
         (("ingest", "volumes", "/nowhere", "--out", "/tmp"), "/nowhere"),

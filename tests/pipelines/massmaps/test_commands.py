@@ -1,8 +1,10 @@
+import numpy as np
 from typer.testing import CliRunner
 
 from tenfold.pipelines.cli import app
 from tenfold.pipelines.massmaps.mass_maps import estimate_size
 from tenfold.pipelines.studies.massmaps_config import MassMapsRun
+from tenfold.pipelines.volumes.shards import Shards
 
 
 def test_simulate_says_what_it_would_take():
@@ -24,6 +26,36 @@ def test_the_estimator_of_maps_has_the_studys_configuration():
     assert told.exit_code == 0
     assert "64² × 1, identity" in told.stdout
     assert "cosmology, massmaps" in str(CliRunner().invoke(app, [*asked, "--study", "stars"]).exception)
+
+
+def test_dry_runs_of_the_emulator_and_of_the_study_make_nothing(tmp_path):
+    told = CliRunner().invoke(app, ["train", "emulator", "--preset", "demo", "--dry-run"])
+    assert told.exit_code == 0
+    assert "64² × 1, cropped" in told.stdout and "omega_m, sigma_8" in told.stdout and "logistic" in told.stdout
+    told = CliRunner().invoke(app, ["run", "massmaps", "--out", str(tmp_path / "study"), "--dry-run"])
+    assert told.exit_code == 0
+    assert told.stdout.startswith("Simulate\n44 cosmologies, 5,632 maps")
+    assert "64² × 1, cropped" in told.stdout and "64² × 1, identity" in told.stdout
+    assert not (tmp_path / "study").exists()
+    assert "--dry-run" in str(CliRunner().invoke(app, ["train", "emulator"]).exception)
+
+
+def test_camels_maps_by_commands_alone(tmp_path):
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "Maps_Mcdm.npy", rng.standard_normal((120, 16, 16)).astype(np.float32))
+    np.savetxt(tmp_path / "params.txt", rng.uniform(0.3, 0.7, (8, 2)))
+    data = str(tmp_path / "data")
+    ingest = ["ingest", "massmaps", str(tmp_path / "Maps_Mcdm.npy"), "--out", data, "--set=ingest.processes=1"]
+    told = CliRunner().invoke(app, [*ingest, "--dry-run"])
+    assert "--set ingest.camels_parameters=" in str(told.exception)
+    known = f"--set=ingest.camels_parameters={tmp_path / 'params.txt'}"
+    assert CliRunner().invoke(app, [*ingest, known]).exit_code == 0
+    train = ["train", "emulator", data, "--dry-run", "--preset=demo", "--set=training.global_batch=8"]
+    told = CliRunner().invoke(app, [*train, "--set=network.size=16", "--set=network.critic_filters=[4, 8]"])
+    with Shards.open(data) as shards:
+        maps = len(shards.split("train"))
+    assert f"{maps} train, " in told.stdout and f"5 epochs of {maps // 8} steps = {5 * (maps // 8)}" in told.stdout
+    assert "--set network.size=16" in str(CliRunner().invoke(app, train).exception)
 
 
 def test_more_maps_take_longer():

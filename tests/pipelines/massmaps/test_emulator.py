@@ -64,7 +64,7 @@ def test_what_it_cannot_answer_for_is_refused(emulator, given, said):
 
 
 def test_out_of_range_it_answers_only_when_told_to(emulator):
-    with pytest.raises(InputError, match="extrapolate=True"):
+    with pytest.raises(InputError, match=r"extrapolate=True \(--extrapolate\)"):
         emulator.sample(1, seed=1, amplitude=0.9, slope=-2.0)
     assert emulator.sample(1, seed=1, amplitude=0.9, slope=-2.0, extrapolate=True).shape == (1, 16, 16)
 

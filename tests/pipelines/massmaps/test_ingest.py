@@ -140,6 +140,11 @@ def test_kappa_tng_by_its_planes(tmp_path):
         assert shards.manifest.side_deg == 5.0
         assert np.array_equal(shards.read(np.arange(4))[..., 0], maps)
         assert list(shards.simulation(np.arange(4))) == ["LP001", "LP001", "LP002", "LP003"]
+    for path in folder.iterdir():
+        with h5py.File(path, "a") as file:
+            file["z05/kappa"] = file["z23/kappa"][:]
+    with pytest.raises(InputError, match=r"z05/kappa, z23/kappa \(--set ingest\.key="):
+        ingest_massmaps([folder], tmp_path / "which", config)
 
 
 def _cut(path):
@@ -181,7 +186,7 @@ def _digits(path):
         (_pixel, "NaN or infinite"),
         (_header(OMEGA_M=7.0), "no value of a cosmology"),
         (_header(OMEGA_M="three"), "where a number is meant"),
-        (_header(ANGLE=None), "lacks the side"),
+        (_header(ANGLE=None), "lacks the side of the map [degrees]: --set ingest.side_deg"),
         (_header(Z3=1.0), "source redshifts"),
         (lambda path: path.write_bytes(b""), "empty file"),
         (lambda path: path.write_bytes(b"\x1f\x8b" + path.read_bytes()), "neither FITS nor HDF5 nor NPY"),
