@@ -52,8 +52,8 @@ from tenfold.pipelines.massmaps.light_cone import light_cone
 from tenfold.pipelines.massmaps.limber import convergence_power, matter_power, resolution
 from tenfold.pipelines.massmaps.map_statistics import statistics_for
 from tenfold.pipelines.massmaps.simulate import simulate_massmaps
-from tenfold.pipelines.massmaps.validation import NYQUIST, TRAINED
-from tenfold.pipelines.pictures import SERIES, STYLE
+from tenfold.pipelines.massmaps.validation import TRAINED
+from tenfold.pipelines.pictures import SERIES, STYLE, print_trusted
 from tenfold.pipelines.simulation.cosmology import Cosmology, sample
 from tenfold.pipelines.studies.massmaps_config import MassMapsRun
 from tenfold.pipelines.volumes.shards import Shards
@@ -105,12 +105,6 @@ def draw(panels, maps, low: float, high: float):
     return drawn
 
 
-def print_trusted(figure, low: float, high: float) -> None:
-    """Print below a figure at which multipoles these maps' C_ℓ is theory's."""
-    said = f"maps follow theory at ℓ = {low:.0f}–{high:.0f}"
-    figure.supxlabel(said, x=0.995, ha="right", fontsize=7, color="#767676")
-
-
 figure, axes = plt.subplots(1, 4, figsize=(10, 3.3), layout="constrained")
 files = [read_maps(out / "maps" / f"maps_{index:05d}.fits") for index in pair]
 seen = [maps[:2, ..., 0] for maps, _ in files]
@@ -119,7 +113,7 @@ for axis, index in zip(axes[::2], pair, strict=True):
     axis.set_title(name(cosmologies[index]), loc="left")
     axis.set_xlabel(f"{simulation.side_deg}°")
 figure.colorbar(drawn, ax=axes, label="κ", shrink=0.75)
-print_trusted(figure, max(header["LMIN"] for _, header in files), min(header["LMAX"] for _, header in files))
+print_trusted(figure, (max(header["LMIN"] for _, header in files), min(header["LMAX"] for _, header in files)))
 
 # %% [markdown]
 # Two maps each of the least and of the most lensing universe of the set. Both have voids and clusters; the second has
@@ -194,7 +188,7 @@ right.axhspan(0.95, 1.05, color=SERIES[2], alpha=0.15, lw=0)
 right.axhline(1, color="k", lw=0.8)
 right.set(ylim=(0, 1.5), ylabel="maps / theory")
 left.set_title(name(cosmologies[0]), loc="left")
-print_trusted(figure, header["LMIN"], header["LMAX"])
+print_trusted(figure, (header["LMIN"], header["LMAX"]))
 
 # %% [markdown]
 # Grey: the multipoles that this file calls trusted; green: ±5 %. On the right, thin lines are two more cosmologies,
@@ -288,7 +282,7 @@ for axis, row in zip(axes[0], parameters[shown], strict=True):
 axes[0, 0].set_ylabel("simulated")
 axes[1, 0].set_ylabel("generated")
 figure.colorbar(drawn, ax=axes, label="κ", shrink=0.75)
-print_trusted(figure, *data.manifest.multipoles)
+print_trusted(figure, data.manifest.multipoles)
 
 # %% [markdown]
 # A generated map is not meant to be the map above it: only one of its kind, drawn from the same distribution. What
@@ -310,7 +304,7 @@ drawn = draw(axes, way, *np.quantile(way, [0.005, 0.997]))
 for axis, step, one in zip(axes, np.linspace(0, 1, 7), way, strict=True):
     axis.set(title=f"{step:.2f}", xlabel=f"σ(κ) = {one.std():.4f}")
 figure.colorbar(drawn, ax=axes, label="κ")
-print_trusted(figure, *data.manifest.multipoles)
+print_trusted(figure, data.manifest.multipoles)
 print(f"the average of both ends: σ(κ) = {((way[0] + way[-1]) / 2).std():.4f}")
 
 # %% [markdown]
@@ -346,7 +340,7 @@ right.set(ylim=(0, None), ylabel="generated / theory")
 for axis in (left, right):
     axis.axvspan(*data.manifest.multipoles, color="0.5", alpha=0.1, lw=0)
     along_multipoles(axis)
-print_trusted(figure, *data.manifest.multipoles)
+print_trusted(figure, data.manifest.multipoles)
 
 # %% [markdown]
 # Errors are those of the mean of 256 generated maps. Within the trusted range (grey) theory is what the emulator was
@@ -375,12 +369,11 @@ except InputError as refusal:
 # %%
 records = np.sort(np.random.default_rng(0).permutation(data.split("train"))[:TRAINED])
 compared, learnt = alike(held, skies(data, records, tuple(emulator.ranges)))
-ell_max, periodic = NYQUIST * fundamental * half, data.manifest.periodic
-statistics = statistics_for(
-    compared.simulated.maps, simulation.side_deg, ell_max=ell_max, periodic=periodic, unit="κ/σ"
-)  # fmt: skip
+periodic = data.manifest.periodic
+statistics = statistics_for(compared.simulated.maps, simulation.side_deg, periodic=periodic, unit="κ/σ")
 judgement = judge(
-    statistics, compared.simulated, compared.generated, config.court, training=learnt, periodic=periodic
+    statistics, compared.simulated, compared.generated, config.court, training=learnt,
+    learnt=[data.read(data.split("train"))[..., 0]], periodic=periodic,
 )  # fmt: skip
 chosen = [each for each in statistics if each.name in ("angular_power", "pixel_distribution", "peaks", "minkowski_v1")]
 figure, axes = plt.subplots(2, 2, figsize=(9, 6), layout="constrained")
@@ -400,7 +393,7 @@ for axis, each in zip(axes.flat, chosen, strict=True):
     if each.axis.startswith("multipole"):
         along_multipoles(axis)
 axes[0, 0].legend()
-print_trusted(figure, *data.manifest.multipoles)
+print_trusted(figure, data.manifest.multipoles)
 
 # %% [markdown]
 # Deviations of the means (of V1, the boundary length of the regions above a threshold, as a fraction of the largest).
@@ -428,11 +421,11 @@ for axis, aspect, what in zip(axes, ASPECTS, figures, strict=True):
     axis.xaxis.set_major_formatter("{x:g}")
 axes[0].set_yticks(range(len(statistics)), [each.name.replace("_", " ") for each in statistics])
 axes[0].invert_yaxis()
-print_trusted(figure, *data.manifest.multipoles)
+print_trusted(figure, data.manifest.multipoles)
 print(f"{len(judgement.verdicts) - len(judgement.failed)} of {len(judgement.verdicts)} verdicts are favourable")
 print(f"failed: {', '.join(judgement.failed) or 'none'}")
 copies = judgement.verdicts["memorisation"]
-print(f"copies: nearer to the training maps than unseen ones by {copies.value:.3f}; allowed {copies.tolerance}")
+print(f"nearer to a training map than 99 % of unseen ones: {copies.value:.1%} of them; allowed {copies.allowed:.1%}")
 
 # %% [markdown]
 # Blue dots passed, red crosses failed. Grey bars: what simulations show among themselves; green: what is allowed.

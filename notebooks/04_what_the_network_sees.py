@@ -43,6 +43,7 @@ from tenfold.pipelines.estimator.estimator import load as load_estimator
 from tenfold.pipelines.estimator.saliency import in_turn, measure
 from tenfold.pipelines.massmaps.ingest import ingest_massmaps
 from tenfold.pipelines.massmaps.simulate import simulate_massmaps
+from tenfold.pipelines.pictures import print_trusted
 from tenfold.pipelines.simulation.simulate import simulate_volumes
 from tenfold.pipelines.studies.cosmology_config import CosmologyRun
 from tenfold.pipelines.studies.massmaps_config import MassMapsRun
@@ -109,13 +110,6 @@ for p, name in enumerate(names):
 
 
 # %%
-def print_trusted(figure) -> None:
-    """Print below a figure at which multipoles these maps' C_ℓ is theory's."""
-    low, high = manifest.multipoles
-    said = f"maps follow theory at ℓ = {low:.0f}–{high:.0f}"
-    figure.supxlabel(said, x=0.995, ha="right", fontsize=7, color="#767676")
-
-
 def draw(axis, attribution, what):
     """Draw an attribution: orange raises the estimate, purple lowers it."""
     full = np.quantile(np.abs(attribution), 0.98)
@@ -130,7 +124,7 @@ for p, name in enumerate(names):
     axes[p, 0].set_ylabel(name)
     for axis, (method, each) in zip(axes[p, 1:], found.items(), strict=True):
         draw(axis, each.attributions[0, p], method)
-print_trusted(figure)
+print_trusted(figure, manifest.multipoles)
 
 # %% [markdown]
 # How to read it. The gradient and SmoothGrad are ragged: the slopes of neighbouring pixels have little to do with each
@@ -157,7 +151,7 @@ for i in range(len(maps)):
         crosses = highest_peaks(np.abs(attribution), 20, periodic=manifest.periodic)
         axes[p, i].scatter(rings[:, 1], rings[:, 0], s=40, facecolors="none", edgecolors="black", lw=0.8)
         axes[p, i].scatter(crosses[:, 1], crosses[:, 0], s=14, marker="x", color="black", lw=0.8)
-print_trusted(figure)
+print_trusted(figure, manifest.multipoles)
 for p, name in enumerate(names):
     ours, theirs = integrated.matched[:, p].mean(), integrated.shuffled_matched[:, p].mean()
     chance = integrated.by_chance[:, p, 0].mean()
@@ -187,7 +181,7 @@ for p, (axis, name) in enumerate(zip(axes, names, strict=True)):
     axis.axhline(0.1, color="black", lw=0.7, ls=":")
     axis.set(title=name, xlabel="quantile of κ, emptiest to densest", ylabel="share of |attribution|", ylim=(0, None))
 axes[0].legend(frameon=False)
-print_trusted(figure)
+print_trusted(figure, manifest.multipoles)
 
 # %% [markdown]
 # How to read it. Both lines rise at both ends, because that is where the map is far from its mean. Where the blue line
@@ -214,7 +208,7 @@ for axis, (method, each) in zip(axes, found.items(), strict=True):
 axes[0].set(ylim=(-0.1, 1.05))
 axes[0].set_ylabel("likeness to the trained network's")
 axes[0].legend(frameon=False)
-print_trusted(figure)
+print_trusted(figure, manifest.multipoles)
 
 # %% [markdown]
 # How to read it. The gradient forgets: with all layers shuffled hardly anything of it is left, so it depends on what
