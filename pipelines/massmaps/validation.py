@@ -43,6 +43,8 @@ def validate_massmaps(
 ) -> tuple[Path, Judgement]:
     """Judge the maps of a trained emulator against the test split of its data.
 
+    Of maps of several source redshifts the first alone is judged; metrics and page say so.
+
     Parameters
     ----------
     run
@@ -70,7 +72,7 @@ def validate_massmaps(
     ------
     InputError
         The training has not finished, its data are gone, or hold too few test cosmologies; `unseen` does not fit
-        them, or was trained on.
+        them, or was trained on; an estimator shall judge maps of several source redshifts.
     """
     start = time.monotonic()
     court = court or Court()
@@ -79,6 +81,9 @@ def validate_massmaps(
     folder = RunFolder(run)
     record = folder.read_record()
     emulator = MassMapEmulator.load(run)
+    sources = emulator.shape.channels
+    if estimator and sources > 1:
+        raise InputError(f"{estimator}: judges maps of one source redshift, {run} makes maps of {sources}")
     with ExitStack() as opened:
         data = opened.enter_context(Shards.open(folder.find_data(record)))
         fresh = opened.enter_context(Shards.open(unseen)) if unseen else None
@@ -107,7 +112,7 @@ def validate_massmaps(
         metrics: dict[str, Any] = {
             "verdicts": judgement.metrics(),
             "passed": judgement.passed,
-            "held_out": _by_cosmology(statistics, judgement, compared, names),
+            "held_out": {"sources": sources, **_by_cosmology(statistics, judgement, compared, names)},
             "estimator": read,
             "saliency": looks.metrics() if looks else {},
             "speed": {"generated_cpu_s": generate_s, **_simulated_s(run.parent)},
