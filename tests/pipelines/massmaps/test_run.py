@@ -3,6 +3,7 @@
 import json
 import logging
 import subprocess
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,10 +11,14 @@ from tests.pipelines.massmaps.lognormal import lognormal
 from typer.testing import CliRunner
 
 from tenfold.emulators.adversarial import AdversarialTraining
+from tenfold.emulators.cnn import CNN
 from tenfold.emulators.gan import GAN
+from tenfold.emulators.training import VolumeTraining
 from tenfold.hpc.ranks import Ranks
 from tenfold.pipelines.cli import app
+from tenfold.pipelines.config import load
 from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.estimator.training import build_for
 from tenfold.pipelines.massmaps import validation
 from tenfold.pipelines.massmaps.court import Court
 from tenfold.pipelines.massmaps.emulate import train_emulator
@@ -22,7 +27,8 @@ from tenfold.pipelines.massmaps.fits_cubes import write_maps
 from tenfold.pipelines.massmaps.ingest import MassMapIngest, ingest_massmaps
 from tenfold.pipelines.massmaps.validation import validate_massmaps
 from tenfold.pipelines.simulation.cosmology import Cosmology
-from tenfold.pipelines.studies import stages
+from tenfold.pipelines.studies import massmaps_run, stages
+from tenfold.pipelines.studies.massmaps_config import MassMapsRun
 
 SIDE, MAPS = 16, 16
 # of eight cosmologies three train, and four of those between them judge
@@ -89,6 +95,23 @@ def test_a_study_goes_from_an_empty_folder_to_its_verdicts_and_is_not_done_twice
     assert isinstance(again.exception, InputError)
     assert len(judged) == 1
     assert made() == before
+
+
+@pytest.mark.parametrize("setting", ["simulation.ranges={}", "simulation.sources=[1.0, 0.5]"])
+def test_where_an_estimator_cannot_judge_none_is_trained(tmp_path, monkeypatch, setting):
+    commands, judges = [], []
+    for part in ("simulate_massmaps", "ingest_massmaps"):
+        monkeypatch.setattr(massmaps_run, part, lambda *_: None)
+    monkeypatch.setattr(massmaps_run, "launch", lambda command, *_: commands.append(command[:2]))
+    monkeypatch.setattr(validation, "validate_massmaps", lambda *_, estimator, **__: judges.append(estimator))
+    massmaps_run.run_massmaps(load(MassMapsRun, preset="demo", settings=(setting,)), tmp_path)
+    assert (commands, judges) == ([["train", "emulator"]], [None])
+
+
+def test_nothing_is_estimated_of_maps_of_one_cosmology():
+    data = SimpleNamespace(manifest=SimpleNamespace(shape=(SIDE, SIDE, 1), parameter_names=()))
+    with pytest.raises(InputError, match="no parameter varies"):
+        build_for(data, CNN(dimensions=2, size=SIDE, filters=(4,), dense=(4,)), VolumeTraining())
 
 
 @pytest.fixture(scope="module")
