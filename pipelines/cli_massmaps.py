@@ -22,7 +22,7 @@ from tenfold.pipelines.terminal import (
     train,
 )
 
-Preset = Annotated[str | None, typer.Option("--preset", help="demo or laptop.")]
+Preset = Annotated[str | None, typer.Option("--preset", help="demo, laptop or cosmogan.")]
 
 
 def _load(file: Path | None, preset: str | None, settings: list[str] | None):

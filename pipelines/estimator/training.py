@@ -151,6 +151,8 @@ def build_for(data: Shards, shape: CNN, training: VolumeTraining):
             f"the data have shape {found}, the network takes {wanted}: --set network.dimensions={len(found) - 1} "
             f"--set network.size={found[0]} --set network.channels={found[-1]}, or another --preset"
         )
+    if not manifest.parameter_names:
+        raise InputError("the data are of one cosmology: no parameter varies that could be estimated")
     if shape.transform == "log1p" and manifest.log1p is None:
         raise InputError(
             "the data hold values of −1 or below, which log1p is not defined for: --set network.transform=identity"

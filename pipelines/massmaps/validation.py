@@ -48,6 +48,8 @@ def validate_massmaps(
 ) -> tuple[Path, Judgement]:
     """Judge the maps of a trained emulator against the test split of its data.
 
+    Of maps of several source redshifts the court's channel is judged; metrics and page say which.
+
     Parameters
     ----------
     run
@@ -96,6 +98,7 @@ def validate_massmaps(
         generate_s = (time.process_time() - begin) / len(held.generated)
         trusted = (data if fresh is None else fresh).manifest.multipoles
         about = data.manifest
+        source = {"channels": about.shape[-1], "channel": court.channel, "redshifts": list(about.redshifts)}
         periodic, unit = about.periodic, unit_of(about)
         train = data.split("train")
         rng = np.random.default_rng(seed)
@@ -122,7 +125,7 @@ def validate_massmaps(
                 }
                 for each in statistics
             },
-            "held_out": _by_cosmology(statistics, judgement, compared, names),
+            "held_out": {**source, **_by_cosmology(statistics, judgement, compared, names)},
             "estimator": read,
             "saliency": looks.metrics() if looks else {},
             "speed": {"generated_cpu_s": generate_s, **_simulated_s(run.parent)},

@@ -14,6 +14,8 @@ from tenfold.pipelines.studies.stages import Stages, launch
 def run_massmaps(config: MassMapsRun, out: Path, *, ranks: int = 2) -> tuple[Path, Judgement]:
     """Simulate, ingest, train, and judge; what has been finished before is not done again.
 
+    An estimator is trained where there is something to estimate, of maps of one source redshift.
+
     Parameters
     ----------
     config
@@ -42,8 +44,11 @@ def run_massmaps(config: MassMapsRun, out: Path, *, ranks: int = 2) -> tuple[Pat
         ingest_massmaps([out / "maps"], out / "data", config.ingest)
     with stages.stage("train the emulator"):
         launch(["train", "emulator", str(out / "data"), "--out", str(out / "network")], config, out / "network", ranks)
-    with stages.stage("train the estimator"):
-        command = ["train", "estimator", str(out / "data"), "--out", str(out / "estimator")]
-        launch(command, config.map_estimator, out / "estimator", ranks)
+    estimator = None
+    if config.simulation.ranges and len(config.simulation.sources) == 1:
+        estimator = out / "estimator"
+        with stages.stage("train the estimator"):
+            command = ["train", "estimator", str(out / "data"), "--out", str(estimator)]
+            launch(command, config.map_estimator, estimator, ranks)
     with stages.stage("validate"):
-        return validate_massmaps(out / "network", out, court=config.court, estimator=out / "estimator")
+        return validate_massmaps(out / "network", out, court=config.court, estimator=estimator)

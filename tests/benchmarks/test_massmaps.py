@@ -22,8 +22,11 @@ pytestmark = pytest.mark.benchmark
 
 RUNS = 4
 """Boxes of each cosmology, each by itself: C_ℓ of one scatters by some 10 %."""
-COSMOLOGIES = [Cosmology(omega_m=omega_m) for omega_m in (0.2, 0.3, 0.4)]
-LAPTOP = MassMaps(maps=128, ranges={"omega_m": (0.2, 0.4)})
+COSMOLOGIES = [
+    *(Cosmology(omega_m=omega_m) for omega_m in (0.2, 0.3, 0.4)),
+    *(Cosmology(sigma_8=sigma_8) for sigma_8 in (0.65, 0.95)),
+]
+LAPTOP = MassMaps(maps=128, ranges={"omega_m": (0.2, 0.4), "sigma_8": (0.6, 1.0)})
 DEMO = replace(LAPTOP, particles=64, plane=256, pixels=64)
 
 
@@ -77,7 +80,7 @@ def test_spectra_of_maps_are_those_of_theory(name, config):
     planes, drawn = (np.mean([each[part] for each in found.values()]) for part in (2, 3))
     print(f"planes {planes:.1f} CPU s a cosmology, then {config.maps / drawn:.0f} maps/s; in all, on two processes: "
           f"{len(jobs) * config.maps / wall:.1f} maps/s")  # fmt: skip
-    print("Ωm     ℓ: " + " ".join(f"{each:6.0f}" for each in ell) + "   trusted")
+    print("Ωm   σ8     ℓ: " + " ".join(f"{each:6.0f}" for each in ell) + "   trusted")
     worst = 0.0
     for n, cosmology in enumerate(COSMOLOGIES):
         mine = [found[n * RUNS + run] for run in range(RUNS)]
@@ -85,10 +88,9 @@ def test_spectra_of_maps_are_those_of_theory(name, config):
         ratios = np.array([each[0] for each in mine]) / banded(config, theory[:, 0])
         low, high = mine[0][1][0], min(each[1][1] for each in mine)
         ratio, error = ratios.mean(axis=0), ratios.std(axis=0, ddof=1) / np.sqrt(RUNS)
-        print(
-            f"{cosmology.omega_m:.1f} ratio  " + " ".join(f"{each:6.3f}" for each in ratio) + f"   {low:.0f}–{high:.0f}"
-        )
-        print("     ±     " + " ".join(f"{each:6.3f}" for each in error))
+        which = f"{cosmology.omega_m:.1f} {cosmology.sigma_8:.2f}"
+        print(f"{which} ratio  " + " ".join(f"{each:6.3f}" for each in ratio) + f"   {low:.0f}–{high:.0f}")
+        print("          ±     " + " ".join(f"{each:6.3f}" for each in error))
         assert high >= 1000
         inside = (ell >= low) & (ell <= high)
         worst = max(worst, float(np.max(np.abs(ratio[inside] - 1))))

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tenfold.emulators.gan import COSMOGAN
 from tenfold.pipelines.config import dump, load, presets
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.studies.chemistry_config import ChemistryRun
@@ -18,6 +19,23 @@ def test_presets_are_valid_and_survive_a_round_trip(kind, preset, tmp_path):
     file.write_text(dump(config))
     assert load(kind, file) == config
     assert kind.DEFAULT in presets(kind)
+
+
+@pytest.mark.parametrize("preset", presets(MassMapsRun))
+def test_networks_of_mass_maps_fit_the_maps_their_preset_simulates(preset):
+    config = load(MassMapsRun, preset=preset)
+    simulation, network = config.simulation, config.network
+    made = (network.size, network.channels, network.conditions)
+    assert made == (simulation.pixels, len(simulation.sources), len(simulation.ranges))
+    assert not config.training.shifts  # pieces of the sky have edges
+
+
+def test_cosmogan_is_the_published_network_with_its_authors_rates():
+    config = load(MassMapsRun, preset="cosmogan")
+    assert config.network == COSMOGAN
+    t = config.training
+    assert (t.learning_rate, t.critic_learning_rate, t.momentum, t.penalty) == (2e-4, 2e-4, 0.5, "none")
+    assert t.global_batch == t.reference_batch == 64
 
 
 def test_a_key_of_the_other_study_is_told_apart():
