@@ -93,7 +93,8 @@ class MassMapEmulator:
         Returns
         -------
         np.ndarray
-            In `units`: κ, of convergence maps; float32, shape (n, N, N), or (n, N, N, C) with several channels.
+            In `units`: κ, of convergence maps; float32, shape (n, N, N), or (n, N, N, C) with several channels. Their
+            pixels are `pixel_arcmin` a side.
 
         Raises
         ------
