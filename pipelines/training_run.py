@@ -232,8 +232,8 @@ class TrainingRun(ABC):
 
 
 def carry_out(
-    begin: Callable[[RunFolder], TrainingRun],
-    data: str,
+    opened: Callable[[], AbstractContextManager],
+    begin: Callable[[Any, RunFolder], TrainingRun],
     out: Path,
     config: Mapping[str, Any],
     ranks: Ranks,
@@ -244,10 +244,10 @@ def carry_out(
 
     Parameters
     ----------
+    opened
+        Opens the shards that are trained on.
     begin
-        Returns the training.
-    data
-        Fingerprint of what is trained on.
+        Returns the training, given them.
     out
         Folder of the run, made where it is not there.
     config
@@ -273,18 +273,19 @@ def carry_out(
     ranks.barrier()
     if not resume and checkpoints.latest(folder.checkpoints):
         raise InputError(f"{out}: holds a run already: --resume goes on with it, another --out begins a new one")
-    if resume and (out / "run.json").exists():
-        same = {**folder.read_config(), "data": None} == {**written, "data": None}
-        if same and folder.read_record().get("fingerprint") == data:
-            log.info("%s has finished already", out)
-            return folder
-    task = begin(folder)
-    if ranks.first and not folder.read_config():
-        folder.write_config(written)
-    task.fit(resume=resume)  # refuses to go on with another run, whose configuration then stands
-    if ranks.first:
-        folder.write_config(written)
-    task.finish(time.monotonic() - start)
+    with opened() as data:
+        if resume and (out / "run.json").exists():
+            same = {**folder.read_config(), "data": None} == {**written, "data": None}
+            if same and folder.read_record().get("fingerprint") == data.manifest.fingerprint:
+                log.info("%s has finished already", out)
+                return folder
+        task = begin(data, folder)
+        if ranks.first and not folder.read_config():
+            folder.write_config(written)
+        task.fit(resume=resume)  # refuses to go on with another run, whose configuration then stands
+        if ranks.first:
+            folder.write_config(written)
+        task.finish(time.monotonic() - start)
     return folder
 
 

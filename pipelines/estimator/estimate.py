@@ -1,6 +1,7 @@
 """Parameter estimators, end to end: shards in, a trained network with its predictions out."""
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from tenfold.emulators.cnn import CNN
@@ -47,9 +48,8 @@ def train_estimator(
         A signal asked the run to stop; ``resume`` goes on.
     """
     config = {"data": str(data), "network": asdict(network), "training": asdict(training), "views": views}
-    with Shards.open(data) as shards:
 
-        def begin(folder: RunFolder) -> EstimatorTraining:
-            return EstimatorTraining(shards, folder, network, training, ranks, views)
+    def begin(shards: Shards, folder: RunFolder) -> EstimatorTraining:
+        return EstimatorTraining(shards, folder, network, training, ranks, views)
 
-        return carry_out(begin, shards.manifest.fingerprint, out, config, ranks, resume=resume)
+    return carry_out(partial(Shards.open, data), begin, out, config, ranks, resume=resume)

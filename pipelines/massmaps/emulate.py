@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -46,12 +47,11 @@ def train_emulator(
         A signal asked the run to stop; ``resume`` goes on.
     """
     config = {"data": str(data), "network": asdict(network), "training": asdict(training)}
-    with Shards.open(data) as shards:
 
-        def begin(folder: RunFolder) -> MassMapTraining:
-            return MassMapTraining(shards, folder, network, training, ranks)
+    def begin(shards: Shards, folder: RunFolder) -> MassMapTraining:
+        return MassMapTraining(shards, folder, network, training, ranks)
 
-        return carry_out(begin, shards.manifest.fingerprint, out, config, ranks, resume=resume)
+    return carry_out(partial(Shards.open, data), begin, out, config, ranks, resume=resume)
 
 
 def emulate(

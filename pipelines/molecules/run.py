@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from rich.console import Group
@@ -48,12 +49,11 @@ def train_molecules(
         A signal asked the run to stop; ``resume`` goes on.
     """
     config = {"data": str(data), "network": asdict(network), "training": asdict(training)}
-    with MoleculeShards.open(data) as shards:
 
-        def begin(folder: RunFolder) -> MoleculeTraining:
-            return MoleculeTraining(shards, folder, network, training, ranks)
+    def begin(shards: MoleculeShards, folder: RunFolder) -> MoleculeTraining:
+        return MoleculeTraining(shards, folder, network, training, ranks)
 
-        return carry_out(begin, shards.manifest.fingerprint, out, config, ranks, resume=resume)
+    return carry_out(partial(MoleculeShards.open, data), begin, out, config, ranks, resume=resume)
 
 
 def describe_training(config: ChemistryRun, data: Path) -> Table:
