@@ -136,7 +136,7 @@ def copies(generated: np.ndarray, unseen: np.ndarray, trusted: Trusted = None) -
     with matplotlib.rc_context(STYLE):
         figure = Figure(PANEL, layout="constrained")
         axes = figure.subplots()
-        edges = np.linspace(0, max(generated.max(), unseen.max()) * 1.05, 30)
+        edges = np.linspace(0, max(generated.max(), unseen.max()) * 1.02, 150)
         for values, colour, line, label in (
             (unseen, SIMULATED, "-", "simulated, unseen"), (generated, GENERATED, "--", "generated"),
         ):  # fmt: skip
