@@ -1,5 +1,6 @@
 """Shard files that a folder holds, and whether they are still what an ingest would make."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,8 @@ def unchanged(
 ) -> bool:
     """Whether the shards of a folder are whole, and all that an ingest wants.
 
+    Files that were moved all together, with their sizes and times, are the same files.
+
     Parameters
     ----------
     out
@@ -50,6 +53,7 @@ def unchanged(
         if made.get(name) != value:
             found = f"made with {name} {made.get(name)!r}, now it is {value!r}"
             raise InputError(f"{out}: holds {what} {found}. Choose another folder, or remove this one.")
+    known, now = (known, now) if set(known) & set(now) else (_below(known), _below(now))
     gone = sorted(set(known) - set(now))
     if gone:
         found = f"holds {what} of {len(gone)} files that are not among those given now, such as {gone[0]}"
@@ -57,3 +61,9 @@ def unchanged(
     files = [out / shard.file for shard in shards]
     sizes = [file.stat().st_size if file.exists() else -1 for file in files]
     return known == now and sizes == [shard.bytes for shard in shards]
+
+
+def _below(files: Mapping[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
+    """Name files from the folder on that holds them all."""
+    top = os.path.commonpath([str(Path(name).parent) for name in files]) if files else ""
+    return {os.path.relpath(name, top or "."): each for name, each in files.items()}

@@ -70,6 +70,18 @@ def test_a_damaged_shard_that_was_removed_is_made_again(tmp_path):
     assert bytes_of(tmp_path / "data") == before
 
 
+def test_a_study_that_was_moved_is_known_again(tmp_path):
+    boxes(tmp_path / "boxes", 6)
+    ingest_volumes([tmp_path / "boxes"], tmp_path / "data", HERE)
+    before = bytes_of(tmp_path / "data")
+    (tmp_path / "boxes").rename(tmp_path / "elsewhere")
+    assert ingest_volumes([tmp_path / "elsewhere"], tmp_path / "data", HERE).made == 0
+    assert bytes_of(tmp_path / "data") == before
+    changed = write_raw(tmp_path / "elsewhere" / "000.h5", 0, physPar=[0.3, 0.8, 0.97, 71.0])
+    assert ingest_volumes([tmp_path / "elsewhere"], tmp_path / "data", HERE).made > 0
+    np.testing.assert_array_equal(records_of(tmp_path / "data")["universe 0"][0], changed)
+
+
 def test_a_changed_box_is_packed_again(tmp_path):
     boxes(tmp_path / "boxes", 6)
     ingest_volumes([tmp_path / "boxes"], tmp_path / "data", HERE)
