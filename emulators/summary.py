@@ -8,6 +8,8 @@ from tenfold.emulators.first_guess import modes
 
 SPLINE = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
 """The B3 spline that starlets are made with."""
+FLAT = 1e-3
+"""Added to the squared slope of maps of unit spread: where there is none, nothing curves."""
 
 
 def spectrum_of(x):
@@ -85,6 +87,32 @@ def minkowski(x, single, thresholds):
     return ops.concatenate([2 * one - lines, other - corners + excess(square, thresholds)], axis=1)
 
 
+def differences(side: int) -> np.ndarray:
+    """Inner pixels of a row, their first and their second central differences as a matrix: (3 (side − 2), side)."""
+    inner, before, after = (np.eye(side - 2, side, k, dtype=np.float32) for k in (1, 0, 2))
+    return np.concatenate([inner, (after - before) / 2, after + before - 2 * inner])
+
+
+def contours(x, thresholds):
+    """Length and curvature of the contours of maps (batch, C, N, N) per pixel, derivatives being central differences.
+
+    As in `tenfold.stats.minkowski`, but integrated from each threshold t of (T,) upwards, so that they can be
+    differentiated: 4 ∫ (ν − t) V1 dν is the mean of |∇x| times the excess over t, and 2π ∫ (ν − t) V2 dν that of |∇x|
+    times the contour's curvature times the excess. Shape (batch, 2 T C).
+    """
+    rows = ops.convert_to_tensor(differences(x.shape[-1]))
+    found = ops.split(ops.matmul(ops.matmul(rows, x), ops.transpose(rows)), 3, axis=2)
+    (inner, dx, dxx), (dy, dxy, _), (dyy, _, _) = (ops.split(each, 3, axis=3) for each in found)
+    dx2, dy2 = ops.square(dx), ops.square(dy)
+    slope = dx2 + dy2 + FLAT
+    seen = ops.stack([ops.sqrt(slope), (2 * dx * dy * dxy - dx2 * dyy - dy2 * dxx) / slope], axis=-1)
+    above = ops.relu(inner[..., None] - ops.convert_to_tensor(np.array(thresholds, np.float32)))
+    channels, pixels = x.shape[1], (x.shape[2] - 2) * (x.shape[3] - 2)
+    above, seen = (ops.reshape(each, (-1, channels, pixels, each.shape[-1])) for each in (above, seen))
+    means = ops.matmul(ops.transpose(above, (0, 1, 3, 2)), seen) / pixels
+    return ops.reshape(means, (-1, 2 * channels * len(thresholds)))
+
+
 def crossed(fields: list) -> list:
     """Mean of each field times the square of itself and every one before it, where all reach: F (F + 1) / 2 (batch, C).
 
@@ -112,8 +140,8 @@ class Summary(keras.layers.Layer):
     """Statistics of a map in closed form.
 
     In this order: ln of its power in bands; of the map and of the map turned over, the mean excess over thresholds of
-    its pixels, of its peaks and of its starlet scales, and the Minkowski functionals above thresholds; products of its
-    starlet scales.
+    its pixels, of its peaks and of its starlet scales, and the Minkowski functionals above thresholds, both of pixels
+    and of contours; products of its starlet scales.
 
     Parameters
     ----------
@@ -147,7 +175,7 @@ class Summary(keras.layers.Layer):
         seen, waves, both = several(x, 3)
         power = ops.matmul(ops.reshape(spectrum_of(seen), (-1, channels, side**2)), ops.convert_to_tensor(self.bands))
         found = [ops.reshape(ops.log(power + 1e-8), (-1, channels * (len(self.edges) - 1)))]
-        pixels, tops, lines = several(turned(both), 3)
+        pixels, tops, lines, slopes = several(turned(both), 4)
         single, again = several(excess(pixels, self.thresholds), 2)
         found += [single, excess(peaks(tops) * tops[..., 1:-1, 1:-1], self.thresholds)]
         scales = []
@@ -156,7 +184,8 @@ class Summary(keras.layers.Layer):
             one, other = several(unit, 2)
             found.append(excess(turned(one), self.thresholds))
             scales.append(other)
-        return ops.concatenate([*found, minkowski(lines, again, self.thresholds), *crossed(scales)], axis=1)
+        found += [minkowski(lines, again, self.thresholds), contours(slopes, self.thresholds)]
+        return ops.concatenate([*found, *crossed(scales)], axis=1)
 
     def call(self, inputs):
         """Map (batch, N, N, C) and the mean answers (batch, F) to what is over them, the latter's shape."""

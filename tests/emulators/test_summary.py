@@ -3,9 +3,11 @@
 import keras
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from tenfold.emulators.first_guess import answers_of, edges_of, modes
-from tenfold.emulators.summary import Summary, crossed, excess, minkowski, peaks, starlets
+from tenfold.emulators.summary import Summary, contours, crossed, excess, minkowski, peaks, starlets
+from tenfold.stats.minkowski import minkowski_functionals
 from tenfold.stats.wavelets import starlet
 
 
@@ -73,6 +75,32 @@ def test_minkowski_functionals_of_squares_and_a_ring():
     np.testing.assert_allclose(found[:, 0], 0.5 * (2 * pixels / single - pairs / pair), atol=1e-6)
     assert (pixels - pairs + squares).tolist() == [1, 0, 2]
     assert (2 * pixels - pairs).tolist() == [6, 8, 12]
+
+
+def test_contours_of_a_slope_are_straight_and_those_of_a_hill_are_circles():
+    """|∇x| is 3 on the slope and r on the hill; times the curvature, 0 and 1 / r, it is 0 and 1 but for the hilltop."""
+    across, down = np.meshgrid(np.arange(-8.0, 8), np.arange(-8.0, 8))
+    radius = np.hypot(across, down)
+    maps = np.stack([3 * across, 40 - radius**2 / 2])[:, None].astype(np.float32)
+    found = np.asarray(contours(keras.ops.convert_to_tensor(maps), (0.0, 15.0)))
+    for n, (length, curvature) in enumerate([(np.full((16, 16), 3.0), radius * 0), (radius, np.sign(radius))]):
+        for t, threshold in enumerate((0.0, 15.0)):
+            over = np.clip(maps[n, 0] - threshold, 0, None)[1:-1, 1:-1]
+            assert found[n, 2 * t] == pytest.approx((over * length[1:-1, 1:-1]).mean(), rel=1e-3)
+            assert found[n, 2 * t + 1] == pytest.approx((over * curvature[1:-1, 1:-1]).mean(), rel=1e-3)
+
+
+def test_contours_are_those_of_the_statistics():
+    """V1 and V2 of smooth noise, integrated twice from each threshold upwards."""
+    maps = gaussian_filter(np.random.default_rng(0).normal(size=(4, 128, 128)), (0, 2, 2))
+    maps /= maps.std()
+    at, thresholds = np.linspace(-4, 6, 201), (-0.5, 0.5, 1.5)
+    judged = minkowski_functionals(maps, at, periodic=False)
+    found = np.asarray(contours(keras.ops.convert_to_tensor(maps[:, None].astype(np.float32)), thresholds))
+    for t, threshold in enumerate(thresholds):
+        weight = np.clip(at - threshold, 0, None) * (at[1] - at[0])
+        np.testing.assert_allclose(found[:, 2 * t] / 4, (judged.v1 * weight).sum(axis=1), rtol=0.01)
+        np.testing.assert_allclose(found[:, 2 * t + 1] / (2 * np.pi), (judged.v2 * weight).sum(axis=1), rtol=0.03)
 
 
 def test_small_structure_where_the_large_is_high_is_seen():
