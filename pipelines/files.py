@@ -58,7 +58,7 @@ def writable(folder: Path) -> Path:
             stale.unlink(missing_ok=True)
         probe = folder / f".{uuid.uuid4().hex[:12]}{TEMPORARY}"
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)  # another process that makes the same folder may have cleared it away
     except OSError as error:
         message = f"{folder}: cannot be written to ({error.strerror}). Choose another output folder."
         raise InputError(message) from error

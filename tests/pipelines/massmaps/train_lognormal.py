@@ -35,9 +35,11 @@ def training(epochs: int, **changes) -> AdversarialTraining:
 
 def train(out: Path, epochs: int, steps: int | None = None, ranks: Ranks | None = None, **changes) -> MassMapTraining:
     """Train on 96 maps, 6 steps an epoch."""
-    folder = RunFolder(out)
-    folder.create()
-    task = MassMapTraining(LognormalMaps(), folder, NETWORK, training(epochs, **changes), ranks or Ranks())
+    folder, ranks = RunFolder(out), ranks or Ranks()
+    if ranks.first:
+        folder.create()
+    ranks.barrier()
+    task = MassMapTraining(LognormalMaps(), folder, NETWORK, training(epochs, **changes), ranks)
     step, left = task.step, steps
 
     def mortal(batch):
