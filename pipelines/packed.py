@@ -53,7 +53,8 @@ def unchanged(
         if made.get(name) != value:
             found = f"made with {name} {made.get(name)!r}, now it is {value!r}"
             raise InputError(f"{out}: holds {what} {found}. Choose another folder, or remove this one.")
-    known, now = (known, now) if set(known) & set(now) else (_below(known), _below(now))
+    if _below(known) == _below(now):
+        known = now
     gone = sorted(set(known) - set(now))
     if gone:
         found = f"holds {what} of {len(gone)} files that are not among those given now, such as {gone[0]}"
@@ -65,5 +66,5 @@ def unchanged(
 
 def _below(files: Mapping[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
     """Name files from the folder on that holds them all."""
-    top = os.path.commonpath([str(Path(name).parent) for name in files]) if files else ""
-    return {os.path.relpath(name, top or "."): each for name, each in files.items()}
+    top = os.path.commonpath([str(Path(name).parent) for name in files]) if files else "."
+    return {os.path.relpath(name, top): each for name, each in files.items()}
