@@ -41,7 +41,9 @@ def build_discriminator(
     seen = []
     if shape.network == "wgan-gp":
         means = Polynomial(guess.told_mean, name="told_mean", trainable=False)(units)
-        told = Summary(guess.band_edges, THRESHOLDS, guess.wavelet_spread, guess.told_scatter, name="told")
+        told = Summary(
+            guess.band_edges, THRESHOLDS, guess.wavelet_spread, guess.told_scatter, guess.intensity, name="told"
+        )
         seen.append(told([x, means]))
     for level, filters in enumerate(shape.critic_filters):
         x = own.Convolution(

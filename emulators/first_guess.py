@@ -99,7 +99,7 @@ def scales_of(size: int) -> int:
 
 def answers_of(bands: int, thresholds: int, scales: int, channels: int) -> int:
     """Numbers that the critic is told of a map: see `tenfold.emulators.summary.Summary`."""
-    return channels * (bands + 2 * thresholds * (scales + 6) + scales * (scales + 1) // 2)
+    return channels * (2 * bands + 2 * thresholds * (scales + 6) + scales * (scales + 1) // 2)
 
 
 def modes(size: int) -> np.ndarray:

@@ -1,10 +1,13 @@
 """What a critic is told of a map before it looks for itself: statistics in closed form; plain Keras, any backend."""
 
+from dataclasses import asdict
+
 import keras
 import numpy as np
 from keras import ops
 
 from tenfold.emulators.first_guess import modes
+from tenfold.emulators.intensity import ToKappa
 
 SPLINE = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
 """The B3 spline that starlets are made with."""
@@ -141,9 +144,9 @@ def turned(x):
 class Summary(keras.layers.Layer):
     """Statistics of a map in closed form.
 
-    In this order: ln of its power in bands; of the map and of the map turned over, the mean excess over thresholds of
-    its pixels, of its peaks and of its starlet scales, and the Minkowski functionals above thresholds, both of pixels
-    and of contours; products of its starlet scales.
+    In this order: ln of the power in bands, of the map and of the κ that it stands for; of the map and of the map
+    turned over, the mean excess over thresholds of its pixels, of its peaks and of its starlet scales, and the
+    Minkowski functionals above thresholds, both of pixels and of contours; products of its starlet scales.
 
     Parameters
     ----------
@@ -155,10 +158,14 @@ class Summary(keras.layers.Layer):
         Of the starlet coefficients of each scale and channel, the smooth remainder last, shape (S, C).
     scatter
         What the answers are divided by once their means are taken off, shape (F,): see `answers_of`.
+    intensity
+        How maps came of κ, as `Intensity` or the dictionary of its values.
     """
 
-    def __init__(self, edges, thresholds, wavelet_spread, scatter, **kwargs):
+    def __init__(self, edges, thresholds, wavelet_spread, scatter, intensity, **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})
+        self.intensity = intensity if isinstance(intensity, dict) else asdict(intensity)
+        self.kappa = ToKappa(**self.intensity)
         self.edges, self.thresholds, self.wavelet_spread, self.scatter = (
             np.asarray(each, np.float64).tolist() for each in (edges, thresholds, wavelet_spread, scatter)
         )
@@ -173,10 +180,12 @@ class Summary(keras.layers.Layer):
     def answers(self, x):
         """Map (batch, N, N, C) to the statistics themselves (batch, F)."""
         side, channels = x.shape[1], x.shape[3]
-        x = ops.transpose(ops.cast(x, "float32"), (0, 3, 1, 2))
+        bent, unbent = several(ops.cast(x, "float32"), 2)
+        x, kappa = (ops.transpose(each, (0, 3, 1, 2)) for each in (bent, self.kappa(unbent)))
         seen, waves, both = several(x, 3)
-        power = ops.matmul(ops.reshape(spectrum_of(seen), (-1, channels, side**2)), ops.convert_to_tensor(self.bands))
-        found = [ops.reshape(ops.log(power + 1e-8), (-1, channels * (len(self.edges) - 1)))]
+        spectra = ops.reshape(spectrum_of(ops.concatenate([seen, kappa], axis=1)), (-1, 2 * channels, side**2))
+        power = ops.matmul(spectra, ops.convert_to_tensor(self.bands))
+        found = [ops.reshape(ops.log(power + 1e-8), (-1, 2 * channels * (len(self.edges) - 1)))]
         pixels, tops, lines, slopes = several(turned(both), 4)
         single, again = several(excess(pixels, self.thresholds), 2)
         found += [single, excess(peaks(tops) * tops[..., 1:-1, 1:-1], self.thresholds)]
@@ -198,6 +207,6 @@ class Summary(keras.layers.Layer):
         """Return what the layer is built from."""
         own = {
             "edges": self.edges, "thresholds": self.thresholds, "wavelet_spread": self.wavelet_spread,
-            "scatter": self.scatter,
+            "scatter": self.scatter, "intensity": self.intensity,
         }  # fmt: skip
         return {**super().get_config(), **own}

@@ -56,7 +56,7 @@ def first_guess(
     edges = edges_of(size)
     of_map = band_powers(u, edges)
     wavelet_spread = _wavelet_spread(u)
-    told = _told(u, edges, wavelet_spread)
+    told = _told(u, Summary(edges, THRESHOLDS, wavelet_spread, 1.0, bent))
     asked = _trend(_each(told, groups, lambda part: part.mean(axis=0)), points)
     wanted = _each(of_map, groups, lambda part: part.mean(axis=0))
     if not periodic:  # what is longer than the map shows in the maps' means
@@ -116,9 +116,8 @@ def _wavelet_spread(u: np.ndarray) -> np.ndarray:
     return np.array([np.asarray(each).std(axis=(0, 2, 3)) for each in starlets(few, scales_of(u.shape[1]))])
 
 
-def _told(u: np.ndarray, edges: np.ndarray, wavelet_spread: np.ndarray) -> np.ndarray:
+def _told(u: np.ndarray, summary: Summary) -> np.ndarray:
     """What the critic is told of maps, before anything is taken off, shape (n, F)."""
-    summary = Summary(edges, THRESHOLDS, wavelet_spread, 1.0)
     summary.build(u.shape)
     return np.concatenate([np.asarray(summary.answers(u[n : n + PART])) for n in range(0, len(u), PART)])
 

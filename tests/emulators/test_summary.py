@@ -6,17 +6,19 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from tenfold.emulators.first_guess import answers_of, edges_of, modes
+from tenfold.emulators.intensity import Intensity
 from tenfold.emulators.summary import Summary, contours, crossed, excess, minkowski, peaks, starlets
 from tenfold.stats.minkowski import minkowski_functionals
 from tenfold.stats.wavelets import starlet
 
 
 def told(x: np.ndarray, thresholds: tuple[float, ...], scales: int = 1) -> tuple[np.ndarray, int]:
-    """Answers on maps (n, N, N), and how many of the first are powers."""
+    """Answers on maps (n, N, N) that are arcsinh κ, and how many of the first are powers."""
     edges = edges_of(x.shape[1])
-    summary = Summary(edges, thresholds, np.ones((scales + 1, 1)), 1.0)
+    summary = Summary(edges, thresholds, np.ones((scales + 1, 1)), 1.0, Intensity(scale=(1.0,)))
     summary.build((*x.shape, 1))
-    return np.asarray(summary.answers(keras.ops.convert_to_tensor(x[..., None].astype(np.float32)))), len(edges) - 1
+    answers = summary.answers(keras.ops.convert_to_tensor(x[..., None].astype(np.float32)))
+    return np.asarray(answers), 2 * (len(edges) - 1)
 
 
 def test_one_wave_has_its_power_in_one_band():
@@ -27,7 +29,7 @@ def test_one_wave_has_its_power_in_one_band():
     band = np.digitize(k, edges) - 1
     count = (np.digitize(modes(side), edges) == band + 1).sum()
     assert answers[0, band] == pytest.approx(np.log(side**2 / count), rel=1e-4)
-    assert (np.delete(answers[0, :bands], band) < -15).all()
+    assert (np.delete(answers[0, : bands // 2], band) < -15).all()
     above = np.clip(np.sqrt(2) * np.cos(2 * np.pi * k * np.arange(side) / side), 0, None).mean()
     assert answers[0, bands] == pytest.approx(above, rel=1e-4)
 
@@ -40,6 +42,15 @@ def test_a_spike_and_a_hole_are_counted_above_and_below_each_threshold():
     pixels, tops = answers[0, bands : bands + 4], answers[0, bands + 4 : bands + 8]  # 5 over 1, −(−3) over 1, over 2 …
     np.testing.assert_allclose(pixels * 16**2, [4, 2, 3, 1], rtol=1e-5)
     np.testing.assert_allclose(tops * 14**2, [4, 2, 3, 1], rtol=1e-5)
+
+
+def test_power_is_that_of_the_map_and_that_of_kappa():
+    """A spike has as much in every mode: its height squared over the pixels, 5² in the map and sinh²(5) in κ."""
+    x = np.zeros((1, 16, 16))
+    x[0, 4, 7] = 5
+    answers, bands = told(x, (0.0,))
+    powers = np.exp(answers[0, :bands]).reshape(2, -1) * 16**2
+    np.testing.assert_allclose(powers, np.array([[25], [np.sinh(5) ** 2]]) * np.ones_like(powers), rtol=1e-3)
 
 
 def test_a_spike_that_has_a_higher_neighbour_is_no_peak():
@@ -123,7 +134,7 @@ def test_small_structure_where_the_large_is_high_is_seen():
 def test_it_tells_as_many_numbers_as_are_counted():
     x = np.random.default_rng(0).standard_normal((4, 32, 32))
     answers, bands = told(x, (0.0, 1.0), scales=2)
-    assert answers.shape == (4, answers_of(bands, 2, 3, 1))
+    assert answers.shape == (4, answers_of(bands // 2, 2, 3, 1))
 
 
 def test_a_gradient_of_a_gradient_is_the_same_to_the_bit_however_often_it_is_taken():
@@ -131,7 +142,7 @@ def test_a_gradient_of_a_gradient_is_the_same_to_the_bit_however_often_it_is_tak
     import tensorflow as tf
 
     x = tf.constant(np.random.default_rng(0).standard_normal((8, 16, 16, 1)).astype(np.float32))
-    summary = Summary(edges_of(16), (-0.5, 0.5, 1.5), np.ones((2, 1)), 1.0)
+    summary = Summary(edges_of(16), (-0.5, 0.5, 1.5), np.ones((2, 1)), 1.0, Intensity(scale=(1.0,)))
     summary.build(x.shape)
 
     @tf.function(autograph=False)
