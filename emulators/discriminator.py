@@ -42,7 +42,7 @@ def build_discriminator(
     if shape.network == "wgan-gp":
         means = Polynomial(guess.told_mean, name="told_mean", trainable=False)(units)
         told = Summary(
-            guess.band_edges, THRESHOLDS, guess.wavelet_spread, guess.told_scatter, guess.intensity, name="told"
+            guess.band_edges, THRESHOLDS, guess.wavelet_spread, guess.told_scatter, vars(guess.intensity), name="told"
         )
         seen.append(told([x, means]))
     for level, filters in enumerate(shape.critic_filters):

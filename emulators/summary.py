@@ -1,7 +1,5 @@
 """What a critic is told of a map before it looks for itself: statistics in closed form; plain Keras, any backend."""
 
-from dataclasses import asdict
-
 import keras
 import numpy as np
 from keras import ops
@@ -159,12 +157,12 @@ class Summary(keras.layers.Layer):
     scatter
         What the answers are divided by once their means are taken off, shape (F,): see `answers_of`.
     intensity
-        How maps came of κ, as `Intensity` or the dictionary of its values.
+        How maps came of κ: the values of an `Intensity`, by name.
     """
 
     def __init__(self, edges, thresholds, wavelet_spread, scatter, intensity, **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})
-        self.intensity = intensity if isinstance(intensity, dict) else asdict(intensity)
+        self.intensity = dict(intensity)
         self.kappa = ToKappa(**self.intensity)
         self.edges, self.thresholds, self.wavelet_spread, self.scatter = (
             np.asarray(each, np.float64).tolist() for each in (edges, thresholds, wavelet_spread, scatter)

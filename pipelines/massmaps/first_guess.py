@@ -56,7 +56,7 @@ def first_guess(
     edges = edges_of(size)
     of_map = band_powers(u, edges)
     wavelet_spread = _wavelet_spread(u)
-    told = _told(u, Summary(edges, THRESHOLDS, wavelet_spread, 1.0, bent))
+    told = _told(u, Summary(edges, THRESHOLDS, wavelet_spread, 1.0, vars(bent)))
     asked = _trend(_each(told, groups, lambda part: part.mean(axis=0)), points)
     wanted = _each(of_map, groups, lambda part: part.mean(axis=0))
     if not periodic:  # what is longer than the map shows in the maps' means

@@ -15,7 +15,7 @@ from tenfold.stats.wavelets import starlet
 def told(x: np.ndarray, thresholds: tuple[float, ...], scales: int = 1) -> tuple[np.ndarray, int]:
     """Answers on maps (n, N, N) that are arcsinh κ, and how many of the first are powers."""
     edges = edges_of(x.shape[1])
-    summary = Summary(edges, thresholds, np.ones((scales + 1, 1)), 1.0, Intensity(scale=(1.0,)))
+    summary = Summary(edges, thresholds, np.ones((scales + 1, 1)), 1.0, vars(Intensity(scale=(1.0,))))
     summary.build((*x.shape, 1))
     answers = summary.answers(keras.ops.convert_to_tensor(x[..., None].astype(np.float32)))
     return np.asarray(answers), 2 * (len(edges) - 1)
@@ -142,7 +142,7 @@ def test_a_gradient_of_a_gradient_is_the_same_to_the_bit_however_often_it_is_tak
     import tensorflow as tf
 
     x = tf.constant(np.random.default_rng(0).standard_normal((8, 16, 16, 1)).astype(np.float32))
-    summary = Summary(edges_of(16), (-0.5, 0.5, 1.5), np.ones((2, 1)), 1.0, Intensity(scale=(1.0,)))
+    summary = Summary(edges_of(16), (-0.5, 0.5, 1.5), np.ones((2, 1)), 1.0, vars(Intensity(scale=(1.0,))))
     summary.build(x.shape)
 
     @tf.function(autograph=False)
