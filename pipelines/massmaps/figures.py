@@ -112,6 +112,7 @@ def correlations(each: Statistic, simulated: np.ndarray, generated: np.ndarray, 
         )
         axes.plot([-0.5, len(one) - 0.5], [-0.5, len(one) - 0.5], color="black", lw=0.8)
         axes.set(xlabel=f"bin of {each.axis}", ylabel="bin")
+        axes.locator_params(integer=True)
         axes.set_title("simulated below, generated above", loc="left")
         figure.colorbar(drawn, ax=axes, label="correlation")
         print_trusted(figure, trusted)

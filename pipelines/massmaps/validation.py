@@ -135,7 +135,7 @@ def validate_massmaps(
                 "court": vars(court), "best_epoch": record["best_epoch"], "network": record["network"],
                 "wall_s": _stages(run.parent) | {"training": record["wall_s"]}, "data": data.manifest.fingerprint,
                 "unseen": fresh.manifest.fingerprint if fresh else None,
-                "multipoles": trusted,
+                "multipoles": trusted and [round(each) for each in trusted],
             },
         }  # fmt: skip
         trial = Trial(
