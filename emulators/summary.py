@@ -14,6 +14,9 @@ FLAT = 1e-2
 
 With less, what is divided by it makes of the last digits of a sum the leading ones of its second derivative."""
 
+REACH = 5.0
+"""Scatters beyond which an answer is told by its logarithm: a rare one, of one pixel, is not to outweigh all others."""
+
 
 def spectrum_of(x):
     """|FT|² of maps (batch, C, N, N) over N²: the same shape."""
@@ -215,7 +218,8 @@ class Summary(keras.layers.Layer):
     def call(self, inputs):
         """Map (batch, N, N, C) and the mean answers (batch, F) to what is over them, the latter's shape."""
         x, means = inputs
-        return (self.answers(x) - means) / ops.convert_to_tensor(np.array(self.scatter, np.float32))
+        over = (self.answers(x) - means) / ops.convert_to_tensor(np.array(self.scatter, np.float32))
+        return REACH * ops.arcsinh(over / REACH)
 
     def get_config(self):
         """Return what the layer is built from."""

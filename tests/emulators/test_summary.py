@@ -47,6 +47,17 @@ def test_a_spike_and_a_hole_are_counted_above_and_below_each_threshold_and_at_th
     np.testing.assert_allclose(tops[3].T * 14**2, [0.5, 0], atol=1e-5)
 
 
+def test_an_answer_far_off_is_told_by_its_logarithm():
+    """Pixels that are 2 where 1 was expected, their scatter being 0.001 and 1."""
+    x = np.full((1, 16, 16, 1), 2.0, np.float32)
+    for scatter, told_of in ((1e-3, 5 * np.arcsinh(200)), (1.0, 5 * np.arcsinh(0.2))):
+        summary = Summary(edges_of(16), (0.0,), (0.0, 1.0), np.ones((2, 1)), scatter, vars(Intensity(scale=(1.0,))))
+        summary.build(x.shape)
+        found = np.asarray(summary([x, summary.answers(x / 2)]))
+        bands = 2 * (len(edges_of(16)) - 1)
+        assert found[0, bands] == pytest.approx(told_of, rel=1e-4)
+
+
 def test_power_is_that_of_the_map_and_that_of_kappa():
     """A spike has as much in every mode: its height squared over the pixels, 5² in the map and sinh²(5) in κ."""
     x = np.zeros((1, 16, 16))
