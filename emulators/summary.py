@@ -14,9 +14,6 @@ FLAT = 1e-2
 
 With less, what is divided by it makes of the last digits of a sum the leading ones of its second derivative."""
 
-REACH = 5.0
-"""Scatters beyond which an answer is told by its logarithm: a rare one, of one pixel, is not to outweigh all others."""
-
 
 def spectrum_of(x):
     """|FT|² of maps (batch, C, N, N) over N²: the same shape."""
@@ -73,18 +70,6 @@ def excess(x, thresholds):
         x, below = ops.relu(x - (threshold - below)), threshold
         found.append(ops.mean(x, axis=(2, 3)))
     return ops.concatenate(found, axis=1)
-
-
-def tally(x, heights):
-    """How much of maps (batch, C, N, N) is about each of even heights (H,), per pixel: shape (batch, H C).
-
-    Each value counts for the two heights it lies between, the nearer the more, as in a histogram whose bins are
-    triangles; those from the second height on are told, and last two sums of what is higher.
-    """
-    step = heights[1] - heights[0]
-    over = ops.reshape(excess(x, heights), (-1, len(heights), x.shape[1]))
-    over = ops.pad(over, ((0, 0), (0, 2), (0, 0))) / step
-    return ops.reshape(over[:, :-2] - 2 * over[:, 1:-1] + over[:, 2:], (-1, len(heights) * x.shape[1]))
 
 
 def minkowski(x, single, thresholds):
@@ -158,7 +143,7 @@ class Summary(keras.layers.Layer):
     """Statistics of a map in closed form.
 
     In this order: ln of the power in bands, of the map and of the κ that it stands for; of the map and of the map
-    turned over, the mean excess of its pixels over thresholds, its peaks and its starlet scales by height, and the
+    turned over, the mean excess over thresholds of its pixels, of its peaks and of its starlet scales, and the
     Minkowski functionals above thresholds, both of pixels and of contours; products of its starlet scales.
 
     Parameters
@@ -167,8 +152,6 @@ class Summary(keras.layers.Layer):
         Of bands of wavenumbers, multiples of the fundamental mode, shape (B + 1,).
     thresholds
         In units of the spread of what may exceed them, shape (T,); that of the map is 1.
-    heights
-        By which peaks and starlet coefficients are counted, in the same units, evenly spaced, shape (H,).
     wavelet_spread
         Of the starlet coefficients of each scale and channel, the smooth remainder last, shape (S, C).
     scatter
@@ -177,12 +160,12 @@ class Summary(keras.layers.Layer):
         How maps came of κ: the values of an `Intensity`, by name.
     """
 
-    def __init__(self, edges, thresholds, heights, wavelet_spread, scatter, intensity, **kwargs):
+    def __init__(self, edges, thresholds, wavelet_spread, scatter, intensity, **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})
         self.intensity = dict(intensity)
         self.kappa = ToKappa(**self.intensity)
-        self.edges, self.thresholds, self.heights, self.wavelet_spread, self.scatter = (
-            np.asarray(each, np.float64).tolist() for each in (edges, thresholds, heights, wavelet_spread, scatter)
+        self.edges, self.thresholds, self.wavelet_spread, self.scatter = (
+            np.asarray(each, np.float64).tolist() for each in (edges, thresholds, wavelet_spread, scatter)
         )
 
     def build(self, shape):
@@ -203,14 +186,12 @@ class Summary(keras.layers.Layer):
         found = [ops.reshape(ops.log(power + 1e-8), (-1, 2 * channels * (len(self.edges) - 1)))]
         pixels, tops, lines, slopes = several(turned(both), 4)
         single, again = several(excess(pixels, self.thresholds), 2)
-        lowest = self.heights[0]
-        high = peaks(tops) * (tops[..., 1:-1, 1:-1] - lowest)  # what is no peak exceeds none of the heights
-        found += [single, tally(high, [height - lowest for height in self.heights])]
+        found += [single, excess(peaks(tops) * tops[..., 1:-1, 1:-1], self.thresholds)]
         scales = []
         for spread, field in zip(self.wavelet_spread, starlets(waves, len(self.wavelet_spread) - 1), strict=True):
             unit = field / ops.convert_to_tensor(np.array(spread, np.float32)[:, None, None])
             one, other = several(unit, 2)
-            found.append(tally(turned(one), self.heights))
+            found.append(excess(turned(one), self.thresholds))
             scales.append(other)
         found += [minkowski(lines, again, self.thresholds), contours(slopes, self.thresholds)]
         return ops.concatenate([*found, *crossed(scales)], axis=1)
@@ -218,13 +199,12 @@ class Summary(keras.layers.Layer):
     def call(self, inputs):
         """Map (batch, N, N, C) and the mean answers (batch, F) to what is over them, the latter's shape."""
         x, means = inputs
-        over = (self.answers(x) - means) / ops.convert_to_tensor(np.array(self.scatter, np.float32))
-        return REACH * ops.arcsinh(over / REACH)
+        return (self.answers(x) - means) / ops.convert_to_tensor(np.array(self.scatter, np.float32))
 
     def get_config(self):
         """Return what the layer is built from."""
         own = {
-            "edges": self.edges, "thresholds": self.thresholds, "heights": self.heights,
-            "wavelet_spread": self.wavelet_spread, "scatter": self.scatter, "intensity": self.intensity,
+            "edges": self.edges, "thresholds": self.thresholds, "wavelet_spread": self.wavelet_spread,
+            "scatter": self.scatter, "intensity": self.intensity,
         }  # fmt: skip
         return {**super().get_config(), **own}
