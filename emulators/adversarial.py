@@ -50,6 +50,10 @@ class AdversarialTraining(Training):
     """Shift each map periodically: only right for periodic ones."""
     judged: int = 256
     """Maps of the validation split that each epoch's statistics are taken over, and as many made ones."""
+    settling_steps: int = 480
+    """Steps of `tenfold.emulators.settling` after the training, each of a global batch of made maps; 0: none."""
+    settling_rate: float = 1e-4
+    """Their learning rate."""
 
     def __post_init__(self):
         """Refuse what cannot be trained."""
@@ -57,8 +61,11 @@ class AdversarialTraining(Training):
         for name in ("penalty_every", "judged"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: found {getattr(self, name)}, must be at least 1")
-        if not self.critic_learning_rate > 0 or not self.penalty_weight > 0:
-            raise ValueError("critic_learning_rate and penalty_weight must be above 0")
+        for name in ("critic_learning_rate", "penalty_weight", "settling_rate"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name}: found {getattr(self, name)}, must be above 0")
+        if self.settling_steps < 0:
+            raise ValueError(f"settling_steps: found {self.settling_steps}, must not be negative")
         if not (0 <= self.momentum < 1 and 0 < self.memory < 1):
             raise ValueError(f"momentum, memory: found {self.momentum}, {self.memory}, must be in [0, 1)")
 

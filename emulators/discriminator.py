@@ -7,7 +7,7 @@ import keras
 from keras import layers, ops
 
 from tenfold.emulators import map_layers as own
-from tenfold.emulators.first_guess import THRESHOLDS, FirstGuess
+from tenfold.emulators.first_guess import HEIGHTS, THRESHOLDS, FirstGuess
 from tenfold.emulators.gan import GAN
 from tenfold.emulators.gaussian_field import Polynomial
 from tenfold.emulators.intensity import FromKappa
@@ -42,8 +42,9 @@ def build_discriminator(
     if shape.network == "wgan-gp":
         means = Polynomial(guess.told_mean, name="told_mean", trainable=False)(units)
         told = Summary(
-            guess.band_edges, THRESHOLDS, guess.wavelet_spread, guess.told_scatter, vars(guess.intensity), name="told"
-        )
+            guess.band_edges, THRESHOLDS, HEIGHTS, guess.wavelet_spread, guess.told_scatter, vars(guess.intensity),
+            name="told",
+        )  # fmt: skip
         seen.append(told([x, means]))
     for level, filters in enumerate(shape.critic_filters):
         x = own.Convolution(

@@ -8,6 +8,9 @@ from tenfold.emulators.intensity import Intensity
 
 THRESHOLDS = (-0.5, 0.5, 1.5, 2.5, 3.5)
 """In standard deviations: the critic is told by how much a map, and the map turned over, exceeds each."""
+HEIGHTS = tuple(np.arange(-1.5, 4.1, 0.5).tolist())
+"""In standard deviations: the critic is told by how much peaks and minima exceed each, and how many starlet
+coefficients are about each."""
 
 
 def terms(parameters: int) -> int:
@@ -74,7 +77,7 @@ class FirstGuess:
         """Know nothing but the intensity: white noise."""
         channels, count = len(intensity.mean), terms(len(location))
         edges = edges_of(size)
-        told = answers_of(len(edges) - 1, len(THRESHOLDS), scales_of(size) + 1, channels)
+        told = answers_of(len(edges) - 1, len(THRESHOLDS), len(HEIGHTS), scales_of(size) + 1, channels)
         knots = np.sqrt(np.maximum(edges[:-1], 0.5) * edges[1:])
         return cls(
             intensity=intensity, logarithmic=(False,) * len(location), location=location,
@@ -97,9 +100,9 @@ def scales_of(size: int) -> int:
     return max(1, int(np.log2(size)) - 3)
 
 
-def answers_of(bands: int, thresholds: int, scales: int, channels: int) -> int:
+def answers_of(bands: int, thresholds: int, heights: int, scales: int, channels: int) -> int:
     """Numbers that the critic is told of a map: see `tenfold.emulators.summary.Summary`."""
-    return channels * (2 * bands + 2 * thresholds * (scales + 6) + scales * (scales + 1) // 2)
+    return channels * (2 * bands + 10 * thresholds + 2 * heights * (scales + 1) + scales * (scales + 1) // 2)
 
 
 def modes(size: int) -> np.ndarray:

@@ -72,6 +72,17 @@ def excess(x, thresholds):
     return ops.concatenate(found, axis=1)
 
 
+def tally(x, heights):
+    """Share of pixels of maps (batch, C, N, N) that are about each of even heights (H,): shape (batch, H C).
+
+    Each counts for the two heights it lies between, the nearer the more, as in a histogram whose bins are triangles.
+    Told of all heights but the first and the last, and then by how much the last two are exceeded.
+    """
+    over = ops.reshape(excess(x, heights), (-1, len(heights), x.shape[1])) / (heights[1] - heights[0])
+    about = over[:, :-2] - 2 * over[:, 1:-1] + over[:, 2:]
+    return ops.reshape(ops.concatenate([about, over[:, -2:]], axis=1), (-1, len(heights) * x.shape[1]))
+
+
 def minkowski(x, single, thresholds):
     """Boundary length and Euler characteristic per pixel of where maps (batch, C, N, N) exceed thresholds (T,).
 
@@ -143,8 +154,9 @@ class Summary(keras.layers.Layer):
     """Statistics of a map in closed form.
 
     In this order: ln of the power in bands, of the map and of the κ that it stands for; of the map and of the map
-    turned over, the mean excess over thresholds of its pixels, of its peaks and of its starlet scales, and the
-    Minkowski functionals above thresholds, both of pixels and of contours; products of its starlet scales.
+    turned over, the mean excess of its pixels over thresholds and of its peaks over heights, its starlet coefficients
+    counted by height, and the Minkowski functionals above thresholds, of pixels and of contours; products of its
+    starlet scales.
 
     Parameters
     ----------
@@ -152,6 +164,8 @@ class Summary(keras.layers.Layer):
         Of bands of wavenumbers, multiples of the fundamental mode, shape (B + 1,).
     thresholds
         In units of the spread of what may exceed them, shape (T,); that of the map is 1.
+    heights
+        Of peaks and of starlet coefficients, in the same units, evenly spaced, shape (H,).
     wavelet_spread
         Of the starlet coefficients of each scale and channel, the smooth remainder last, shape (S, C).
     scatter
@@ -160,12 +174,12 @@ class Summary(keras.layers.Layer):
         How maps came of κ: the values of an `Intensity`, by name.
     """
 
-    def __init__(self, edges, thresholds, wavelet_spread, scatter, intensity, **kwargs):
+    def __init__(self, edges, thresholds, heights, wavelet_spread, scatter, intensity, **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})
         self.intensity = dict(intensity)
         self.kappa = ToKappa(**self.intensity)
-        self.edges, self.thresholds, self.wavelet_spread, self.scatter = (
-            np.asarray(each, np.float64).tolist() for each in (edges, thresholds, wavelet_spread, scatter)
+        self.edges, self.thresholds, self.heights, self.wavelet_spread, self.scatter = (
+            np.asarray(each, np.float64).tolist() for each in (edges, thresholds, heights, wavelet_spread, scatter)
         )
 
     def build(self, shape):
@@ -186,12 +200,14 @@ class Summary(keras.layers.Layer):
         found = [ops.reshape(ops.log(power + 1e-8), (-1, 2 * channels * (len(self.edges) - 1)))]
         pixels, tops, lines, slopes = several(turned(both), 4)
         single, again = several(excess(pixels, self.thresholds), 2)
-        found += [single, excess(peaks(tops) * tops[..., 1:-1, 1:-1], self.thresholds)]
+        lowest = self.heights[0]
+        high = peaks(tops) * (tops[..., 1:-1, 1:-1] - lowest)  # what is no peak exceeds none of the heights
+        found += [single, excess(high, [height - lowest for height in self.heights])]
         scales = []
         for spread, field in zip(self.wavelet_spread, starlets(waves, len(self.wavelet_spread) - 1), strict=True):
             unit = field / ops.convert_to_tensor(np.array(spread, np.float32)[:, None, None])
             one, other = several(unit, 2)
-            found.append(excess(turned(one), self.thresholds))
+            found.append(tally(turned(one), self.heights))
             scales.append(other)
         found += [minkowski(lines, again, self.thresholds), contours(slopes, self.thresholds)]
         return ops.concatenate([*found, *crossed(scales)], axis=1)
@@ -204,7 +220,7 @@ class Summary(keras.layers.Layer):
     def get_config(self):
         """Return what the layer is built from."""
         own = {
-            "edges": self.edges, "thresholds": self.thresholds, "wavelet_spread": self.wavelet_spread,
-            "scatter": self.scatter, "intensity": self.intensity,
+            "edges": self.edges, "thresholds": self.thresholds, "heights": self.heights,
+            "wavelet_spread": self.wavelet_spread, "scatter": self.scatter, "intensity": self.intensity,
         }  # fmt: skip
         return {**super().get_config(), **own}

@@ -10,14 +10,17 @@ import matplotlib.image
 import numpy as np
 
 from tenfold.emulators.adversarial import AdversarialTraining, Loss, adam, adversarial_step
+from tenfold.emulators.averaging import MovingAverage
 from tenfold.emulators.discriminator import build_discriminator
 from tenfold.emulators.gan import GAN
 from tenfold.emulators.generator import build_generator
 from tenfold.emulators.latents import draw
+from tenfold.emulators.settling import settling
 from tenfold.emulators.state import State
 from tenfold.emulators.symmetries import augment
 from tenfold.emulators.training import Position
 from tenfold.hpc import checkpoints, order
+from tenfold.hpc.progress import progress
 from tenfold.hpc.ranks import Ranks
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files import replacing
@@ -32,17 +35,20 @@ from tenfold.pipelines.volumes.shards import Shards
 
 PART = 32
 """Maps made at once."""
+HORIZON = 4
+"""The weights that settle are averaged over a fourth of the steps."""
 GRID = 4
 """Maps per side of the grid of samples."""
-TRAIN, JUDGE, CALIBRATE = 1, 2, 4
-"""Keys that keep the random numbers of training, judging and calibrating apart; 3 is the emulator's."""
+TRAIN, JUDGE, CALIBRATE, SETTLE = 1, 2, 4, 5
+"""Keys that keep the random numbers of training, judging, calibrating and settling apart; 3 is the emulator's."""
 
 
 class MassMapTraining(TrainingRun):
     """One training of an emulator of mass maps, on this rank.
 
     The epoch whose averaged generator comes closest to the validation split, by its score of running statistics, is
-    kept in the folder ``best``; `finish` writes it, its power and pixels calibrated on the training split.
+    kept in the folder ``best``; `finish` writes it, its power and pixels calibrated on the training split and its other
+    mean statistics settled there.
 
     Parameters
     ----------
@@ -183,12 +189,14 @@ class MassMapTraining(TrainingRun):
             State(network=self.network.variables).restore(best.arrays)
         self.ranks.broadcast(self.network.variables)
         corrected: dict[str, list[float]] = {}
+        settled: list[float] = []
         if self.shape.network == "wgan-gp":
 
             def make(conditions: np.ndarray, turn: int) -> np.ndarray:
                 return self.made(conditions, CALIBRATE, turn)
 
             corrected = asdict(calibrate(self.network, make, self.guess, *self.known()))
+            settled = self.settle()
         if best is not None:
             self.network.save(self.folder.network)
             parameters = self.data.parameters(self.records) if self.shape.conditions else np.empty((1, 0))
@@ -198,6 +206,7 @@ class MassMapTraining(TrainingRun):
                 "low": parameters.min(axis=0).tolist(), "high": parameters.max(axis=0).tolist(),
                 **about(self.data.manifest, names), "best_epoch": best.step,
                 "score": best.state["score"], "calibration": corrected,
+                "settling": settled,
                 "network": asdict(self.shape), "training": asdict(self.training),
                 "parameters": int(self.network.count_params()), "ranks": self.ranks.size, "versions": versions(),
                 "seed": self.training.seed, "wall_s": wall_s, "waiting_s": self.history[-1]["waiting"],
@@ -205,6 +214,27 @@ class MassMapTraining(TrainingRun):
                 "cpu_s": sum(resource.getrusage(resource.RUSAGE_SELF)[:2]),
             })  # fmt: skip
         self.ranks.barrier()
+
+    def settle(self) -> list[float]:
+        """Bring the mean statistics to the simulations'; return by how much they were off, ten times on the way."""
+        t, r = self.training, self.ranks
+        average = MovingAverage(self.network, 1 - HORIZON / max(t.settling_steps, HORIZON))
+        step = settling(
+            self.network, self.discriminator, r.sum, batch=t.global_batch, rate=t.settling_rate, average=average
+        )  # fmt: skip
+        share = t.global_batch // r.size
+        places = np.arange(r.rank * share, (r.rank + 1) * share)
+        weights = np.full(share, 1 / t.global_batch, np.float32)
+        found = []
+        with progress("Settling", t.settling_steps, "steps", show=r.first) as advance:
+            for number in range(t.settling_steps):
+                key = (t.seed, SETTLE, number)
+                chosen = np.random.default_rng(key).integers(len(self.records), size=t.global_batch)[places]
+                inputs, _ = draw(self.shape, key, places)
+                found.append(float(step((inputs | self.wanted(self.conditions(self.records[chosen])), weights))["off"]))
+                advance(1, note=f"off by {found[-1]:.3f}")
+        average.take_over()
+        return found[t.settling_steps // 10 - 1 :: max(1, t.settling_steps // 10)]
 
 
 def about(manifest: Manifest, names: Sequence[str]) -> dict[str, Any]:

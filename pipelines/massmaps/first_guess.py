@@ -6,7 +6,16 @@ import numpy as np
 import scipy.fft
 
 from tenfold.emulators import intensity
-from tenfold.emulators.first_guess import THRESHOLDS, FirstGuess, edges_of, interpolation, modes, scales_of, terms
+from tenfold.emulators.first_guess import (
+    HEIGHTS,
+    THRESHOLDS,
+    FirstGuess,
+    edges_of,
+    interpolation,
+    modes,
+    scales_of,
+    terms,
+)
 from tenfold.emulators.summary import Summary, starlets
 from tenfold.stats.maps import angular_power
 from tenfold.stats.trend import Trend, fit_trend
@@ -56,7 +65,7 @@ def first_guess(
     edges = edges_of(size)
     of_map = band_powers(u, edges)
     wavelet_spread = _wavelet_spread(u)
-    told = _told(u, Summary(edges, THRESHOLDS, wavelet_spread, 1.0, vars(bent)))
+    told = _told(u, Summary(edges, THRESHOLDS, HEIGHTS, wavelet_spread, 1.0, vars(bent)))
     asked = _trend(_each(told, groups, lambda part: part.mean(axis=0)), points)
     wanted = _each(of_map, groups, lambda part: part.mean(axis=0))
     if not periodic:  # what is longer than the map shows in the maps' means

@@ -7,15 +7,17 @@ from scipy.ndimage import gaussian_filter
 
 from tenfold.emulators.first_guess import answers_of, edges_of, modes
 from tenfold.emulators.intensity import Intensity
-from tenfold.emulators.summary import Summary, contours, crossed, excess, minkowski, peaks, starlets
+from tenfold.emulators.summary import Summary, contours, crossed, excess, minkowski, peaks, starlets, tally
 from tenfold.stats.minkowski import minkowski_functionals
 from tenfold.stats.wavelets import starlet
 
 
-def told(x: np.ndarray, thresholds: tuple[float, ...], scales: int = 1) -> tuple[np.ndarray, int]:
+def told(
+    x: np.ndarray, thresholds: tuple[float, ...], heights: tuple[float, ...] = (0.0, 1.0), scales: int = 1
+) -> tuple[np.ndarray, int]:
     """Answers on maps (n, N, N) that are arcsinh κ, and how many of the first are powers."""
     edges = edges_of(x.shape[1])
-    summary = Summary(edges, thresholds, np.ones((scales + 1, 1)), 1.0, vars(Intensity(scale=(1.0,))))
+    summary = Summary(edges, thresholds, heights, np.ones((scales + 1, 1)), 1.0, vars(Intensity(scale=(1.0,))))
     summary.build((*x.shape, 1))
     answers = summary.answers(keras.ops.convert_to_tensor(x[..., None].astype(np.float32)))
     return np.asarray(answers), 2 * (len(edges) - 1)
@@ -34,14 +36,21 @@ def test_one_wave_has_its_power_in_one_band():
     assert answers[0, bands] == pytest.approx(above, rel=1e-4)
 
 
-def test_a_spike_and_a_hole_are_counted_above_and_below_each_threshold():
-    """Of 16² pixels one is 5 and one is −3: by how much they exceed 1 and 2, over all pixels, and over inner ones."""
+def test_a_spike_and_a_hole_exceed_each_threshold_above_and_below():
+    """Of 16² pixels one is 5 and one is −3: by how much they exceed thresholds; as extremes, of inner pixels."""
     x = np.zeros((1, 16, 16))
     x[0, 4, 7], x[0, 9, 9] = 5, -3
-    answers, bands = told(x, (1.0, 2.0))
-    pixels, tops = answers[0, bands : bands + 4], answers[0, bands + 4 : bands + 8]  # 5 over 1, −(−3) over 1, over 2 …
-    np.testing.assert_allclose(pixels * 16**2, [4, 2, 3, 1], rtol=1e-5)
-    np.testing.assert_allclose(tops * 14**2, [4, 2, 3, 1], rtol=1e-5)
+    answers, bands = told(x, (1.0, 2.0), (-2.0, 1.0, 4.0))
+    pixels, tops = answers[0, bands : bands + 4], answers[0, bands + 4 : bands + 10]
+    np.testing.assert_allclose(pixels * 16**2, [4, 2, 3, 1], rtol=1e-5)  # 5 over 1, −(−3) over 1, over 2 …
+    np.testing.assert_allclose(tops * 14**2, [7, 5, 4, 2, 1, 0], rtol=1e-5)
+
+
+def test_values_count_for_the_heights_they_lie_between():
+    """Of four pixels −3 is below all heights, 0.5 lies half way from 0 to 1, 1.75 nearer to 2, and 5 is beyond all."""
+    x = np.array([-3, 0.5, 1.75, 5], np.float32).reshape(1, 1, 2, 2)
+    counted = np.asarray(tally(x, (0.0, 1.0, 2.0, 3.0)))[0]
+    np.testing.assert_allclose(counted * 4, [0.5 + 0.25, 0.75, 5 - 2, 5 - 3], rtol=1e-5)
 
 
 def test_power_is_that_of_the_map_and_that_of_kappa():
@@ -133,8 +142,8 @@ def test_small_structure_where_the_large_is_high_is_seen():
 
 def test_it_tells_as_many_numbers_as_are_counted():
     x = np.random.default_rng(0).standard_normal((4, 32, 32))
-    answers, bands = told(x, (0.0, 1.0), scales=2)
-    assert answers.shape == (4, answers_of(bands // 2, 2, 3, 1))
+    answers, bands = told(x, (0.0, 1.0), (-1.0, 0.0, 1.0), scales=2)
+    assert answers.shape == (4, answers_of(bands // 2, 2, 3, 3, 1))
 
 
 def test_a_gradient_of_a_gradient_is_the_same_to_the_bit_however_often_it_is_taken():
@@ -142,7 +151,7 @@ def test_a_gradient_of_a_gradient_is_the_same_to_the_bit_however_often_it_is_tak
     import tensorflow as tf
 
     x = tf.constant(np.random.default_rng(0).standard_normal((8, 16, 16, 1)).astype(np.float32))
-    summary = Summary(edges_of(16), (-0.5, 0.5, 1.5), np.ones((2, 1)), 1.0, vars(Intensity(scale=(1.0,))))
+    summary = Summary(edges_of(16), (-0.5, 0.5, 1.5), (-0.5, 0.5), np.ones((2, 1)), 1.0, vars(Intensity(scale=(1.0,))))
     summary.build(x.shape)
 
     @tf.function(autograph=False)

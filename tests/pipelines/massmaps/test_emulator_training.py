@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from tests.pipelines.massmaps import train_lognormal
@@ -29,6 +30,11 @@ def weights(run: Path) -> dict[str, np.ndarray]:
     return checkpoint.arrays
 
 
+def finished(run: Path) -> list[np.ndarray]:
+    """Weights of the generator that was kept, calibrated and settled."""
+    return keras.saving.load_model(RunFolder(run).network).get_weights()
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory) -> Path:
     """Two epochs without interruption."""
@@ -48,6 +54,8 @@ def test_killed_and_resumed_it_ends_with_the_same_samples_to_the_bit(whole, tmp_
     for name in one:
         assert one[name].tobytes() == other[name].tobytes(), name
     assert any(name.startswith("opponent_optimizer/") for name in one)
+    for weight, same in zip(finished(whole), finished(out), strict=True):
+        assert weight.tobytes() == same.tobytes()
 
 
 def test_the_epoch_with_the_best_statistics_is_kept_not_the_last(whole):
@@ -74,6 +82,8 @@ def test_two_ranks_train_the_same_pair_as_one(whole, tmp_path):
     assert one.keys() == two.keys()
     for name in one:
         np.testing.assert_allclose(two[name], one[name], rtol=1e-2, atol=2e-4, err_msg=name)
+    for of_one, of_two in zip(finished(whole), finished(tmp_path / "run"), strict=True):
+        np.testing.assert_allclose(of_two, of_one, rtol=1e-2, atol=1e-4)
 
 
 @pytest.mark.parametrize(

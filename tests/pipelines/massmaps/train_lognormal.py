@@ -29,7 +29,7 @@ class Killed(Exception):  # noqa: N818 (what happened to it, not an error)
 def training(epochs: int, **changes) -> AdversarialTraining:
     return AdversarialTraining(
         **{"epochs": epochs, "global_batch": 16, "reference_batch": 16, "checkpoint_steps": 4, "judged": 16,
-           "learning_rate": 2e-3, "critic_learning_rate": 2e-3, "average": 0.9, **changes}
+           "learning_rate": 2e-3, "critic_learning_rate": 2e-3, "average": 0.9, "settling_steps": 20, **changes}
     )  # fmt: skip
 
 
