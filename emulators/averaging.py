@@ -41,14 +41,10 @@ class MovingAverage:
     def in_place(self) -> Iterator[None]:
         """Let the network answer with the averaged weights, and give it its own back."""
         own = [keras.ops.convert_to_numpy(w) for w in self.weights]
-        self.take_over()
+        for weight, mean in zip(self.weights, self.means, strict=True):
+            weight.assign(mean)
         try:
             yield
         finally:
             for weight, value in zip(self.weights, own, strict=True):
                 weight.assign(value)
-
-    def take_over(self) -> None:
-        """Leave the network with the averaged weights."""
-        for weight, mean in zip(self.weights, self.means, strict=True):
-            weight.assign(mean)

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tenfold.emulators.adversarial import EPSILON
-from tenfold.emulators.averaging import MovingAverage
 from tenfold.emulators.gaussian_field import Polynomial
 from tenfold.emulators.training import Reduce, Step, traced
 
@@ -22,8 +21,8 @@ def settling(
     reduce: Reduce,
     *,
     batch: int,
+    steps: int,
     rate: float,
-    average: MovingAverage,
 ) -> Step:
     """Return a step of descent on the mean differences between made and simulated maps.
 
@@ -41,10 +40,11 @@ def settling(
         Sums over ranks.
     batch
         Maps of a step, over all ranks.
+    steps
+        How many will be taken.
     rate
-        Of Adam without momentum, constant: the chance in steps is averaged out by ``average``.
-    average
-        Moving average of the generator's weights, which is what has settled.
+        Peak learning rate, of Adam without momentum; it falls to zero as a cosine, so that the chance in steps is
+        averaged out in the end. As means lag behind, weights swing where it is more than some 2e-6 a map.
 
     Returns
     -------
@@ -60,10 +60,11 @@ def settling(
     terms = Polynomial(np.eye(len(means.initial)), trainable=False)(means.input)
     seen = keras.Model(body.input, [told.output, terms])
     variables = generator.trainable_variables
-    adam = keras.optimizers.Adam(rate, beta_1=0.0, beta_2=0.99, epsilon=EPSILON)
+    falling = keras.optimizers.schedules.CosineDecay(rate, max(1, steps))
+    adam = keras.optimizers.Adam(falling, beta_1=0.0, beta_2=0.99, epsilon=EPSILON)
     adam.build(variables)
     off = tf.Variable(tf.zeros((terms.shape[1], told.output.shape[1])))
-    steps, remembered = tf.Variable(0.0), max(0.0, 1 - batch / REMEMBERED)
+    taken, remembered = tf.Variable(0.0), max(0.0, 1 - batch / REMEMBERED)
 
     def settle(inputs, weights):
         inputs = {name: tf.convert_to_tensor(value) for name, value in inputs.items()}
@@ -75,9 +76,8 @@ def settling(
             descended = tf.reduce_sum(now * off)
         *gradients, now = reduce([*tape.gradient(descended, variables), now])
         adam.apply(gradients, variables)
-        average.update()
-        steps.assign_add(1.0)
-        kept = tf.minimum(remembered, 1.0 - 1.0 / steps)
+        taken.assign_add(1.0)
+        kept = tf.minimum(remembered, 1.0 - 1.0 / taken)
         off.assign(now + kept * (off - now))
         return {"off": tf.sqrt(tf.reduce_mean(tf.square(off)))}
 

@@ -10,7 +10,6 @@ import matplotlib.image
 import numpy as np
 
 from tenfold.emulators.adversarial import AdversarialTraining, Loss, adam, adversarial_step
-from tenfold.emulators.averaging import MovingAverage
 from tenfold.emulators.discriminator import build_discriminator
 from tenfold.emulators.gan import GAN
 from tenfold.emulators.generator import build_generator
@@ -35,8 +34,6 @@ from tenfold.pipelines.volumes.shards import Shards
 
 PART = 32
 """Maps made at once."""
-HORIZON = 4
-"""The weights that settle are averaged over a fourth of the steps."""
 GRID = 4
 """Maps per side of the grid of samples."""
 TRAIN, JUDGE, CALIBRATE, SETTLE = 1, 2, 4, 5
@@ -218,9 +215,9 @@ class MassMapTraining(TrainingRun):
     def settle(self) -> list[float]:
         """Bring the mean statistics to the simulations'; return by how much they were off, ten times on the way."""
         t, r = self.training, self.ranks
-        average = MovingAverage(self.network, 1 - HORIZON / max(t.settling_steps, HORIZON))
+        rate = t.settling_rate * t.global_batch / t.reference_batch
         step = settling(
-            self.network, self.discriminator, r.sum, batch=t.global_batch, rate=t.settling_rate, average=average
+            self.network, self.discriminator, r.sum, batch=t.global_batch, steps=t.settling_steps, rate=rate
         )  # fmt: skip
         share = t.global_batch // r.size
         places = np.arange(r.rank * share, (r.rank + 1) * share)
@@ -233,7 +230,6 @@ class MassMapTraining(TrainingRun):
                 inputs, _ = draw(self.shape, key, places)
                 found.append(float(step((inputs | self.wanted(self.conditions(self.records[chosen])), weights))["off"]))
                 advance(1, note=f"off by {found[-1]:.3f}")
-        average.take_over()
         return found[t.settling_steps // 10 - 1 :: max(1, t.settling_steps // 10)]
 
 

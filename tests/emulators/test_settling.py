@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from tests.emulators.test_gan import SMALL, generator, guess
 
-from tenfold.emulators.averaging import MovingAverage
 from tenfold.emulators.discriminator import build_discriminator
 from tenfold.emulators.gan import GAN
 from tenfold.emulators.latents import draw
@@ -53,10 +52,8 @@ def test_what_is_off_on_average_is_brought_back(conditions):
     for weight in network.trainable_variables:  # as training leaves it: near, not there
         weight.assign(weight + 0.02 * np.random.default_rng(3).standard_normal(weight.shape))
     before = off()
-    average = MovingAverage(network, 0.95)
-    step = settling(network, judge, lambda tensors: tensors, batch=BATCH, rate=5e-4, average=average)
+    step = settling(network, judge, lambda tensors: tensors, batch=BATCH, steps=100, rate=5e-4)
     for number in range(100):
         step((given(shape, 3, number), np.full(BATCH, 1 / BATCH, np.float32)))
-    average.take_over()
     assert before > 5 * chance
     assert off() < before / 3
