@@ -158,6 +158,8 @@ def test_two_halves_of_a_batch_are_one_batch(eager, changes):
         ({"critic_learning_rate": 0}, "critic_learning_rate"),
         ({"momentum": 1.0}, "momentum"),
         ({"judged": 0}, "judged"),
+        ({"settling_rate": 0}, "settling_rate"),
+        ({"settling_steps": -1}, "settling_steps"),
     ],
 )
 def test_trainings_that_cannot_be_are_refused(change, said):

@@ -38,7 +38,7 @@ simulation: {count: 8, maps: 16, particles: 16, plane: 48, steps: 2, side_deg: 2
 ingest: {seed: 4, fractions: [0.4, 0.1, 0.5], processes: 1}
 network: {size: 16, latent: 4, filters: [4, 4], critic_filters: [4], style: 4, conditions: 1, group: 2,
   boundary: cropped}
-training: {epochs: 1, global_batch: 16, reference_batch: 16, judged: 16, shifts: false,
+training: {epochs: 1, global_batch: 16, reference_batch: 16, judged: 16, settling_steps: 20, shifts: false,
   loss: logistic, penalty: none}
 estimator: {dimensions: 2, size: 16, transform: identity, filters: [4], dense: [4]}
 estimator_training: {epochs: 1, global_batch: 16, shifts: false}
@@ -137,7 +137,7 @@ def trained(data, out, **changes) -> MassMapEmulator:
     """An emulator that was taught for an epoch."""
     shape = {"size": SIDE, "latent": 4, "filters": (4, 4), "critic_filters": (4,), "style": 4, "group": 2}
     training = AdversarialTraining(
-        epochs=1, global_batch=16, reference_batch=16, judged=16, shifts=False, loss="logistic", penalty="none"
+        epochs=1, global_batch=16, reference_batch=16, judged=16, settling_steps=20, shifts=False, loss="logistic", penalty="none"
     )
     train_emulator(data, out, GAN(boundary="cropped", **{**shape, **changes}), training, Ranks())
     return MassMapEmulator.load(out)

@@ -36,7 +36,8 @@ CONFIG = """
 ingest: {fractions: [0.5, 0.2, 0.3]}
 network: {size: 16, latent: 8, filters: [4, 8, 8], critic_filters: [4, 8], style: 8, conditions: 2, group: 2,
   boundary: cropped}
-training: {epochs: 1, global_batch: 16, reference_batch: 16, judged: 16, shifts: false, symmetries: true}
+training: {epochs: 1, global_batch: 16, reference_batch: 16, judged: 16, settling_steps: 20,
+  shifts: false, symmetries: true}
 """
 
 
