@@ -137,8 +137,9 @@ def trained(data, out, **changes) -> MassMapEmulator:
     """An emulator that was taught for an epoch."""
     shape = {"size": SIDE, "latent": 4, "filters": (4, 4), "critic_filters": (4,), "style": 4, "group": 2}
     training = AdversarialTraining(
-        epochs=1, global_batch=16, reference_batch=16, judged=16, settling_steps=20, shifts=False, loss="logistic", penalty="none"
-    )
+        epochs=1, global_batch=16, reference_batch=16, judged=16, settling_steps=20, shifts=False, loss="logistic",
+        penalty="none",
+    )  # fmt: skip
     train_emulator(data, out, GAN(boundary="cropped", **{**shape, **changes}), training, Ranks())
     return MassMapEmulator.load(out)
 
