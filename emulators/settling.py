@@ -64,7 +64,7 @@ def settling(
     adam = keras.optimizers.Adam(falling, beta_1=0.0, beta_2=0.99, epsilon=EPSILON)
     adam.build(variables)
     off = tf.Variable(tf.zeros((terms.shape[1], told.output.shape[1])))
-    taken, remembered = tf.Variable(0.0), max(0.0, 1 - batch / REMEMBERED)
+    taken, remembered = tf.Variable(tf.zeros(())), max(0.0, 1 - batch / REMEMBERED)
 
     def settle(inputs, weights):
         inputs = {name: tf.convert_to_tensor(value) for name, value in inputs.items()}
