@@ -121,6 +121,7 @@ def describe_emulator(config: MassMapsRun, data: Path | None) -> Table:
         ("loss", f"{loss_of(shape, training)}, penalty {training.penalty}"),
         ("global batch", training.global_batch),
         ("learning rates", f"{training.learning_rate:g}, and {training.critic_learning_rate:g} of what judges"),
+        ("settles for", f"{training.settling_steps if shape.network == 'wgan-gp' else 0} steps"),
         ("precision", training.precision),
     ])  # fmt: skip
 
