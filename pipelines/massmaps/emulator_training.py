@@ -109,9 +109,7 @@ class MassMapTraining(TrainingRun):
     def batches(self, position: Position) -> Iterator:
         """Yield the rest of an epoch: ((maps, inputs, mix, weights, regularised), samples in the global batch)."""
         t, r = self.training, self.ranks
-        share = t.global_batch // r.size
-        places = np.arange(r.rank * share, (r.rank + 1) * share)
-        weights = np.full(share, 1 / t.global_batch, np.float32)
+        places, weights = self.share()
         rest = order.batches(
             len(self.records), t.global_batch, t.seed, position.epoch, r.rank, r.size, start=position.step
         )
@@ -127,6 +125,12 @@ class MassMapTraining(TrainingRun):
             inputs |= self.wanted(self.conditions(records))
             regularised = np.array(t.penalty != "none" and number % t.penalty_every == 0)
             yield (maps, inputs, mix, weights, regularised), t.global_batch
+
+    def share(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return this rank's places in a global batch, and what each counts for, shape (n,) each."""
+        count = self.training.global_batch // self.ranks.size
+        places = np.arange(self.ranks.rank * count, (self.ranks.rank + 1) * count)
+        return places, np.full(count, 1 / self.training.global_batch, np.float32)
 
     def wanted(self, conditions: np.ndarray) -> dict[str, np.ndarray]:
         """Return the generator's inputs that say what maps are made for."""
@@ -219,9 +223,7 @@ class MassMapTraining(TrainingRun):
         step = settling(
             self.network, self.discriminator, r.sum, batch=t.global_batch, steps=t.settling_steps, rate=rate
         )  # fmt: skip
-        share = t.global_batch // r.size
-        places = np.arange(r.rank * share, (r.rank + 1) * share)
-        weights = np.full(share, 1 / t.global_batch, np.float32)
+        places, weights = self.share()
         found = []
         with progress("Settling", t.settling_steps, "steps", show=r.first) as advance:
             for number in range(t.settling_steps):
