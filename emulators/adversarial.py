@@ -52,7 +52,7 @@ class AdversarialTraining(Training):
     """Maps of the validation split that each epoch's statistics are taken over, and as many made ones."""
     settling_steps: int = 480
     """Steps of `tenfold.emulators.settling` after the training, each of a global batch of made maps; 0: none."""
-    settling_rate: float = 5e-5
+    settling_rate: float = 1e-4
     """Their peak learning rate, for ``reference_batch`` too."""
 
     def __post_init__(self):

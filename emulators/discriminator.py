@@ -40,12 +40,7 @@ def build_discriminator(
         x = ops.concatenate([x, ops.ones_like(x[..., :1]) * units[:, None, None]], axis=-1)
     seen = []
     if shape.network == "wgan-gp":
-        means = Polynomial(guess.told_mean, name="told_mean", trainable=False)(units)
-        told = Summary(
-            guess.band_edges, THRESHOLDS, HEIGHTS, guess.wavelet_spread, guess.told_scatter, vars(guess.intensity),
-            name="told",
-        )  # fmt: skip
-        seen.append(told([x, means]))
+        seen.append(told(guess, x, units))
     for level, filters in enumerate(shape.critic_filters):
         x = own.Convolution(
             filters, shape.kernel, 2, periodic, shape.spectral_norm, seed=next(seeds), name=f"convolution_{level}",
@@ -77,10 +72,27 @@ def build_discriminator(
             score = score + ops.sum(wanted * x, axis=-1, keepdims=True) / (2 * shape.style) ** 0.5
     body = keras.Model(inputs, score[:, 0], name="body")
     given = with_parameters(shape, {"map": keras.Input((shape.size, shape.size, shape.channels), name="map")})
-    bent = FromKappa(**vars(guess.intensity), name="bent")(
-        given["map"] * spread(guess, units_of(shape, guess, given), -1)
-    )
-    intensity = keras.Model(given, bent, name="intensity")
+    intensity = keras.Model(given, bent(guess, given["map"], units_of(shape, guess, given)), name="intensity")
     outer = with_parameters(shape, {"map": keras.Input((shape.size, shape.size, shape.channels), name="map")})
     judged = {**outer, "map": intensity(outer)}
     return keras.Model(outer, body(judged), name="discriminator")
+
+
+def bent(guess: FirstGuess, kappa, units):
+    """Maps κ (batch, N, N, C) as numbers of order one, the same shape."""
+    return FromKappa(**vars(guess.intensity), name="bent")(kappa * spread(guess, units, -1))
+
+
+def told(guess: FirstGuess, x, units, *, counted: bool = False):
+    """What there is to say in closed form of bent maps (batch, N, N, C), or, counted, what a generator settles by.
+
+    It is what is over the mean at their cosmology, in units of the scatter from map to map: shape (batch, F).
+    """
+    thresholds, wavelet_spread, mean, scatter = (
+        (HEIGHTS, guess.counted_spread, guess.counted_mean, guess.counted_scatter) if counted
+        else (THRESHOLDS, guess.wavelet_spread, guess.told_mean, guess.told_scatter)
+    )  # fmt: skip
+    summary = Summary(
+        guess.band_edges, thresholds, HEIGHTS, wavelet_spread, scatter, vars(guess.intensity), counted, name="told"
+    )  # fmt: skip
+    return summary([x, Polynomial(mean, name="told_mean", trainable=False)(units)])

@@ -10,7 +10,7 @@ THRESHOLDS = (-0.5, 0.5, 1.5, 2.5, 3.5)
 """In standard deviations: the critic is told by how much a map, and the map turned over, exceeds each."""
 HEIGHTS = tuple(np.arange(-1.5, 4.1, 0.5).tolist())
 """In standard deviations: the critic is told by how much peaks and minima exceed each, and how many starlet
-coefficients are about each."""
+coefficients are about each; a generator settles by what there is of everything about each."""
 
 
 def terms(parameters: int) -> int:
@@ -54,6 +54,9 @@ class FirstGuess:
         Of the mean of what the critic is told, see `tenfold.emulators.summary.Summary`, shape (T, F).
     told_scatter
         Its scatter from map to map about that mean, shape (F,).
+    counted_spread, counted_mean, counted_scatter
+        The last three of what the generator settles by, shapes (S, C), (T, G) and (G,): as the critic is told, but
+        everything by height, and the starlets of κ/σ.
     """
 
     intensity: Intensity
@@ -69,6 +72,9 @@ class FirstGuess:
     wavelet_spread: np.ndarray
     told_mean: np.ndarray
     told_scatter: np.ndarray
+    counted_spread: np.ndarray
+    counted_mean: np.ndarray
+    counted_scatter: np.ndarray
 
     @classmethod
     def plain(
@@ -77,7 +83,10 @@ class FirstGuess:
         """Know nothing but the intensity: white noise."""
         channels, count = len(intensity.mean), terms(len(location))
         edges = edges_of(size)
-        told = answers_of(len(edges) - 1, len(THRESHOLDS), len(HEIGHTS), scales_of(size) + 1, channels)
+        told, counted = (
+            answers_of(len(edges) - 1, thresholds, len(HEIGHTS), scales_of(size) + 1, channels)
+            for thresholds in (len(THRESHOLDS), len(HEIGHTS))
+        )
         knots = np.sqrt(np.maximum(edges[:-1], 0.5) * edges[1:])
         return cls(
             intensity=intensity, logarithmic=(False,) * len(location), location=location,
@@ -85,7 +94,8 @@ class FirstGuess:
             mean=np.zeros((count, channels)), knots=knots, ln_power=np.zeros((count, len(knots), channels)),
             mixing=np.tile(np.eye(channels), (len(knots), 1, 1)), band_edges=edges,
             wavelet_spread=np.ones((scales_of(size) + 1, channels)), told_mean=np.zeros((count, told)),
-            told_scatter=np.ones(told),
+            told_scatter=np.ones(told), counted_spread=np.ones((scales_of(size) + 1, channels)),
+            counted_mean=np.zeros((count, counted)), counted_scatter=np.ones(counted),
         )  # fmt: skip
 
 

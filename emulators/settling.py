@@ -5,80 +5,121 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tenfold.emulators.adversarial import EPSILON
+from tenfold.emulators.discriminator import bent, told
+from tenfold.emulators.first_guess import FirstGuess
+from tenfold.emulators.gan import GAN
 from tenfold.emulators.gaussian_field import Polynomial
+from tenfold.emulators.pair import units_of, with_parameters
 from tenfold.emulators.training import Reduce, Step, traced
 
 if TYPE_CHECKING:
     import keras
 
-REMEMBERED = 320
-"""Maps, most of them of the last steps', that mean differences are taken over."""
+REMEMBERED = 96
+"""Maps, most of them of the last steps', that changes since then are taken over."""
 
 
-def settling(
-    generator: "keras.Model",
-    discriminator: "keras.Model",
-    reduce: Reduce,
-    *,
-    batch: int,
-    steps: int,
-    rate: float,
-) -> Step:
-    """Return a step of descent on the mean differences between made and simulated maps.
+class Settling:
+    """Descent on the mean differences between made and simulated maps.
 
     A critic judges maps one by one, and what is less than their scatter it sees too little of to be rid of. The means
-    over many maps show it: of every statistic that the critic is told, over all cosmologies and as a trend with them
-    (second degree), the mean difference b is followed over the last batches, and the generator descends ½ |b|², in
-    units of the maps' scatter. Each step's gradient is that of its own batch's means times the b before it, so that
-    chance in the one does not bias the other.
+    over many maps show it: of every statistic that the critic is told, but by height and with the starlets of κ, over
+    all cosmologies and as a trend with them (second degree), the generator descends ½ |b|², b being the mean difference
+    in units of the maps' scatter. What b is in the beginning is measured once, on many maps; how it changes is followed
+    over the last batches, each of which is made of the same random numbers by the generator as it was, too: chance is
+    then in both, and hardly in their difference. Each step's gradient is that of its own batch's means times the b
+    before it, so that chance in the one does not bias the other.
 
     Parameters
     ----------
-    generator, discriminator
-        A pair of the ``wgan-gp`` kind. Of the discriminator only what it is told is used: none of its weights.
+    generator
+        Of this shape; it must have its weights already.
+    guess
+        What is known of the training maps.
     reduce
         Sums over ranks.
     batch
         Maps of a step, over all ranks.
     steps
-        How many will be taken.
+        Of descent, that will be taken.
     rate
         Peak learning rate, of Adam without momentum; it falls to zero as a cosine, so that the chance in steps is
-        averaged out in the end. As means lag behind, weights swing where it is more than some 2e-6 a map.
+        averaged out in the end.
 
-    Returns
-    -------
-    callable
-        Takes (inputs, weights): the generator's inputs (dict) for n maps, and 1 / (maps in the global batch) (n,).
-        Returns "off", the root mean square of b.
+    Attributes
+    ----------
+    look, descend
+        Steps: take (inputs, weights), the generator's inputs (dict) for n maps, and a weight for each (n,). First
+        `looks` batches are looked at, with weights 1 / (all their maps); then it descends, with weights 1 / (maps in
+        the global batch). They return "off", the root mean square of b.
+    looks
+        Batches to look at, half as many as steps.
+    """
+
+    def __init__(
+        self,
+        generator: "keras.Model",
+        shape: GAN,
+        guess: FirstGuess,
+        reduce: Reduce,
+        *,
+        batch: int,
+        steps: int,
+        rate: float,
+    ):
+        import keras
+        import tensorflow as tf
+
+        witness = build_witness(shape, guess)
+        variables = [*generator.trainable_variables, generator.get_layer("remap").coefficients]
+        as_it_was = keras.models.clone_model(generator)
+        as_it_was.set_weights(generator.get_weights())
+        falling = keras.optimizers.schedules.CosineDecay(rate, max(1, steps))
+        adam = keras.optimizers.Adam(falling, beta_1=0.0, beta_2=0.99, epsilon=EPSILON)
+        adam.build(variables)
+        start, change = (tf.Variable(tf.zeros(guess.counted_mean.shape)) for _ in range(2))
+        kept = max(0.0, 1 - batch / REMEMBERED)
+
+        def means(network, inputs, weights):
+            conditions = {name: inputs[name] for name in ("parameters",) if name in inputs}
+            differences, trend = witness({"map": network(inputs, training=True), **conditions})
+            return tf.matmul(trend, weights[:, None] * differences, transpose_a=True)
+
+        def off():
+            return {"off": tf.sqrt(tf.reduce_mean(tf.square(start + change)))}
+
+        def look(inputs, weights):
+            inputs = {name: tf.convert_to_tensor(value) for name, value in inputs.items()}
+            start.assign_add(reduce([means(generator, inputs, weights)])[0])
+            return off()
+
+        def descend(inputs, weights):
+            inputs = {name: tf.convert_to_tensor(value) for name, value in inputs.items()}
+            with tf.GradientTape() as tape:
+                tape.watch(variables[-1].value)
+                now = means(generator, inputs, weights)
+                descended = tf.reduce_sum(now * (start + change))
+            *gradients, changed = reduce(
+                [*tape.gradient(descended, variables), now - means(as_it_was, inputs, weights)]
+            )
+            adam.apply(gradients, variables)
+            change.assign(changed + kept * (change - changed))
+            return off()
+
+        self.looks = max(1, steps // 2)
+        self.look: Step = traced(look, ragged=False)
+        self.descend: Step = traced(descend, ragged=False)
+
+
+def build_witness(shape: GAN, guess: FirstGuess) -> "keras.Model":
+    """Build what takes ``{"map": κ (batch, N, N, C), "parameters": (batch, P)}`` to what maps are settled by.
+
+    That is, to how far each is from the mean of every statistic at its cosmology, in units of the scatter from map to
+    map (batch, F), and to the terms of a trend with cosmology (batch, T).
     """
     import keras
-    import tensorflow as tf
 
-    intensity, body = discriminator.get_layer("intensity"), discriminator.get_layer("body")
-    told, means = body.get_layer("told"), body.get_layer("told_mean")
-    terms = Polynomial(np.eye(len(means.initial)), trainable=False)(means.input)
-    seen = keras.Model(body.input, [told.output, terms])
-    variables = generator.trainable_variables
-    falling = keras.optimizers.schedules.CosineDecay(rate, max(1, steps))
-    adam = keras.optimizers.Adam(falling, beta_1=0.0, beta_2=0.99, epsilon=EPSILON)
-    adam.build(variables)
-    off = tf.Variable(tf.zeros((terms.shape[1], told.output.shape[1])))
-    taken, remembered = tf.Variable(tf.zeros(())), max(0.0, 1 - batch / REMEMBERED)
-
-    def settle(inputs, weights):
-        inputs = {name: tf.convert_to_tensor(value) for name, value in inputs.items()}
-        conditions = {name: inputs[name] for name in ("parameters",) if name in inputs}
-        with tf.GradientTape() as tape:
-            made = intensity({"map": generator(inputs, training=True), **conditions})
-            differences, trend = seen({"map": made, **conditions})
-            now = tf.matmul(trend, weights[:, None] * differences, transpose_a=True)
-            descended = tf.reduce_sum(now * off)
-        *gradients, now = reduce([*tape.gradient(descended, variables), now])
-        adam.apply(gradients, variables)
-        taken.assign_add(1.0)
-        kept = tf.minimum(remembered, 1.0 - 1.0 / taken)
-        off.assign(now + kept * (off - now))
-        return {"off": tf.sqrt(tf.reduce_mean(tf.square(off)))}
-
-    return traced(settle, ragged=False)
+    given = with_parameters(shape, {"map": keras.Input((shape.size, shape.size, shape.channels), name="map")})
+    units = units_of(shape, guess, given)
+    terms = Polynomial(np.eye(len(guess.counted_mean)), trainable=False)(units)
+    return keras.Model(given, [told(guess, bent(guess, given["map"], units), units, counted=True), terms])

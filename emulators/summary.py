@@ -14,6 +14,9 @@ FLAT = 1e-2
 
 With less, what is divided by it makes of the last digits of a sum the leading ones of its second derivative."""
 
+SOFT = 0.15
+"""Of maps of unit spread: by so much more or less than the pixels around it a peak is one for certain, or none."""
+
 
 def spectrum_of(x):
     """|FT|² of maps (batch, C, N, N) over N²: the same shape."""
@@ -54,33 +57,47 @@ def smoothing(side: int, step: int) -> np.ndarray:
     return matrix
 
 
+def prominence(x):
+    """By how much pixels of maps (batch, C, N, N) are higher than the highest of 8 around: (batch, C, N − 2, N − 2)."""
+    left, right, up, down, inner = several(x, 5)
+    one, other, last = several(ops.maximum(left[..., :-2], right[..., 2:]), 3)
+    beside = ops.maximum(ops.maximum(up[..., :-2, 1:-1], down[..., 2:, 1:-1]), one[..., 1:-1, :])
+    return inner[..., 1:-1, 1:-1] - ops.maximum(beside, ops.maximum(other[..., :-2, :], last[..., 2:, :]))
+
+
 def peaks(x):
     """Where maps (batch, C, N, N) are higher than all 8 pixels around: 0 and 1, (batch, C, N − 2, N − 2)."""
-    x = ops.stop_gradient(x)
-    across = ops.maximum(x[..., :-2], x[..., 2:])
-    highest = ops.maximum(ops.maximum(x[..., :-2, 1:-1], x[..., 2:, 1:-1]), across[..., 1:-1, :])
-    highest = ops.maximum(highest, ops.maximum(across[..., :-2, :], across[..., 2:, :]))
-    return ops.cast(x[..., 1:-1, 1:-1] > highest, "float32")
+    return ops.cast(prominence(ops.stop_gradient(x)) > 0, "float32")
+
+
+def soft_peaks(x):
+    """The same, but rising evenly from 0 to 1 where a pixel is about as high as the highest around.
+
+    So can be seen what makes and what unmakes a peak.
+    """
+    return ops.clip(0.5 + prominence(x) / (2 * SOFT), 0.0, 1.0)
 
 
 def excess(x, thresholds):
-    """Mean excess of maps (batch, C, N, N) over rising thresholds (T,): shape (batch, T C)."""
+    """Mean excess of maps (batch, C, N, N) over rising thresholds (T,): shape (batch, T, C)."""
     found, below = [], 0.0
     for threshold in thresholds:  # what exceeds a threshold is looked at again for the next
         x, below = ops.relu(x - (threshold - below)), threshold
         found.append(ops.mean(x, axis=(2, 3)))
-    return ops.concatenate(found, axis=1)
+    return ops.stack(found, axis=1)
 
 
-def tally(x, heights):
-    """Share of pixels of maps (batch, C, N, N) that are about each of even heights (H,): shape (batch, H C).
+def by_height(over, heights):
+    """How much there is about each of even heights (H,), of what there is in excess of them (batch, H, …).
 
-    Each counts for the two heights it lies between, the nearer the more, as in a histogram whose bins are triangles.
-    Told of all heights but the first and the last, and then by how much the last two are exceeded.
+    Of pixels, the share: each counts for the two heights it lies between, the nearer the more, as in a histogram whose
+    bins are triangles. Told of all heights but the first and the last, and then by how much the last two are exceeded.
     """
-    over = ops.reshape(excess(x, heights), (-1, len(heights), x.shape[1])) / (heights[1] - heights[0])
-    about = over[:, :-2] - 2 * over[:, 1:-1] + over[:, 2:]
-    return ops.reshape(ops.concatenate([about, over[:, -2:]], axis=1), (-1, len(heights) * x.shape[1]))
+    count, step = len(heights), heights[1] - heights[0]
+    steps = np.eye(count, dtype=np.float32)
+    steps[:-2] += np.eye(count - 2, count, 2) - 2 * np.eye(count - 2, count, 1)
+    flat = ops.matmul(ops.convert_to_tensor(steps / step), ops.reshape(over, (-1, count, over.shape[2])))
+    return ops.reshape(flat, (-1, *over.shape[1:]))
 
 
 def minkowski(x, single, thresholds):
@@ -89,7 +106,7 @@ def minkowski(x, single, thresholds):
     Integrated from each threshold upwards, so that they can be differentiated; of pixels, those that share a side being
     connected. With F₁ the mean excess of a pixel (`single`), F₂ that of the lower of two neighbours, both directions
     added, and F₄ that of the lowest of a square of four: ∫ V1 dν = 2 F₁ − F₂ (half the perimeter) and ∫ V2 dν =
-    F₁ − F₂ + F₄. Edges of the map are left out. Shape (batch, 2 T C).
+    F₁ − F₂ + F₄. Edges of the map are left out. Shape (batch, T, 2 C).
     """
     right, left, low, high = several(x, 4)
     across, pairs = several(ops.minimum(right[..., 1:], left[..., :-1]), 2)
@@ -98,7 +115,7 @@ def minkowski(x, single, thresholds):
     one, other = several(single, 2)
     beside = excess(across, thresholds) + excess(down, thresholds)
     lines, corners = several(beside, 2)
-    return ops.concatenate([2 * one - lines, other - corners + excess(square, thresholds)], axis=1)
+    return ops.concatenate([2 * one - lines, other - corners + excess(square, thresholds)], axis=2)
 
 
 def differences(side: int) -> np.ndarray:
@@ -112,7 +129,7 @@ def contours(x, thresholds):
 
     As in `tenfold.stats.minkowski`, but integrated from each threshold t of (T,) upwards, so that they can be
     differentiated: 4 ∫ (ν − t) V1 dν is the mean of |∇x| times the excess over t, and 2π ∫ (ν − t) V2 dν that of |∇x|
-    times the contour's curvature times the excess. Shape (batch, 2 T C).
+    times the contour's curvature times the excess. Shape (batch, T, 2 C).
     """
     rows = ops.convert_to_tensor(differences(x.shape[-1]))
     found = ops.split(ops.matmul(ops.matmul(rows, x), ops.transpose(rows)), 3, axis=2)
@@ -124,7 +141,7 @@ def contours(x, thresholds):
     channels, pixels = x.shape[1], (x.shape[2] - 2) * (x.shape[3] - 2)
     above, seen = (ops.reshape(each, (-1, channels, pixels, each.shape[-1])) for each in (above, seen))
     means = ops.matmul(ops.transpose(above, (0, 1, 3, 2)), seen) / pixels
-    return ops.reshape(means, (-1, 2 * channels * len(thresholds)))
+    return ops.reshape(ops.transpose(means, (0, 2, 1, 3)), (-1, len(thresholds), 2 * channels))
 
 
 def crossed(fields: list) -> list:
@@ -154,9 +171,8 @@ class Summary(keras.layers.Layer):
     """Statistics of a map in closed form.
 
     In this order: ln of the power in bands, of the map and of the κ that it stands for; of the map and of the map
-    turned over, the mean excess of its pixels over thresholds and of its peaks over heights, its starlet coefficients
-    counted by height, and the Minkowski functionals above thresholds, of pixels and of contours; products of its
-    starlet scales.
+    turned over, the mean excess of its pixels over thresholds and of its peaks over heights, the Minkowski functionals
+    above thresholds, of pixels and of contours, and the starlet coefficients by height; products of starlet scales.
 
     Parameters
     ----------
@@ -172,10 +188,14 @@ class Summary(keras.layers.Layer):
         What the answers are divided by once their means are taken off, shape (F,): see `answers_of`.
     intensity
         How maps came of κ: the values of an `Intensity`, by name.
+    counted
+        Whether to tell how much there is about each threshold, instead of what there is in excess of it, and of the
+        starlets of κ instead of the map's: thresholds are then evenly spaced.
     """
 
-    def __init__(self, edges, thresholds, heights, wavelet_spread, scatter, intensity, **kwargs):
+    def __init__(self, edges, thresholds, heights, wavelet_spread, scatter, intensity, counted=False, **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})
+        self.counted = counted
         self.intensity = dict(intensity)
         self.kappa = ToKappa(**self.intensity)
         self.edges, self.thresholds, self.heights, self.wavelet_spread, self.scatter = (
@@ -195,22 +215,31 @@ class Summary(keras.layers.Layer):
         bent, unbent = several(ops.cast(x, "float32"), 2)
         x, kappa = (ops.transpose(each, (0, 3, 1, 2)) for each in (bent, self.kappa(unbent)))
         seen, waves, both = several(x, 3)
-        spectra = ops.reshape(spectrum_of(ops.concatenate([seen, kappa], axis=1)), (-1, 2 * channels, side**2))
+        powers, kappa = several(kappa, 2)
+        spectra = ops.reshape(spectrum_of(ops.concatenate([seen, powers], axis=1)), (-1, 2 * channels, side**2))
         power = ops.matmul(spectra, ops.convert_to_tensor(self.bands))
         found = [ops.reshape(ops.log(power + 1e-8), (-1, 2 * channels * (len(self.edges) - 1)))]
         pixels, tops, lines, slopes = several(turned(both), 4)
         single, again = several(excess(pixels, self.thresholds), 2)
         lowest = self.heights[0]
-        high = peaks(tops) * (tops[..., 1:-1, 1:-1] - lowest)  # what is no peak exceeds none of the heights
-        found += [single, excess(high, [height - lowest for height in self.heights])]
+        shape, tops = several(tops, 2)
+        found_peaks = soft_peaks(shape) if self.counted else peaks(shape)
+        high = found_peaks * (tops[..., 1:-1, 1:-1] - lowest)  # what is no peak exceeds none of the heights
+        over = [
+            (single, self.thresholds), (excess(high, [height - lowest for height in self.heights]), self.heights),
+            (minkowski(lines, again, self.thresholds), self.thresholds),
+            (contours(slopes, self.thresholds), self.thresholds),
+        ]  # fmt: skip
+        found += [by_height(each, at) if self.counted else each for each, at in over]
         scales = []
-        for spread, field in zip(self.wavelet_spread, starlets(waves, len(self.wavelet_spread) - 1), strict=True):
+        fields = starlets(kappa if self.counted else waves, len(self.wavelet_spread) - 1)
+        for spread, field in zip(self.wavelet_spread, fields, strict=True):
             unit = field / ops.convert_to_tensor(np.array(spread, np.float32)[:, None, None])
             one, other = several(unit, 2)
-            found.append(tally(turned(one), self.heights))
+            found.append(by_height(excess(turned(one), self.heights), self.heights))
             scales.append(other)
-        found += [minkowski(lines, again, self.thresholds), contours(slopes, self.thresholds)]
-        return ops.concatenate([*found, *crossed(scales)], axis=1)
+        found += crossed(scales)
+        return ops.concatenate([ops.reshape(each, (-1, int(np.prod(each.shape[1:])))) for each in found], axis=1)
 
     def call(self, inputs):
         """Map (batch, N, N, C) and the mean answers (batch, F) to what is over them, the latter's shape."""
@@ -222,5 +251,6 @@ class Summary(keras.layers.Layer):
         own = {
             "edges": self.edges, "thresholds": self.thresholds, "heights": self.heights,
             "wavelet_spread": self.wavelet_spread, "scatter": self.scatter, "intensity": self.intensity,
+            "counted": self.counted,
         }  # fmt: skip
         return {**super().get_config(), **own}

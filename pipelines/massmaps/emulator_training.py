@@ -14,7 +14,7 @@ from tenfold.emulators.discriminator import build_discriminator
 from tenfold.emulators.gan import GAN
 from tenfold.emulators.generator import build_generator
 from tenfold.emulators.latents import draw
-from tenfold.emulators.settling import settling
+from tenfold.emulators.settling import Settling
 from tenfold.emulators.state import State
 from tenfold.emulators.symmetries import augment
 from tenfold.emulators.training import Position
@@ -219,19 +219,25 @@ class MassMapTraining(TrainingRun):
     def settle(self) -> list[float]:
         """Bring the mean statistics to the simulations'; return by how much they were off, ten times on the way."""
         t, r = self.training, self.ranks
+        if not t.settling_steps:
+            return []
         rate = t.settling_rate * t.global_batch / t.reference_batch
-        step = settling(
-            self.network, self.discriminator, r.sum, batch=t.global_batch, steps=t.settling_steps, rate=rate
+        settling = Settling(
+            self.network, self.shape, self.guess, r.sum, batch=t.global_batch, steps=t.settling_steps, rate=rate
         )  # fmt: skip
         places, weights = self.share()
         found = []
-        with progress("Settling", t.settling_steps, "steps", show=r.first) as advance:
-            for number in range(t.settling_steps):
+        with progress("Settling", settling.looks + t.settling_steps, "steps", show=r.first) as advance:
+            for number in range(settling.looks + t.settling_steps):
                 key = (t.seed, SETTLE, number)
                 chosen = np.random.default_rng(key).integers(len(self.records), size=t.global_batch)[places]
                 inputs, _ = draw(self.shape, key, places)
-                found.append(float(step((inputs | self.wanted(self.conditions(self.records[chosen])), weights))["off"]))
-                advance(1, note=f"off by {found[-1]:.3f}")
+                inputs |= self.wanted(self.conditions(self.records[chosen]))
+                if number < settling.looks:
+                    settling.look((inputs, weights / np.float32(settling.looks)))
+                else:
+                    found.append(float(settling.descend((inputs, weights))["off"]))
+                advance(1, note=f"off by {found[-1]:.3f}" if found else "")
         return found[t.settling_steps // 10 - 1 :: max(1, t.settling_steps // 10)]
 
 

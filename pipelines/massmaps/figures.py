@@ -61,16 +61,19 @@ def means(each: Statistic, simulated: np.ndarray, generated: np.ndarray, trusted
     with matplotlib.rc_context(STYLE):
         figure = Figure(PANEL, layout="constrained")
         axes = figure.subplots()
-        positive = (simulated.mean(0) > 0).all() and (generated.mean(0) > 0).all()
+        lowest = min(simulated.mean(0).min(), generated.mean(0).min())
+        floor = lowest / 3 if lowest > 0 else -np.inf  # on a logarithmic axis, bands may reach below zero
         for rows, colour, line, label in (
             (simulated, SIMULATED, "-", "simulated"), (generated, GENERATED, "--", "generated"),
         ):  # fmt: skip
             mean, spread = rows.mean(0), rows.std(0)
-            axes.fill_between(each.bins, mean - spread, mean + spread, color=colour, alpha=0.15, lw=0)
+            low = np.maximum(mean - spread, floor)
+            axes.fill_between(each.bins, low, mean + spread, color=colour, alpha=0.15, lw=0)
             axes.plot(each.bins, mean, color=colour, ls=line, marker="o", ms=2.5, label=label)
         axes.set(xlabel=each.axis, ylabel=each.label)
-        if positive:
+        if lowest > 0:
             axes.set_yscale("log")
+            axes.set_ylim(bottom=floor)
         _by_modes(axes, each, trusted)
         print_trusted(figure, trusted)
         axes.legend()

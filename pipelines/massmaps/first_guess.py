@@ -64,9 +64,15 @@ def first_guess(
     mean = _trend(_each(u, groups, lambda part: part.mean(axis=(0, 1, 2))), points)
     edges = edges_of(size)
     of_map = band_powers(u, edges)
-    wavelet_spread = _wavelet_spread(u)
-    told = _told(u, Summary(edges, THRESHOLDS, HEIGHTS, wavelet_spread, 1.0, vars(bent)))
-    asked = _trend(_each(told, groups, lambda part: part.mean(axis=0)), points)
+    wavelet_spread, counted_spread = _wavelet_spread(u), _wavelet_spread(unit)
+    seen = {}
+    for name, thresholds, spreads, counted in (
+        ("told", THRESHOLDS, wavelet_spread, False), ("counted", HEIGHTS, counted_spread, True),
+    ):  # fmt: skip
+        rows = _told(u, Summary(edges, thresholds, HEIGHTS, spreads, 1.0, vars(bent), counted))
+        asked = _trend(_each(rows, groups, lambda part: part.mean(axis=0)), points)
+        scatter = np.maximum((rows - asked(parameters)).std(axis=0), 1e-6)
+        seen |= {f"{name}_mean": padded(asked), f"{name}_scatter": scatter}
     wanted = _each(of_map, groups, lambda part: part.mean(axis=0))
     if not periodic:  # what is longer than the map shows in the maps' means
         longest = _each(u.mean(axis=(1, 2)), groups, lambda part: part.var(axis=0) * size**2)
@@ -81,8 +87,8 @@ def first_guess(
         location=tuple(spread.centre.tolist()), scale=tuple(spread.scale.tolist()),
         ln_spread=padded(spread), mean=padded(mean), knots=knots,
         ln_power=padded(ln_power).reshape(-1, len(knots), channels), mixing=_mixing(u, edges, periodic),
-        band_edges=edges, wavelet_spread=wavelet_spread, told_mean=padded(asked),
-        told_scatter=np.maximum((told - asked(parameters)).std(axis=0), 1e-6),
+        band_edges=edges, wavelet_spread=wavelet_spread,
+        counted_spread=counted_spread, **seen,
     )  # fmt: skip
 
 

@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 from tests.emulators.test_gan import SMALL, generator, guess
 
-from tenfold.emulators.discriminator import build_discriminator
 from tenfold.emulators.gan import GAN
 from tenfold.emulators.latents import draw
-from tenfold.emulators.settling import settling
+from tenfold.emulators.settling import Settling, build_witness
 
 BATCH = 64
 
@@ -22,12 +21,10 @@ def given(shape: GAN, *key: int, count: int = BATCH) -> dict[str, np.ndarray]:
     return drawn | ({"parameters": where} if shape.conditions else {})
 
 
-def told(network: keras.Model, judge: keras.Model, inputs: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """What the critic is told of maps made of these inputs, and the terms of their trend."""
+def told(network: keras.Model, witness: keras.Model, inputs: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """How far maps made of these inputs are from the means, and the terms of their trend, worked out here."""
     conditions = {name: keras.ops.convert_to_tensor(inputs[name]) for name in ("parameters",) if name in inputs}
-    bent = judge.get_layer("intensity")({"map": network(inputs), **conditions})
-    body = judge.get_layer("body")
-    seen = keras.Model(body.input, body.get_layer("told").output)({"map": bent, **conditions})
+    seen, _ = witness({"map": network(inputs), **conditions})
     units = (inputs["parameters"] - (0.3, 0.8)) / 0.1 if conditions else np.empty((len(seen), 0))
     i, j = np.triu_indices(units.shape[1])
     return np.asarray(seen), np.concatenate([np.ones((len(seen), 1)), units, units[:, i] * units[:, j]], axis=1)
@@ -37,23 +34,27 @@ def told(network: keras.Model, judge: keras.Model, inputs: dict[str, np.ndarray]
 def test_what_is_off_on_average_is_brought_back(conditions):
     shape = replace(SMALL, conditions=conditions)
     network, known = generator(shape), guess(shape)
-    seen, trend = told(network, build_discriminator(shape, known), given(shape, 1, count=1024))
+    seen, trend = told(network, build_witness(shape, known), given(shape, 1, count=1024))
     mean = np.linalg.lstsq(trend, seen, rcond=None)[0]
     common = np.mean(seen != 0, axis=0) > 0.1  # what hardly a map has, few maps do not have the mean of
     scatter = np.where(common, (seen - trend @ mean).std(axis=0), 1e6)
-    known = replace(known, told_mean=mean, told_scatter=scatter)
-    judge = build_discriminator(shape, known)
+    known = replace(known, counted_mean=mean, counted_scatter=scatter)
+    witness = build_witness(shape, known)
 
     def off() -> float:
-        seen, trend = told(network, judge, given(shape, 2, count=1024))
+        seen, trend = told(network, witness, given(shape, 2, count=1024))
         return float(np.sqrt(np.mean((trend.T @ seen / len(seen)) ** 2)))
 
     chance = off()
     for weight in network.trainable_variables:  # as training leaves it: near, not there
         weight.assign(weight + 0.02 * np.random.default_rng(3).standard_normal(weight.shape))
     before = off()
-    step = settling(network, judge, lambda tensors: tensors, batch=BATCH, steps=100, rate=5e-4)
+    settling = Settling(network, shape, known, lambda tensors: tensors, batch=BATCH, steps=100, rate=5e-4)
+    share = np.full(BATCH, 1 / BATCH, np.float32)
+    for number in range(settling.looks):
+        settling.look((given(shape, 4, number), share / settling.looks))
     for number in range(100):
-        step((given(shape, 3, number), np.full(BATCH, 1 / BATCH, np.float32)))
+        found = settling.descend((given(shape, 3, number), share))
     assert before > 5 * chance
     assert off() < before / 3
+    assert float(found["off"]) < before / 3

@@ -7,17 +7,33 @@ from scipy.ndimage import gaussian_filter
 
 from tenfold.emulators.first_guess import answers_of, edges_of, modes
 from tenfold.emulators.intensity import Intensity
-from tenfold.emulators.summary import Summary, contours, crossed, excess, minkowski, peaks, starlets, tally
+from tenfold.emulators.summary import (
+    SOFT,
+    Summary,
+    by_height,
+    contours,
+    crossed,
+    excess,
+    minkowski,
+    peaks,
+    soft_peaks,
+    starlets,
+)
 from tenfold.stats.minkowski import minkowski_functionals
 from tenfold.stats.wavelets import starlet
 
 
 def told(
-    x: np.ndarray, thresholds: tuple[float, ...], heights: tuple[float, ...] = (0.0, 1.0), scales: int = 1
+    x: np.ndarray,
+    thresholds: tuple[float, ...],
+    heights: tuple[float, ...] = (0.0, 1.0),
+    scales: int = 1,
+    counted: bool = False,
 ) -> tuple[np.ndarray, int]:
     """Answers on maps (n, N, N) that are arcsinh κ, and how many of the first are powers."""
     edges = edges_of(x.shape[1])
-    summary = Summary(edges, thresholds, heights, np.ones((scales + 1, 1)), 1.0, vars(Intensity(scale=(1.0,))))
+    arcsinh = vars(Intensity(scale=(1.0,)))
+    summary = Summary(edges, thresholds, heights, np.ones((scales + 1, 1)), 1.0, arcsinh, counted)
     summary.build((*x.shape, 1))
     answers = summary.answers(keras.ops.convert_to_tensor(x[..., None].astype(np.float32)))
     return np.asarray(answers), 2 * (len(edges) - 1)
@@ -46,10 +62,21 @@ def test_a_spike_and_a_hole_exceed_each_threshold_above_and_below():
     np.testing.assert_allclose(tops * 14**2, [7, 5, 4, 2, 1, 0], rtol=1e-5)
 
 
+def test_a_spike_and_a_hole_are_counted_by_height():
+    """6 lies half way between 5 and 7, and half a step over 5; 4 lies half way between 3 and 5."""
+    x = np.zeros((1, 16, 16))
+    x[0, 4, 7], x[0, 9, 9] = 6, -4
+    heights = (1.0, 3.0, 5.0, 7.0)  # about 3, about 5, over 5, over 7
+    answers, bands = told(x, heights, heights, counted=True)
+    pixels, tops = answers[0, bands : bands + 8].reshape(4, 2), answers[0, bands + 8 : bands + 16].reshape(4, 2)
+    np.testing.assert_allclose(pixels.T * 16**2, [[0, 0.5, 0.5, 0], [0.5, 0.5, 0, 0]], atol=1e-4)
+    np.testing.assert_allclose(tops.T * 14**2, [[0, 0.5, 0.5, 0], [0.5, 0.5, 0, 0]], atol=1e-4)
+
+
 def test_values_count_for_the_heights_they_lie_between():
     """Of four pixels −3 is below all heights, 0.5 lies half way from 0 to 1, 1.75 nearer to 2, and 5 is beyond all."""
-    x = np.array([-3, 0.5, 1.75, 5], np.float32).reshape(1, 1, 2, 2)
-    counted = np.asarray(tally(x, (0.0, 1.0, 2.0, 3.0)))[0]
+    x, heights = np.array([-3, 0.5, 1.75, 5], np.float32).reshape(1, 1, 2, 2), (0.0, 1.0, 2.0, 3.0)
+    counted = np.asarray(by_height(excess(x, heights), heights))[0, :, 0]
     np.testing.assert_allclose(counted * 4, [0.5 + 0.25, 0.75, 5 - 2, 5 - 3], rtol=1e-5)
 
 
@@ -67,6 +94,14 @@ def test_a_spike_that_has_a_higher_neighbour_is_no_peak():
     x[0, 0, 4, 7], x[0, 0, 4, 8] = 5, 6
     found = np.asarray(peaks(keras.ops.convert_to_tensor(x)))[0, 0]
     assert np.argwhere(found).tolist() == [[3, 7]]
+
+
+def test_a_soft_peak_is_half_one_where_its_highest_neighbour_is_as_high():
+    x = np.zeros((3, 1, 16, 16), np.float32)
+    x[:, 0, 4, 7], x[:, 0, 4, 8] = 5, [5, 5 - SOFT / 2, 5 - 2 * SOFT]
+    found = np.asarray(soft_peaks(keras.ops.convert_to_tensor(x)))[:, 0]
+    np.testing.assert_allclose(found[:, 3, 6], [0.5, 0.75, 1], atol=1e-5)
+    np.testing.assert_allclose(found[:, 3, 7], [0.5, 0.25, 0], atol=1e-5)
 
 
 def test_starlets_are_those_of_the_statistics_away_from_the_edges():
@@ -91,8 +126,8 @@ def test_minkowski_functionals_of_squares_and_a_ring():
     single, pair, square = 16 * 16, 16 * 15, 15 * 15  # of how many each is a mean
     pixels, pairs, squares = np.array([9, 8, 18]), np.array([12, 8, 24]), np.array([4, 0, 8])
     euler = 0.5 * (pixels / single - pairs / pair + squares / square)
-    np.testing.assert_allclose(found[:, 1], euler, atol=1e-6)
-    np.testing.assert_allclose(found[:, 0], 0.5 * (2 * pixels / single - pairs / pair), atol=1e-6)
+    np.testing.assert_allclose(found[:, 0, 1], euler, atol=1e-6)
+    np.testing.assert_allclose(found[:, 0, 0], 0.5 * (2 * pixels / single - pairs / pair), atol=1e-6)
     assert (pixels - pairs + squares).tolist() == [1, 0, 2]
     assert (2 * pixels - pairs).tolist() == [6, 8, 12]
 
@@ -113,8 +148,8 @@ def test_contours_of_a_slope_are_straight_and_those_of_a_hill_are_circles():
     for n, (length, curvature) in enumerate([(np.full((16, 16), 3.0), radius * 0), (radius, np.sign(radius))]):
         for t, threshold in enumerate((0.0, 15.0)):
             over = np.clip(maps[n, 0] - threshold, 0, None)[1:-1, 1:-1]
-            assert found[n, 2 * t] == pytest.approx((over * length[1:-1, 1:-1]).mean(), rel=1e-3)
-            assert found[n, 2 * t + 1] == pytest.approx((over * curvature[1:-1, 1:-1]).mean(), rel=1e-3)
+            assert found[n, t, 0] == pytest.approx((over * length[1:-1, 1:-1]).mean(), rel=1e-3)
+            assert found[n, t, 1] == pytest.approx((over * curvature[1:-1, 1:-1]).mean(), rel=1e-3)
 
 
 @pytest.mark.usefixtures("steep")
@@ -127,8 +162,8 @@ def test_contours_are_those_of_the_statistics():
     found = np.asarray(contours(keras.ops.convert_to_tensor(maps[:, None].astype(np.float32)), thresholds))
     for t, threshold in enumerate(thresholds):
         weight = np.clip(at - threshold, 0, None) * (at[1] - at[0])
-        np.testing.assert_allclose(found[:, 2 * t] / 4, (judged.v1 * weight).sum(axis=1), rtol=0.01)
-        np.testing.assert_allclose(found[:, 2 * t + 1] / (2 * np.pi), (judged.v2 * weight).sum(axis=1), rtol=0.03)
+        np.testing.assert_allclose(found[:, t, 0] / 4, (judged.v1 * weight).sum(axis=1), rtol=0.01)
+        np.testing.assert_allclose(found[:, t, 1] / (2 * np.pi), (judged.v2 * weight).sum(axis=1), rtol=0.03)
 
 
 def test_small_structure_where_the_large_is_high_is_seen():
@@ -146,12 +181,14 @@ def test_it_tells_as_many_numbers_as_are_counted():
     assert answers.shape == (4, answers_of(bands // 2, 2, 3, 3, 1))
 
 
-def test_a_gradient_of_a_gradient_is_the_same_to_the_bit_however_often_it_is_taken():
+@pytest.mark.parametrize("counted", [False, True])
+def test_a_gradient_of_a_gradient_is_the_same_to_the_bit_however_often_it_is_taken(counted):
     """So that a training that was interrupted ends where it would have ended."""
     import tensorflow as tf
 
     x = tf.constant(np.random.default_rng(0).standard_normal((8, 16, 16, 1)).astype(np.float32))
-    summary = Summary(edges_of(16), (-0.5, 0.5, 1.5), (-0.5, 0.5), np.ones((2, 1)), 1.0, vars(Intensity(scale=(1.0,))))
+    arcsinh = vars(Intensity(scale=(1.0,)))
+    summary = Summary(edges_of(16), (-0.5, 0.5, 1.5), (-0.5, 0.5), np.ones((2, 1)), 1.0, arcsinh, counted)
     summary.build(x.shape)
 
     @tf.function(autograph=False)
