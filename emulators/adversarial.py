@@ -53,7 +53,7 @@ class AdversarialTraining(Training):
     settling_steps: int = 480
     """Steps of `tenfold.emulators.settling` after the training, each of a global batch of made maps; 0: none."""
     settling_rate: float = 1e-4
-    """Their peak learning rate, for ``reference_batch`` too."""
+    """Their peak learning rate, whatever the batch: there are as many steps with a large one as with a small."""
 
     def __post_init__(self):
         """Refuse what cannot be trained."""

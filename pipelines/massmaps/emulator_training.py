@@ -221,9 +221,9 @@ class MassMapTraining(TrainingRun):
         t, r = self.training, self.ranks
         if not t.settling_steps:
             return []
-        rate = t.settling_rate * t.global_batch / t.reference_batch
         settling = Settling(
-            self.network, self.shape, self.guess, r.sum, batch=t.global_batch, steps=t.settling_steps, rate=rate
+            self.network, self.shape, self.guess, r.sum, batch=t.global_batch, steps=t.settling_steps,
+            rate=t.settling_rate,
         )  # fmt: skip
         places, weights = self.share()
         found = []
