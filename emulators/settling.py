@@ -33,7 +33,9 @@ class Settling:
     Parameters
     ----------
     generator
-        Of this shape; it must have its weights already.
+        Of the ``wgan-gp`` kind; it must have its weights already.
+    shape
+        Of the generator.
     guess
         What is known of the training maps.
     reduce

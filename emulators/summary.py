@@ -189,8 +189,8 @@ class Summary(keras.layers.Layer):
     intensity
         How maps came of κ: the values of an `Intensity`, by name.
     counted
-        Whether to tell how much there is about each threshold, instead of what there is in excess of it, and of the
-        starlets of κ instead of the map's: thresholds are then evenly spaced.
+        Whether to tell how much there is about each threshold, instead of what there is in excess of it, of peaks that
+        are soft, and of the starlets of κ instead of the map's: thresholds are then evenly spaced.
     """
 
     def __init__(self, edges, thresholds, heights, wavelet_spread, scatter, intensity, counted=False, **kwargs):
@@ -222,9 +222,9 @@ class Summary(keras.layers.Layer):
         pixels, tops, lines, slopes = several(turned(both), 4)
         single, again = several(excess(pixels, self.thresholds), 2)
         lowest = self.heights[0]
-        shape, tops = several(tops, 2)
-        found_peaks = soft_peaks(shape) if self.counted else peaks(shape)
-        high = found_peaks * (tops[..., 1:-1, 1:-1] - lowest)  # what is no peak exceeds none of the heights
+        around, tops = several(tops, 2)
+        peak = soft_peaks(around) if self.counted else peaks(around)
+        high = peak * (tops[..., 1:-1, 1:-1] - lowest)  # what is no peak exceeds none of the heights
         over = [
             (single, self.thresholds), (excess(high, [height - lowest for height in self.heights]), self.heights),
             (minkowski(lines, again, self.thresholds), self.thresholds),
