@@ -56,7 +56,10 @@ class FirstGuess:
         Its scatter from map to map about that mean, shape (F,).
     counted_spread, counted_mean, counted_scatter
         The last three of what the generator settles by, shapes (S, C), (T, G) and (G,): as the critic is told, but
-        everything by height, and the starlets of κ/σ.
+        everything by height, the starlets of κ/σ, and its bispectra.
+    counted_sign
+        What the mean of their soft signs is, z / (1 + |z|) of z scatters over the mean: above zero where most maps are
+        above the mean, and few far below; shape (T, G).
     """
 
     intensity: Intensity
@@ -75,6 +78,7 @@ class FirstGuess:
     counted_spread: np.ndarray
     counted_mean: np.ndarray
     counted_scatter: np.ndarray
+    counted_sign: np.ndarray
 
     @classmethod
     def plain(
@@ -84,8 +88,8 @@ class FirstGuess:
         channels, count = len(intensity.mean), terms(len(location))
         edges = edges_of(size)
         told, counted = (
-            answers_of(len(edges) - 1, thresholds, len(HEIGHTS), scales_of(size) + 1, channels)
-            for thresholds in (len(THRESHOLDS), len(HEIGHTS))
+            answers_of(len(edges) - 1, thresholds, len(HEIGHTS), scales_of(size) + 1, bands, channels)
+            for thresholds, bands in ((len(THRESHOLDS), 0), (len(HEIGHTS), len(waves_of(size)) - 1))
         )
         knots = np.sqrt(np.maximum(edges[:-1], 0.5) * edges[1:])
         return cls(
@@ -96,6 +100,7 @@ class FirstGuess:
             wavelet_spread=np.ones((scales_of(size) + 1, channels)), told_mean=np.zeros((count, told)),
             told_scatter=np.ones(told), counted_spread=np.ones((scales_of(size) + 1, channels)),
             counted_mean=np.zeros((count, counted)), counted_scatter=np.ones(counted),
+            counted_sign=np.zeros((count, counted)),
         )  # fmt: skip
 
 
@@ -110,9 +115,18 @@ def scales_of(size: int) -> int:
     return max(1, int(np.log2(size)) - 3)
 
 
-def answers_of(bands: int, thresholds: int, heights: int, scales: int, channels: int) -> int:
-    """Numbers that the critic is told of a map: see `tenfold.emulators.summary.Summary`."""
-    return channels * (2 * bands + 10 * thresholds + 2 * heights * (scales + 1) + scales * (scales + 1) // 2)
+def waves_of(size: int) -> np.ndarray:
+    """Edges of bands whose bispectra a generator settles by, in multiples of the fundamental mode.
+
+    They end where triangles of three modes would close around the grid.
+    """
+    return np.concatenate([[0.5], np.unique(np.round(np.geomspace(1, size / 3, 5)))[1:]])
+
+
+def answers_of(bands: int, thresholds: int, heights: int, scales: int, waves: int, channels: int) -> int:
+    """Numbers that are told of a map, `waves` of its bands being crossed: see `tenfold.emulators.summary.Summary`."""
+    crossed = scales * (scales + 1) // 2 + waves * (waves + 1) // 2
+    return channels * (2 * bands + 10 * thresholds + 2 * heights * (scales + 1) + crossed)
 
 
 def modes(size: int) -> np.ndarray:

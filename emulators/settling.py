@@ -15,6 +15,8 @@ from tenfold.emulators.training import Reduce, Step, traced
 if TYPE_CHECKING:
     import keras
 
+SIGNS = 2.0
+"""What soft signs count for: of numbers that are normal they scatter by about half as much."""
 REMEMBERED = 96
 """Maps, most of them of the last steps', that changes since then are taken over."""
 
@@ -79,7 +81,8 @@ class Settling:
         falling = keras.optimizers.schedules.CosineDecay(rate, max(1, steps))
         adam = keras.optimizers.Adam(falling, beta_1=0.0, beta_2=0.99, epsilon=EPSILON)
         adam.build(variables)
-        start, change = (tf.Variable(tf.zeros(guess.counted_mean.shape)) for _ in range(2))
+        told_of, trends = (output.shape[1] for output in witness.outputs)
+        start, change = (tf.Variable(tf.zeros((trends, told_of))) for _ in range(2))
         kept = max(0.0, 1 - batch / REMEMBERED)
 
         def means(network, inputs, weights):
@@ -117,11 +120,14 @@ def build_witness(shape: GAN, guess: FirstGuess) -> "keras.Model":
     """Build what takes ``{"map": κ (batch, N, N, C), "parameters": (batch, P)}`` to what maps are settled by.
 
     That is, to how far each is from the mean of every statistic at its cosmology, in units of the scatter from map to
-    map (batch, F), and to the terms of a trend with cosmology (batch, T).
+    map, and their soft signs from theirs (batch, F), and to the terms of a trend with cosmology (batch, T).
     """
     import keras
+    from keras import ops
 
     given = with_parameters(shape, {"map": keras.Input((shape.size, shape.size, shape.channels), name="map")})
     units = units_of(shape, guess, given)
     terms = Polynomial(np.eye(len(guess.counted_mean)), trainable=False)(units)
-    return keras.Model(given, [told(guess, bent(guess, given["map"], units), units, counted=True), terms])
+    over = told(guess, bent(guess, given["map"], units), units, counted=True)
+    signs = ops.softsign(over) - Polynomial(guess.counted_sign, trainable=False)(units)
+    return keras.Model(given, [ops.concatenate([over, SIGNS * signs], axis=1), terms])

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from tenfold.emulators.first_guess import modes
+from tenfold.emulators.first_guess import modes, waves_of
 from tenfold.emulators.intensity import ToKappa
 
 SPLINE = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
@@ -33,6 +33,17 @@ def several(x, count: int) -> list:
     return ops.unstack(ops.broadcast_to(x[None], (count, *ops.shape(x))), count, axis=0)
 
 
+def cut(x, edge: int, axes: tuple[int, ...] = (2, 3), *, last: bool = False):
+    """Maps (batch, C, N, N) without so many rows and columns at their edges, or at their last edges alone.
+
+    By splitting: the gradient of a slice takes TensorFlow several times as long.
+    """
+    for axis in axes:
+        side = x.shape[axis]
+        x = ops.split(x, [0 if last else edge, side - edge], axis=axis)[1]
+    return x
+
+
 def starlets(x, scales: int) -> list:
     """Starlet coefficients of maps (batch, C, N, N), finest first, where they do not reach beyond the edges.
 
@@ -41,12 +52,19 @@ def starlets(x, scales: int) -> list:
     found = []
     for scale in range(scales):
         step = 2**scale
-        inner = slice(2 * step, -2 * step)
         rows = ops.convert_to_tensor(smoothing(x.shape[-1], step))
         smooth = ops.matmul(ops.matmul(rows, x), ops.transpose(rows))
-        found.append(x[:, :, inner, inner] - smooth)
+        found.append(cut(x, 2 * step) - smooth)
         x = smooth
     return [*found, x]
+
+
+def waves(x, bands) -> list:
+    """What maps (batch, C, N, N) hold of each band of modes (B, N, N), the finest band first."""
+    real, imaginary = ops.fft2((x, ops.zeros_like(x)))
+    inside = ops.convert_to_tensor(bands[::-1, None])
+    one, _ = ops.ifft2((real[:, None] * inside, imaginary[:, None] * inside))
+    return ops.unstack(one, len(bands), axis=1)
 
 
 def smoothing(side: int, step: int) -> np.ndarray:
@@ -59,10 +77,10 @@ def smoothing(side: int, step: int) -> np.ndarray:
 
 def prominence(x):
     """By how much pixels of maps (batch, C, N, N) are higher than the highest of 8 around: (batch, C, N − 2, N − 2)."""
-    left, right, up, down, inner = several(x, 5)
-    one, other, last = several(ops.maximum(left[..., :-2], right[..., 2:]), 3)
-    beside = ops.maximum(ops.maximum(up[..., :-2, 1:-1], down[..., 2:, 1:-1]), one[..., 1:-1, :])
-    return inner[..., 1:-1, 1:-1] - ops.maximum(beside, ops.maximum(other[..., :-2, :], last[..., 2:, :]))
+    left, right, row, inner = several(x, 4)
+    beside, of_row = several(ops.maximum(ops.roll(left, 1, axis=3), ops.roll(right, -1, axis=3)), 2)
+    up, down = several(ops.maximum(of_row, row), 2)
+    return cut(inner - ops.maximum(beside, ops.maximum(ops.roll(up, 1, axis=2), ops.roll(down, -1, axis=2))), 1)
 
 
 def peaks(x):
@@ -108,14 +126,14 @@ def minkowski(x, single, thresholds):
     added, and F₄ that of the lowest of a square of four: ∫ V1 dν = 2 F₁ − F₂ (half the perimeter) and ∫ V2 dν =
     F₁ − F₂ + F₄. Edges of the map are left out. Shape (batch, T, 2 C).
     """
-    right, left, low, high = several(x, 4)
-    across, pairs = several(ops.minimum(right[..., 1:], left[..., :-1]), 2)
-    below, above = several(pairs, 2)
-    down, square = ops.minimum(low[..., 1:, :], high[..., :-1, :]), ops.minimum(below[..., 1:, :], above[..., :-1, :])
+    def lower(one, other, axis):
+        return cut(ops.minimum(one, ops.roll(other, -1, axis=axis)), 1, (axis,), last=True)
+
+    left, right, high, low = several(x, 4)
+    across, above, below = several(lower(left, right, 3), 3)
     one, other = several(single, 2)
-    beside = excess(across, thresholds) + excess(down, thresholds)
-    lines, corners = several(beside, 2)
-    return ops.concatenate([2 * one - lines, other - corners + excess(square, thresholds)], axis=2)
+    lines, corners = several(excess(across, thresholds) + excess(lower(high, low, 2), thresholds), 2)
+    return ops.concatenate([2 * one - lines, other - corners + excess(lower(above, below, 2), thresholds)], axis=2)
 
 
 def differences(side: int) -> np.ndarray:
@@ -137,24 +155,24 @@ def contours(x, thresholds):
     dx2, dy2 = ops.square(dx), ops.square(dy)
     slope = dx2 + dy2 + FLAT
     seen = ops.stack([ops.sqrt(slope), (2 * dx * dy * dxy - dx2 * dyy - dy2 * dxx) / slope], axis=-1)
-    above = ops.relu(inner[..., None] - ops.convert_to_tensor(np.array(thresholds, np.float32)))
     channels, pixels = x.shape[1], (x.shape[2] - 2) * (x.shape[3] - 2)
-    above, seen = (ops.reshape(each, (-1, channels, pixels, each.shape[-1])) for each in (above, seen))
-    means = ops.matmul(ops.transpose(above, (0, 1, 3, 2)), seen) / pixels
+    at = ops.convert_to_tensor(np.array(thresholds, np.float32)[:, None])
+    above = ops.relu(ops.reshape(inner, (-1, channels, 1, pixels)) - at)
+    means = ops.matmul(above, ops.reshape(seen, (-1, channels, pixels, 2))) / pixels
     return ops.reshape(ops.transpose(means, (0, 2, 1, 3)), (-1, len(thresholds), 2 * channels))
 
 
 def crossed(fields: list) -> list:
     """Mean of each field times the square of itself and every one before it, where all reach: F (F + 1) / 2 (batch, C).
 
-    Of starlet scales: their skewness, as equilateral bispectra have it, and how much small structure there is where the
-    large is high, as squeezed ones.
+    Their skewness, and how much small structure there is where the large is high. Of waves in bands it is what their
+    equilateral and their squeezed bispectra are times the triangles; of starlet scales nearly so.
     """
     reach = fields[-1].shape[-1]
     copies = []
     for field in fields:
         edge = (field.shape[-1] - reach) // 2
-        copies.append(iter(several(field[..., edge : edge + reach, edge : edge + reach], len(fields) + 1)))
+        copies.append(iter(several(cut(field, edge) if edge else field, len(fields) + 1)))
     return [
         ops.mean(next(copies[wide]) * ops.square(next(copies[narrow])), axis=(2, 3))
         for wide in range(len(fields)) for narrow in range(wide + 1)
@@ -190,7 +208,8 @@ class Summary(keras.layers.Layer):
         How maps came of κ: the values of an `Intensity`, by name.
     counted
         Whether to tell how much there is about each threshold, instead of what there is in excess of it, of peaks that
-        are soft, and of the starlets of κ instead of the map's: thresholds are then evenly spaced.
+        are soft, and of the starlets of κ instead of the map's, and last the bispectra of κ: thresholds are then evenly
+        spaced.
     """
 
     def __init__(self, edges, thresholds, heights, wavelet_spread, scatter, intensity, counted=False, **kwargs):
@@ -208,14 +227,16 @@ class Summary(keras.layers.Layer):
         k = modes(side).reshape(-1)
         inside = (np.digitize(k, self.edges)[:, None] == np.arange(1, len(self.edges))).astype(np.float32)
         self.bands = inside / inside.sum(axis=0)
+        wide = np.digitize(k, waves_of(side)).reshape(1, side, side)
+        self.waves = (wide == np.arange(1, len(waves_of(side)))[:, None, None]).astype(np.float32)
 
     def answers(self, x):
         """Map (batch, N, N, C) to the statistics themselves (batch, F)."""
         side, channels = x.shape[1], x.shape[3]
         bent, unbent = several(ops.cast(x, "float32"), 2)
         x, kappa = (ops.transpose(each, (0, 3, 1, 2)) for each in (bent, self.kappa(unbent)))
-        seen, waves, both = several(x, 3)
-        powers, kappa = several(kappa, 2)
+        seen, smooth, both = several(x, 3)
+        powers, kappa, triangles = several(kappa, 3)
         spectra = ops.reshape(spectrum_of(ops.concatenate([seen, powers], axis=1)), (-1, 2 * channels, side**2))
         power = ops.matmul(spectra, ops.convert_to_tensor(self.bands))
         found = [ops.reshape(ops.log(power + 1e-8), (-1, 2 * channels * (len(self.edges) - 1)))]
@@ -224,7 +245,7 @@ class Summary(keras.layers.Layer):
         lowest = self.heights[0]
         around, tops = several(tops, 2)
         peak = soft_peaks(around) if self.counted else peaks(around)
-        high = peak * (tops[..., 1:-1, 1:-1] - lowest)  # what is no peak exceeds none of the heights
+        high = peak * (cut(tops, 1) - lowest)  # what is no peak exceeds none of the heights
         over = [
             (single, self.thresholds), (excess(high, [height - lowest for height in self.heights]), self.heights),
             (minkowski(lines, again, self.thresholds), self.thresholds),
@@ -232,13 +253,15 @@ class Summary(keras.layers.Layer):
         ]  # fmt: skip
         found += [by_height(each, at) if self.counted else each for each, at in over]
         scales = []
-        fields = starlets(kappa if self.counted else waves, len(self.wavelet_spread) - 1)
+        fields = starlets(kappa if self.counted else smooth, len(self.wavelet_spread) - 1)
         for spread, field in zip(self.wavelet_spread, fields, strict=True):
             unit = field / ops.convert_to_tensor(np.array(spread, np.float32)[:, None, None])
             one, other = several(unit, 2)
             found.append(by_height(excess(turned(one), self.heights), self.heights))
             scales.append(other)
         found += crossed(scales)
+        if self.counted:
+            found += crossed(waves(triangles, self.waves))
         return ops.concatenate([ops.reshape(each, (-1, int(np.prod(each.shape[1:])))) for each in found], axis=1)
 
     def call(self, inputs):

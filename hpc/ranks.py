@@ -5,7 +5,7 @@ The only file that knows Horovod and MPI. Keras 3 is not known to Horovod's own 
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,6 +92,25 @@ class Ranks:
         import horovod.tensorflow as hvd
 
         return np.asarray(hvd.allgather(np.ascontiguousarray(rows)))
+
+    def shared(self, count: int, compute: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """Compute the rows of ``count`` samples, each rank its share.
+
+        Parameters
+        ----------
+        count
+            Number of samples.
+        compute
+            Given places among them, shape (n,), returns their rows, shape (n, …).
+
+        Returns
+        -------
+        np.ndarray
+            Shape (count, …), on every rank.
+        """
+        places = [np.arange(rank, count, self.size) for rank in range(self.size)]
+        rows = self.gather(compute(places[self.rank]))
+        return rows[np.argsort(np.concatenate(places))]
 
     def barrier(self) -> None:
         """Wait until every rank has come here."""

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 from tenfold.emulators.averaging import MovingAverage
 from tenfold.emulators.state import State
@@ -125,25 +124,6 @@ class TrainingRun(ABC):
     def averaged(self) -> AbstractContextManager:
         """Let the network answer with its averaged weights, if there are any."""
         return self.average.in_place() if self.average else nullcontext()
-
-    def shared(self, count: int, compute: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        """Compute the rows of ``count`` samples, each rank its share.
-
-        Parameters
-        ----------
-        count
-            Number of samples.
-        compute
-            Given places among them, shape (n,), returns their rows, shape (n, …).
-
-        Returns
-        -------
-        np.ndarray
-            Shape (count, …), on every rank.
-        """
-        places = [np.arange(rank, count, self.ranks.size) for rank in range(self.ranks.size)]
-        rows = self.ranks.gather(compute(places[self.ranks.rank]))
-        return rows[np.argsort(np.concatenate(places))]
 
     def save(self, position: Position, means: Means) -> None:
         """Write a checkpoint (rank 0)."""

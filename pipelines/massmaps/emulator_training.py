@@ -67,7 +67,7 @@ class MassMapTraining(TrainingRun):
         batch = training.global_batch
         steps = len(self.records) // batch
         self.guess = first_guess(
-            *self.known(), transform=network.transform, periodic=network.boundary == "periodic"
+            *self.known(), transform=network.transform, periodic=network.boundary == "periodic", ranks=ranks
         )  # fmt: skip
         units: dict[str, Any] = {"seed": training.seed, "precision": training.precision}
         self.discriminator = build_discriminator(network, self.guess, **units)
@@ -147,7 +147,7 @@ class MassMapTraining(TrainingRun):
                 maps.append(self.network.predict_on_batch(inputs | self.wanted(conditions[part])))
             return np.concatenate(maps)
 
-        return self.shared(len(conditions), compute)
+        return self.ranks.shared(len(conditions), compute)
 
     def validation_loss(self) -> float:
         """Return the score of the averaged generator's running statistics: 0 for the simulated maps' own."""

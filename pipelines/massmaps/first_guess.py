@@ -1,6 +1,7 @@
 """The log-normal universe that an emulator starts from: spread, transform, mean and spectrum of the training maps."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import scipy.fft
@@ -17,11 +18,14 @@ from tenfold.emulators.first_guess import (
     terms,
 )
 from tenfold.emulators.summary import Summary, starlets
+from tenfold.hpc.ranks import Ranks
 from tenfold.stats.maps import angular_power
 from tenfold.stats.trend import Trend, fit_trend
 
 FITTED = 4096
 """Maps it is measured on, at most."""
+RARE = 0.01
+"""Of what fewer maps show, their scatter is not known; it is not told."""
 PART = 256
 """Maps looked at at once."""
 ROUNDS = 12
@@ -29,7 +33,13 @@ ROUNDS = 12
 
 
 def first_guess(
-    maps: np.ndarray, parameters: np.ndarray, groups: np.ndarray, *, transform: str = "arcsinh", periodic: bool = False
+    maps: np.ndarray,
+    parameters: np.ndarray,
+    groups: np.ndarray,
+    *,
+    transform: str = "arcsinh",
+    periodic: bool = False,
+    ranks: Ranks | None = None,
 ) -> FirstGuess:
     """Measure what a generator starts from.
 
@@ -45,6 +55,8 @@ def first_guess(
         ``"arcsinh"`` or ``"linear"``: see `tenfold.emulators.intensity`.
     periodic
         Whether maps continue at the opposite edge.
+    ranks
+        Who share the work, each knowing all of the maps.
 
     Raises
     ------
@@ -69,10 +81,16 @@ def first_guess(
     for name, thresholds, spreads, counted in (
         ("told", THRESHOLDS, wavelet_spread, False), ("counted", HEIGHTS, counted_spread, True),
     ):  # fmt: skip
-        rows = _told(u, Summary(edges, thresholds, HEIGHTS, spreads, 1.0, vars(bent), counted))
+        summary = Summary(edges, thresholds, HEIGHTS, spreads, 1.0, vars(bent), counted)
+        rows = (ranks or Ranks()).shared(count, partial(_told, u, summary))
         asked = _trend(_each(rows, groups, lambda part: part.mean(axis=0)), points)
         scatter = np.maximum((rows - asked(parameters)).std(axis=0), 1e-6)
+        scatter[(rows != np.median(rows, axis=0)).mean(axis=0) < RARE] = np.inf
         seen |= {f"{name}_mean": padded(asked), f"{name}_scatter": scatter}
+        if counted:
+            over = (rows - asked(parameters)) / scatter
+            signs = _each(over / (1 + np.abs(over)), groups, lambda part: part.mean(axis=0))
+            seen["counted_sign"] = padded(_trend(signs, points))
     wanted = _each(of_map, groups, lambda part: part.mean(axis=0))
     if not periodic:  # what is longer than the map shows in the maps' means
         longest = _each(u.mean(axis=(1, 2)), groups, lambda part: part.var(axis=0) * size**2)
@@ -131,10 +149,11 @@ def _wavelet_spread(u: np.ndarray) -> np.ndarray:
     return np.array([np.asarray(each).std(axis=(0, 2, 3)) for each in starlets(few, scales_of(u.shape[1]))])
 
 
-def _told(u: np.ndarray, summary: Summary) -> np.ndarray:
-    """What the critic is told of maps, before anything is taken off, shape (n, F)."""
+def _told(u: np.ndarray, summary: Summary, places: np.ndarray) -> np.ndarray:
+    """What is told of maps at these places (n,), before anything is taken off, shape (n, F)."""
     summary.build(u.shape)
-    return np.concatenate([np.asarray(summary.answers(u[n : n + PART])) for n in range(0, len(u), PART)])
+    parts = np.split(places, range(PART, len(places), PART))
+    return np.concatenate([np.asarray(summary.answers(u[part])) for part in parts])
 
 
 def _uncut(

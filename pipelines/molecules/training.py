@@ -109,7 +109,7 @@ class MoleculeTraining(TrainingRun):
 
     def outputs(self, records: np.ndarray) -> np.ndarray:
         """Return what the network says of records, each rank its share: shape (n, T, M, 2 or 1), on every rank."""
-        return self.shared(len(records), lambda places: self.predictor.outputs(self.data.graphs(records[places])))
+        return self.ranks.shared(len(records), lambda places: self.predictor.outputs(self.data.graphs(records[places])))
 
     def validation_loss(self) -> float:
         """Return the mean loss per label of the validation split, each rank computing its share."""

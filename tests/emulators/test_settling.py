@@ -35,10 +35,13 @@ def test_what_is_off_on_average_is_brought_back(conditions):
     shape = replace(SMALL, conditions=conditions)
     network, known = generator(shape), guess(shape)
     seen, trend = told(network, build_witness(shape, known), given(shape, 1, count=1024))
+    seen = seen[:, : known.counted_mean.shape[1]]  # the rest are their soft signs
     mean = np.linalg.lstsq(trend, seen, rcond=None)[0]
     common = np.mean(seen != 0, axis=0) > 0.1  # what hardly a map has, few maps do not have the mean of
-    scatter = np.where(common, (seen - trend @ mean).std(axis=0), 1e6)
-    known = replace(known, counted_mean=mean, counted_scatter=scatter)
+    scatter = np.where(common, (seen - trend @ mean).std(axis=0), np.inf)
+    over = (seen - trend @ mean) / scatter
+    sign = np.linalg.lstsq(trend, over / (1 + np.abs(over)), rcond=None)[0]
+    known = replace(known, counted_mean=mean, counted_scatter=scatter, counted_sign=sign)
     witness = build_witness(shape, known)
 
     def off() -> float:

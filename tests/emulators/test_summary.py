@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from tenfold.emulators.first_guess import answers_of, edges_of, modes
+from tenfold.emulators.first_guess import answers_of, edges_of, modes, waves_of
 from tenfold.emulators.intensity import Intensity
 from tenfold.emulators.summary import (
     SOFT,
@@ -18,7 +18,9 @@ from tenfold.emulators.summary import (
     peaks,
     soft_peaks,
     starlets,
+    waves,
 )
+from tenfold.stats.bispectrum import bispectrum
 from tenfold.stats.minkowski import minkowski_functionals
 from tenfold.stats.wavelets import starlet
 
@@ -175,10 +177,25 @@ def test_small_structure_where_the_large_is_high_is_seen():
     assert np.asarray(found)[0, 0] == pytest.approx((one[0, 0] * other[0, 0, 2:10, 2:10] ** 2).mean(), rel=1e-4)
 
 
-def test_it_tells_as_many_numbers_as_are_counted():
+@pytest.mark.parametrize("counted", [False, True])
+def test_it_tells_as_many_numbers_as_are_counted(counted):
     x = np.random.default_rng(0).standard_normal((4, 32, 32))
-    answers, bands = told(x, (0.0, 1.0), (-1.0, 0.0, 1.0), scales=2)
-    assert answers.shape == (4, answers_of(bands // 2, 2, 3, 3, 1))
+    answers, bands = told(x, (0.0, 1.0), (-1.0, 0.0, 1.0), 2, counted)
+    assert answers.shape == (4, answers_of(bands // 2, 2, 3, 3, len(waves_of(32)) - 1 if counted else 0, 1))
+
+
+def test_waves_crossed_are_the_bispectra_of_the_statistics():
+    side = 24
+    maps = np.exp(gaussian_filter(np.random.default_rng(0).normal(size=(3, side, side)), (0, 1, 1), mode="wrap"))
+    edges = waves_of(side)
+    assert edges[-1] == side / 3
+    k, bands = modes(side), len(edges) - 1
+    inside = np.stack([(edges[n] <= k) & (k < edges[n + 1]) for n in range(bands)]).astype(np.float32)
+    found = crossed(waves(keras.ops.convert_to_tensor(maps[:, None].astype(np.float32)), inside))
+    triangles = [(bands - 1 - wide, *[bands - 1 - narrow] * 2) for wide in range(bands) for narrow in range(wide + 1)]
+    judged = bispectrum(maps, 360.0, edges - 1e-6, triangles)
+    mean = judged.bispectrum * judged.triangles / np.deg2rad(360.0) ** 4  # of the product of three fields
+    np.testing.assert_allclose(np.concatenate(found, axis=1), mean, rtol=1e-3, atol=1e-6)
 
 
 @pytest.mark.parametrize("counted", [False, True])
