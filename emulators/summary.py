@@ -126,6 +126,7 @@ def minkowski(x, single, thresholds):
     added, and F₄ that of the lowest of a square of four: ∫ V1 dν = 2 F₁ − F₂ (half the perimeter) and ∫ V2 dν =
     F₁ − F₂ + F₄. Edges of the map are left out. Shape (batch, T, 2 C).
     """
+
     def lower(one, other, axis):
         return cut(ops.minimum(one, ops.roll(other, -1, axis=axis)), 1, (axis,), last=True)
 
