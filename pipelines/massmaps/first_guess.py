@@ -1,7 +1,6 @@
 """The log-normal universe that an emulator starts from: spread, transform, mean and spectrum of the training maps."""
 
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import scipy.fft
@@ -25,7 +24,7 @@ from tenfold.stats.trend import Trend, fit_trend
 FITTED = 4096
 """Maps it is measured on, at most."""
 RARE = 0.01
-"""Of what fewer maps show, their scatter is not known; it is not told."""
+"""Of what fewer maps show, their scatter is not known; a generator does not settle by it."""
 PART = 256
 """Maps looked at at once."""
 ROUNDS = 12
@@ -82,10 +81,11 @@ def first_guess(
         ("told", THRESHOLDS, wavelet_spread, False), ("counted", HEIGHTS, counted_spread, True),
     ):  # fmt: skip
         summary = Summary(edges, thresholds, HEIGHTS, spreads, 1.0, vars(bent), counted)
-        rows = (ranks or Ranks()).shared(count, partial(_told, u, summary))
+        rows = _told(u, summary, ranks or Ranks())
         asked = _trend(_each(rows, groups, lambda part: part.mean(axis=0)), points)
         scatter = np.maximum((rows - asked(parameters)).std(axis=0), 1e-6)
-        scatter[(rows != np.median(rows, axis=0)).mean(axis=0) < RARE] = np.inf
+        if counted:
+            scatter[(rows != np.median(rows, axis=0)).mean(axis=0) < RARE] = np.inf
         seen |= {f"{name}_mean": padded(asked), f"{name}_scatter": scatter}
         if counted:
             over = (rows - asked(parameters)) / scatter
@@ -149,11 +149,20 @@ def _wavelet_spread(u: np.ndarray) -> np.ndarray:
     return np.array([np.asarray(each).std(axis=(0, 2, 3)) for each in starlets(few, scales_of(u.shape[1]))])
 
 
-def _told(u: np.ndarray, summary: Summary, places: np.ndarray) -> np.ndarray:
-    """What is told of maps at these places (n,), before anything is taken off, shape (n, F)."""
+def _told(u: np.ndarray, summary: Summary, ranks: Ranks) -> np.ndarray:
+    """What is told of maps, before anything is taken off, shape (n, F)."""
     summary.build(u.shape)
-    parts = np.split(places, range(PART, len(places), PART))
-    return np.concatenate([np.asarray(summary.answers(u[part])) for part in parts])
+    numbers = len(np.asarray(summary.answers(u[:1]))[0])
+
+    def compute(parts: np.ndarray) -> np.ndarray:
+        found = np.zeros((len(parts), PART, numbers), np.float32)
+        for row, part in zip(found, parts, strict=True):
+            said = np.asarray(summary.answers(u[part * PART : (part + 1) * PART]))
+            row[: len(said)] = said
+        return found
+
+    # whole parts are shared: the last digits of what is told of a map depend on those beside it
+    return ranks.shared(-(-len(u) // PART), compute).reshape(-1, numbers)[: len(u)]
 
 
 def _uncut(

@@ -71,10 +71,7 @@ def test_what_the_critic_is_told_of_training_maps_has_mean_zero_and_scatter_one_
     given = {name: keras.ops.convert_to_tensor(value) for name, value in given.items()}
     said = np.asarray(told({**given, "map": judge.get_layer("intensity")(given)}))
     assert np.abs(said.mean(axis=0)).max() < 0.02
-    rare = np.isinf(known.told_scatter)
-    assert rare.mean() < 0.1
-    np.testing.assert_allclose(said.std(axis=0)[~rare], 1, rtol=0.02)
-    assert not said[:, rare].any()
+    np.testing.assert_allclose(said.std(axis=0), 1, rtol=0.02)
     each = said.reshape(24, MAPS, -1).mean(axis=1)
     assert np.abs(each).mean() < 3 / np.sqrt(MAPS)
 
