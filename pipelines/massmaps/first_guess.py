@@ -84,10 +84,9 @@ def first_guess(
         rows = _told(u, summary, ranks or Ranks())
         asked = _trend(_each(rows, groups, lambda part: part.mean(axis=0)), points)
         scatter = np.maximum((rows - asked(parameters)).std(axis=0), 1e-6)
-        if counted:
-            scatter[(rows != np.median(rows, axis=0)).mean(axis=0) < RARE] = np.inf
         seen |= {f"{name}_mean": padded(asked), f"{name}_scatter": scatter}
         if counted:
+            scatter[(rows != np.median(rows, axis=0)).mean(axis=0) < RARE] = np.inf
             over = (rows - asked(parameters)) / scatter
             signs = _each(over / (1 + np.abs(over)), groups, lambda part: part.mean(axis=0))
             seen["counted_sign"] = padded(_trend(signs, points))
