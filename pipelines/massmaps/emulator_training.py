@@ -97,7 +97,8 @@ class MassMapTraining(TrainingRun):
 
     def known(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Read maps of the training split, their parameters and their simulations: what is measured on."""
-        few = self.records[:: -(-len(self.records) // FITTED)]
+        most = FITTED // (self.shape.size**2 * self.shape.channels)
+        few = self.records[:: -(-len(self.records) // most)]
         return self.data.read(few), self.conditions(few), self.data.simulation(few)
 
     def conditions(self, records: np.ndarray) -> np.ndarray:

@@ -21,8 +21,8 @@ from tenfold.hpc.ranks import Ranks
 from tenfold.stats.maps import angular_power
 from tenfold.stats.trend import Trend, fit_trend
 
-FITTED = 4096
-"""Maps it is measured on, at most."""
+FITTED = 2**27
+"""Pixels it is measured on, at most: half a gigabyte of maps, and a few such in memory on each rank."""
 RARE = 0.01
 """Of what fewer maps show, their scatter is not known; a generator does not settle by it."""
 PART = 256
