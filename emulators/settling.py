@@ -6,7 +6,7 @@ import numpy as np
 
 from tenfold.emulators.adversarial import EPSILON
 from tenfold.emulators.discriminator import bent, told
-from tenfold.emulators.first_guess import FirstGuess
+from tenfold.emulators.first_guess import FirstGuess, waves_of
 from tenfold.emulators.gan import GAN
 from tenfold.emulators.gaussian_field import Polynomial
 from tenfold.emulators.pair import units_of, with_parameters
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 SIGNS = 2.0
 """What soft signs count for: of numbers that are normal they scatter by about half as much."""
+BISPECTRA = 3.0
+"""What bispectra count for: a few numbers in hundreds, of which as much is asked as of the others together."""
 REMEMBERED = 96
 """Maps, most of them of the last steps', that changes since then are taken over."""
 
@@ -120,7 +122,8 @@ def build_witness(shape: GAN, guess: FirstGuess) -> "keras.Model":
     """Build what takes ``{"map": κ (batch, N, N, C), "parameters": (batch, P)}`` to what maps are settled by.
 
     That is, to how far each is from the mean of every statistic at its cosmology, in units of the scatter from map to
-    map, and their soft signs from theirs (batch, F), and to the terms of a trend with cosmology (batch, T).
+    map, and their soft signs from theirs, times what each counts for (batch, F), and to the terms of a trend with
+    cosmology (batch, T).
     """
     import keras
     from keras import ops
@@ -130,4 +133,8 @@ def build_witness(shape: GAN, guess: FirstGuess) -> "keras.Model":
     terms = Polynomial(np.eye(len(guess.counted_mean)), trainable=False)(units)
     over = told(guess, bent(guess, given["map"], units), units, counted=True)
     signs = ops.softsign(over) - Polynomial(guess.counted_sign, trainable=False)(units)
-    return keras.Model(given, [ops.concatenate([over, SIGNS * signs], axis=1), terms])
+    waves = len(waves_of(shape.size)) - 1
+    counts = np.ones(len(guess.counted_scatter), np.float32)
+    counts[-(shape.channels * waves * (waves + 1) // 2) :] = BISPECTRA
+    seen = ops.concatenate([ops.multiply(over, counts), ops.multiply(signs, SIGNS * counts)], axis=1)
+    return keras.Model(given, [seen, terms])
