@@ -3,8 +3,8 @@
     pytest -s tests/benchmarks/test_emulators.py
 
 One cosmology in maps of 64² and of 128², and the demo's range of cosmologies in maps of 64², the whole way by the
-commands a user would type. On two cores about half an hour for the first, an hour and a half for the second, an hour for the
-last.
+commands a user would type. On two cores half an hour for the first, an hour and a half for the second, one hour for
+the third.
 Prints every verdict on a mean with its tolerance and null, and what else failed.
 """
 
