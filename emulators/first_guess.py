@@ -125,8 +125,13 @@ def waves_of(size: int) -> np.ndarray:
 
 def answers_of(bands: int, thresholds: int, heights: int, scales: int, waves: int, channels: int) -> int:
     """Numbers that are told of a map, `waves` of its bands being crossed: see `tenfold.emulators.summary.Summary`."""
-    crossed = scales * (scales + 1) // 2 + waves * (waves + 1) // 2
+    crossed = products_of(scales) + products_of(waves)
     return channels * (2 * bands + 10 * thresholds + 2 * heights * (scales + 1) + crossed)
+
+
+def products_of(fields: int) -> int:
+    """Products of each of so many fields with the squares of itself and every one before it."""
+    return fields * (fields + 1) // 2
 
 
 def modes(size: int) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 
 from tenfold.emulators.adversarial import EPSILON
 from tenfold.emulators.discriminator import bent, told
-from tenfold.emulators.first_guess import FirstGuess, waves_of
+from tenfold.emulators.first_guess import FirstGuess, products_of, waves_of
 from tenfold.emulators.gan import GAN
 from tenfold.emulators.gaussian_field import Polynomial
 from tenfold.emulators.pair import units_of, with_parameters
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SIGNS = 2.0
 """What soft signs count for: of numbers that are normal they scatter by about half as much."""
 BISPECTRA = 3.0
-"""What bispectra count for: a few numbers in hundreds, of which as much is asked as of the others together."""
+"""What bispectra count for: a few numbers in hundreds, which else come last."""
 REMEMBERED = 96
 """Maps, most of them of the last steps', that changes since then are taken over."""
 
@@ -29,10 +29,10 @@ class Settling:
     A critic judges maps one by one, and what is less than their scatter it sees too little of to be rid of. The means
     over many maps show it: of every statistic that the critic is told, but by height and with the starlets of κ, over
     all cosmologies and as a trend with them (second degree), the generator descends ½ |b|², b being the mean difference
-    in units of the maps' scatter. What b is in the beginning is measured once, on many maps; how it changes is followed
-    over the last batches, each of which is made of the same random numbers by the generator as it was, too: chance is
-    then in both, and hardly in their difference. Each step's gradient is that of its own batch's means times the b
-    before it, so that chance in the one does not bias the other.
+    in units of the maps' scatter, times what it counts for. What b is in the beginning is measured once, on many maps;
+    how it changes is followed over the last batches, each of which is made of the same random numbers by the generator
+    as it was, too: chance is then in both, and hardly in their difference. Each step's gradient is that of its own
+    batch's means times the b before it, so that chance in the one does not bias the other.
 
     Parameters
     ----------
@@ -133,8 +133,7 @@ def build_witness(shape: GAN, guess: FirstGuess) -> "keras.Model":
     terms = Polynomial(np.eye(len(guess.counted_mean)), trainable=False)(units)
     over = told(guess, bent(guess, given["map"], units), units, counted=True)
     signs = ops.softsign(over) - Polynomial(guess.counted_sign, trainable=False)(units)
-    waves = len(waves_of(shape.size)) - 1
     counts = np.ones(len(guess.counted_scatter), np.float32)
-    counts[-(shape.channels * waves * (waves + 1) // 2) :] = BISPECTRA
+    counts[-shape.channels * products_of(len(waves_of(shape.size)) - 1) :] = BISPECTRA  # they are told last
     seen = ops.concatenate([ops.multiply(over, counts), ops.multiply(signs, SIGNS * counts)], axis=1)
     return keras.Model(given, [seen, terms])
