@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 SIGNS = 2.0
 """What soft signs count for: of numbers that are normal they scatter by about half as much."""
-BISPECTRA = 3.0
-"""What bispectra count for: a few numbers in hundreds, which else come last."""
+BISPECTRA = (3.0, 6.0)
+"""What bispectra count for, a few numbers in hundreds, which else come last: their scatter over their mean, so that
+they come to agree in per cent, within these."""
 REMEMBERED = 96
 """Maps, most of them of the last steps', that changes since then are taken over."""
 
@@ -134,6 +135,8 @@ def build_witness(shape: GAN, guess: FirstGuess) -> "keras.Model":
     over = told(guess, bent(guess, given["map"], units), units, counted=True)
     signs = ops.softsign(over) - Polynomial(guess.counted_sign, trainable=False)(units)
     counts = np.ones(len(guess.counted_scatter), np.float32)
-    counts[-shape.channels * products_of(len(waves_of(shape.size)) - 1) :] = BISPECTRA  # they are told last
+    bispectra = slice(-shape.channels * products_of(len(waves_of(shape.size)) - 1), None)  # they are told last
+    mean = np.maximum(np.abs(guess.counted_mean[0, bispectra]), EPSILON)
+    counts[bispectra] = np.clip(guess.counted_scatter[bispectra] / mean, *BISPECTRA)
     seen = ops.concatenate([ops.multiply(over, counts), ops.multiply(signs, SIGNS * counts)], axis=1)
     return keras.Model(given, [seen, terms])
