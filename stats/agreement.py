@@ -131,8 +131,7 @@ def agreement(
     def compared(figure: Callable[[np.ndarray, np.ndarray], Any]) -> tuple[np.ndarray, np.ndarray]:
         """A figure of two sets of maps of like size, larger where they differ more: of generated ones, and its null."""
         nulls = [figure(simulated[one], simulated[~one][:size]) for one in split]
-        picks = [rng.permutation(len(generated))[:size] for _ in split[: max(8, draws // 10)]]
-        each = [figure(simulated[one], generated[pick]) for one, pick in zip(split, picks, strict=False)]
+        each = [figure(simulated[one], generated[rng.permutation(len(generated))[:size]]) for one in split]
         return np.array(each), np.array(nulls)
 
     def judged(each: np.ndarray, nulls: np.ndarray, allowed: float, said: str) -> Verdict:

@@ -36,7 +36,7 @@ def test_what_is_off_on_average_is_brought_back(conditions):
     network, known = generator(shape), guess(shape)
     seen, trend = told(network, build_witness(shape, known), given(shape, 1, count=1024))
     seen = seen[:, : known.counted_mean.shape[1]].copy()  # the rest are their soft signs
-    seen[:, -6:] /= BISPECTRA  # of three bands
+    seen[:, -6:] /= BISPECTRA[1]  # of three bands; about a mean of zero they count for the most
     mean = np.linalg.lstsq(trend, seen, rcond=None)[0]
     common = np.mean(seen != 0, axis=0) > 0.1  # what hardly a map has, few maps do not have the mean of
     scatter = np.where(common, (seen - trend @ mean).std(axis=0), np.inf)
