@@ -35,7 +35,8 @@ lock: $(BOOT)/bin/uv
 
 $(VENV)/.ready: pyproject.toml uv.lock $(BOOT)/bin/uv
 	@echo "Setting up $(VENV): a few minutes the first time, most of them building Horovod; seconds afterwards."
-	@start=$$SECONDS; $(BOOT)/bin/uv sync --locked --python $(PYTHON) && echo "Set up in $$((SECONDS - start)) s."
+	@# compiled here once: else every start of every rank does it where the environment cannot be written to
+	@start=$$SECONDS; $(BOOT)/bin/uv sync --locked --compile-bytecode --python $(PYTHON) && echo "Set up in $$((SECONDS - start)) s."
 	@touch $@
 
 $(BOOT)/bin/uv:
