@@ -146,8 +146,13 @@ def theory(cosmology: Cosmology) -> tuple[np.ndarray, np.ndarray]:
     return found[0], found[1]
 
 
-def along_multipoles(axis) -> None:
+def along_multipoles(axis, trusted: tuple[float, float]) -> None:
+    """Make an axis one of multipoles, grey where they are not to be trusted."""
     axis.set(xscale="log", xlabel="multipole ℓ")
+    low, high = axis.get_xlim()
+    for first, last in ((low, trusted[0]), (trusted[1], high)):
+        axis.axvspan(first, max(first, last), color="0.5", alpha=0.12, lw=0, zorder=0)
+    axis.set_xlim(low, high)
     axis.set_xticks([ell for ell in (200, 500, 1000, 2000, 5000) if edges[0] < ell < edges[-1]], minor=False)
     axis.xaxis.set_major_formatter("{x:g}")
     axis.xaxis.set_minor_formatter("")
@@ -180,8 +185,7 @@ for other in range(1, min(3, simulation.count)):
     mean = spectrum(read_maps(out / "maps" / f"maps_{other:05d}.fits")[0][..., 0])[1].mean(0)
     right.plot(ell, mean / theory(cosmologies[other])[1], color=SERIES[0], lw=0.6, alpha=0.6)
 for axis in (left, right):
-    axis.axvspan(header["LMIN"], header["LMAX"], color="0.5", alpha=0.1, lw=0)
-    along_multipoles(axis)
+    along_multipoles(axis, (header["LMIN"], header["LMAX"]))
 left.set(yscale="log", ylabel=SCALED)
 left.legend()
 right.axhspan(0.95, 1.05, color=SERIES[2], alpha=0.15, lw=0)
@@ -191,9 +195,9 @@ left.set_title(name(cosmologies[0]), loc="left")
 print_trusted(figure, (header["LMIN"], header["LMAX"]))
 
 # %% [markdown]
-# Grey: the multipoles that this file calls trusted; green: ±5 %. On the right, thin lines are two more cosmologies,
-# sharpened; bands are the error of the mean if maps were independent, which maps of one box are not: they share its
-# halos, and the true error is larger.
+# Grey: beyond the multipoles that this file calls trusted; green: ±5 %. On the right, thin lines are two more
+# cosmologies, sharpened; bands are the error of the mean if maps were independent, which maps of one box are not:
+# they share its halos, and the true error is larger.
 #
 # As simulated, power is lost where the force mesh softens gravity, and at the smallest scales the particles' own shot
 # noise adds some that is none of matter's. Sharpened, the mean bends to theory over the trusted range, and falls off
@@ -338,13 +342,12 @@ right.axhspan(0.95, 1.05, color=SERIES[2], alpha=0.15, lw=0)
 right.axhline(1, color="k", lw=0.8)
 right.set(ylim=(0, None), ylabel="generated / theory")
 for axis in (left, right):
-    axis.axvspan(*data.manifest.multipoles, color="0.5", alpha=0.1, lw=0)
-    along_multipoles(axis)
+    along_multipoles(axis, data.manifest.multipoles)
 print_trusted(figure, data.manifest.multipoles)
 
 # %% [markdown]
-# Errors are those of the mean of 256 generated maps. Within the trusted range (grey) theory is what the emulator was
-# taught; beyond it, what it was taught are simulations that fall short of theory, and the court below compares it
+# Errors are those of the mean of 256 generated maps. Within the trusted range (not grey) theory is what the emulator
+# was taught; beyond it, what it was taught are simulations that fall short of theory, and the court below compares it
 # with those. The order of the three must be right, and so must their distance: the emulator has learnt what σ8 does
 # where the ratios on the right run together. Where they leave the green band together, at some scale, that is the
 # emulator's fault at that scale, whatever the cosmology.
@@ -391,7 +394,7 @@ for axis, each in zip(axes.flat, chosen, strict=True):
     axis.set(xlabel=each.axis, ylabel=f"{share} [%]", ylim=reach)
     axis.set_title(each.label, loc="left")
     if each.axis.startswith("multipole"):
-        along_multipoles(axis)
+        along_multipoles(axis, data.manifest.multipoles)
 axes[0, 0].legend()
 print_trusted(figure, data.manifest.multipoles)
 
