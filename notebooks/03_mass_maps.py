@@ -53,7 +53,7 @@ from tenfold.pipelines.massmaps.limber import convergence_power, matter_power, r
 from tenfold.pipelines.massmaps.map_statistics import statistics_for
 from tenfold.pipelines.massmaps.simulate import simulate_massmaps
 from tenfold.pipelines.massmaps.validation import TRAINED
-from tenfold.pipelines.pictures import SERIES, STYLE, print_trusted
+from tenfold.pipelines.pictures import SERIES, STYLE, grey_beyond, print_trusted
 from tenfold.pipelines.simulation.cosmology import Cosmology, sample
 from tenfold.pipelines.studies.massmaps_config import MassMapsRun
 from tenfold.pipelines.volumes.shards import Shards
@@ -149,10 +149,7 @@ def theory(cosmology: Cosmology) -> tuple[np.ndarray, np.ndarray]:
 def along_multipoles(axis, trusted: tuple[float, float]) -> None:
     """Make an axis one of multipoles, grey where they are not to be trusted."""
     axis.set(xscale="log", xlabel="multipole ℓ")
-    low, high = axis.get_xlim()
-    for first, last in ((low, trusted[0]), (trusted[1], high)):
-        axis.axvspan(first, max(first, last), color="0.5", alpha=0.12, lw=0, zorder=0)
-    axis.set_xlim(low, high)
+    grey_beyond(axis, trusted)
     axis.set_xticks([ell for ell in (200, 500, 1000, 2000, 5000) if edges[0] < ell < edges[-1]], minor=False)
     axis.xaxis.set_major_formatter("{x:g}")
     axis.xaxis.set_minor_formatter("")

@@ -8,6 +8,7 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -37,6 +38,14 @@ class Picture:
 
     source: str
     words: str
+
+
+def grey_beyond(axes: Axes, trusted: tuple[float, float]) -> None:
+    """Grey out the multipoles below and above the trusted ones; limits of the axes stay."""
+    low, high = axes.get_xlim()
+    for first, last in ((low, trusted[0]), (trusted[1], high)):
+        axes.axvspan(first, max(first, last), color="#767676", alpha=0.12, lw=0, zorder=0)
+    axes.set_xlim(low, high)
 
 
 def print_trusted(figure: Figure, multipoles: tuple[float, float] | None) -> None:

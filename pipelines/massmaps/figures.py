@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tenfold.pipelines.massmaps.map_statistics import Statistic
-from tenfold.pipelines.pictures import PANEL, SERIES, STYLE, Picture, png, print_trusted, svg
+from tenfold.pipelines.pictures import PANEL, SERIES, STYLE, Picture, grey_beyond, png, print_trusted, svg
 from tenfold.stats.agreement import Agreement
 
 SIMULATED, GENERATED = SERIES[0], SERIES[1]
@@ -26,10 +26,7 @@ def _by_modes(axes: Axes, each: Statistic, trusted: Trusted) -> None:
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter("")
     if trusted is not None:
-        low, high = axes.get_xlim()
-        for first, last in ((low, trusted[0]), (trusted[1], high)):
-            axes.axvspan(first, max(first, last), color="#767676", alpha=0.12, lw=0, zorder=0)
-        axes.set_xlim(low, high)
+        grey_beyond(axes, trusted)
 
 
 def side_by_side(
