@@ -122,7 +122,7 @@ def adversarial_step(
     Parameters
     ----------
     generator, discriminator
-        From `tenfold.emulators.gan`.
+        From `tenfold.emulators.generator` and `tenfold.emulators.discriminator`.
     optimizers
         The generator's and the discriminator's, built.
     reduce

@@ -90,4 +90,4 @@ class GAN:
 COSMOGAN = GAN(
     network="dcgan", size=256, latent=64, kernel=5, filters=(512, 256, 128, 64), critic_filters=(64, 128, 256, 512)
 )
-"""As published, but for what our maps ask of it: edges wrap, and no tanh bounds κ."""
+"""As published, but that edges wrap, unless cropped, and that no tanh bounds κ."""

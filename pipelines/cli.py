@@ -163,7 +163,10 @@ def doctor() -> None:
 
 
 def main() -> None:
-    """Run the command line: status 0, 2 for input that cannot be used, 75 for a run that was stopped as asked."""
+    """Run the command line.
+
+    Status 0; 1 where a check or a verdict failed; 2 for input that cannot be used; 75 for a run stopped as asked.
+    """
     log(promised(os.environ)[1] == 0)
     try:
         app()

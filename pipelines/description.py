@@ -130,11 +130,11 @@ def describe_massmaps(config: MassMapsRun) -> Group:
     """Describe a whole run on mass maps."""
     from tenfold.pipelines.massmaps.mass_maps import estimate_size
 
-    estimator = replace(config.map_estimator, simulation=config.simulation.boxes)
-    return Group(
-        "Simulate", str(estimate_size(config.simulation)), "", describe_emulator(config, None), "",
-        "Estimator", "", describe_training(estimator, None),
-    )  # fmt: skip
+    told = ["Simulate", str(estimate_size(config.simulation)), "", describe_emulator(config, None)]
+    if config.estimates:
+        estimator = replace(config.map_estimator, simulation=config.simulation.boxes)
+        told += ["", "Estimator", "", describe_training(estimator, None)]
+    return Group(*told)
 
 
 def describe_checks(checks: Iterable[Any]) -> Table:

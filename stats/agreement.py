@@ -1,8 +1,9 @@
 """Whether generated maps could be simulated ones: a statistic of both, and the same test between simulations alone.
 
 Every figure stands beside its null: what the same code says when the simulations are split into two halves and one
-plays the generated maps. So a verdict does not rest on a formula for the noise, nor on maps being independent: maps of
-one simulation are kept in one half.
+plays the generated maps. So a verdict rests neither on a model of the noise nor on maps being independent: maps of one
+simulation are kept in one half. Of the means, for which all simulations are taken at once, the null is scaled from two
+halves to as many as there are on either side, those that the generator has learnt from included.
 """
 
 from collections.abc import Callable
@@ -72,6 +73,7 @@ def agreement(
     *,
     tolerance: float,
     groups: np.ndarray | None = None,
+    learnt: int | None = None,
     relative_to: Literal["bin", "largest"] = "bin",
     correlation_tolerance: float = 0.25,
     variety_tolerance: float = 0.15,
@@ -89,6 +91,9 @@ def agreement(
         Largest deviation of the mean allowed, as a fraction.
     groups
         Simulation of each simulated map, shape (n,): a group is never split. Left out: every map is its own.
+    learnt
+        Simulations that whatever made the generated maps has learnt from: their mean is the best that it can know, and
+        is itself off by chance. Left out: it is taken to know the mean exactly.
     relative_to
         What deviations are fractions of: each bin's own mean, or, for statistics that change sign, the largest mean.
     correlation_tolerance
@@ -103,7 +108,7 @@ def agreement(
     Raises
     ------
     ValueError
-        There are fewer than four simulated groups or four generated maps, or the bins differ.
+        There are fewer than four simulated groups or four generated maps, or the bins differ, or `learnt` is 0.
     """
     simulated, generated = np.asarray(simulated, np.float64), np.asarray(generated, np.float64)
     if simulated.ndim != 2 or generated.ndim != 2 or simulated.shape[1] != generated.shape[1]:
@@ -115,12 +120,14 @@ def agreement(
         raise ValueError(
             f"{groups.max(initial=-1) + 1} simulations and {len(generated)} generated maps: four are needed"
         )
+    if learnt is not None and learnt < 1:
+        raise ValueError(f"learnt: found {learnt}, must be at least 1")
     mean = simulated.mean(0)
     scale = np.abs(mean) if relative_to == "bin" else np.full_like(mean, np.abs(mean).max())
     scale = np.where(scale > 0, scale, np.inf)
     split = halves(groups, draws, np.random.default_rng(seed))
     # a half against a half scatters by this much more than all the simulations against all that was generated
-    wider = widening(groups, split, len(generated))
+    wider = widening(simulated, generated, groups, split, learnt)
     null = np.abs([(simulated[one].mean(0) - simulated[~one].mean(0)) / scale for one in split]) / wider
     deviation = (generated.mean(0) - mean) / scale
     null_deviation = np.quantile(null, 0.95, axis=0)
@@ -174,12 +181,21 @@ def halves(groups: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarr
     return np.array([np.isin(groups, rng.permutation(count)[: count // 2]) for _ in range(draws)])
 
 
-def widening(groups: np.ndarray, split: np.ndarray, generated: int) -> float:
-    """By how much the difference of two halves' means scatters more than that of all and the generated maps."""
-    per_group = len(groups) / (groups.max() + 1)
-    first = split.sum(1).mean()
-    # generated maps are independent; simulated ones are as many as their groups, at the least
-    return np.sqrt((1 / first + 1 / (len(groups) - first)) * per_group / (per_group / len(groups) + 1 / generated))
+def widening(
+    simulated: np.ndarray, generated: np.ndarray, groups: np.ndarray, split: np.ndarray, learnt: int | None = None
+) -> np.ndarray:
+    """By how much each bin's difference of two halves' means scatters more than that of all and the generated maps.
+
+    A simulation's mean scatters as the simulations show it to, and so does, by what it has learnt from, that of the
+    process which made the generated maps; these are independent of each other. Shape (B,).
+    """
+    count = groups.max() + 1
+    means = np.array([simulated[groups == n].mean(0) for n in range(count)])
+    of_group, of_map = means.var(0, ddof=1), simulated.var(0, ddof=1)
+    first = split[:, np.unique(groups, return_index=True)[1]].sum(1).mean()
+    known = 1 / count + (1 / learnt if learnt else 0.0)
+    made = of_map / np.where(of_group > 0, of_group, np.inf) / len(generated)
+    return np.sqrt((1 / first + 1 / (count - first)) / (known + made))
 
 
 def _distances(one: np.ndarray, two: np.ndarray) -> np.ndarray:

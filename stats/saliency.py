@@ -178,22 +178,11 @@ def highest_peaks(field: np.ndarray, count: int, *, periodic: bool = True) -> np
 
 
 def likeness(one: np.ndarray, other: np.ndarray) -> float:
-    """Rank correlation (Spearman) of two absolute attributions."""
+    """Rank correlation (Spearman) of two absolute attributions.
+
+    With that of the same network whose last layer's weights were made random, its last two's, and on, it is the sanity
+    check of Adebayo et al. 2018 (arXiv:1810.03292): an attribution that stays alike does not tell what the network has
+    learnt, but what the field looks like.
+    """
     ranks = [rankdata(np.abs(each).reshape(-1)) for each in (one, other)]
     return float(np.corrcoef(ranks)[0, 1])
-
-
-def cascade(trained: np.ndarray, randomised: Iterable[np.ndarray]) -> list[float]:
-    """Likeness of an attribution to those of the network with ever more layers' weights lost, from the answer down.
-
-    The sanity check of Adebayo et al. 2018 (arXiv:1810.03292): an attribution that stays alike does not tell what the
-    network has learnt, but what the field looks like.
-
-    Parameters
-    ----------
-    trained
-        Attribution by the trained network.
-    randomised
-        By the same network with the weights of its last layer made random, of its last two, and on.
-    """
-    return [likeness(trained, each) for each in randomised]

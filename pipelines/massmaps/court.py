@@ -64,6 +64,11 @@ class Skies:
     parameters: np.ndarray | None = None
     """Cosmology of each, shape (n, P); None: of all the same, or not to be told apart."""
 
+    @property
+    def simulations(self) -> int:
+        """How many they are of."""
+        return len(self.maps) if self.groups is None else len(np.unique(self.groups))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
@@ -118,7 +123,8 @@ def judge(
     court
         What is allowed.
     training
-        Maps that were trained on: they help to tell how statistics change with cosmology.
+        Maps that were trained on, some of every simulation: they help to tell how statistics change with cosmology, and
+        as many simulations as they are of can teach the mean no better than it scatters among as many.
     learnt
         All maps that were trained on, in parts (t, N, N), to look for copies of them, in whatever unit; `training` by
         default.
@@ -130,9 +136,9 @@ def judge(
         each.name: agreement(
             *_comparable(each, rows[each.name], simulated, training),
             tolerance=court.bispectrum_tolerance if each.name.startswith("bispectrum") else court.tolerance,
-            groups=simulated.groups, relative_to=each.relative_to, correlation_tolerance=court.correlation_tolerance,
-            variety_tolerance=court.variety_tolerance, significance=court.significance, draws=court.draws,
-            seed=court.seed,
+            groups=simulated.groups, learnt=training and training.simulations, relative_to=each.relative_to,
+            correlation_tolerance=court.correlation_tolerance, variety_tolerance=court.variety_tolerance,
+            significance=court.significance, draws=court.draws, seed=court.seed,
         )
         for each in statistics
     }  # fmt: skip

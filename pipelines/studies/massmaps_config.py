@@ -30,6 +30,11 @@ class MassMapsRun:
     court: Court = field(default_factory=Court)
 
     @property
+    def estimates(self) -> bool:
+        """Whether there is something to estimate, of maps of one source redshift."""
+        return bool(self.simulation.ranges) and len(self.simulation.sources) == 1
+
+    @property
     def map_estimator(self) -> CosmologyRun:
         """The estimator of maps, as a training of an estimator is configured."""
         return CosmologyRun(

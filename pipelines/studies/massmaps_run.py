@@ -45,7 +45,7 @@ def run_massmaps(config: MassMapsRun, out: Path, *, ranks: int = 2) -> tuple[Pat
     with stages.stage("train the emulator"):
         launch(["train", "emulator", str(out / "data"), "--out", str(out / "network")], config, out / "network", ranks)
     estimator = None
-    if config.simulation.ranges and len(config.simulation.sources) == 1:
+    if config.estimates:
         estimator = out / "estimator"
         with stages.stage("train the estimator"):
             command = ["train", "estimator", str(out / "data"), "--out", str(estimator)]

@@ -50,11 +50,12 @@ def test_every_step_is_taken_in_its_turn(slurm, submit, tmp_path):
     assert slurm.ended(job)["JobState"] == "COMPLETED", slurm.log(job)
     cores = "--set simulation.processes=4 --set ingest.processes=4"
     assert calls(tmp_path / "study") == [
+        "config show --study massmaps --preset demo",
         f"simulate massmaps --out S/maps --preset demo {cores}",
         f"ingest massmaps S/maps --out S/data --preset demo {cores}",
         "train emulator S/data --out S/network --preset demo --resume",
         "train estimator S/data --out S/estimator --preset demo --study massmaps --resume",
-        "validate S/network --estimator S/estimator --out S",
+        "validate S/network --estimator S/estimator --config S/study.yaml --out S",
     ]
     assert "Every verdict is favourable" in slurm.log(job).splitlines()[-1]
 
@@ -62,10 +63,10 @@ def test_every_step_is_taken_in_its_turn(slurm, submit, tmp_path):
 def test_of_ones_own_maps_nothing_is_simulated_and_the_estimator_can_be_left_out(slurm, submit, tmp_path):
     job = submit(MAPS="/data/one.fits /data/two", ESTIMATOR="no")
     assert slurm.ended(job)["JobState"] == "COMPLETED", slurm.log(job)
-    ingest, train, validate = calls(tmp_path / "study")
+    _, ingest, train, validate = calls(tmp_path / "study")
     assert ingest.startswith("ingest massmaps /data/one.fits /data/two --out S/data")
     assert train.startswith("train emulator")
-    assert validate == "validate S/network --out S"
+    assert validate == "validate S/network --config S/study.yaml --out S"
 
 
 @pytest.mark.parametrize(
@@ -95,6 +96,7 @@ training: {epochs: 10, global_batch: 16, reference_batch: 16, judged: 16, settli
   shifts: false, checkpoint_steps: 2}
 estimator: {dimensions: 2, size: 16, transform: identity, filters: [4, 8], dense: [8]}
 estimator_training: {epochs: 2, global_batch: 16, shifts: false}
+court: {draws: 50}
 """
 
 
@@ -126,5 +128,6 @@ def test_a_study_requeued_in_mid_training_ends_with_a_report_and_its_verdict(slu
     history = (study / "network" / "history.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in history] == ["epoch", *(str(epoch + 1) for epoch in range(10))]
     metrics = json.loads((study / "metrics.json").read_text())
+    assert metrics["environment"]["court"]["draws"] == 50
     assert not metrics["passed"] and "sigma_8" in metrics["estimator"]
     assert (study / "report.html").is_file()

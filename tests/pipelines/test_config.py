@@ -1,10 +1,19 @@
 """A configuration says what is wrong with it: file, line, key, and what would be right."""
 
+from dataclasses import replace
+from io import StringIO
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
+from rich.console import Console
 
 from tenfold.emulators.gan import COSMOGAN
+from tenfold.hpc.ranks import Ranks
 from tenfold.pipelines.config import dump, load, presets
+from tenfold.pipelines.description import describe_massmaps
 from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.massmaps.emulator_training import check
 from tenfold.pipelines.studies.chemistry_config import ChemistryRun
 from tenfold.pipelines.studies.cosmology_config import CosmologyRun
 from tenfold.pipelines.studies.massmaps_config import MassMapsRun
@@ -27,12 +36,28 @@ def test_networks_of_mass_maps_fit_the_maps_their_preset_simulates(preset):
     simulation, network = config.simulation, config.network
     made = (network.size, network.channels, network.conditions)
     assert made == (simulation.pixels, len(simulation.sources), len(simulation.ranges))
-    assert not config.training.shifts  # pieces of the sky have edges
+    maps = SimpleNamespace(
+        manifest=SimpleNamespace(
+            parameter_names=tuple(simulation.ranges), parameter_std=(0.1,) * len(simulation.ranges), periodic=False
+        ),
+        read=lambda records: np.empty((len(records), simulation.pixels, simulation.pixels, len(simulation.sources))),
+        split=lambda name: np.arange(simulation.count * simulation.maps // 2),
+    )  # fmt: skip
+    check(maps, network, config.training, Ranks())  # says nothing
+
+
+@pytest.mark.parametrize("preset", presets(MassMapsRun))
+def test_what_a_run_on_mass_maps_would_do_is_told_of_every_preset(preset):
+    config = load(MassMapsRun, preset=preset)
+    told = Console(width=120, file=StringIO())
+    told.print(describe_massmaps(config))
+    estimated = "mean and σ of each" in told.file.getvalue()
+    assert estimated == config.estimates == bool(config.simulation.ranges)
 
 
 def test_cosmogan_is_the_published_network_with_its_authors_rates():
     config = load(MassMapsRun, preset="cosmogan")
-    assert config.network == COSMOGAN
+    assert config.network == replace(COSMOGAN, boundary="cropped")  # our maps end at their edges
     t = config.training
     assert (t.learning_rate, t.critic_learning_rate, t.momentum, t.penalty) == (2e-4, 2e-4, 0.5, "none")
     assert t.global_batch == t.reference_batch == 64

@@ -66,6 +66,34 @@ def test_the_null_of_independent_maps_is_that_of_theory():
     np.testing.assert_allclose(found.null_deviation, 1.96 * 0.2 * np.sqrt(1 / 400 + 1 / 100), rtol=0.12)
 
 
+@pytest.mark.parametrize("shared", [0.0, 0.3, 1.0])
+def test_what_knows_all_that_its_simulations_show_is_as_far_off_as_the_null_says(shared):
+    """Maps of a simulation have a part of their scatter in common: none of it, some, or all."""
+    simulations, learnt, maps = 24, 36, 10
+    groups = np.repeat(np.arange(simulations), maps)
+    beyond, failed = [], []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        common = np.sqrt(shared) * rng.standard_normal((simulations + learnt, 1, BINS))
+        own = np.sqrt(1 - shared) * rng.standard_normal((simulations + learnt, maps, BINS))
+        every = MEAN * (1 + 0.2 * (common + own))
+        known = every[simulations:].reshape(-1, BINS)
+        found = agreement(
+            every[:simulations].reshape(-1, BINS), rng.choice(known, simulations * maps), tolerance=0.5, groups=groups,
+            learnt=learnt, draws=100,
+        )  # fmt: skip
+        beyond.append(np.abs(found.deviation) > found.null_deviation)
+        failed.append(found.mean.value > found.mean.null)
+    assert 0.02 < np.mean(beyond) < 0.09  # 5 % is what is stated
+    assert np.mean(failed) < 0.05  # and 1 % of the largest of all bins
+
+
+def test_a_generator_that_varies_too_much_is_allowed_no_more_of_its_mean():
+    kept = agreement(rows(400, 1), rows(400, 2), tolerance=0.5)
+    wild = agreement(rows(400, 1), rows(400, 2, spread=1.0), tolerance=0.5)
+    np.testing.assert_array_equal(kept.null_deviation, wild.null_deviation)
+
+
 def test_where_simulations_scatter_more_than_the_tolerance_their_own_scatter_is_what_is_allowed():
     found = agreement(rows(40, 1, spread=1.0), rows(40, 2, spread=1.0), tolerance=0.01)
     assert not found.usable.any()
@@ -87,6 +115,8 @@ def test_too_few_and_ill_fitting_rows_are_refused():
         agreement(rows(10, 1), rows(10, 2)[:, :3], tolerance=0.1)
     with pytest.raises(ValueError, match="3 simulations and 10 generated"):
         agreement(rows(9, 1), rows(10, 2), groups=np.repeat([0, 1, 2], 3), tolerance=0.1)
+    with pytest.raises(ValueError, match="learnt: found 0"):
+        agreement(rows(10, 1), rows(10, 2), learnt=0, tolerance=0.1)
 
 
 def smooth(count: int, seed: int, side: int = 16) -> np.ndarray:
