@@ -63,7 +63,7 @@ def ingest_massmaps_command(
     settings: Settings = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Maps (FITS, CAMELS Multifield NPY, κTNG HDF5) to packed shards, split by simulation."""
+    """Maps (FITS, CAMELS Multifield NPY, HDF5 of κTNG or plain) to packed shards, split by simulation."""
     from tenfold.pipelines.massmaps.ingest import ingest_massmaps
     from tenfold.pipelines.volumes.volumes import estimate_size
 

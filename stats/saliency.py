@@ -4,7 +4,7 @@ Fields are arrays of any number of axes, such as maps (N, N, channel) and volume
 by two functions alone, of its answer and of the answer's gradient, so that this file knows no framework.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np

@@ -70,11 +70,13 @@ def estimates(
     Returns
     -------
     dict
-        By parameter: bias and rms error on maps of both kinds.
+        By parameter: bias and rms error on maps of both kinds, and the rms error of who answers with the mean.
     dict
         By ``estimated_PARAMETER``: the verdict on the mean difference of the estimates, over the rms error on one
         simulated map. Both maps of a pair are of one cosmology, so what the estimator gets wrong there cancels; the
-        null is how far from zero the scatter from simulation to simulation leaves the mean (Student's t).
+        null is how far from zero the scatter from simulation to simulation leaves the mean (Student's t). An estimator
+        that reads simulated maps no better than who answers with their mean judges nothing: its verdict is NaN, and
+        not favourable.
     """
     parameters, groups = held.simulated.parameters, held.simulated.groups
     assert parameters is not None and groups is not None
@@ -94,6 +96,13 @@ def estimates(
             for what, each in error.items()
             for figure, value in (("bias", each.mean()), ("rmse", np.sqrt(np.mean(each**2))))
         }
+        said[name]["guessing_rmse"] = float(parameters[:, p].std())
+        if said[name]["simulated_rmse"] >= said[name]["guessing_rmse"]:
+            verdicts[f"estimated_{name}"] = Verdict(
+                value=np.nan, tolerance=court.estimate_tolerance, null=np.nan, passed=False,
+                said="nothing: this estimator reads simulated maps no better than who answers with their mean",
+            )  # fmt: skip
+            continue
         unit = said[name]["simulated_rmse"]
         more = (error["generated"] - error["simulated"]) / unit
         each = np.bincount(number, more) / np.bincount(number)

@@ -13,7 +13,7 @@ from tenfold.pipelines.readers.volume import Stated, UnusableFileError
 from tenfold.pipelines.volumes.ingest import Ingest
 from tenfold.pipelines.volumes.volumes import IngestSummary, ingest_volumes
 
-_FORMATS = ("auto", "fits", "camels", "ktng")
+_FORMATS = ("auto", "fits", "camels", "ktng", "hdf5")
 
 
 @dataclass(frozen=True, kw_only=True)

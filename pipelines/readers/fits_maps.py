@@ -1,8 +1,6 @@
 """FITS images of maps: one map or a cube of them in the first image, with a header as LensTools writes it."""
 
 import contextlib
-import hashlib
-import json
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from tenfold.pipelines.readers.volume import Stated, UnusableFileError, Volume, canonical, check_array
+from tenfold.pipelines.readers.volume import (
+    Stated,
+    UnusableFileError,
+    Volume,
+    canonical,
+    check_array,
+    one_simulation,
+)
 
 MAGIC = b"SIMPLE  ="
 _NAMES = {
@@ -28,10 +33,10 @@ _TYPES = {8: "u1", 16: "i2", 32: "i4", 64: "i8", -32: "f4", -64: "f8"}
 def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
     """The maps of a file: an image (N, N), a cube (maps, N, N), or (maps, C, N, N) with a channel per source redshift.
 
-    The header gives ANGLE [degrees] and the cosmology (OMEGA_M, SIGMA_8, NS, H0, OMEGA_B), Z or Z1, Z2, … the source
-    redshifts, SIMUL the simulation, LMIN and LMAX the multipoles at which C_ℓ is trusted. Where neither SIMUL nor a
-    table names it, files of one cosmology are taken to be of one simulation, so that their maps never part at the
-    splitting.
+    The header gives ANGLE [degrees], or SIDE [Mpc] with H0, and the cosmology (OMEGA_M, SIGMA_8, NS, H0, OMEGA_B), Z or
+    Z1, Z2, … the source redshifts, SIMUL the simulation, LMIN and LMAX the multipoles at which C_ℓ is trusted. Where
+    neither SIMUL nor a table names it, files of one cosmology are taken to be of one simulation, so that their maps
+    never part at the splitting.
 
     Raises
     ------
@@ -49,10 +54,12 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
             raise UnusableFileError(path, "Z", f"{len(redshifts)} source redshifts for maps of {channels} channels")
         parameters = stated.parameters or _parameters(header, path)
         side_deg = _number(header, "ANGLE", path) if "ANGLE" in header else stated.side_deg
-        if side_deg is None:
+        box_mpc_h = None if side_deg is not None else _side_mpc_h(header, parameters, path) or stated.box_mpc_h
+        if side_deg is None and box_mpc_h is None:
             raise UnusableFileError(
-                path, "ANGLE", "the header lacks the side of the map [degrees]: --set ingest.side_deg=…"
-            )
+                path, "ANGLE", "the header lacks the side of the map, ANGLE [degrees] or SIDE [Mpc]: "
+                "--set ingest.side_deg=… or ingest.box_mpc_h=…",
+            )  # fmt: skip
         bounds = [_number(header, key, path) for key in ("LMIN", "LMAX") if key in header]
         multipoles = (bounds[0], bounds[1]) if len(bounds) == 2 else None
         scaled = header.get("BSCALE", 1) != 1 or header.get("BZERO", 0) != 0
@@ -66,7 +73,7 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
                 return np.ascontiguousarray(np.moveaxis(part, 0, -1), dtype=native)
 
             yield Volume(
-                simulation=stated.simulation or str(header.get("SIMUL", "")).strip() or _of_cosmology(parameters),
+                simulation=stated.simulation or str(header.get("SIMUL", "")).strip() or one_simulation(parameters),
                 source=path,
                 key=f"map {n}",
                 shape=(*sides, channels),
@@ -74,7 +81,7 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
                 parameters=parameters,
                 varied=tuple(name for name in str(header.get("VARIED", "")).split() if name),
                 redshifts=redshifts,
-                box_mpc_h=None,
+                box_mpc_h=box_mpc_h,
                 periodic=False,
                 units=stated.units or str(header.get("BUNIT", header.get("UNIT", "kappa"))).strip(),
                 side_deg=side_deg,
@@ -132,6 +139,17 @@ def _redshifts(header: Any, path: Path) -> tuple[float, ...]:
     return tuple(_number(header, key, path) for key in several or [key for key in ("Z",) if key in header])
 
 
+def _side_mpc_h(header: Any, parameters: dict[str, float], path: Path) -> float | None:
+    """Side of a map that has a length, and no angle [Mpc/h]."""
+    if "SIDE" not in header:
+        return None
+    if "h" not in parameters:
+        raise UnusableFileError(
+            path, "SIDE", "is in Mpc, and without H0 not to be had in Mpc/h: --set ingest.side_deg=…"
+        )
+    return _number(header, "SIDE", path) * parameters["h"]
+
+
 def _parameters(header: Any, path: Path) -> dict[str, float]:
     keys = [key for key in _NAMES if key in header]
     parameters = canonical([_NAMES[key] for key in keys], [_number(header, key, path) for key in keys], path, "header")
@@ -147,7 +165,3 @@ def _number(header: Any, key: str, path: Path) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise UnusableFileError(path, key, f"holds {value!r} where a number is meant")
     return float(value)
-
-
-def _of_cosmology(parameters: dict[str, float]) -> str:
-    return "cosmology_" + hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()[:12]

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from tenfold.pipelines.readers import camels_maps, cosmoflow, fits_maps, hdf5, ktng, npy
+from tenfold.pipelines.readers import camels_maps, cosmoflow, fits_maps, hdf5, hdf5_maps, ktng, npy
 from tenfold.pipelines.readers.safe_hdf5 import SIGNATURE, open_hdf5
 from tenfold.pipelines.readers.volume import Stated, UnusableFileError, Volume
 
 Format = Literal["auto", "cosmoflow", "cosmoflow-split", "hdf5", "npy"]
-MapFormat = Literal["auto", "fits", "camels", "ktng"]
+MapFormat = Literal["auto", "fits", "camels", "ktng", "hdf5"]
 
 
 def format_of(path: Path) -> Format:
@@ -77,12 +77,13 @@ def map_format_of(path: Path) -> MapFormat:
         raise UnusableFileError(path, "", f"cannot be read ({error.strerror})") from error
     if not head:
         raise UnusableFileError(path, "", "empty file")
-    known: tuple[tuple[bytes, MapFormat], ...] = (
-        (fits_maps.MAGIC, "fits"), (npy.MAGIC, "camels"), (SIGNATURE, "ktng"),
-    )  # fmt: skip
+    known: tuple[tuple[bytes, MapFormat], ...] = ((fits_maps.MAGIC, "fits"), (npy.MAGIC, "camels"))
     for magic, told in known:
         if head.startswith(magic):
             return told
+    if head.startswith(SIGNATURE):
+        with open_hdf5(path) as opened:
+            return "ktng" if ktng.planes(opened) else "hdf5"
     raise UnusableFileError(path, "", f"neither FITS nor HDF5 nor NPY: begins with {head!r}")
 
 
@@ -94,5 +95,7 @@ def _maps(path: Path, stated: Stated) -> Iterator[Volume]:
             yield from camels_maps.volumes(path, stated)
         case "ktng":
             yield from ktng.volumes(path, stated)
+        case "hdf5":
+            yield from hdf5_maps.volumes(path, stated)
         case other:
-            raise ValueError(f"format: found {other!r}, valid are auto, fits, camels, ktng")
+            raise ValueError(f"format: found {other!r}, valid are auto, fits, camels, ktng, hdf5")

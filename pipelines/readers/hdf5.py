@@ -36,7 +36,7 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
         shape = array.shape if array.ndim == 4 else (*array.shape, 1)
         check_array(shape, array.dtype, stated.largest_gib, path, stated.key)
         about = {**file.attrs, **array.attrs}
-        named = {name: _number(value, name, path) for name, value in about.items() if canonical_name(name)}
+        named = {name: number(value, name, path) for name, value in about.items() if canonical_name(name)}
         parameters = stated.parameters or canonical(named, named.values(), path, "attributes")
         if not parameters:
             reason = (
@@ -44,7 +44,7 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
             )
             raise UnusableFileError(path, stated.key, reason)
         redshifts = about.get("redshifts", about.get("redshift", stated.redshifts))
-        redshifts = tuple(_number(z, "redshifts", path) for z in np.atleast_1d(np.asarray(redshifts)))
+        redshifts = tuple(number(z, "redshifts", path) for z in np.atleast_1d(np.asarray(redshifts)))
         if redshifts and len(redshifts) != shape[3]:
             raise UnusableFileError(path, stated.key, f"{len(redshifts)} redshifts for {shape[3]} channels")
         box = about.get("box_mpc_h", stated.box_mpc_h)
@@ -58,14 +58,14 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
             parameters=parameters,
             varied=(),
             redshifts=redshifts,
-            box_mpc_h=None if box is None else _number(box, "box_mpc_h", path),
+            box_mpc_h=None if box is None else number(box, "box_mpc_h", path),
             periodic=True,
             units=stated.units or text(about.get("units", "")),
             read=lambda start, stop: array[start:stop].astype(native, copy=False).reshape(stop - start, *shape[1:]),
         )
 
 
-def _number(value: object, name: str, path: Path) -> float:
+def number(value: object, name: str, path: Path) -> float:
     """One number, also where it is kept as an array of one."""
     found = np.asarray(value)
     if found.dtype.kind not in "iuf" or found.size != 1:

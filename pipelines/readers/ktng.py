@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import h5py
 import numpy as np
 
 from tenfold.pipelines.readers.safe_hdf5 import dataset, open_hdf5
@@ -12,6 +13,11 @@ from tenfold.pipelines.readers.volume import Stated, UnusableFileError, Volume, 
 SIDE_DEG = 5.0
 PARAMETERS = {"omega_m": 0.3089, "sigma_8": 0.8159, "n_s": 0.9667, "h": 0.6774, "omega_b": 0.0486}
 """Of IllustrisTNG (Planck 2015), from which all of κTNG is made: a table may say otherwise."""
+
+
+def planes(file: h5py.File) -> list[str]:
+    """Names of the maps of a file, by source plane."""
+    return sorted(f"{name}/kappa" for name in file if re.fullmatch(r"z\d+", name) and f"{name}/kappa" in file)
 
 
 def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
@@ -25,7 +31,7 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
         The file is not safe, not whole, or it is not plain which map is meant.
     """
     with open_hdf5(path) as file:
-        held = sorted(f"{name}/kappa" for name in file if re.fullmatch(r"z\d+", name) and "kappa" in file[name])
+        held = planes(file)
         if not stated.key and len(held) != 1:
             which = f"which map is meant? Set key to one of: {', '.join(held)} (--set ingest.key=…)"
             raise UnusableFileError(path, "", which if held else "holds no map z…/kappa")

@@ -1,5 +1,7 @@
 """A simulated volume, or map, as a reader gives it: everything known about it before its voxels are read."""
 
+import hashlib
+import json
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -158,6 +160,11 @@ def canonical(names: Iterable[str], values: Iterable[float], path: Path, key: st
             reason = f"{name} = {value:g} is no value of a cosmology (between {low:g} and {high:g} as {known})"
             raise UnusableFileError(path, key, reason)
     return {name: found[name] for name in PARAMETERS if name in found}
+
+
+def one_simulation(parameters: dict[str, float]) -> str:
+    """A name for the simulation of maps that do not tell theirs: maps of one cosmology have the same."""
+    return "cosmology_" + hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def check_array(

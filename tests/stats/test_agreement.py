@@ -85,7 +85,7 @@ def test_what_knows_all_that_its_simulations_show_is_as_far_off_as_the_null_says
         beyond.append(np.abs(found.deviation) > found.null_deviation)
         failed.append(found.mean.value > found.mean.null)
     assert 0.02 < np.mean(beyond) < 0.09  # 5 % is what is stated
-    assert np.mean(failed) < 0.05  # and 1 % of the largest of all bins
+    assert sum(failed) <= 4  # and 1 % of the largest of all bins
 
 
 def test_a_generator_that_varies_too_much_is_allowed_no_more_of_its_mean():

@@ -14,8 +14,8 @@ PARAMETERS = np.repeat(np.random.default_rng(0).uniform(0.15, 0.45, (COSMOLOGIES
 GROUPS = np.repeat(np.arange(COSMOLOGIES), MAPS)
 
 
-def judged(bias: float, seed: int):
-    """Maps of one pixel, which is Ωm with noise; generated ones are off by `bias`. Read with half the contrast."""
+def judged(bias: float, seed: int, contrast: float = 0.5):
+    """Maps of one pixel, which is Ωm with noise; generated ones are off by `bias`. Read with so much contrast."""
     rng = np.random.default_rng(seed)
     boxes = 0.2 * NOISE * rng.standard_normal(COSMOLOGIES)[GROUPS]
 
@@ -24,7 +24,7 @@ def judged(bias: float, seed: int):
 
     skies = Skies(maps=maps(PARAMETERS[:, 0] + boxes), groups=GROUPS, parameters=PARAMETERS)
     held = HeldOut(simulated=skies, generated=maps(PARAMETERS[:, 0] + bias), distance=np.ones(len(GROUPS)), left_out=0)
-    judge = SimpleNamespace(names=("omega_m",), predict=lambda maps: (0.3 + 0.5 * (maps[:, 0, 0] - 0.3), None))
+    judge = SimpleNamespace(names=("omega_m",), predict=lambda maps: (0.3 + contrast * (maps[:, 0, 0] - 0.3), None))
     _, verdicts = estimates(judge, held, ("omega_m",), Court())  # type: ignore[arg-type]
     return verdicts["estimated_omega_m"]
 
@@ -35,6 +35,13 @@ def test_maps_that_read_right_are_let_go_and_biased_ones_are_not(seed):
     assert right.passed
     assert right.null < 0.2
     assert not wrong.passed
+
+
+@pytest.mark.parametrize("contrast", [0.0, -0.5])
+def test_an_estimator_that_has_learnt_nothing_judges_nothing(contrast):
+    verdict = judged(0.0, 1, contrast)
+    assert np.isnan(verdict.value)
+    assert not verdict.passed
 
 
 def test_the_null_is_what_chance_leaves_of_the_mean():

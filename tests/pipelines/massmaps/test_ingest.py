@@ -147,6 +147,58 @@ def test_kappa_tng_by_its_planes(tmp_path):
         ingest_massmaps([folder], tmp_path / "which", config)
 
 
+def test_a_side_in_mpc_is_taken_in_mpc_per_h(tmp_path):
+    for n in range(4):
+        header = fits.Header({"SIDE": 50.0, "H0": 80.0, "OMEGA_M": 0.2 + 0.05 * n})
+        fits.PrimaryHDU(kappas(4, 8, 8)[n], header).writeto(tmp_path / f"{n}.fits")
+    ingest_massmaps(sorted(tmp_path.glob("*.fits")), tmp_path / "shards", ONE)
+    manifest = Manifest.read(tmp_path / "shards" / "manifest.json")
+    assert (manifest.side_deg, manifest.box_mpc_h, manifest.periodic) == (None, 40.0, False)
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (3, 8, 8), (8, 8, 8), (3, 8, 8, 2)])
+def test_plain_hdf5_holds_one_map_or_many(tmp_path, shape):
+    maps = kappas(4, *shape)
+    for n, each in enumerate(maps):
+        with h5py.File(tmp_path / f"{n}.h5", "w") as file:
+            file["kappa"] = each
+            file.attrs.update({"Omega_m": 0.2 + 0.05 * n, "angle_deg": 2.5, "multipoles": (144.0, 1e3 + n)})
+    ingest_massmaps(sorted(tmp_path.glob("*.h5")), tmp_path / "shards", ONE)
+    with Shards.open(tmp_path / "shards") as shards:
+        read = shards.read(np.arange(len(shards)))
+        assert (shards.manifest.side_deg, shards.manifest.multipoles) == (2.5, (144.0, 1e3))
+        assert shards.manifest.units == "kappa" and not shards.manifest.periodic
+        assert len(set(shards.simulation(np.arange(len(shards))))) == 4
+    assert np.array_equal(read, maps.reshape(-1, 8, 8, shape[3] if len(shape) == 4 else 1))
+
+
+@pytest.mark.parametrize(
+    ("attributes", "settings", "said"),
+    [
+        ({"omega_m": 0.3}, {}, r"side of the map: --set ingest\.side_deg=… or ingest\.box_mpc_h"),
+        ({"angle_deg": 2.5}, {}, "no cosmological parameters"),
+        ({"omega_m": 0.3, "angle_deg": "2.5"}, {}, "angle_deg: holds"),
+        ({"omega_m": 0.3, "angle_deg": 2.5, "redshifts": (0.5, 1.0)}, {}, "redshifts: 2 for maps of 1 channels"),
+        ({"omega_m": 0.3, "angle_deg": 2.5, "multipoles": 100.0}, {}, "must be the least and largest"),
+        ({"omega_m": 0.3, "angle_deg": 2.5}, {"key": "table"}, r"table: shape \(8,\) is not of maps"),
+        ({"omega_m": 0.3, "angle_deg": 2.5}, {"key": "wide"}, "is not a square"),
+    ],
+)
+def test_plain_hdf5_that_says_too_little_or_something_else_is_refused(tmp_path, attributes, settings, said):
+    with h5py.File(tmp_path / "maps.h5", "w") as file:
+        file["kappa"], file["table"], file["wide"] = kappas(2, 8, 8), np.zeros(8), kappas(2, 8, 4)
+        file.attrs.update(attributes)
+    with pytest.raises(InputError, match=said):
+        ingest_massmaps([tmp_path / "maps.h5"], tmp_path / "shards", MassMapIngest(processes=1, **settings))
+
+
+def test_a_dataset_that_could_be_any_is_asked_for(tmp_path):
+    with h5py.File(tmp_path / "maps.h5", "w") as file:
+        file["y"], file["dm"] = kappas(2, 8, 8), kappas(2, 8, 8)
+    with pytest.raises(InputError, match=r"one of: dm, y \(--set ingest\.key"):
+        ingest_massmaps([tmp_path / "maps.h5"], tmp_path / "shards", ONE)
+
+
 def _cut(path):
     path.write_bytes(path.read_bytes()[:-2880])
 
@@ -186,7 +238,8 @@ def _digits(path):
         (_pixel, "NaN or infinite"),
         (_header(OMEGA_M=7.0), "no value of a cosmology"),
         (_header(OMEGA_M="three"), "where a number is meant"),
-        (_header(ANGLE=None), "lacks the side of the map [degrees]: --set ingest.side_deg"),
+        (_header(ANGLE=None), "lacks the side of the map, ANGLE [degrees] or SIDE [Mpc]: --set ingest.side_deg"),
+        (_header(ANGLE=None, SIDE=30.0, H0=None), "without H0 not to be had in Mpc/h: --set ingest.side_deg"),
         (_header(Z3=1.0), "source redshifts"),
         (lambda path: path.write_bytes(b""), "empty file"),
         (lambda path: path.write_bytes(b"\x1f\x8b" + path.read_bytes()), "neither FITS nor HDF5 nor NPY"),
@@ -204,7 +257,7 @@ def test_bad_files_are_set_aside_with_their_reason(cubes, tmp_path, spoil, said)
         assert [row["file"] for row in csv.DictReader(listed)] == [str(folder / "maps_2.fits")]
 
 
-@pytest.mark.parametrize("wrong", [{"format": "hdf5"}, {"side_deg": 0.0}, {"cut": 0}])
+@pytest.mark.parametrize("wrong", [{"format": "netcdf"}, {"side_deg": 0.0}, {"cut": 0}])
 def test_wrong_values_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         MassMapIngest(**wrong)

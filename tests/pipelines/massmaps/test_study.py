@@ -81,8 +81,9 @@ def parameters(omega_m: float, sigma_8: float) -> list[str]:
 @pytest.mark.parametrize("ending", [".fits", ".h5"])
 def test_maps_of_a_new_cosmology_are_written_with_what_they_are_of(study, tmp_path, ending):
     out = tmp_path / f"maps{ending}"
-    done = tenfold("emulate", study / "network", "--out", out, "--count", "3", "--seed", "7", *parameters(0.3, 0.8))
-    assert done.returncode == 0, done.stderr
+    asked = ["--out", str(out), "--count", "3", "--seed", "7", *parameters(0.3, 0.8)]
+    told = CliRunner().invoke(app, ["emulate", str(study / "network"), *asked])
+    assert told.exit_code == 0, told.output
     if ending == ".fits":
         with fits.open(out) as hdus:
             maps, header = np.array(hdus[0].data), hdus[0].header
@@ -108,13 +109,17 @@ def test_what_is_emulated_is_read_as_what_it_was_made_for(study, tmp_path):
     assert tuple(attributes["multipoles"]) == (180.0, 1440.0)
     config = MassMapIngest(processes=1, fractions=(0.4, 0.3, 0.3))
     ingest_massmaps(sorted(tmp_path.glob("*.fits")), tmp_path / "data", config)
-    told, learnt = (Manifest.read(folder / "data" / "manifest.json") for folder in (tmp_path, study))
-    for fact in ("side_deg", "redshifts", "units", "multipoles", "parameter_names", "shape", "dtype"):
-        assert getattr(told, fact) == getattr(learnt, fact)
+    ingest_massmaps(sorted(tmp_path.glob("*.h5")), tmp_path / "again", config)
+    folders = (tmp_path / "data", tmp_path / "again", study / "data")
+    told, again, learnt = (Manifest.read(folder / "manifest.json") for folder in folders)
+    for fact in ("side_deg", "redshifts", "units", "multipoles", "parameter_names", "shape", "dtype", "periodic"):
+        assert getattr(told, fact) == getattr(again, fact) == getattr(learnt, fact)
     assert told.simulations[0].parameters == {**learnt.simulations[0].parameters, **wanted}
     with Shards.open(tmp_path / "data") as shards:
         for n, each in enumerate(told.simulations):
             assert np.array_equal(shards.read(np.arange(2 * n, 2 * n + 2))[..., 0], maps[Path(each.source).name])
+    with Shards.open(tmp_path / "again") as plain, Shards.open(tmp_path / "data") as shards:
+        assert np.array_equal(plain.read(np.arange(6)), shards.read(np.arange(6)))
     header = fits.getheader(tmp_path / "0.fits")
     cosmology = {"H0": 70.0, "OMEGA_L": 1 - wanted["omega_m"], "W0": -1.0, "WA": 0.0, "Z": 1.0, "NS": 0.96}
     assert {key: header[key] for key in cosmology} == cosmology
@@ -143,9 +148,9 @@ def test_a_record_of_before_these_facts_were_kept_still_loads(study, tmp_path):
 )
 def test_what_cannot_be_emulated_leaves_nothing(study, tmp_path, arguments, said):
     arguments[1] = str(tmp_path / arguments[1])
-    done = tenfold("emulate", study / "network", *arguments)
-    assert done.returncode == 2
-    assert said in done.stderr
+    told = CliRunner().invoke(app, ["emulate", str(study / "network"), *arguments])
+    assert isinstance(told.exception, InputError)
+    assert said in str(told.exception)
     assert not list(tmp_path.iterdir())
 
 

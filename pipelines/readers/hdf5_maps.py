@@ -1,0 +1,97 @@
+"""Maps in plain HDF5: a dataset of one or many, what they are of in attributes, as `tenfold emulate` writes them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from tenfold.pipelines.readers.hdf5 import number
+from tenfold.pipelines.readers.safe_hdf5 import dataset, open_hdf5, text
+from tenfold.pipelines.readers.volume import (
+    PARAMETERS,
+    Stated,
+    UnusableFileError,
+    Volume,
+    canonical,
+    canonical_name,
+    check_array,
+    one_simulation,
+)
+
+KEYS = ("kappa", "maps")
+"""Datasets that are looked for where none is named."""
+
+
+def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
+    """The maps (N, N), (maps, N, N) or (maps, N, N, C) under ``stated.key``, or else ``kappa`` or ``maps``.
+
+    Attributes of the dataset go before those of the file: parameters by any of their names, `angle_deg` or `box_mpc_h`,
+    `redshifts`, `units`, `multipoles`, `simulation`, `varied`. What the user states stands in for what is not there; a
+    table of parameters goes first.
+
+    Raises
+    ------
+    UnusableFileError
+        The file is not safe, not whole, has no such dataset, or nothing gives its parameters or the maps' side.
+    """
+    with open_hdf5(path) as file:
+        key = stated.key or next((each for each in KEYS if each in file), "")
+        if not key:
+            held = ", ".join(sorted(file)[:12]) or "nothing"
+            raise UnusableFileError(path, "", f"which dataset is meant? Set key to one of: {held} (--set ingest.key=…)")
+        array = dataset(file, key, path)
+        if not 2 <= array.ndim <= 4:
+            raise UnusableFileError(path, key, f"shape {array.shape} is not of maps, (N, N), (M, N, N) or (M, N, N, C)")
+        sides = array.shape[-2:] if array.ndim < 4 else array.shape[1:3]
+        shape = (*sides, array.shape[3] if array.ndim == 4 else 1)
+        check_array(shape, array.dtype, stated.largest_gib, path, key, 2)
+        about = {**file.attrs, **array.attrs}
+        named = {name: number(value, name, path) for name, value in about.items() if canonical_name(name)}
+        parameters = stated.parameters or canonical(named, named.values(), path, "attributes")
+        if not parameters:
+            raise UnusableFileError(
+                path, key, f"no cosmological parameters: neither attributes ({', '.join(PARAMETERS)}) nor a table: "
+                "ingest.table",
+            )  # fmt: skip
+        sizes = {
+            name: number(about[name], name, path) if name in about else said
+            for name, said in (("angle_deg", stated.side_deg), ("box_mpc_h", stated.box_mpc_h))
+        }
+        if sizes["angle_deg"] is None and sizes["box_mpc_h"] is None:
+            raise UnusableFileError(
+                path, key, "neither an attribute angle_deg nor box_mpc_h gives the side of the map: "
+                "--set ingest.side_deg=… or ingest.box_mpc_h=…",
+            )  # fmt: skip
+        redshifts, multipoles = (
+            tuple(number(each, name, path) for each in np.atleast_1d(np.asarray(about.get(name, other))))
+            for name, other in (("redshifts", stated.redshifts), ("multipoles", ()))
+        )
+        if redshifts and len(redshifts) != shape[2]:
+            raise UnusableFileError(path, "redshifts", f"{len(redshifts)} for maps of {shape[2]} channels")
+        if len(multipoles) not in (0, 2):
+            raise UnusableFileError(
+                path, "multipoles", f"holds {len(multipoles)} numbers, must be the least and largest"
+            )
+        native = array.dtype.newbyteorder("=")
+        for n in range(1 if array.ndim == 2 else len(array)):
+
+            def read(start: int, stop: int, n: int = n) -> np.ndarray:
+                part = np.asarray(array[start:stop] if array.ndim == 2 else array[n, start:stop])
+                return np.ascontiguousarray(part, dtype=native).reshape(stop - start, *shape[1:])
+
+            yield Volume(
+                simulation=stated.simulation or text(about.get("simulation", "")) or one_simulation(parameters),
+                source=path,
+                key=f"{key} {n}",
+                shape=shape,
+                dtype=native,
+                parameters=parameters,
+                varied=tuple(text(about.get("varied", "")).split()),
+                redshifts=redshifts,
+                box_mpc_h=None if sizes["angle_deg"] is not None else sizes["box_mpc_h"],
+                periodic=sizes["angle_deg"] is None,
+                units=stated.units or text(about.get("units", "kappa" if key == "kappa" else "")),
+                side_deg=sizes["angle_deg"],
+                multipoles=(multipoles[0], multipoles[1]) if multipoles else None,
+                read=read,
+            )
