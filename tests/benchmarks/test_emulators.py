@@ -5,7 +5,7 @@
 One cosmology in maps of 64² and of 128², and the demo's range of cosmologies in maps of 64², the whole way by the
 commands a user would type. On two cores half an hour for the first, an hour and a half for the second, one hour for
 the third.
-Prints every verdict on a mean with its tolerance and null, and what else failed.
+Prints every verdict on a mean with its tolerance and null, and what else failed; fails where a verdict does.
 """
 
 import json
@@ -33,8 +33,8 @@ def tenfold(*words: str | Path, may_fail: bool = False) -> None:
     assert done.returncode == 0 or (may_fail and done.returncode == 1)
 
 
-def judged(what: str, run: Path, out: Path, *words: str | Path) -> None:
-    """Hold the court, and print what was found."""
+def judged(what: str, run: Path, out: Path, *words: str | Path) -> list[str]:
+    """Hold the court, print what was found, and return which verdicts failed."""
     tenfold("validate", run, "--out", out, *words, may_fail=True)
     metrics = json.loads((out / "metrics.json").read_text())
     verdicts = metrics["verdicts"]
@@ -45,6 +45,7 @@ def judged(what: str, run: Path, out: Path, *words: str | Path) -> None:
             print(f"  {key:36} {each['value']:7.3f}  tolerance {each['tolerance']:.2f}  null {each['null']:.3f}",
                   "" if each["passed"] else "FAILED")  # fmt: skip
     assert len(verdicts) > 40
+    return [f"{what}: {key}" for key, each in verdicts.items() if not each["passed"]]
 
 
 @pytest.mark.parametrize("name", STUDIES)
@@ -59,6 +60,7 @@ def test_court(name, tmp_path):
 
     data, run = shards("data", *simulated), tmp_path / "run"
     tenfold("train", "emulator", data, "--preset", preset, *chosen, "--out", run)
-    judged(name, run, run)
+    failed = judged(name, run, run)
     since = shards("since", *simulated, "--set", "simulation.count=24", "--set", "simulation.seed=2")
-    judged(f"{name}, simulated since", run, tmp_path / "again", "--unseen", since)
+    failed += judged(f"{name}, simulated since", run, tmp_path / "again", "--unseen", since)
+    assert not failed
