@@ -197,15 +197,21 @@ print_trusted(figure, manifest.multipoles)
 # correlation with the map's own distance from the mean.
 
 # %%
-figure, axes = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained", sharey=True)
-for axis, (method, each) in zip(axes, found.items(), strict=True):
+
+
+def forget(axis, each, title):
+    """How alike attributions stay while layers lose their weights."""
     steps = np.arange(len(each.layers) + 1)
     for p, (name, colour) in enumerate(zip(names, ("C0", "C1"), strict=True)):
         axis.plot(steps, [1, *each.likenesses[:, p].mean(0)], "o-", ms=3, color=colour, label=name)
         axis.axhline(each.field_likenesses[:, p].mean(), color=colour, ls=":", lw=0.8)
     axis.set_xticks(steps, ["trained", *each.layers], rotation=60, ha="right", fontsize=8)
-    axis.set_title(method)
-axes[0].set(ylim=(-0.1, 1.05))
+    axis.set(ylim=(-0.1, 1.05), title=title)
+
+
+figure, axes = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained", sharey=True)
+for axis, (method, each) in zip(axes, found.items(), strict=True):
+    forget(axis, each, method)
 axes[0].set_ylabel("likeness to the trained network's")
 axes[0].legend(frameon=False)
 print_trusted(figure, manifest.multipoles)
@@ -220,7 +226,8 @@ print_trusted(figure, manifest.multipoles)
 # ## In a box
 #
 # The same in three dimensions: a network that reads counts of particles. It takes 2³ cells together, and so do we.
-# Shown is a slab around the densest cell, chosen by the mass and not by the attribution.
+# Shown is a slab around the densest cell, chosen by the mass and not by the attribution; beside it, how alike the
+# attribution stays while the network's layers lose their weights.
 
 # %%
 study = load(CosmologyRun, preset="demo", settings=BOXES_SETTINGS)
@@ -236,7 +243,7 @@ record = box_shards.split("test")[:1]
 seen = measure(of_boxes, box_shards.read(record), box_shards.manifest.value.mean, periodic=box_shards.manifest.periodic)
 
 # %%
-figure, axes = plt.subplots(1, 3, figsize=(10.5, 3.8), layout="constrained")
+figure, axes = plt.subplots(1, 4, figsize=(14, 3.8), layout="constrained")
 box = seen.fields[0]
 depth = max(1, len(box) // 8)
 start = int(np.clip(np.unravel_index(box.argmax(), box.shape)[2] - depth // 2, 0, len(box) - depth))
@@ -249,6 +256,8 @@ for p, name in enumerate(names):
         f"{name}: {ours:.0%} of |attribution| on the densest tenth of the cells; with shuffled weights "
         f"{theirs.min():.0%} to {theirs.max():.0%}; likeness to a shuffled network's {seen.likenesses[0, p, -1]:.2f}"
     )
+forget(axes[3], seen, "likeness, layers shuffled")
+axes[3].legend(frameon=False)
 
 # %% [markdown]
 # How to read it. The attribution of Ωm follows the filaments; that of σ8 sets them against the voids, with the opposite

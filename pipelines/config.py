@@ -97,13 +97,18 @@ def check(kind: type[Run], tree: dict[str, Any], places: dict[tuple[str, ...], s
 
 
 def _completed(kind: type, tree: dict[str, Any]) -> dict[str, Any]:
-    """Sections with the study's own values where a section's keys are left out, not those of the section's type."""
+    """Sections with the study's own values where a section's keys are left out, not those of the section's type.
+
+    What a study leaves to the section's type stays left out: it may hang on the keys that are given, as the published
+    shape of a network on which network it is.
+    """
     defaults = kind()
     whole: dict[str, Any] = {}
     for name, value in tree.items():
         default = getattr(defaults, name)
         if dataclasses.is_dataclass(default) and not isinstance(default, type) and isinstance(value, dict):
-            section = dataclasses.asdict(default)
+            usual = dataclasses.asdict(type(default)())
+            section = {key: own for key, own in dataclasses.asdict(default).items() if own != usual[key]}
             _overlay(section, value)
             whole[name] = section
         else:

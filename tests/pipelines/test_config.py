@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from tenfold.emulators.gan import COSMOGAN
+from tenfold.emulators.mpnn import MPNN, PUBLISHED
 from tenfold.hpc.ranks import Ranks
 from tenfold.pipelines.config import dump, load, presets
 from tenfold.pipelines.description import describe_massmaps
@@ -61,6 +62,18 @@ def test_cosmogan_is_the_published_network_with_its_authors_rates():
     t = config.training
     assert (t.learning_rate, t.critic_learning_rate, t.momentum, t.penalty) == (2e-4, 2e-4, 0.5, "none")
     assert t.global_batch == t.reference_batch == 64
+
+
+def test_a_network_of_molecules_has_its_own_papers_shape_where_nothing_else_is_said():
+    for name in PUBLISHED:
+        assert load(ChemistryRun, preset=name).network == MPNN(network=name)
+        assert load(ChemistryRun, settings=(f"network.network={name}",)).network.readout == MPNN(network=name).readout
+    assert load(ChemistryRun, preset="demo").network == MPNN(network="painn", hidden=64)
+
+
+def test_what_a_study_says_of_a_section_holds_where_its_keys_are_left_out():
+    estimator = load(MassMapsRun, preset="demo", settings=("estimator.dense=[16]",)).estimator
+    assert (estimator.dimensions, estimator.transform, estimator.dense) == (2, "identity", (16,))
 
 
 def test_a_key_of_the_other_study_is_told_apart():
