@@ -127,7 +127,7 @@ def agreement(
     scale = np.where(scale > 0, scale, np.inf)
     split = halves(groups, draws, np.random.default_rng(seed))
     # a half against a half scatters by this much more than all the simulations against all that was generated
-    wider = widening(simulated, generated, groups, split, learnt)
+    wider = widening(simulated, len(generated), groups, split, learnt)
     null = np.abs([(simulated[one].mean(0) - simulated[~one].mean(0)) / scale for one in split]) / wider
     deviation = (generated.mean(0) - mean) / scale
     null_deviation = np.quantile(null, 0.95, axis=0)
@@ -182,19 +182,19 @@ def halves(groups: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarr
 
 
 def widening(
-    simulated: np.ndarray, generated: np.ndarray, groups: np.ndarray, split: np.ndarray, learnt: int | None = None
+    simulated: np.ndarray, generated: int, groups: np.ndarray, split: np.ndarray, learnt: int | None = None
 ) -> np.ndarray:
     """By how much each bin's difference of two halves' means scatters more than that of all and the generated maps.
 
     A simulation's mean scatters as the simulations show it to, and so does, by what it has learnt from, that of the
-    process which made the generated maps; these are independent of each other. Shape (B,).
+    process which made the generated maps; these are independent of each other, and scatter as simulated ones. Shape (B,).
     """
     count = groups.max() + 1
     means = np.array([simulated[groups == n].mean(0) for n in range(count)])
     of_group, of_map = means.var(0, ddof=1), simulated.var(0, ddof=1)
     first = split[:, np.unique(groups, return_index=True)[1]].sum(1).mean()
     known = 1 / count + (1 / learnt if learnt else 0.0)
-    made = of_map / np.where(of_group > 0, of_group, np.inf) / len(generated)
+    made = of_map / np.where(of_group > 0, of_group, np.inf) / generated
     return np.sqrt((1 / first + 1 / (count - first)) / (known + made))
 
 
