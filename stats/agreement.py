@@ -187,7 +187,7 @@ def widening(
     """By how much each bin's difference of two halves' means scatters more than that of all and the generated maps.
 
     A simulation's mean scatters as the simulations show it to, and so does, by what it has learnt from, that of the
-    process which made the generated maps; these are independent of each other, and scatter as simulated ones. Shape (B,).
+    process which made the generated maps; these scatter as simulated ones do, independently of each other. Shape (B,).
     """
     count = groups.max() + 1
     means = np.array([simulated[groups == n].mean(0) for n in range(count)])
