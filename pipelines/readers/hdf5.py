@@ -1,6 +1,6 @@
 """One dataset of an HDF5 file, named by the user; parameters from its attributes or from a table."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -36,13 +36,7 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
         shape = array.shape if array.ndim == 4 else (*array.shape, 1)
         check_array(shape, array.dtype, stated.largest_gib, path, stated.key)
         about = {**file.attrs, **array.attrs}
-        named = {name: number(value, name, path) for name, value in about.items() if canonical_name(name)}
-        parameters = stated.parameters or canonical(named, named.values(), path, "attributes")
-        if not parameters:
-            reason = (
-                f"no cosmological parameters: neither attributes ({', '.join(PARAMETERS)}) nor a table: ingest.table"
-            )
-            raise UnusableFileError(path, stated.key, reason)
+        parameters = parameters_of(about, stated, path, stated.key)
         redshifts = about.get("redshifts", about.get("redshift", stated.redshifts))
         redshifts = tuple(number(z, "redshifts", path) for z in np.atleast_1d(np.asarray(redshifts)))
         if redshifts and len(redshifts) != shape[3]:
@@ -63,6 +57,22 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
             units=stated.units or text(about.get("units", "")),
             read=lambda start, stop: array[start:stop].astype(native, copy=False).reshape(stop - start, *shape[1:]),
         )
+
+
+def parameters_of(about: Mapping[str, object], stated: Stated, path: Path, key: str) -> dict[str, float]:
+    """Parameters that are stated, or else those among attributes, by any of their names.
+
+    Raises
+    ------
+    UnusableFileError
+        There are none, or one is no number or no value of a cosmology.
+    """
+    named = {name: number(value, name, path) for name, value in about.items() if canonical_name(name)}
+    parameters = stated.parameters or canonical(named, named.values(), path, "attributes")
+    if not parameters:
+        reason = f"no cosmological parameters: neither attributes ({', '.join(PARAMETERS)}) nor a table: ingest.table"
+        raise UnusableFileError(path, key, reason)
+    return parameters
 
 
 def number(value: object, name: str, path: Path) -> float:

@@ -5,15 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from tenfold.pipelines.readers.hdf5 import number
+from tenfold.pipelines.readers.hdf5 import number, parameters_of
 from tenfold.pipelines.readers.safe_hdf5 import dataset, open_hdf5, text
 from tenfold.pipelines.readers.volume import (
-    PARAMETERS,
     Stated,
     UnusableFileError,
     Volume,
-    canonical,
-    canonical_name,
     check_array,
     one_simulation,
 )
@@ -46,13 +43,7 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
         shape = (*sides, array.shape[3] if array.ndim == 4 else 1)
         check_array(shape, array.dtype, stated.largest_gib, path, key, 2)
         about = {**file.attrs, **array.attrs}
-        named = {name: number(value, name, path) for name, value in about.items() if canonical_name(name)}
-        parameters = stated.parameters or canonical(named, named.values(), path, "attributes")
-        if not parameters:
-            raise UnusableFileError(
-                path, key, f"no cosmological parameters: neither attributes ({', '.join(PARAMETERS)}) nor a table: "
-                "ingest.table",
-            )  # fmt: skip
+        parameters = parameters_of(about, stated, path, key)
         sizes = {
             name: number(about[name], name, path) if name in about else said
             for name, said in (("angle_deg", stated.side_deg), ("box_mpc_h", stated.box_mpc_h))
