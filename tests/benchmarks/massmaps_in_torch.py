@@ -1,0 +1,151 @@
+"""The networks of mass maps in PyTorch, with Keras's weights: what `massmaps_on_gpu.py` holds Keras's beside."""
+
+import math
+
+import keras
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from tenfold.emulators import intensity, map_layers
+from tenfold.emulators.gan import COSMOGAN
+
+
+def convolutions(periodic: bool):
+    """The two convolutions of `tenfold.emulators.map_layers`, of (n, C, N, N) by Keras's kernels as they are saved."""
+
+    def wrap(x, before: int, after: int):
+        return functional.pad(x, (before, after, before, after), mode="circular" if periodic else "constant")
+
+    def down(x, kernel, bias, stride=1):
+        over = kernel.shape[-1] - stride
+        return functional.conv2d(wrap(x, over // 2, over - over // 2), kernel, bias, stride=stride)
+
+    def up(x, kernel, bias, stride=2):
+        side, size = stride * x.shape[-1], kernel.shape[-1]
+        reach = -(-size // stride) - 1 if periodic else 0
+        first = reach * stride + (size - stride) // 2
+        x = functional.conv_transpose2d(wrap(x, reach, reach), kernel, bias, stride=stride)
+        return x[..., first : first + side, first : first + side]
+
+    def kernel_of(values: np.ndarray):
+        return torch.tensor(values.transpose(3, 2, 0, 1)).contiguous(memory_format=torch.channels_last)
+
+    return down, up, kernel_of
+
+
+def generator_of(network: keras.Model, device: str):
+    """Return a trained generator of one channel as a function of PyTorch's."""
+    field, bent = network.get_layer("field"), network.get_layer("kappa").intensity
+    margin = (field.cut - field.size) // 2
+    down, up, kernel_of = convolutions(periodic=not margin)
+    held = {layer.name: layer.get_weights() for layer in network.layers}
+    weight = {name: [(kernel_of(v) if v.ndim == 4 else torch.tensor(v)).to(device) for v in values]
+              for name, values in held.items()}  # fmt: skip
+    levels = sum(name.startswith("down_") for name in weight) + 1
+    spread = torch.tensor(field.spread).to(device)
+    sky = math.isqrt(spread.shape[1])
+    knots = torch.tensor(network.get_layer("remapping").knots).to(device)
+    units = network.get_layer("units") if "parameters" in {x.name for x in network.inputs} else None
+    (centre,), (scale,), (mean,), (std,) = bent.centre, bent.scale, bent.mean, bent.std
+
+    def polynomial(name, x):
+        i, j = torch.triu_indices(x.shape[1], x.shape[1], device=x.device)
+        return torch.cat([x.new_ones(len(x), 1), x, x[:, i] * x[:, j]], 1) @ weight[name][0]
+
+    def active(x, vector, name):
+        kernel, bias = weight[f"film_{name}"]
+        by, shift = (vector @ kernel + bias)[:, :, None, None].chunk(2, dim=1)
+        return functional.leaky_relu(x * (1 + by) + shift, map_layers.SLOPE)
+
+    def bump(distance):
+        near, far = torch.relu(1 - distance), torch.relu(2 - distance)
+        return (far**3 - 4 * near**3) / 6
+
+    def remapped(u, held):
+        place = ((u - knots[0]) / (knots[1] - knots[0])).clamp(0, len(knots) - 1).flatten(1)
+        first = place.floor()
+        held = torch.cat([held[:, :1], held, held[:, -1:], held[:, -1:]], 1)
+        change = sum(held.gather(1, first.long() + s) * bump((place - first + 1 - s).abs()) for s in range(4))
+        return u + change.view_as(u)
+
+    def made(latent, noise, parameters=None):
+        x = latent[:, :0] if parameters is None else parameters
+        if units is not None:
+            log, shift, by = (torch.tensor(v, device=x.device) for v in (units.logarithmic, units.mean, units.std))
+            x = (torch.where(log, x.clamp(min=1e-30).log(), x) - shift) / by
+        vector = latent if units is None else torch.cat([latent, x], 1)
+        for name in ("style_0", "style_1"):
+            vector = functional.leaky_relu(vector @ weight[name][0] + weight[name][1], map_layers.SLOPE)
+        white, other = noise[:, : sky**2].view(-1, 1, sky, sky), noise[:, sky**2 :].view(-1, 1, field.cut, field.cut)
+        amplitude = (0.5 * polynomial("ln_power", x) @ spread).exp().view(-1, 1, sky, sky)
+        start = torch.fft.ifft2(torch.fft.fft2(white) * amplitude).real[..., : field.cut, : field.cut]
+        y = torch.cat([start, other], 1).contiguous(memory_format=torch.channels_last)
+        y = active(down(y, *weight["level_0"]), vector, "0")
+        passed = [y]
+        for level in range(1, levels):
+            y = active(down(y, *weight[f"down_{level}"], 2), vector, f"down_{level}")
+            y = active(down(y, *weight[f"level_{level}"]), vector, f"{level}")
+            passed.append(y)
+        for level in range(levels - 2, -1, -1):
+            y = active(up(y, *weight[f"up_{level}"]) + passed[level], vector, f"up_{level}")
+            y = active(down(y, *weight[f"out_{level}"]), vector, f"out_{level}")
+        u = start + down(y, *weight["map"]) - polynomial("less_mean", x)[:, :, None, None]
+        u = u[..., margin:-margin, margin:-margin].contiguous() if margin else u
+        u = remapped(u, polynomial("remap", x)) * std + mean
+        kappa = torch.sinh(u.clamp(-intensity.LARGEST, intensity.LARGEST)) * scale + centre if scale else u
+        return kappa * polynomial("ln_spread", x).exp()[:, :, None, None]
+
+    return made
+
+
+def cosmogan_of(generator: keras.Model, discriminator: keras.Model, device: str):
+    """Both of CosmoGAN's networks as PyTorch's modules, with Keras's weights."""
+    down, up, kernel_of = convolutions(periodic=False)
+    body = discriminator.get_layer("body")
+
+    class Convolution(nn.Module):
+        def __init__(self, layer, edge: int, transposed: bool):
+            super().__init__()
+            kernel, bias = layer.get_weights()
+            self.kernel, self.bias = nn.Parameter(kernel_of(kernel)), nn.Parameter(torch.tensor(bias))
+            self.edge, self.turn = edge, up if transposed else down
+
+        def forward(self, x):
+            x = self.turn(x, self.kernel, self.bias, 2)
+            return x[..., self.edge : -self.edge, self.edge : -self.edge] if self.edge else x
+
+    def normal(channels):
+        return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)
+
+    class Flat(nn.Module):
+        def forward(self, x):
+            return x.permute(0, 2, 3, 1).flatten(1)
+
+    class Deep(nn.Module):
+        def __init__(self, channels, side):
+            super().__init__()
+            self.channels, self.side = channels, side
+
+        def forward(self, x):
+            return x.view(-1, self.side, self.side, self.channels).permute(0, 3, 1, 2)
+
+    def linear(layer):
+        kernel, bias = layer.get_weights()
+        found = nn.Linear(*kernel.shape)
+        found.weight.data, found.bias.data = torch.tensor(kernel.T.copy()), torch.tensor(bias)
+        return found
+
+    filters, side = COSMOGAN.filters, COSMOGAN.size // 2 ** len(COSMOGAN.filters) + 4
+    makes = [linear(generator.get_layer("seed")), Deep(filters[0], side)]
+    for level in range(1, len(filters) + 1):
+        last = level == len(filters)
+        layer = generator.get_layer("map" if last else f"up_{level}")
+        makes += [normal(filters[level - 1]), nn.ReLU(), Convolution(layer, 4 if last else 2, True)]
+    judges = []
+    for level, count in enumerate(COSMOGAN.critic_filters):
+        judges += [Convolution(body.get_layer(f"convolution_{level}"), 0, False), *([normal(count)] if level else [])]
+        judges.append(nn.LeakyReLU(map_layers.SLOPE))
+    judges += [Flat(), linear(body.get_layer("score")), nn.Flatten(0)]
+    return nn.Sequential(*makes).to(device), nn.Sequential(*judges).to(device)
