@@ -180,6 +180,44 @@ def test_angular_power_is_that_of_powerbox(peer):
     assert np.allclose(ours.power, [each.power for each in theirs], rtol=1e-6)
 
 
+def smooth_cube(side, cells):
+    """Gaussian cube of unit variance, smoothed over so many cells."""
+    n, last = np.fft.fftfreq(side), np.fft.rfftfreq(side)
+    square = n[:, None, None] ** 2 + n[:, None] ** 2 + last**2
+    noise = scipy.fft.rfftn(np.random.default_rng(0).standard_normal((side,) * 3))
+    out = scipy.fft.irfftn(noise * np.exp(-2 * (np.pi * cells) ** 2 * square))
+    return out / out.std()
+
+
+def test_bispectrum_is_that_of_pylians(peer):
+    """Its bins reach a fundamental mode to either side of a triangle's sides; equilateral, and squeezed."""
+    library = peer("Pk_library.bispectrum_library") or pytest.skip("without Pylians")
+    box, long, short = 500.0, 2.2, 10.3
+    delta = np.exp(smooth_cube(64, 1.5))
+    delta = (delta / delta.mean() - 1).astype(np.float32)
+    mode = 2 * np.pi / box
+    edges = mode * np.array([long - 1, long + 1, short - 1, short + 1])
+    ours = bispectrum_3d(delta, box, edges, [(2, 2, 2), (0, 2, 2)]).bispectrum[0]
+    angles = {short: 2 * np.pi / 3, long: np.arccos(-long / short / 2)}
+    theirs = [library.Bk(delta, box, k * mode, short * mode, np.array([angle]), "None", 1).B[0]
+              for k, angle in angles.items()]  # fmt: skip
+    assert np.allclose(ours, theirs, rtol=1e-5)
+
+
+def test_minkowski_functionals_of_a_cube_are_those_of_scikit_image(peer):
+    """The Euler characteristic to the last one: the mean of both ways to connect cells. Its surface is of triangles."""
+    measure = peer("skimage.measure") or pytest.skip("without scikit-image")
+    side = 96
+    radius = np.linalg.norm(np.meshgrid(*[np.linspace(-1, 1, side)] * 3), axis=0)
+    field, nu = smooth_cube(side, 4.0) - 8 * (radius / 0.9) ** 8, np.linspace(-1, 1, 9)  # nothing is cut by the walls
+    ours = minkowski_functionals_3d(field, nu)
+    euler = [np.mean([measure.euler_number(field > level, connectivity=c) for c in (1, 3)]) for level in nu]
+    assert np.allclose(ours.v3 * side**3, euler, rtol=0, atol=1e-6)
+    surface = [measure.mesh_surface_area(*measure.marching_cubes(field, level)[:2]) for level in nu]
+    print(f"\nV1 over scikit-image's: {np.round(6 * ours.v1 * side**3 / surface, 3)}")
+    assert np.allclose(6 * ours.v1 * side**3, surface, rtol=0.015)
+
+
 def test_other_statistics_of_maps(maps, peer):
     """Angular power, pixels, peaks and minima, wavelets, bispectrum of the same maps."""
     edges = np.linspace(-3, 3, 51)
