@@ -15,6 +15,7 @@ import os
 import sys
 import time
 import tracemalloc
+import warnings
 
 import numpy as np
 import pytest
@@ -43,13 +44,15 @@ def peer():
         sys.path.append(folder)
 
     def find(name):
+        warnings.simplefilter("ignore")  # theirs are not ours to mend
         try:
             return importlib.import_module(name)
         except (ImportError, OSError, AttributeError, ValueError) as error:  # ValueError: built for another NumPy
             print(f"\nwithout {name}: {error}")
             return None
 
-    yield find
+    with warnings.catch_warnings():
+        yield find
     if folder:
         sys.path.remove(folder)
 
