@@ -4,9 +4,11 @@
 
 TENFOLD_PEERS is a folder that Pylians, powerbox, quantimpy, scikit-image or lenstools are installed in (pip install
 --target), outside this project's environment; each is left out with a line where it is missing, or built for another
-NumPy, as quantimpy's wheels are: where nothing is timed, statistics are held against peers' own. CPU seconds on one
-thread; the best of interleaved rounds is taken, because other work on the machine can only slow a round down. Hold the
-ratios, not the seconds: those are of the machine.
+NumPy, as quantimpy's wheels are: build it, and Pylians with Cython 0.29, from their sources. lenstools 1.2 wants emcee
+2.2.1, pandas, setuptools' old pkg_resources and SETUPTOOLS_USE_DISTUTILS=stdlib, and for NumPy 2 to be built with
+CFLAGS=-DNPY_IN_ARRAY=NPY_ARRAY_IN_ARRAY and to have its np.complex, np.float and np.int replaced. Besides being timed,
+statistics are held against peers' own. CPU seconds on one thread; the best of interleaved rounds is taken, because
+other work on the machine can only slow a round down. Hold the ratios, not the seconds: those are of the machine.
 """
 
 import gc
@@ -244,6 +246,15 @@ def test_other_statistics_of_maps(maps, peer):
     if powerbox := peer("powerbox"):
         side = np.deg2rad(DEGREES)
         theirs["powerbox angular power (20 maps)"] = lambda: [powerbox.get_power(each, side, bins=ell) for each in few]
+    if lenstools := peer("lenstools"):
+        import astropy.units
+
+        given = [lenstools.ConvergenceMap(each, angle=DEGREES * astropy.units.deg) for each in few]
+        theirs |= {
+            "lenstools angular power (20 maps)": lambda: [each.powerSpectrum(ell) for each in given],
+            "lenstools pixels (20 maps)": lambda: [each.pdf(edges) for each in given],
+            "lenstools peaks (20 maps)": lambda: [each.peakCount(edges) for each in given],
+        }
     best = best_of(ways) | {name: seconds * scale for name, seconds in best_of(theirs).items()}
     show("1,000 maps of 256²", best, "bare rfft2")
     assert best["angular power"] < 1.5 * best["bare rfft2"]
