@@ -35,6 +35,8 @@ class Court:
     """Fraction of the generated maps that may be nearer to a training map than 99 of 100 unseen ones."""
     significance: float = 0.01
     """A figure fails that fewer than this fraction of the nulls reach."""
+    repeats: int = 4
+    """Maps generated for each simulated one: they cost little, and so their chance is hardly in their means."""
     draws: int = 200
     """Splits of the simulations into halves, of which the null is made."""
     seed: int = 0
@@ -49,8 +51,9 @@ class Court:
                 raise ValueError(f"{name}: found {value}, must be above 0 and below 1")
         if not 0 < self.significance < 0.5:
             raise ValueError(f"significance: found {self.significance}, must be above 0 and below 0.5")
-        if self.draws < 20:
-            raise ValueError(f"draws: found {self.draws}, must be at least 20")
+        for name, least in (("repeats", 1), ("draws", 20)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name}: found {getattr(self, name)}, must be at least {least}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,8 +121,8 @@ def judge(
     simulated
         n maps that were not trained on.
     generated
-        κ of m maps, shape (m, N, N); where the simulated ones are of several cosmologies, m = n, and each is made for
-        the cosmology of the simulated map in its place.
+        κ of m maps, shape (m, N, N); where the simulated ones are of several cosmologies, m is n or a multiple of it,
+        and n at a time they are made for the cosmologies of the simulated maps in their order.
     court
         What is allowed.
     training
@@ -182,10 +185,11 @@ def _comparable(
         points.append(training.parameters)
         owners.append(training.groups)
     trend = fit_trend(np.concatenate(known), np.concatenate(points), np.concatenate(owners))(parameters)
+    of_generated = np.arange(len(rows[1])) % len(trend)
     if each.relative_to == "bin":
         mean = trend.mean(0)
         trend = np.where(trend * np.sign(mean) > 0.05 * np.abs(mean), trend, mean)  # a fit may pass through zero
-        return rows[0] * (mean / trend), rows[1] * (mean / trend)
+        return rows[0] * (mean / trend), rows[1] * (mean / trend)[of_generated]
     size = np.abs(trend).max(axis=1, keepdims=True)
     pattern = (trend / size).mean(0)
-    return (rows[0] - trend) / size + pattern, (rows[1] - trend) / size + pattern
+    return (rows[0] - trend) / size + pattern, (rows[1] - trend[of_generated]) / size[of_generated] + pattern

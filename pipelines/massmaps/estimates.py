@@ -73,7 +73,7 @@ def estimates(
         By parameter: bias and rms error on maps of both kinds, and the rms error of who answers with the mean.
     dict
         By ``estimated_PARAMETER``: the verdict on the mean difference of the estimates, over the rms error on one
-        simulated map. Both maps of a pair are of one cosmology, so what the estimator gets wrong there cancels; the
+        simulated map. Both kinds are of the same cosmologies, so what the estimator gets wrong there cancels; the
         null is how far from zero the scatter from simulation to simulation leaves the mean (Student's t). An estimator
         that reads simulated maps no better than who answers with their mean judges nothing: its verdict is NaN, and
         not favourable.
@@ -90,7 +90,10 @@ def estimates(
     for p, name in enumerate(names):
         if name not in judge.names:
             continue
-        error = {what: mean[:, judge.names.index(name)] - parameters[:, p] for what, mean in means.items()}
+        error = {
+            what: mean[:, judge.names.index(name)].reshape(-1, len(parameters)) - parameters[:, p]
+            for what, mean in means.items()
+        }
         said[name] = {
             f"{what}_{figure}": float(value)
             for what, each in error.items()
@@ -104,7 +107,7 @@ def estimates(
             )  # fmt: skip
             continue
         unit = said[name]["simulated_rmse"]
-        more = (error["generated"] - error["simulated"]) / unit
+        more = (error["generated"].mean(0) - error["simulated"][0]) / unit
         each = np.bincount(number, more) / np.bincount(number)
         value, limit = abs(each.mean()), float(quantile * each.std(ddof=1) / np.sqrt(count))
         verdicts[f"estimated_{name}"] = Verdict(

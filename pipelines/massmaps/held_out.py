@@ -14,12 +14,12 @@ from tenfold.stats.trend import fit_trend
 
 @dataclass(frozen=True, kw_only=True)
 class HeldOut:
-    """Maps of cosmologies that were not trained on, and as many generated ones for the same cosmologies."""
+    """Maps of cosmologies that were not trained on, and generated ones for the same cosmologies."""
 
     simulated: Skies
     """Their parameters are those that the emulator takes: none for an unconditional one."""
     generated: np.ndarray
-    """κ, shape (n, N, N), each for the cosmology of the simulated map in its place."""
+    """κ, shape (repeats n, N, N): n at a time for the cosmologies of the simulated maps in their order."""
     distance: np.ndarray
     """Of each map's cosmology to the nearest one trained on, in standard deviations of these, shape (n,)."""
     left_out: int
@@ -27,9 +27,15 @@ class HeldOut:
 
 
 def held_out(
-    emulator: MassMapEmulator, data: Shards, seed: int, unseen: Shards | None = None, *, channel: int = 0
+    emulator: MassMapEmulator,
+    data: Shards,
+    seed: int,
+    unseen: Shards | None = None,
+    *,
+    channel: int = 0,
+    repeats: int = 1,
 ) -> HeldOut:
-    """Read the test maps, and make one for each of them.
+    """Read the test maps, and make others for the same cosmologies.
 
     Parameters
     ----------
@@ -43,6 +49,8 @@ def held_out(
         Maps simulated since, all of which are taken in place of the test split.
     channel
         Which is taken, of maps of several source redshifts.
+    repeats
+        Maps made for each that is read.
 
     Raises
     ------
@@ -67,8 +75,8 @@ def held_out(
             f"{source.path}: {len(set(groups))} test cosmologies within the trained range; four are needed. "
             "Simulate more, or ingest with a larger test fraction"
         )
-    given: dict[str, Any] = {name: parameters[:, names.index(name)] for name in emulator.ranges}
-    generated = emulator.sample(len(test), seed=seed, **given)
+    given: dict[str, Any] = {name: np.tile(parameters[:, names.index(name)], repeats) for name in emulator.ranges}
+    generated = emulator.sample(repeats * len(test), seed=seed, **given)
     learnt = np.unique(data.parameters(data.split("train")), axis=0)
     scale = np.maximum(learnt.std(0), 1e-12)
     distance = np.sqrt((((parameters[:, None] - learnt) / scale) ** 2).sum(-1)).min(1)
@@ -115,7 +123,7 @@ def alike(held: HeldOut, learnt: Skies) -> tuple[HeldOut, Skies]:
     return (
         replace(
             held, simulated=replace(simulated, maps=divided(simulated.maps, mine)),
-            generated=divided(held.generated, mine),
+            generated=divided(held.generated, np.tile(mine, (len(held.generated) // len(mine), 1))),
         ),
         learnt if theirs is None else replace(learnt, maps=divided(learnt.maps, theirs)),
     )  # fmt: skip

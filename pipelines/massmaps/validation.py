@@ -94,7 +94,7 @@ def validate_massmaps(
         names = tuple(emulator.ranges)
         reader = load_judge(estimator, data, names) if estimator else None
         begin = time.process_time()
-        held = held_out(emulator, data, seed, fresh, channel=court.channel)
+        held = held_out(emulator, data, seed, fresh, channel=court.channel, repeats=court.repeats)
         generate_s = (time.process_time() - begin) / len(held.generated)
         trusted = (data if fresh is None else fresh).manifest.multipoles
         about = data.manifest
@@ -167,7 +167,9 @@ def _by_cosmology(
             usable = judgement.agreements[each.name].usable
             if not usable.any():
                 continue
-            simulated, generated = (row[mine][:, usable].mean(0) for row in judgement.rows[each.name])
+            simulated, generated = (
+                row[np.tile(mine, len(row) // len(mine))][:, usable].mean(0) for row in judgement.rows[each.name]
+            )
             scale = np.abs(simulated) if each.relative_to == "bin" else np.abs(simulated).max()
             errors[each.name] = float(np.median(np.abs(generated - simulated) / np.maximum(scale, 1e-300)))
         found["cosmologies"][group] = {

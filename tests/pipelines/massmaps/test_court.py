@@ -85,3 +85,5 @@ def test_what_judges_nothing_is_refused():
         Court(tolerance=0)
     with pytest.raises(ValueError, match="draws"):
         Court(draws=3)
+    with pytest.raises(ValueError, match="repeats"):
+        Court(repeats=0)
