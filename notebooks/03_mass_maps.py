@@ -266,7 +266,7 @@ _ = right.legend(ncols=2)
 
 # %%
 emulator = MassMapEmulator.load(run.path)
-held = held_out(emulator, data, seed=0)
+held = held_out(emulator, data, seed=0, repeats=config.court.repeats)
 groups, parameters = held.simulated.groups, held.simulated.parameters
 assert groups is not None and parameters is not None
 firsts = np.array([np.flatnonzero(groups == group)[0] for group in dict.fromkeys(groups.tolist())])
@@ -360,9 +360,9 @@ except InputError as refusal:
 # %% [markdown]
 # ## The court
 #
-# Every statistic is measured on simulated maps of cosmologies never trained on, and on as many generated for the same
-# cosmologies; what cosmology alone accounts for is first taken off both: maps are divided by the spread σ(κ) of their
-# cosmology, a smooth function fitted to the simulated ones, so that bins mean the same in all. Each figure stands
+# Every statistic is measured on simulated maps of cosmologies never trained on, and on four times as many generated for
+# the same ones; what cosmology alone accounts for is first taken off both: maps are divided by the spread σ(κ) of
+# their cosmology, a smooth function fitted to the simulated ones, so that bins mean the same in all. Each figure stands
 # beside its null: what the same code finds when the simulations are split into halves, whole simulations each, and one
 # half plays the generated maps. A tolerance below that null could not be tested with so few simulations.
 
