@@ -185,11 +185,11 @@ def _comparable(
         points.append(training.parameters)
         owners.append(training.groups)
     trend = fit_trend(np.concatenate(known), np.concatenate(points), np.concatenate(owners))(parameters)
-    of_generated = np.arange(len(rows[1])) % len(trend)
     if each.relative_to == "bin":
         mean = trend.mean(0)
         trend = np.where(trend * np.sign(mean) > 0.05 * np.abs(mean), trend, mean)  # a fit may pass through zero
-        return rows[0] * (mean / trend), rows[1] * (mean / trend)[of_generated]
+        return rows[0] * (mean / trend), rows[1] * np.resize(mean / trend, rows[1].shape)
     size = np.abs(trend).max(axis=1, keepdims=True)
     pattern = (trend / size).mean(0)
-    return (rows[0] - trend) / size + pattern, (rows[1] - trend[of_generated]) / size[of_generated] + pattern
+    again, size_again = np.resize(trend, rows[1].shape), np.resize(size, (len(rows[1]), 1))
+    return (rows[0] - trend) / size + pattern, (rows[1] - again) / size_again + pattern

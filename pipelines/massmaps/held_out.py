@@ -123,7 +123,7 @@ def alike(held: HeldOut, learnt: Skies) -> tuple[HeldOut, Skies]:
     return (
         replace(
             held, simulated=replace(simulated, maps=divided(simulated.maps, mine)),
-            generated=divided(held.generated, np.tile(mine, (len(held.generated) // len(mine), 1))),
+            generated=divided(held.generated, np.resize(mine, (len(held.generated), mine.shape[1]))),
         ),
         learnt if theirs is None else replace(learnt, maps=divided(learnt.maps, theirs)),
     )  # fmt: skip

@@ -167,9 +167,8 @@ def _by_cosmology(
             usable = judgement.agreements[each.name].usable
             if not usable.any():
                 continue
-            simulated, generated = (
-                row[np.tile(mine, len(row) // len(mine))][:, usable].mean(0) for row in judgement.rows[each.name]
-            )
+            rows = judgement.rows[each.name]
+            simulated, generated = (row[np.resize(mine, len(row))][:, usable].mean(0) for row in rows)
             scale = np.abs(simulated) if each.relative_to == "bin" else np.abs(simulated).max()
             errors[each.name] = float(np.median(np.abs(generated - simulated) / np.maximum(scale, 1e-300)))
         found["cosmologies"][group] = {

@@ -18,7 +18,7 @@ On one NVIDIA H200 (November 2026; keras 3.15.1, jax 0.11.2, torch 2.11.0), twic
       in bfloat16                            214                     2,200     3,500           0.06
 
 CosmoGAN's step is slow on JAX by one thing: XLA takes 239 of its 264 ms for gradients of transposed convolutions by
-their kernels (205 of them for the last, of one map), which cuDNN has a way of its own for. Keras on TensorFlow asks
+their kernels (205 of them for the last, of one channel), which cuDNN has a way of its own for. Keras on TensorFlow asks
 cuDNN; how fast that is was not measured, for want of a GPU with TensorFlow.
 """
 
