@@ -2,6 +2,9 @@
 
 import dataclasses
 import difflib
+import math
+import typing
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -9,6 +12,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.plain_yaml import Places, parse_yaml, read_yaml
 
 PRESET_FOLDER = Path(__file__).parent / "presets"
 
@@ -52,7 +56,7 @@ def load(kind: type[Run], file: Path | None = None, preset: str | None = None, s
     if preset is None and file is None:
         preset = kind.DEFAULT
     tree: dict[str, Any] = {}
-    places: dict[tuple[str, ...], str] = {}
+    places: Places = {}
     sources = []
     if preset is not None:
         known = presets(kind)
@@ -68,22 +72,24 @@ def load(kind: type[Run], file: Path | None = None, preset: str | None = None, s
         if not equals:
             raise InputError(f"--set {setting}: write it as section.key=value")
         path = tuple(key.strip().split("."))
-        places[path] = f"--set {setting}"
-        try:
-            leaf = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise InputError(f"--set {setting}: {value!r} is no YAML value") from error
+        where = f"--set {setting[:200]}"
+        places[path] = where
+        leaf = parse_yaml(value, where)
         for name in reversed(path):
             leaf = {name: leaf}
-        _check_keys(leaf, kind, (), {path[: i + 1]: f"--set {setting}" for i in range(len(path))})
+        _check_keys(leaf, kind, (), {path[: i + 1]: where for i in range(len(path))})
         _overlay(tree, leaf)
     return check(kind, tree, places)
 
 
-def check(kind: type[Run], tree: dict[str, Any], places: dict[tuple[str, ...], str] | None = None) -> Run:
-    """Build the typed configuration from plain values; ``places`` says where each key was read."""
+def check(kind: type[Run], tree: dict[str, Any], places: Places | None = None) -> Run:
+    """Build the typed configuration from plain values; ``places`` says where each key was read.
+
+    Numbers are finite, and neither numbers nor texts stand for yes and no, nor these for numbers.
+    """
     places = places or {}
     _check_keys(tree, kind, (), places)
+    _check_values(tree, kind, (), places)
     try:
         return TypeAdapter(kind).validate_python(_completed(kind, tree))
     except ValidationError as error:
@@ -91,7 +97,7 @@ def check(kind: type[Run], tree: dict[str, Any], places: dict[tuple[str, ...], s
         for problem in error.errors():
             path = tuple(str(part) for part in problem["loc"] if part != "__root__")
             reason = problem["msg"].removeprefix("Value error, ")
-            found = "" if isinstance(problem["input"], dict) else f"found {problem['input']!r}: "
+            found = "" if isinstance(problem["input"], dict) else f"found {_shown(problem['input'])}: "
             lines.append(f"{_place(path, places)}{'.'.join(path)}: {found}{reason}")
         raise InputError("\n".join(lines)) from None
 
@@ -121,40 +127,22 @@ def dump(config: Any) -> str:
     return yaml.safe_dump(_plain(dataclasses.asdict(config)), sort_keys=False, allow_unicode=True)
 
 
-def _read(source: Path, kind: type, places: dict[tuple[str, ...], str]) -> dict[str, Any]:
+def _read(source: Path, kind: type, places: Places) -> dict[str, Any]:
     """Read a YAML file and note the line of each key."""
-    try:
-        text = source.read_text()
-    except OSError as error:
-        raise InputError(f"{source}: cannot be read ({error.strerror})") from error
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        tree = yaml.safe_load(text) or {}
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        raise InputError(f"{source}{line}: not YAML: {getattr(error, 'problem', error)}") from error
-    if not isinstance(tree, dict):
+    here: Places = {}
+    tree = read_yaml(source, here)
+    if not isinstance(tree, dict | None):
         raise InputError(f"{source}: holds no sections; expected some of {', '.join(_names(kind))}")
-    here: dict[tuple[str, ...], str] = {}
-
-    def note(node, path):
-        if isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                here[(*path, str(key.value))] = f"{source}, line {key.start_mark.line + 1}"
-                note(value, (*path, str(key.value)))
-
-    note(node, ())
-    _check_keys(tree, kind, (), here)
+    _check_keys(tree or {}, kind, (), here)
     places.update(here)
-    return tree
+    return tree or {}
 
 
-def _check_keys(tree: Any, kind: type, path: tuple[str, ...], places: dict[tuple[str, ...], str]) -> None:
+def _check_keys(tree: Any, kind: type, path: tuple[str, ...], places: Places) -> None:
     """Refuse keys that a dataclass does not have, naming the nearest ones."""
     if not isinstance(tree, dict):
         where = _place(path, places) + ".".join(path)
-        raise InputError(f"{where}: found {tree!r}, expected the keys {', '.join(_names(kind))}")
+        raise InputError(f"{where}: found {_shown(tree)}, expected the keys {', '.join(_names(kind))}")
     fields = {f.name: f.type for f in dataclasses.fields(kind)}
     for key, value in tree.items():
         here = (*path, str(key))
@@ -170,7 +158,61 @@ def _check_keys(tree: Any, kind: type, path: tuple[str, ...], places: dict[tuple
             _check_keys(value, kind_of_key, here, places)
 
 
-def _place(path: tuple[str, ...], places: dict[tuple[str, ...], str]) -> str:
+def _check_values(tree: dict[str, Any], kind: type, path: tuple[str, ...], places: Places) -> None:
+    """Refuse numbers that are not finite, and truth values and numbers that stand for each other."""
+    kinds = typing.get_type_hints(kind)
+    for key, value in tree.items():
+        here = (*path, str(key))
+        if dataclasses.is_dataclass(kinds[key]):
+            _check_values(value, kinds[key], here, places)
+            continue
+        allowed = set(_scalars(kinds[key]))
+        for each in _leaves(value):
+            reason = ""
+            number = isinstance(each, int | float) and not isinstance(each, bool)
+            if isinstance(each, bool) and bool not in allowed and allowed & {int, float}:
+                reason = "expected a number"
+            elif bool in allowed and not isinstance(each, bool) and type(each) not in allowed and each is not None:
+                reason = "expected true or false"
+            elif (number or str not in allowed) and allowed & {int, float} and not _finite(each):
+                reason = "expected a finite number"
+            if reason:
+                raise InputError(f"{_place(here, places)}{'.'.join(here)}: found {_shown(each)}, {reason}")
+
+
+def _finite(value: Any) -> bool:
+    """Whether a value is a finite number, or no number at all."""
+    try:
+        return math.isfinite(float(value))
+    except OverflowError:
+        return False
+    except (TypeError, ValueError):
+        return True
+
+
+def _scalars(kind: Any) -> Iterator[Any]:
+    """Yield the types of the single values that a field's type is made of; of dictionaries, those of the values."""
+    inner = typing.get_args(kind)
+    if typing.get_origin(kind) is typing.Literal:
+        yield from map(type, inner)
+    elif typing.get_origin(kind) is typing.Annotated:
+        yield from _scalars(inner[0])
+    elif not inner:
+        yield kind
+    else:
+        for each in inner[1:] if typing.get_origin(kind) is dict else inner:
+            yield from _scalars(each)
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict | list | tuple):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _leaves(each)
+    else:
+        yield value
+
+
+def _place(path: tuple[str, ...], places: Places) -> str:
     """Return 'file, line n: ' of a key, or of the section it stands in."""
     while path:
         if path in places:
@@ -186,6 +228,15 @@ def _overlay(base: dict[str, Any], top: dict[str, Any]) -> None:
             _overlay(base[key], value)
         else:
             base[key] = value
+
+
+def _shown(value: Any) -> str:
+    """Return a value as a message shows it."""
+    try:
+        text = repr(value)
+    except ValueError:  # an integer of more digits than Python prints
+        return "a number of thousands of digits"
+    return text if len(text) <= 80 else f"{text[:80]} …"
 
 
 def _names(kind: type) -> list[str]:

@@ -1,6 +1,8 @@
 """A configuration says what is wrong with it: file, line, key, and what would be right."""
 
-from dataclasses import replace
+import math
+import typing
+from dataclasses import is_dataclass, replace
 from io import StringIO
 from types import SimpleNamespace
 
@@ -11,6 +13,7 @@ from rich.console import Console
 from tenfold.emulators.gan import COSMOGAN
 from tenfold.emulators.mpnn import MPNN, PUBLISHED
 from tenfold.hpc.ranks import Ranks
+from tenfold.pipelines.config import check as check_config
 from tenfold.pipelines.config import dump, load, presets
 from tenfold.pipelines.description import describe_massmaps
 from tenfold.pipelines.errors import InputError
@@ -145,3 +148,66 @@ def test_a_section_that_is_given_in_part_keeps_the_study_s_own_values(tmp_path):
     file.write_text("estimator: {size: 128}\n")
     found = load(MassMapsRun, file, None, ())
     assert (found.estimator.size, found.estimator.dimensions, found.estimator.transform) == (128, 2, "identity")
+
+
+def _fields(kind, path=()):
+    """Every field of a study, with the types of its single values."""
+    for name, each in typing.get_type_hints(kind).items():
+        if is_dataclass(each):
+            yield from _fields(each, (*path, name))
+        elif not str(each).startswith("typing.ClassVar"):
+            yield ".".join((*path, name)), each
+
+
+def _one(kind, value):
+    """A value of a field's type that is `value` at its first number."""
+    inner = [each for each in typing.get_args(kind) if each not in (type(None), Ellipsis)]
+    if typing.get_origin(kind) is dict:
+        return {"omega_m": _one(inner[-1], value)}
+    if typing.get_origin(kind) is tuple:
+        return [_one(inner[0], value), *(_one(each, 1) for each in inner[1:])]
+    return _one(inner[0], value) if inner else value
+
+
+NUMBERS = [
+    pytest.param(study, name, kind, id=f"{study.STUDY}-{name}")
+    for study in STUDIES
+    for name, kind in _fields(study)
+    if "float" in str(kind) or "int" in str(kind)
+]
+SWITCHES = [pytest.param(study, name, id=f"{study.STUDY}-{name}")
+            for study in STUDIES for name, kind in _fields(study) if kind is bool]  # fmt: skip
+
+
+def _tree(name, value):
+    for part in reversed(name.split(".")):
+        value = {part: value}
+    return value
+
+
+@pytest.mark.parametrize(("study", "name", "kind"), NUMBERS)
+def test_numbers_are_finite_and_no_truth_values(study, name, kind):
+    for value in (math.inf, -math.inf, math.nan, True, "1e999", 10**400):
+        with pytest.raises(InputError) as caught:
+            check_config(study, _tree(name, _one(kind, value)))
+        assert str(caught.value).startswith(f"{name}: found")
+
+
+@pytest.mark.parametrize(("study", "name"), SWITCHES)
+def test_switches_are_true_or_false(study, name):
+    for value in (1, 0, 1.0, "true", "on", 2):
+        with pytest.raises(InputError, match=f"{name}: found .*, expected true or false"):
+            check_config(study, _tree(name, value))
+
+
+@pytest.mark.parametrize("value", [".inf", "-.inf", ".nan", "1e999", "1.0e+999", "true", "yes", "0x" + "f" * 9999])
+def test_a_number_in_a_file_must_be_one(value, tmp_path):
+    file = tmp_path / "config.yaml"
+    file.write_text(f"training:\n  epochs: 3\n  learning_rate: {value}\n")
+    with pytest.raises(InputError, match=r"config.yaml, line 3: training.learning_rate: found .*, expected a"):
+        load(CosmologyRun, file)
+
+
+def test_a_learning_rate_may_be_written_as_everybody_does():
+    for text in ("1e-3", "1E-3", "0.001", "1.0e-3"):
+        assert load(CosmologyRun, settings=(f"training.learning_rate={text}",)).training.learning_rate == 1e-3
