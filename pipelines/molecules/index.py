@@ -1,7 +1,7 @@
 """What only all molecules together can say: splits, statistics, duplicates, leakage; kept in ``index.h5``."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files import replacing
+from tenfold.pipelines.molecules.classes import Classes
 from tenfold.pipelines.molecules.ingest import Kind, MoleculeIngest
 from tenfold.pipelines.molecules.manifest import Leakage, Target
 from tenfold.pipelines.molecules.packing import Rejected, read_texts
@@ -20,6 +21,9 @@ from tenfold.pipelines.splits import SPLITS
 
 ALIKE = 0.4
 """Tanimoto similarity from which on two molecules are neighbours in a Butina clustering."""
+
+FEW = 10
+"""Different whole numbers up to which labels may be classes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,39 +51,76 @@ class Index:
         """Molecules by split."""
         return {name: int((self.split == number).sum()) for number, name in enumerate(SPLITS)}
 
-    def targets(self, config: MoleculeIngest, units: dict[str, str]) -> tuple[Target, ...]:
-        """Each target's unit, kind, and statistics over the training split.
+    def targets(self, config: MoleculeIngest, units: dict[str, str], classes: Sequence[Classes]) -> tuple[Target, ...]:
+        """Each target's unit, kind, classes, and statistics over the training split.
 
         Raises
         ------
         InputError
-            A target has no label there, or is to be a class and is more than 0 and 1.
+            A target has no label there.
         """
         found = []
-        for n, name in enumerate(config.targets):
+        for n, (name, own) in enumerate(zip(config.targets, classes, strict=True)):
             values = self.values[self.split >= 0, n]
             training = self.values[self.split == 0, n]
             values, training = values[~np.isnan(values)], training[~np.isnan(training)]
             if not len(training):
                 raise InputError(f"target {name}: no molecule of the training split has a label. Leave it out.")
-            classes = bool(np.isin(values, (0, 1)).all())
-            kind: Kind = config.kinds.get(name, "classification" if classes else "regression")
-            if kind == "classification" and not classes:
-                wrong = values[~np.isin(values, (0, 1))][0]
-                raise InputError(f"target {name}: is to be classification, and has a label {wrong:g}; valid are 0, 1")
-            unit = config.units.get(name, units.get(name, ""))
-            mean, std = float(training.mean()), float(training.std())
-            found.append(Target(name=name, unit=unit, kind=kind, mean=mean, std=std, count=len(training)))
+            kind: Kind = "classification" if own.names else "regression"
+            meaningful = len(own.names) <= 2
+            found.append(
+                Target(
+                    name=name,
+                    unit=config.units.get(name, units.get(name, "")),
+                    kind=kind,
+                    mean=float(training.mean()) if meaningful else 0.0,
+                    std=float(training.std()) if meaningful else 0.0,
+                    count=len(training),
+                    classes=own.names,
+                    class_counts=tuple(int((values == code).sum()) for code in range(len(own.names))),
+                    labelled=len(values),
+                )
+            )
         return tuple(found)
 
-    def doubts(self, targets: Sequence[Target]) -> tuple[str, ...]:
-        """Sentences about targets whose labels are of a size that they have in another unit."""
-        labelled = ~np.isnan(self.values)
-        found = (
-            doubt(target.name, target.unit, self.values[labelled[:, n], n], self.atoms[labelled[:, n]])
-            for n, target in enumerate(targets)
-        )
+    def doubts(self, targets: Sequence[Target], stated: Collection[str] = ()) -> tuple[str, ...]:
+        """Sentences about labels that may not be what they are taken for.
+
+        Parameters
+        ----------
+        targets
+            As `targets` returns them.
+        stated
+            Those whose kind the user said.
+        """
+        found = []
+        for n, target in enumerate(targets):
+            labelled = ~np.isnan(self.values[:, n])
+            values = self.values[labelled, n]
+            if target.kind == "regression":
+                found.append(doubt(target.name, target.unit, values, self.atoms[labelled]))
+                if target.name not in stated and not target.unit:
+                    found.append(_few_numbers(target.name, values))
+            else:
+                training = self.values[labelled & (self.split == 0), n]
+                found += [
+                    f"{target.name}: no molecule of the training split is of class {name}, which cannot be learnt."
+                    for code, name in enumerate(target.classes)
+                    if not (training == code).any()
+                ]
         return tuple(each for each in found if each)
+
+
+def _few_numbers(name: str, values: np.ndarray) -> str | None:
+    """Say so where numbers may be classes: few different whole ones, each of many molecules."""
+    found, counts = np.unique(values, return_counts=True)
+    if not 2 <= len(found) <= FEW or len(values) < 2 * len(found) or (found != np.round(found)).any():
+        return None
+    shown = ", ".join(f"{value:g} ({count:,})" for value, count in zip(found, counts, strict=True))
+    return (
+        f"{name}: its labels are {shown}, learnt as numbers (regression). If they are classes: "
+        f"--set 'ingest.kinds={{{name}: classification}}'; if not, regression there silences this."
+    )
 
 
 def index_molecules(shards: Sequence[Path], out: Path, config: MoleculeIngest) -> Index:

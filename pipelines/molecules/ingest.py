@@ -27,7 +27,7 @@ class MoleculeIngest:
     units: dict[str, str] = field(default_factory=dict)
     """By target. Where a format has units, as QM9 has, values are converted to the one named here."""
     kinds: dict[str, Kind] = field(default_factory=dict)
-    """By target; those left out are told by content: nothing but 0 and 1 is classification."""
+    """By target. Where left out, two values of any spelling, and words, are classes; other numbers are not."""
     extensive: tuple[str, ...] = ()
     """Targets that grow with the molecule, as energies do, besides those known by name, such as `heat_of_formation`."""
     features: Literal["rich", "gilmer"] = "rich"

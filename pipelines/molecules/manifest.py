@@ -36,10 +36,39 @@ class Target:
     """Empty where nobody said it."""
     kind: Kind
     mean: float
-    """Of classes: the fraction of ones."""
+    """Of two classes: the fraction of the second; of more, and `std`, of nothing."""
     std: float
     count: int
     """Labels that are there, in the training split."""
+    classes: tuple[str, ...] = ()
+    """By code, 0 first; of two, the second is the positive one. Empty for numbers."""
+    class_counts: tuple[int, ...] = ()
+    """Labels of each class, in all splits."""
+    labelled: int = 0
+    """Labels that are there, in all splits."""
+
+    def __post_init__(self):
+        """Make tuples of what JSON has as lists."""
+        for name in ("classes", "class_counts"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What a fingerprint is made of."""
+        found = {name: getattr(self, name) for name in ("name", "unit", "kind", "mean", "std", "count")}
+        return found if self.classes in ((), ("0", "1")) else {**found, "classes": self.classes}
+
+    def __str__(self) -> str:
+        unit = f" [{self.unit}]" if self.unit else ""
+        if self.kind == "regression":
+            return f"{self.name}{unit}: regression, {self.labelled:,} labels, mean {self.mean:.4g} ± {self.std:.3g}"
+        if not self.class_counts:
+            return f"{self.name}: classification"
+        counts = ", ".join(
+            f"{count:,} of class {name}" for name, count in zip(self.classes, self.class_counts, strict=True)
+        )
+        positive = f"; positive class: {self.classes[1]}" if len(self.classes) == 2 else ""
+        return f"{self.name}: classification, {self.labelled:,} labels: {counts}{positive}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +93,7 @@ class MoleculeManifest:
     featuriser: Featuriser
     targets: tuple[Target, ...]
     doubts: tuple[str, ...]
-    """About labels that look as if they were in another unit."""
+    """About labels that may not be what they are taken for: numbers in another unit, or classes."""
     sizes: dict[str, int]
     """Molecules by split."""
     atoms: int
@@ -94,7 +123,7 @@ class MoleculeManifest:
     @property
     def fingerprint(self) -> str:
         """The same for the same graphs, targets and split, wherever the sources lie: hexadecimal."""
-        about = [asdict(self.featuriser), [asdict(target) for target in self.targets], self.content]
+        about = [asdict(self.featuriser), [target.identity for target in self.targets], self.content]
         return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]
 
     @classmethod

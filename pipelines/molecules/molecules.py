@@ -16,9 +16,10 @@ from tenfold.hpc.cluster import WorkerDiedError, completed
 from tenfold.hpc.progress import progress
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files import TEMPORARY, replacing, writable
+from tenfold.pipelines.molecules.classes import Classes, missing_words, number
 from tenfold.pipelines.molecules.index import Index, index_molecules
 from tenfold.pipelines.molecules.ingest import MoleculeIngest
-from tenfold.pipelines.molecules.manifest import Leakage, MoleculeManifest
+from tenfold.pipelines.molecules.manifest import Leakage, MoleculeManifest, Target
 from tenfold.pipelines.molecules.packing import MoleculePacking, PackedMolecules, Rejected, pack_molecules
 from tenfold.pipelines.molecules.sources import REJECTED, MoleculeSource, Plan, find_molecule_sources, plan
 from tenfold.pipelines.molecules.units import factor
@@ -46,8 +47,9 @@ class MoleculeIngestSummary:
     reasons: dict[str, int]
     """The commonest reasons for rejection, and how often."""
     leakage: Leakage | None
+    targets: tuple[Target, ...]
     doubts: tuple[str, ...]
-    """About labels that look as if they were in another unit."""
+    """About labels that may not be what they are taken for: numbers in another unit, or classes."""
     bytes: int
     made: int
     """Shards written in this run; the others were there already."""
@@ -57,6 +59,7 @@ class MoleculeIngestSummary:
         said = [
             f"{self.out}: {self.molecules:,} molecules ({shares}), {self.bytes / 1e6:.1f} MB, {self.made} shards new."
         ]
+        said += map(str, self.targets)
         if self.duplicates:
             said.append(f"{self.duplicates:,} are there more than once, and stand on one side of the split.")
         if self.leakage:
@@ -122,6 +125,7 @@ def _packings(planned: Plan, out: Path, config: MoleculeIngest) -> list[Molecule
         factor(planned.units[name], config.units.get(name, planned.units[name]), name) if name in planned.units else 1.0
         for name in config.targets
     )
+    classes = planned.classes(config)
     besides = hashlib.sha256()
     excluded: set[str] = set()
     for path in (config.labels, config.exclude):
@@ -136,6 +140,7 @@ def _packings(planned: Plan, out: Path, config: MoleculeIngest) -> list[Molecule
             featuriser=config.featuriser,
             targets=config.targets,
             factors=factors,
+            classes=classes,
             split_column=config.split_column,
             excluded=frozenset(excluded),
             seconds=config.seconds_per_molecule,
@@ -193,12 +198,16 @@ def _manifest(
     recorded: dict,
     config: MoleculeIngest,
 ) -> MoleculeManifest:
-    targets = index.targets(config, planned.units)
+    classes = planned.classes(config)
+    targets = index.targets(config, planned.units, classes)
+    missing = [
+        said for name, own in zip(config.targets, classes, strict=True) if (said := _missing(name, own, planned))
+    ]
     return MoleculeManifest(
         featuriser=config.featuriser,
         targets=targets,
         sizes=index.sizes,
-        doubts=index.doubts(targets),
+        doubts=(*index.doubts(targets, config.kinds), *missing),
         atoms=int(index.atoms.sum()),
         bonds=index.bonds,
         largest=int(index.atoms.max()),
@@ -216,6 +225,15 @@ def _manifest(
         rdkit=rdBase.rdkitVersion,
         tenfold=version("tenfold"),
     )
+
+
+def _missing(name: str, classes: Classes, planned: Plan) -> str:
+    """Say so where words that may be a class, such as none, count as missing labels."""
+    words = missing_words(planned.cells[name])
+    if not words or all(number(each) is not None for each in classes.names):
+        return ""
+    shown = ", ".join(f"{word!r} ({count:,})" for word, count in sorted(words.items()))
+    return f"{name}: {shown} count as missing labels. If that is a class, give it another name in the file."
 
 
 def _unchanged(out: Path, sources: Sequence[MoleculeSource], recorded: dict) -> MoleculeIngestSummary | None:
@@ -245,6 +263,7 @@ def _summary(out: Path, manifest: MoleculeManifest, rejected: Sequence[Rejected]
         rejected=len(rejected),
         reasons=dict(Counter(re.sub(r"atom # \d+", "atom", each.reason) for each in rejected).most_common(5)),
         leakage=manifest.leakage,
+        targets=manifest.targets,
         doubts=manifest.doubts,
         bytes=sum(shard.bytes for shard in manifest.shards),
         made=made,

@@ -13,6 +13,7 @@ from rdkit import rdBase
 
 from tenfold.emulators.graphs import Graphs
 from tenfold.pipelines.files import replacing
+from tenfold.pipelines.molecules.classes import Classes
 from tenfold.pipelines.molecules.featuriser import Featuriser
 from tenfold.pipelines.molecules.splits import split_word
 from tenfold.pipelines.molecules.work import understand
@@ -46,6 +47,8 @@ class MoleculePacking:
     targets: tuple[str, ...]
     factors: tuple[float, ...]
     """What the targets are multiplied by, from the unit of the format to the one asked for."""
+    classes: tuple[Classes, ...]
+    """Of each target; none where its labels are numbers."""
     split_column: str
     excluded: frozenset[str]
     seconds: float
@@ -61,6 +64,7 @@ class MoleculePacking:
             "featuriser": asdict(self.featuriser),
             "targets": self.targets,
             "factors": self.factors,
+            "classes": [each.names for each in self.classes],
             "split_column": self.split_column,
             "seconds": self.seconds,
             "besides": self.besides,
@@ -188,10 +192,17 @@ def _said(span: Span, entry: Entry, packing: MoleculePacking) -> tuple[list[floa
             raise ValueError(f"no row in {span.described.labels.name} is about it")
         fields = {**fields, **row}
     values = [
-        _number(name, fields.get(name, "")) * factor
-        for name, factor in zip(packing.targets, packing.factors, strict=True)
+        _class(name, fields.get(name, ""), classes) if classes.names else _number(name, fields.get(name, "")) * factor
+        for name, factor, classes in zip(packing.targets, packing.factors, packing.classes, strict=True)
     ]
     return values, split_word(fields.get(packing.split_column, "")) if packing.split_column else ""
+
+
+def _class(name: str, text: str, classes: Classes) -> float:
+    try:
+        return classes.code(text)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
 
 
 def _number(name: str, text: str) -> float:

@@ -1,6 +1,7 @@
 """The files an ingest of molecules is given: found, unpacked, counted, and cut into the rows of each shard."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,9 +9,10 @@ from pathlib import Path
 from tenfold.hpc.progress import progress
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files import TEMPORARY
+from tenfold.pipelines.molecules.classes import Classes, classes_of, count_cell
 from tenfold.pipelines.molecules.ingest import MoleculeIngest
 from tenfold.pipelines.molecules.manifest import SourceEntry
-from tenfold.pipelines.readers.archives import pieces
+from tenfold.pipelines.readers.archives import Piece, pieces
 from tenfold.pipelines.readers.labels_table import read_labels
 from tenfold.pipelines.readers.molecules import ENDINGS, Described, Span, describe, entries
 from tenfold.pipelines.readers.qm9_xyz import COLUMNS as QM9_COLUMNS
@@ -43,6 +45,16 @@ class Plan:
     sources: tuple[SourceEntry, ...]
     units: dict[str, str]
     """Units that the formats themselves give, by column."""
+    cells: dict[str, Counter[str]]
+    """How often each cell stands in a target's column; of columns with very many different ones not all are there."""
+
+    def classes(self, config: MoleculeIngest) -> tuple[Classes, ...]:
+        """Return the classes of each target, none where its labels are numbers; raises as `classes_of`."""
+        measured = {*config.units, *config.extensive, *self.units}
+        return tuple(
+            classes_of(name, self.cells[name], config.kinds.get(name), measured=name in measured)
+            for name in config.targets
+        )
 
 
 def find_molecule_sources(paths: Iterable[Path | str], config: MoleculeIngest) -> list[MoleculeSource]:
@@ -117,11 +129,14 @@ def plan(sources: Sequence[MoleculeSource], out: Path, config: MoleculeIngest) -
     about: list[SourceEntry] = []
     qm9: dict[bool, str] = {}
     room = config.records_per_shard
+    cells: dict[str, Counter[str]] = {name: Counter() for name in config.targets}
+    labels: set[Piece] = set()
     with progress("Reading", total=len(sources), unit="source") as advance:
         for number, source in enumerate(sources):
             whole, count, columns = hashlib.sha256(), 0, set()
             for described in _described(source, out / f".unpacked_{number}", config):
-                for span, names in _spans(described, room, config.records_per_shard):
+                own = _cells_beside(described, cells, labels)
+                for span, names in _spans(described, room, config.records_per_shard, own):
                     spans.append(span)
                     whole.update(bytes.fromhex(span.digest))
                     count += span.count
@@ -151,7 +166,7 @@ def plan(sources: Sequence[MoleculeSource], out: Path, config: MoleculeIngest) -
     if len(qm9) == 2 and not set(config.targets).isdisjoint(QM9_UNITS):
         message = "is QM9, with its units, and {} is not: ingest them one by one"
         raise InputError(f"{qm9[True]}: {message.format(qm9[False])}")
-    return Plan(chunks=chunks, sources=tuple(about), units=QM9_UNITS if True in qm9 else {})
+    return Plan(chunks=chunks, sources=tuple(about), units=QM9_UNITS if True in qm9 else {}, cells=cells)
 
 
 def _described(source: MoleculeSource, spool: Path, config: MoleculeIngest) -> Iterator[Described]:
@@ -172,8 +187,26 @@ def _described(source: MoleculeSource, spool: Path, config: MoleculeIngest) -> I
             yield describe(piece, config.smiles_column, besides)
 
 
-def _spans(described: Described, room: int, most: int) -> Iterator[tuple[Span, set[str]]]:
-    """Cut a piece where a shard is full: `room` molecules first, then `most` each; with the columns met."""
+def _cells_beside(described: Described, cells: dict[str, Counter[str]], counted: set[Piece]) -> dict[str, Counter[str]]:
+    """Count the cells of a piece's table of labels, once for each table; return the columns that it does not have."""
+    if described.labels is None:
+        return cells
+    columns, rows = read_labels(described.labels)
+    if described.labels not in counted:
+        counted.add(described.labels)
+        for row in rows.values():
+            for name in cells.keys() & columns:
+                count_cell(cells[name], row.get(name, ""))
+    return {name: counts for name, counts in cells.items() if name not in columns}
+
+
+def _spans(
+    described: Described, room: int, most: int, cells: dict[str, Counter[str]]
+) -> Iterator[tuple[Span, set[str]]]:
+    """Cut a piece where a shard is full: `room` molecules first, then `most` each; with the columns met.
+
+    What stands in the columns of `cells` is counted there.
+    """
     with described.piece.lines(described.start) as lines:
         columns = set(described.table.columns) if described.table else set()
         mark, count = described.start, 0
@@ -182,6 +215,8 @@ def _spans(described: Described, room: int, most: int) -> Iterator[tuple[Span, s
             count += 1
             if described.table is None:
                 columns.update(entry.fields)
+            for name, counts in cells.items():
+                count_cell(counts, entry.fields.get(name, ""))
             if count == room:
                 yield Span(described=described, mark=mark, count=count, digest=lines.digest.hexdigest()), columns
                 mark, count, room = lines.mark, 0, most

@@ -178,6 +178,9 @@ def describe(data: MoleculeShards, records: np.ndarray, shape: MPNN, kind: Kind)
         )
     targets = tuple(Target(name=target.name, unit=target.unit) for target in manifest.targets)
     if kind == "classification":
+        many = [target.name for target in manifest.targets if len(target.classes) > 2]
+        if many:
+            raise InputError(f"{data.path}: {', '.join(many)} has more than two classes, which no network learns yet")
         return Learnt(shape=shape, featuriser=manifest.featuriser, kind=kind, targets=targets)
     named = manifest.ingest["extensive"]
     grows = [shape.readout != "norm" and (extensive(t.name) or t.name in named) for t in manifest.targets]

@@ -1,0 +1,178 @@
+"""What kind of target a column of labels is: classes of any spelling, or numbers; and that the user hears of it."""
+
+import dataclasses
+import json
+from collections import Counter
+
+import numpy as np
+import pytest
+from tests.formats.molecules import HERE, SMILES, rejected, write_csv
+
+from tenfold.pipelines.config import load
+from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.molecules.classes import MOST_CELLS, Classes, classes_of, count_cell
+from tenfold.pipelines.molecules.manifest import MoleculeManifest
+from tenfold.pipelines.molecules.molecules import ingest_molecules
+from tenfold.pipelines.molecules.shards import MoleculeShards
+from tenfold.pipelines.studies.chemistry_config import ChemistryRun
+
+
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        ("0 1 1 0", ("0", "1")),
+        ("0.0 1.0 1", ("0", "1")),
+        ("0 0 0", ("0", "1")),  # as a rare effect in a small table has it
+        ("-1 1 1", ("-1", "1")),
+        ("+1 -1 1.0", ("-1", "1")),
+        ("2 1 1", ("1", "2")),
+        ("active inactive active", ("inactive", "active")),
+        ("Active inactive ACTIVE Active", ("inactive", "Active")),
+        ("True False False", ("False", "True")),
+        ("no yes no", ("no", "yes")),
+        ("P N P", ("N", "P")),
+        ("toxic safe safe", ("safe", "toxic")),
+        ("sweet non-sweet sweet", ("non-sweet", "sweet")),
+        ("bitter nonbitter", ("nonbitter", "bitter")),
+        ("soluble insoluble", ("insoluble", "soluble")),
+        ("BBB+ BBB- BBB+", ("BBB-", "BBB+")),
+        ("polar apolar", ("apolar", "polar")),  # nothing is known of these: alphabetical
+        ("many one few one", ("few", "many", "one")),
+        ("0 1 2 0 1 2", ()),  # counts or classes: never guessed
+        ("0.5 1.25 3.75", ()),
+        ("0.5 1.25", ()),  # two molecules with two values say nothing
+        ("0 1 <5 >10", ("0", "1")),
+        ("1.5 2.5 3.5 <5 >10 2±1", ()),
+        ("inf nan 1.5 2.5 3.5", ()),
+    ],
+)
+def test_two_values_and_words_are_classes_and_other_numbers_are_not(labels, names):
+    assert classes_of("y", Counter(labels.split())).names == names
+
+
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [("0 1 2 1", ("0", "1", "2")), ("10 9 1 9", ("1", "9", "10")), ("1 2A 2B 3", ("1", "3", "2A", "2B"))],
+)
+def test_numbers_are_classes_where_the_user_says_so(labels, names):
+    assert classes_of("y", Counter(labels.split()), "classification").names == names
+
+
+def test_two_values_are_numbers_where_the_user_says_so_or_names_a_unit():
+    assert classes_of("y", Counter(["-1", "1", "1"]), "regression").names == ()
+    assert classes_of("y", Counter(["-1", "1", "1"]), measured=True).names == ()
+
+
+def test_a_few_words_among_numbers_are_typing_errors_and_many_are_asked_about():
+    assert classes_of("y", Counter({"0": 50, "1": 45, "unclear": 5})).names == ("0", "1")
+    with pytest.raises(InputError, match=r"both words \(unclear\) and numbers \(0, 1\).*\{y: classification\}"):
+        classes_of("y", Counter({"0": 50, "1": 30, "unclear": 20}))
+    assert classes_of("y", Counter({"0": 5, "1": 3, "no": 2}), "classification").names == ("0", "1", "no")
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        ("Kinase kinase GPCR", "Kinase, kinase differ only in case"),
+        ("yes no y n", "n, no, y, yes are several words for yes and no"),
+        ("active active", "only the label active"),
+        (" ".join(f"name{n}" for n in range(21)), "21 different labels name0, name1, .*Is it the right column"),
+    ],
+)
+def test_words_that_are_no_classes_are_asked_about(labels, said):
+    with pytest.raises(InputError, match=said):
+        classes_of("y", Counter(labels.split()))
+
+
+def test_a_cell_means_the_class_in_whatever_way_it_is_written():
+    classes = Classes(("-1", "1"))
+    assert [classes.code(cell) for cell in ("-1", " 1.0 ", "+1", "-1.0")] == [0, 1, 1, 0]
+    assert np.isnan([classes.code(cell) for cell in ("", "NA", " nan")]).all()
+    with pytest.raises(ValueError, match="'0' is none of the classes -1, 1"):
+        classes.code("0")
+    with pytest.raises(ValueError, match="'1_0' is none"):
+        Classes(("1", "10")).code("1_0")
+
+
+def test_a_column_of_very_many_values_takes_no_room():
+    cells: Counter[str] = Counter()
+    for number in range(10 * MOST_CELLS):
+        count_cell(cells, f"{number / 7}")
+    assert len(cells) == MOST_CELLS
+
+
+def ingest(tmp_path, labels, out="data", **changes):
+    """Ingest the two dozen molecules with these labels in turn."""
+    table = write_csv(tmp_path / "m.csv", [(smiles, labels[n % len(labels)]) for n, smiles in enumerate(SMILES)])
+    return ingest_molecules([table], tmp_path / out, dataclasses.replace(HERE, **changes))
+
+
+@pytest.mark.parametrize(
+    "labels", [("-1", "1"), ("inactive", "active"), ("False", "True"), ("no", "Yes"), ("1", "2"), ("0", "1.0")]
+)
+def test_two_valued_labels_of_any_spelling_are_codes_0_and_1(tmp_path, labels):
+    summary = ingest(tmp_path, labels)
+    with MoleculeShards.open(tmp_path / "data") as shards:
+        np.testing.assert_array_equal(shards.targets(np.arange(24))[:, 0], np.arange(24) % 2)
+        (target,) = shards.manifest.targets
+    assert (target.kind, target.class_counts, target.labelled) == ("classification", (12, 12), 24)
+    first, second = target.classes
+    assert (first.lower(), second.lower()) == (labels[0].lower(), labels[1].lower().removesuffix(".0"))
+    said = f"y: classification, 24 labels: 12 of class {first}, 12 of class {second}; positive class: {second}"
+    assert said in str(summary)
+
+
+def test_words_of_three_classes_are_learnt_as_classes_and_none_is_told_of(tmp_path):
+    summary = ingest(tmp_path, ("one", "many", "few", "None"))
+    (target,) = summary.targets
+    assert (target.classes, target.class_counts, target.labelled) == (("few", "many", "one"), (6, 6, 6), 18)
+    assert "'None' (6) count as missing labels" in str(summary)
+
+
+def test_few_whole_numbers_stay_numbers_and_the_user_hears_of_it(tmp_path):
+    summary = ingest(tmp_path, (0, 1, 2))
+    assert summary.targets[0].kind == "regression"
+    assert "y: regression, 24 labels" in str(summary)
+    (said,) = summary.doubts
+    assert said.startswith("y: its labels are 0 (8), 1 (8), 2 (8), learnt as numbers (regression).")
+    setting = said.split("--set '")[1].split("'")[0]  # what it advises is what works
+    advised = load(ChemistryRun, None, None, ("ingest.targets=[y]", setting)).ingest
+    summary = ingest(tmp_path, (0, 1, 2), "again", kinds=advised.kinds)
+    assert (summary.targets[0].kind, summary.targets[0].classes) == ("classification", ("0", "1", "2"))
+    assert not summary.doubts
+
+
+def test_numbers_that_the_user_calls_numbers_are_not_asked_about(tmp_path):
+    assert not ingest(tmp_path, (0, 1, 2), kinds={"y": "regression"}).doubts
+    assert ingest(tmp_path, (0, 1), "again", kinds={"y": "regression"}).targets[0].kind == "regression"
+
+
+def test_a_class_that_the_training_split_lacks_is_named(tmp_path):
+    labels = ["rare" if n == 5 else ("a", "b")[n % 2] for n in range(24)]
+    rows = [
+        (smiles, label, "test" if label == "rare" else "train") for smiles, label in zip(SMILES, labels, strict=True)
+    ]
+    table = write_csv(tmp_path / "m.csv", rows, ("smiles", "y", "split"))
+    config = dataclasses.replace(HERE, split="column", split_column="split")
+    summary = ingest_molecules([table], tmp_path / "data", config)
+    assert "y: no molecule of the training split is of class rare, which cannot be learnt." in summary.doubts
+
+
+def test_a_word_among_classes_of_numbers_is_set_aside(tmp_path):
+    rows: list[tuple] = [(smiles, n % 2) for n, smiles in enumerate(SMILES)]
+    rows[3] = (SMILES[3], "unclear")
+    summary = ingest_molecules([write_csv(tmp_path / "m.csv", rows)], tmp_path / "data", HERE)
+    assert summary.targets[0].labelled == 23
+    if summary.rejected:
+        assert rejected(tmp_path / "data")[0][3] == "y: 'unclear' is none of the classes 0, 1"
+
+
+def test_a_manifest_without_classes_keeps_its_fingerprint(tmp_path):
+    ingest(tmp_path, (0, 1))
+    path = tmp_path / "data" / "manifest.json"
+    before = MoleculeManifest.read(path).fingerprint
+    found = json.loads(path.read_text())
+    for name in ("classes", "class_counts", "labelled"):
+        del found["targets"][0][name]
+    path.write_text(json.dumps(found))
+    assert MoleculeManifest.read(path).fingerprint == before
