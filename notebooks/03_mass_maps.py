@@ -422,14 +422,16 @@ for axis, aspect, what in zip(axes, ASPECTS, figures, strict=True):
 axes[0].set_yticks(range(len(statistics)), [each.name.replace("_", " ") for each in statistics])
 axes[0].invert_yaxis()
 print_trusted(figure, data.manifest.multipoles)
-print(f"{len(judgement.verdicts) - len(judgement.failed)} of {len(judgement.verdicts)} verdicts are favourable")
+print(f"{judgement.favourable} of {len(judgement.verdicts)} verdicts are favourable")
+print(f"undecided: {', '.join(judgement.undecided) or 'none'}")
 print(f"failed: {', '.join(judgement.failed) or 'none'}")
 copies = judgement.verdicts["memorisation"]
 print(f"nearer to a training map than 99 % of unseen ones: {copies.value:.1%} of them; allowed {copies.allowed:.1%}")
 
 # %% [markdown]
-# Blue dots passed, red crosses failed. Grey bars: what simulations show among themselves; green: what is allowed.
-# Whatever lies beyond both fails (K-S distances have no tolerance but the null). A mean's point is the largest
+# Blue dots are within what is allowed, red crosses above it. Grey bars: what simulations show among themselves; green:
+# the tolerance. What lies beyond both by more than figures scatter between seeds fails; by less, it is undecided (K-S
+# distances have no tolerance but the null). A mean's point is the largest
 # deviation over its full points above; where there is none of these, it is that of the bin with the smallest null.
 # Where a bar is longer than the tolerance, more simulated cosmologies are what a sharper verdict needs; where a cross
 # stands far beyond its bar, a better emulator.

@@ -56,13 +56,15 @@ def validate(
         Path | None,
         typer.Option("--unseen", help="Of mass maps: shards simulated since; all of them judge, not the test split."),
     ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of mass maps: seed of the generated maps.")] = 0,
     file: ConfigFile = None,
     settings: Settings = None,
 ) -> None:
     """Hold a trained network against the truth and what it must beat, on its test split; write report.html.
 
     Of mass maps, --config and --set state what the court allows (court.tolerance=0.1), and status 1 says that a verdict
-    failed.
+    failed: its figure is above what is allowed by more than it scatters between seeds (court.seed_margin). A figure
+    above what is allowed by less is printed as undecided.
     """
     load_tensorflow()
     from tenfold.pipelines.run_folder import RunFolder
@@ -78,10 +80,12 @@ def validate(
         if idle := [each for each in settings or () if not each.startswith("court.")]:
             raise InputError(f"--set {idle[0]}: only the court is configured here, as in --set court.tolerance=0.1")
         court = load(MassMapsRun, file, None, tuple(settings or ())).court
-        report, judgement = validate_massmaps(run, out, court=court, estimator=estimator, unseen=unseen)
+        report, judgement = validate_massmaps(run, out, court=court, estimator=estimator, unseen=unseen, seed=seed)
         console.print(f"Report: {report}", soft_wrap=True)
+        for verdict, names in (("Undecided", judgement.undecided), ("Failed", judgement.failed)):
+            if names:
+                console.print(f"{verdict}: {', '.join(names)}", soft_wrap=True)
         if not judgement.passed:
-            console.print(f"Failed: {', '.join(judgement.failed)}", soft_wrap=True)
             raise typer.Exit(1)
         return
     if estimator is not None or unseen is not None:

@@ -147,6 +147,8 @@ def run_massmaps_command(
 
     start = time.monotonic()
     report, judgement = run_massmaps(chosen, out, ranks=ranks)
-    favourable = len(judgement.verdicts) - len(judgement.failed)
-    console.print(f"{favourable} of {len(judgement.verdicts)} verdicts are favourable.")
+    console.print(
+        f"{judgement.favourable} of {len(judgement.verdicts)} verdicts are favourable, "
+        f"{len(judgement.undecided)} undecided, {len(judgement.failed)} failed."
+    )
     console.print(f"Done in {(time.monotonic() - start) / 60:.1f} min. Report: {report}", soft_wrap=True)

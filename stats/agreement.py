@@ -28,11 +28,23 @@ class Verdict:
     passed: bool
     said: str
     """What was compared, in words."""
+    margin: float = 0.0
+    """Scatter of the figure between repetitions of the experiment, as a fraction of what is allowed."""
 
     @property
     def allowed(self) -> float:
         """The tolerance, or what simulations show among themselves where that is more."""
         return max(self.tolerance, self.null) if self.null == self.null else self.tolerance
+
+    @property
+    def failed(self) -> bool:
+        """Whether the figure is above what is allowed by more than its scatter, or NaN."""
+        return not (self.passed or self.value <= self.allowed * (1 + self.margin))
+
+    @property
+    def undecided(self) -> bool:
+        """Whether the figure is above what is allowed, but within its scatter of it: a repetition may pass."""
+        return not (self.passed or self.failed)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """The court: every statistic of generated maps against simulated ones, each with its null, and a verdict on each."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,9 @@ class Court:
     """Maps generated for each simulated one: they cost little, and so their chance is hardly in their means."""
     draws: int = 200
     """Splits of the simulations into halves, of which the null is made."""
+    seed_margin: float = 0.2
+    """A figure fails, and so does `tenfold validate`, only where it is above what is allowed by more than this fraction:
+    twice the scatter of a figure over seeds of training and judging. Within the margin it is undecided."""
     seed: int = 0
     """Of the splits."""
     channel: int = 0
@@ -51,8 +54,8 @@ class Court:
                 raise ValueError(f"{name}: found {value}, must be above 0 and below 1")
         if not 0 < self.significance < 0.5:
             raise ValueError(f"significance: found {self.significance}, must be above 0 and below 0.5")
-        for name, least in (("repeats", 1), ("draws", 20)):
-            if getattr(self, name) < least:
+        for name, least in (("repeats", 1), ("draws", 20), ("seed_margin", 0)):
+            if not getattr(self, name) >= least:
                 raise ValueError(f"{name}: found {getattr(self, name)}, must be at least {least}")
 
 
@@ -88,17 +91,27 @@ class Judgement:
 
     @property
     def passed(self) -> bool:
-        """Whether every verdict is favourable."""
-        return all(verdict.passed for verdict in self.verdicts.values())
+        """Whether no verdict failed; an undecided one does not count against the generator."""
+        return not self.failed
 
     @property
     def failed(self) -> list[str]:
-        """Names of the verdicts that are not."""
-        return [name for name, verdict in self.verdicts.items() if not verdict.passed]
+        """Names of the verdicts whose figure is above what is allowed by more than its scatter between seeds."""
+        return [name for name, verdict in self.verdicts.items() if verdict.failed]
+
+    @property
+    def undecided(self) -> list[str]:
+        """Names of the verdicts whose figure is above what is allowed, but within its scatter between seeds."""
+        return [name for name, verdict in self.verdicts.items() if verdict.undecided]
+
+    @property
+    def favourable(self) -> int:
+        """Number of verdicts whose figure is within what is allowed."""
+        return sum(verdict.passed for verdict in self.verdicts.values())
 
     def metrics(self) -> dict[str, Any]:
         """Verdicts as plain numbers, NaN as None."""
-        rows = {name: asdict(verdict) for name, verdict in self.verdicts.items()}
+        rows = {name: {**asdict(verdict), "failed": verdict.failed} for name, verdict in self.verdicts.items()}
         return {name: {k: None if v != v else v for k, v in row.items()} for name, row in rows.items()}
 
 
@@ -164,6 +177,7 @@ def judge(
             passed=copies.copied <= max(court.copy_tolerance, copies.null),
             said="fraction of the maps that are nearer to a training map than 99 of 100 unseen ones",
         )  # fmt: skip
+    verdicts = {name: replace(verdict, margin=court.seed_margin) for name, verdict in verdicts.items()}
     return Judgement(rows=rows, agreements=agreements, copies=copies, verdicts=verdicts)
 
 

@@ -114,5 +114,6 @@ def estimates(
             value=float(value), tolerance=court.estimate_tolerance, null=limit,
             passed=bool(value <= max(court.estimate_tolerance, limit)),
             said="mean difference of an estimator's readings, over its rms error on one simulated map",
+            margin=court.seed_margin,
         )  # fmt: skip
     return said, verdicts

@@ -57,7 +57,8 @@ def test_notebook_runs_on_small_data(name, tmp_path):
         _, judgement = validate_massmaps(tmp_path / "out" / "network", tmp_path / "page")
         printed = "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", []))
         assert f"\nfailed: {', '.join(judgement.failed) or 'none'}\n" in printed
-        assert f"{len(judgement.verdicts) - len(judgement.failed)} of {len(judgement.verdicts)} verdicts" in printed
+        assert f"\nundecided: {', '.join(judgement.undecided) or 'none'}\n" in printed
+        assert f"{judgement.favourable} of {len(judgement.verdicts)} verdicts" in printed
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in NOTEBOOKS.glob("*.py")))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tenfold.stats.agreement import agreement
+from tenfold.stats.agreement import Verdict, agreement
 from tenfold.stats.memorisation import memorisation
 
 BINS = 6
@@ -169,3 +169,13 @@ def turns(one: np.ndarray) -> list[np.ndarray]:
 def test_maps_of_different_sizes_cannot_be_compared():
     with pytest.raises(ValueError, match="one size"):
         memorisation(smooth(4, 1), [smooth(4, 1, 8)], smooth(4, 2), periodic=True)
+
+
+@pytest.mark.parametrize(
+    ("value", "passed", "undecided", "failed"),
+    [(0.05, True, False, False), (0.07, False, True, False), (0.08, False, False, True), (np.nan, False, False, True)],
+)
+def test_a_verdict_fails_only_beyond_the_scatter_of_its_figure(value, passed, undecided, failed):
+    """0.06 is allowed, by the null, and a quarter of it is chance: 0.075 is where failure begins."""
+    verdict = Verdict(value=value, tolerance=0.05, null=0.06, passed=value <= 0.06, said="", margin=0.25)
+    assert (verdict.passed, verdict.undecided, verdict.failed) == (passed, undecided, failed)

@@ -87,3 +87,23 @@ def test_what_judges_nothing_is_refused():
         Court(draws=3)
     with pytest.raises(ValueError, match="repeats"):
         Court(repeats=0)
+    for margin in (-0.1, float("nan")):
+        with pytest.raises(ValueError, match="seed_margin"):
+            Court(seed_margin=margin)
+
+
+def test_a_figure_within_its_scatter_of_what_is_allowed_is_undecided_and_fails_nothing(simulated):
+    statistics = statistics_for(simulated, SIDE_DEG, ell_max=1500, bins=6, periodic=True)[:1]
+    generated = simulated * np.float32(1.06)
+    strict, wide = (
+        judge(statistics, Skies(maps=simulated), generated, Court(tolerance=0.1, draws=20, seed_margin=margin))
+        for margin in (0.0, 0.5)
+    )
+    name = statistics[0].name
+    assert strict.verdicts[name].value == pytest.approx(1.06**2 - 1, rel=1e-3)
+    assert name in strict.failed
+    assert not strict.passed
+    assert name in wide.undecided
+    assert name not in wide.failed
+    assert wide.metrics()[name]["failed"] is False
+    assert wide.favourable == len(wide.verdicts) - len(wide.undecided) - len(wide.failed)
