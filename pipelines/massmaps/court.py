@@ -40,8 +40,8 @@ class Court:
     draws: int = 200
     """Splits of the simulations into halves, of which the null is made."""
     seed_margin: float = 0.2
-    """A figure fails, and so does `tenfold validate`, only where it is above what is allowed by more than this fraction:
-    twice the scatter of a figure over seeds of training and judging. Within the margin it is undecided."""
+    """Fraction of what is allowed by which a figure must exceed it to fail, and `tenfold validate` with it: twice the
+    scatter of a figure over seeds of training and judging. Within the margin it is undecided."""
     seed: int = 0
     """Of the splits."""
     channel: int = 0
