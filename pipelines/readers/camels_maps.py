@@ -46,11 +46,11 @@ def maps_of(path: Path) -> int:
         It is no whole NPY file.
     """
     shape, *_ = mapped(path)
-    return shape[0] if shape else 0
+    return shape[0] if len(shape) > 2 else 1
 
 
 def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
-    """The maps of one simulation, those of ``stated.part``; mapped, not loaded.
+    """The map (N, N) of a file, or of many (M, N, N), (M, N, N, C) those of ``stated.part``; mapped, not loaded.
 
     Raises
     ------
@@ -59,13 +59,18 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
         stated.
     """
     shape, dtype, start, fortran = mapped(path)
-    if len(shape) not in (3, 4):
-        raise UnusableFileError(path, "", f"shape {shape} is not of maps, (M, N, N) or (M, N, N, C)")
+    if len(shape) not in (2, 3, 4):
+        raise UnusableFileError(path, "", f"shape {shape} is not of maps, (N, N), (M, N, N) or (M, N, N, C)")
+    if len(shape) == 2:
+        shape = (1, *shape)
     one = (*shape[1:3], shape[3] if len(shape) == 4 else 1)
     check_array(one, dtype, stated.largest_gib, path, "", 2)
     if not stated.parameters:
         raise UnusableFileError(
-            path, "", "no cosmological parameters: name the maps' parameter file, --set ingest.camels_parameters=FILE"
+            path,
+            "",
+            "no cosmological parameters: name the maps' parameter file, --set ingest.camels_parameters=FILE, "
+            "or a table with a row per file, --set ingest.table=FILE",
         )
     if stated.redshifts and len(stated.redshifts) != one[2]:
         raise UnusableFileError(path, "", f"{len(stated.redshifts)} redshifts stated for {one[2]} channels")

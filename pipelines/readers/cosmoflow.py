@@ -9,7 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from tenfold.pipelines.readers.safe_hdf5 import dataset, names, numbers, open_hdf5, text
+from tenfold.pipelines.readers.safe_hdf5 import dataset, masked_values, names, numbers, open_hdf5, text
 from tenfold.pipelines.readers.volume import Stated, UnusableFileError, Volume, canonical, canonical_name, check_array
 
 _SPLIT_NAMES = ("omega_m", "sigma_8", "n_s", "H_0")
@@ -55,6 +55,7 @@ def raw_volumes(path: Path, stated: Stated) -> Iterator[Volume]:
             box_mpc_h=None if box is None else float(box),
             periodic=True,
             units=units,
+            masked=masked_values(full, path),
             total=float(particles) ** 3 if particles is not None and units in ("counts", "particles") else None,
             read=lambda start, stop: _native(full[start:stop]).reshape(stop - start, *shape[1:]),
         )
@@ -97,6 +98,7 @@ def split_volumes(path: Path, stated: Stated) -> Iterator[Volume]:
                 box_mpc_h=stated.box_mpc_h,
                 periodic=False,
                 units=stated.units or ("counts" if x.dtype.kind in "iu" else "density"),
+                masked=masked_values(x, path),
                 read=lambda start, stop, n=n: _native(x[n, start:stop]),
             )
 

@@ -1,13 +1,13 @@
-"""FITS images of maps: one map or a cube of them in the first image, with a header as LensTools writes it."""
+"""FITS images of maps: one map or a cube of them, with a header as LensTools writes it."""
 
-import contextlib
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tenfold.pipelines.readers.field_names import field_of
+from tenfold.pipelines.readers.fits_images import MAGIC, Image, open_image
 from tenfold.pipelines.readers.volume import (
     Stated,
     UnusableFileError,
@@ -17,7 +17,8 @@ from tenfold.pipelines.readers.volume import (
     one_simulation,
 )
 
-MAGIC = b"SIMPLE  ="
+__all__ = ["MAGIC", "volumes"]
+
 _NAMES = {
     "OMEGA_M": "omega_m",
     "SIGMA_8": "sigma_8",
@@ -27,11 +28,13 @@ _NAMES = {
     "H0": "H0",
     "OMEGA_B": "omega_b",
 }
-_TYPES = {8: "u1", 16: "i2", 32: "i4", 64: "i8", -32: "f4", -64: "f8"}
 
 
 def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
     """The maps of a file: an image (N, N), a cube (maps, N, N), or (maps, C, N, N) with a channel per source redshift.
+
+    ``stated.key`` names the image (see `tenfold.pipelines.readers.fits_images.open_image`); without it a file may hold
+    only one. Its HDU's header goes before that of the primary HDU.
 
     The header gives ANGLE [degrees], or SIDE [Mpc] with H0, and the cosmology (OMEGA_M, SIGMA_8, NS, H0, OMEGA_B), Z or
     Z1, Z2, … the source redshifts, SIMUL the simulation, LMIN and LMAX the multipoles at which C_ℓ is trusted. Where
@@ -41,14 +44,14 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
     Raises
     ------
     UnusableFileError
-        The file is damaged or cut short, holds no square maps, or nothing gives its parameters or the maps' side.
+        The file is damaged or cut short, holds no square maps, it is not plain which image is meant, or nothing gives
+        its parameters, unit or the maps' side.
     """
-    with _image(path) as found:
-        header = found.header
-        shape, dtype = _shape(header, path)
-        count, channels, *sides = shape
-        check_array((*sides, channels), dtype, stated.largest_gib, path, "image", 2)
-        _check_size(path, found, shape, dtype)
+    with open_image(path, stated.key) as image:
+        header = image.header
+        count, channels, *sides = _counted(image, path)
+        check_array((*sides, channels), image.dtype, stated.largest_gib, path, "image", 2)
+        image.check()
         redshifts = _redshifts(header, path) or stated.redshifts
         if redshifts and len(redshifts) != channels:
             raise UnusableFileError(path, "Z", f"{len(redshifts)} source redshifts for maps of {channels} channels")
@@ -62,76 +65,57 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
             )  # fmt: skip
         bounds = [_number(header, key, path) for key in ("LMIN", "LMAX") if key in header]
         multipoles = (bounds[0], bounds[1]) if len(bounds) == 2 else None
-        scaled = header.get("BSCALE", 1) != 1 or header.get("BZERO", 0) != 0
-        native = np.dtype("f4") if scaled else dtype.newbyteorder("=")
+        units = stated.units or _units(image, path)
         for n in range(count):
 
             def read(start: int, stop: int, n: int = n) -> np.ndarray:
-                index = ((), (n,), (n, slice(None)))[header["NAXIS"] - 2]
-                part = np.asarray(found.section[(*index, slice(start, stop), slice(None))])
+                index = ((), (n,), (n, slice(None)))[len(image.shape) - 2]
+                part = image.read((*index, slice(start, stop), slice(None)))
                 part = part.reshape(channels, stop - start, sides[1])
-                return np.ascontiguousarray(np.moveaxis(part, 0, -1), dtype=native)
+                return np.ascontiguousarray(np.moveaxis(part, 0, -1))
 
             yield Volume(
                 simulation=stated.simulation or str(header.get("SIMUL", "")).strip() or one_simulation(parameters),
                 source=path,
                 key=f"map {n}",
                 shape=(*sides, channels),
-                dtype=native,
+                dtype=image.dtype,
                 parameters=parameters,
                 varied=tuple(name for name in str(header.get("VARIED", "")).split() if name),
                 redshifts=redshifts,
                 box_mpc_h=box_mpc_h,
                 periodic=False,
-                units=stated.units or str(header.get("BUNIT", header.get("UNIT", "kappa"))).strip(),
+                units=units,
+                masked=() if image.blank is None else (image.blank,),
                 side_deg=side_deg,
                 multipoles=multipoles,
                 read=read,
             )
 
 
-@contextlib.contextmanager
-def _image(path: Path) -> Iterator[Any]:
-    """The first image of a file; astropy's remarks are not passed on, because what they are about is checked here."""
-    from astropy.io import fits
-
-    try:
-        with path.open("rb") as raw:
-            if raw.read(len(MAGIC)) != MAGIC:  # astropy would unpack what is compressed, however large
-                raise UnusableFileError(path, "", "not an uncompressed FITS file")
-        with contextlib.ExitStack() as stack:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                hdus = stack.enter_context(fits.open(path, mode="readonly", memmap=True, lazy_load_hdus=True))
-                found = next((hdu for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS", 0) >= 2), None)
-            if found is None:
-                raise UnusableFileError(path, "", "holds no image of two or more axes")
-            yield found
-    except UnusableFileError:
-        raise
-    except (OSError, ValueError, TypeError, LookupError, AttributeError, Warning, fits.VerifyError) as error:
-        said = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise UnusableFileError(path, "", f"not a whole FITS file, truncated or damaged ({said})") from error
-
-
-def _shape(header: Any, path: Path) -> tuple[tuple[int, ...], np.dtype]:
-    """(maps, channels, N, N) and the type of the pixels, from the header alone."""
-    axes = header["NAXIS"]
+def _counted(image: Image, path: Path) -> tuple[int, ...]:
+    """(maps, channels, N, N), from the header alone."""
+    axes = len(image.shape)
     if not 2 <= axes <= 4:
         raise UnusableFileError(path, "NAXIS", f"an image of {axes} axes, where 2, 3 or 4 are known")
-    sides = [int(header[f"NAXIS{axis}"]) for axis in range(axes, 0, -1)]
-    leading = {2: [1, 1], 3: [sides[0], 1], 4: sides[:2]}[axes]
-    if header["BITPIX"] not in _TYPES:
-        raise UnusableFileError(path, "BITPIX", f"found {header['BITPIX']}, valid are {', '.join(map(str, _TYPES))}")
-    return (*leading, *sides[-2:]), np.dtype(f">{_TYPES[header['BITPIX']]}")
+    return (*{2: (1, 1), 3: (*image.shape[:1], 1), 4: image.shape[:2]}[axes], *image.shape[-2:])
 
 
-def _check_size(path: Path, found: Any, shape: tuple[int, ...], dtype: np.dtype) -> None:
-    there = path.stat().st_size - found.fileinfo()["datLoc"]
-    promised = int(np.prod(np.array(shape, np.float64))) * dtype.itemsize
-    if there < promised:
-        reason = f"shape {shape} promises {promised:,} bytes, and {max(there, 0):,} are there"
-        raise UnusableFileError(path, "image", reason)
+def _units(image: Image, path: Path) -> str:
+    """Unit of the pixels: what the header says, or else the name of the image.
+
+    LensTools writes convergence maps without a unit: one image (N, N) in the primary HDU, with ANGLE or SIDE.
+    """
+    if image.unit is not None:
+        return image.unit
+    lenstools = image.primary and len(image.shape) == 2 and any(key in image.header for key in ("ANGLE", "SIDE"))
+    units = field_of(image.name) or ("kappa" if lenstools else "")
+    if not units:
+        raise UnusableFileError(
+            path, "BUNIT", "neither BUNIT nor the image's name says what its pixels are: --set ingest.units=…, such as "
+            "kappa for the convergence",
+        )  # fmt: skip
+    return units
 
 
 def _redshifts(header: Any, path: Path) -> tuple[float, ...]:

@@ -4,8 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.readers import camels_maps, cosmoflow, fits_maps, hdf5, hdf5_maps, ktng, npy
+from tenfold.pipelines.readers.readable import readable
 from tenfold.pipelines.readers.safe_hdf5 import SIGNATURE, open_hdf5
+from tenfold.pipelines.readers.unsupported import described, snapshot
 from tenfold.pipelines.readers.volume import Stated, UnusableFileError, Volume
 
 Format = Literal["auto", "cosmoflow", "cosmoflow-split", "hdf5", "npy"]
@@ -30,8 +33,10 @@ def format_of(path: Path) -> Format:
     if head.startswith(npy.MAGIC):
         return "npy"
     if head != SIGNATURE:
-        raise UnusableFileError(path, "", f"neither HDF5 nor NPY: begins with {head!r}")
+        raise UnusableFileError(path, "", described(path))
     with open_hdf5(path) as opened:
+        if found := snapshot(opened):
+            raise UnusableFileError(path, "", found)
         if "full" in opened:
             return "cosmoflow"
         return "cosmoflow-split" if "x" in opened and "y" in opened else "hdf5"
@@ -44,7 +49,13 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
     ------
     UnusableFileError
         The file cannot be used: the message says in which key and why.
+    InputError
+        There is no such format.
     """
+    yield from readable(_volumes(path, stated), path)
+
+
+def _volumes(path: Path, stated: Stated) -> Iterator[Volume]:
     if stated.dimensions == 2:
         yield from _maps(path, stated)
         return
@@ -59,7 +70,7 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
         case "npy":
             yield from npy.volumes(path, stated)
         case _:
-            raise ValueError(f"format: found {told!r}, valid are auto, cosmoflow, cosmoflow-split, hdf5, npy")
+            raise InputError(f"format: found {told!r}, valid are auto, cosmoflow, cosmoflow-split, hdf5, npy")
 
 
 def map_format_of(path: Path) -> MapFormat:
@@ -83,8 +94,10 @@ def map_format_of(path: Path) -> MapFormat:
             return told
     if head.startswith(SIGNATURE):
         with open_hdf5(path) as opened:
+            if found := snapshot(opened):
+                raise UnusableFileError(path, "", found)
             return "ktng" if ktng.planes(opened) else "hdf5"
-    raise UnusableFileError(path, "", f"neither FITS nor HDF5 nor NPY: begins with {head!r}")
+    raise UnusableFileError(path, "", described(path, 2))
 
 
 def _maps(path: Path, stated: Stated) -> Iterator[Volume]:
@@ -98,4 +111,4 @@ def _maps(path: Path, stated: Stated) -> Iterator[Volume]:
         case "hdf5":
             yield from hdf5_maps.volumes(path, stated)
         case other:
-            raise ValueError(f"format: found {other!r}, valid are auto, fits, camels, ktng, hdf5")
+            raise InputError(f"format: found {other!r}, valid are auto, fits, camels, ktng, hdf5")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tenfold.pipelines.readers.safe_hdf5 import dataset, open_hdf5, text
+from tenfold.pipelines.readers.safe_hdf5 import dataset, datasets, masked_values, open_hdf5, text
 from tenfold.pipelines.readers.volume import (
     PARAMETERS,
     Stated,
@@ -30,7 +30,7 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
     """
     with open_hdf5(path) as file:
         if not stated.key:
-            held = ", ".join(sorted(file)[:12]) or "nothing"
+            held = ", ".join(list(datasets(file))[:12]) or "nothing"
             raise UnusableFileError(path, "", f"which dataset is meant? Set key to one of: {held} (--set ingest.key=…)")
         array = dataset(file, stated.key, path)
         shape = array.shape if array.ndim == 4 else (*array.shape, 1)
@@ -55,6 +55,7 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
             box_mpc_h=None if box is None else number(box, "box_mpc_h", path),
             periodic=True,
             units=stated.units or text(about.get("units", "")),
+            masked=masked_values(array, path),
             read=lambda start, stop: array[start:stop].astype(native, copy=False).reshape(stop - start, *shape[1:]),
         )
 

@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import h5py
 import numpy as np
 
+from tenfold.pipelines.readers.field_names import field_of
 from tenfold.pipelines.readers.hdf5 import number, parameters_of
-from tenfold.pipelines.readers.safe_hdf5 import dataset, open_hdf5, text
+from tenfold.pipelines.readers.safe_hdf5 import dataset, datasets, masked_values, open_hdf5, text
 from tenfold.pipelines.readers.volume import (
     Stated,
     UnusableFileError,
@@ -15,27 +17,22 @@ from tenfold.pipelines.readers.volume import (
     one_simulation,
 )
 
-KEYS = ("kappa", "maps")
-"""Datasets that are looked for where none is named."""
-
 
 def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
-    """The maps (N, N), (maps, N, N) or (maps, N, N, C) under ``stated.key``, or else ``kappa`` or ``maps``.
+    """The maps (N, N), (maps, N, N) or (maps, N, N, C) under ``stated.key``, or else the only ones there.
 
     Attributes of the dataset go before those of the file: parameters by any of their names, `angle_deg` or `box_mpc_h`,
     `redshifts`, `units`, `multipoles`, `simulation`, `varied`. What the user states stands in for what is not there; a
-    table of parameters goes first.
+    table of parameters goes first. Where nothing states the unit, the dataset's name does (``kappa``, ``gamma1``).
 
     Raises
     ------
     UnusableFileError
-        The file is not safe, not whole, has no such dataset, or nothing gives its parameters or the maps' side.
+        The file is not safe, not whole, has no such dataset, it is not plain which is meant, or nothing gives its
+        parameters, unit or the maps' side.
     """
     with open_hdf5(path) as file:
-        key = stated.key or next((each for each in KEYS if each in file), "")
-        if not key:
-            held = ", ".join(sorted(file)[:12]) or "nothing"
-            raise UnusableFileError(path, "", f"which dataset is meant? Set key to one of: {held} (--set ingest.key=…)")
+        key = stated.key or _only(file, path)
         array = dataset(file, key, path)
         if not 2 <= array.ndim <= 4:
             raise UnusableFileError(path, key, f"shape {array.shape} is not of maps, (N, N), (M, N, N) or (M, N, N, C)")
@@ -63,6 +60,13 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
             raise UnusableFileError(
                 path, "multipoles", f"holds {len(multipoles)} numbers, must be the least and largest"
             )
+        units = stated.units or (text(about["units"]) if "units" in about else field_of(key))
+        if not units and "units" not in about:
+            raise UnusableFileError(
+                path, key, "neither an attribute units nor its name says what its values are: --set ingest.units=…, "
+                "such as kappa for the convergence",
+            )  # fmt: skip
+        masked = masked_values(array, path)
         native = array.dtype.newbyteorder("=")
         for n in range(1 if array.ndim == 2 else len(array)):
 
@@ -81,8 +85,25 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
                 redshifts=redshifts,
                 box_mpc_h=None if sizes["angle_deg"] is not None else sizes["box_mpc_h"],
                 periodic=sizes["angle_deg"] is None,
-                units=stated.units or text(about.get("units", "kappa" if key == "kappa" else "")),
+                units=units,
+                masked=masked,
                 side_deg=sizes["angle_deg"],
                 multipoles=(multipoles[0], multipoles[1]) if multipoles else None,
                 read=read,
             )
+
+
+def _only(file: h5py.File, path: Path) -> str:
+    """The only dataset that can be maps, by its shape."""
+    every = datasets(file)
+    held = [name for name, shape in every.items() if _are_maps(shape)]
+    if len(held) == 1:
+        return held[0]
+    which = f"which dataset is meant? Set key to one of: {', '.join(held or sorted(every)[:12]) or 'nothing'}"
+    shapes = ", ".join(f"{name} {every[name]}" for name in held[:12])
+    raise UnusableFileError(path, "", f"{which} (--set ingest.key=…){f': {shapes}' if shapes else ''}")
+
+
+def _are_maps(shape: tuple[int, ...]) -> bool:
+    sides = shape[1:3] if len(shape) == 4 else shape[-2:]
+    return 2 <= len(shape) <= 4 and len(set(sides)) == 1 and sides[0] > 1

@@ -7,7 +7,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from tenfold.pipelines.readers.safe_hdf5 import dataset, open_hdf5
+from tenfold.pipelines.readers.field_names import field_of
+from tenfold.pipelines.readers.safe_hdf5 import dataset, masked_values, open_hdf5, text
 from tenfold.pipelines.readers.volume import Stated, UnusableFileError, Volume, check_array
 
 SIDE_DEG = 5.0
@@ -59,7 +60,8 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
             redshifts=stated.redshifts,
             box_mpc_h=None,
             periodic=False,
-            units=stated.units or "kappa",
+            units=stated.units or text(array.attrs.get("units", "")) or field_of(key),
+            masked=masked_values(array, path),
             side_deg=stated.side_deg or SIDE_DEG,
             read=read,
         )

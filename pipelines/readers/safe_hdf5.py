@@ -13,6 +13,7 @@ import h5py
 import hdf5plugin  # noqa: F401  (registers the filters that published suites are compressed with)
 import numpy as np
 
+from tenfold.pipelines.readers.unsupported import described
 from tenfold.pipelines.readers.volume import UnusableFileError
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -42,6 +43,8 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
     try:
         file = h5py.File(path, "r")
     except _DAMAGE as error:
+        if not head.startswith(SIGNATURE):
+            raise UnusableFileError(path, "", described(path)) from error
         raise UnusableFileError(path, "", f"not a whole HDF5 file, truncated or damaged ({_short(error)})") from error
     with file:
         try:
@@ -123,18 +126,55 @@ def dataset(file: h5py.File, key: str, path: Path) -> h5py.Dataset:
         raise UnusableFileError(path, key, "is a group, not a dataset")
     if found.shape is None or (found.dtype.kind not in "iufS" and h5py.check_string_dtype(found.dtype) is None):
         raise UnusableFileError(path, key, f"holds {found.dtype}, not an array of numbers")
-    plan = found.id.get_create_plist()
     stored, promised = found.id.get_storage_size(), math.prod(found.shape) * found.dtype.itemsize
-    compressed = plan.get_nfilters() > 0
-    if promised and (not stored or (not compressed and stored < promised)):
-        reason = f"shape {found.shape} promises {promised:,} bytes, and {stored:,} are there"
+    unwritten = f"they would all read as its fill value, {found.fillvalue}: whoever made the file did not fill it"
+    if promised and not stored:
+        reason = f"shape {found.shape} promises {promised:,} bytes, and 0 are there: never written; {unwritten}"
         raise UnusableFileError(path, key, reason)
     if promised and found.chunks:
         there = found.id.get_num_chunks()
         whole = math.prod(-(-side // chunk) for side, chunk in zip(found.shape, found.chunks, strict=True))
         if there < whole:
-            raise UnusableFileError(path, key, f"shape {found.shape} has {whole:,} chunks, and {there:,} are there")
+            reason = f"shape {found.shape} has {whole:,} chunks, and {there:,} are there"
+            raise UnusableFileError(path, key, f"{reason}; the other {whole - there:,} were never written: {unwritten}")
+    elif stored < promised:
+        reason = f"shape {found.shape} promises {promised:,} bytes, and {stored:,} are there"
+        raise UnusableFileError(path, key, reason)
     return found
+
+
+def datasets(file: h5py.File) -> dict[str, tuple[int, ...]]:
+    """Shapes of all datasets of numbers, by their names with groups, in order of the names."""
+    found: dict[str, tuple[int, ...]] = {}
+
+    def note(name: str, each: h5py.Group | h5py.Dataset) -> None:
+        if isinstance(each, h5py.Dataset) and each.shape is not None and each.dtype.kind in "iuf":
+            found[name] = each.shape
+
+    file.visititems(note)
+    return dict(sorted(found.items()))
+
+
+def masked_values(array: h5py.Dataset, path: Path) -> tuple[float, ...]:
+    """Values that stand for masked pixels, as a dataset says: ``_FillValue``, ``missing_value``, HDF5's own fill value.
+
+    HDF5's own counts where the file's maker chose it, and it is not 0.
+
+    Raises
+    ------
+    UnusableFileError
+        ``scale_factor`` or ``add_offset`` say that the values are packed.
+    """
+    for name, usual in (("scale_factor", 1), ("add_offset", 0)):
+        if name in array.attrs and not np.all(np.asarray(array.attrs[name]) == usual):
+            reason = f"its attribute {name} {array.attrs[name]} says that values are packed: unpack them first"
+            raise UnusableFileError(path, array.name or "", reason)
+    said = [array.attrs[name] for name in ("_FillValue", "missing_value") if name in array.attrs]
+    plan = array.id.get_create_plist()
+    if plan.fill_value_defined() == h5py.h5d.FILL_VALUE_USER_DEFINED and array.fillvalue != 0:
+        said.append(array.fillvalue)
+    values = [np.asarray(each).reshape(-1) for each in said]
+    return tuple({float(v) for each in values if each.dtype.kind in "iuf" for v in each if np.isfinite(v)})
 
 
 def numbers(file: h5py.File, key: str, path: Path, ndim: int = 1) -> np.ndarray:

@@ -25,6 +25,8 @@ PARAMETERS = {
     "a_agn2": (("A_AGN2",), 0.01, 100.0),
 }
 _H0_NAMES = ("H_0", "H0")
+FILL_VALUES = (-1.6375e30, -99.0, -999.0, -9999.0, -99999.0, 1e20, 9.969209968386869e36)
+"""What stands for masked pixels where a file does not say: HEALPix's UNSEEN, survey maps' −99 …, netCDF's two."""
 
 
 class UnusableFileError(InputError):
@@ -60,6 +62,10 @@ class Stated:
     """2: the file holds maps."""
     side_deg: float | None = None
     """Side of a map [degrees]."""
+    fill_values: tuple[float, ...] = FILL_VALUES
+    """Values that stand for masked pixels, besides those that a file names itself."""
+    largest_deviation: float = 50.0
+    """Distance from the median from which an isolated value is asked about [robust standard deviations]."""
     part: tuple[int, int] | None = None
     """Of a file with many simulations: the records from one to before the other belong to this one."""
 
@@ -102,6 +108,8 @@ class Volume:
     """Side of a map [degrees]."""
     multipoles: tuple[float, float] | None = None
     """Of a map: least and largest multipole at which its C_ℓ is trusted, where the file says."""
+    masked: tuple[float, ...] = ()
+    """Values that stand for masked pixels, as the file says."""
     total: float | None = None
     """Sum over the voxels of a channel, where the file says what it must be."""
     read: Callable[[int, int], np.ndarray] = field(repr=False, compare=False)

@@ -5,10 +5,12 @@ import json
 import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BeforeValidator
 
 from tenfold.pipelines.readers.formats import Format
-from tenfold.pipelines.readers.volume import PARAMETERS, Stated
+from tenfold.pipelines.readers.volume import FILL_VALUES, PARAMETERS, Stated
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,8 +22,8 @@ class Ingest:
 
     format: Format = "auto"
     """Format of the files; auto: told by their content."""
-    key: str = ""
-    """Dataset to read in plain HDF5 files."""
+    key: Annotated[str, BeforeValidator(lambda key: str(key) if type(key) is int else key)] = ""
+    """Dataset of HDF5 files, or image of FITS files: EXTNAME, EXTNAME,EXTVER or the number of the HDU."""
     table: str = ""
     """CSV table with columns file, parameters by name, and perhaps simulation: for files without their own."""
     box_mpc_h: float | None = None
@@ -48,6 +50,11 @@ class Ingest:
     """Largest fraction of files that may be unusable."""
     largest_gib: float = 16.0
     """Largest volume that is believed [GiB]."""
+    fill_values: tuple[float, ...] = FILL_VALUES
+    """Values that stand for masked pixels, besides those that the files name; volumes that hold one are set aside."""
+    largest_deviation: float = 50.0
+    """A volume with values further from its median, and cut off from all others, is set aside [1.4826 × MAD]: see
+    `tenfold.pipelines.volumes.pixels`."""
     processes: int = 2
     """Dask worker processes, at most: one does without Dask, and few data are not worth two."""
 
@@ -69,6 +76,10 @@ class Ingest:
                 raise ValueError(f"parameters: found {name!r}, valid are {', '.join(PARAMETERS)}")
         if self.box_mpc_h is not None and not self.box_mpc_h > 0:
             raise ValueError(f"box_mpc_h: found {self.box_mpc_h}, valid is above 0")
+        if not 0 < self.largest_deviation < math.inf:
+            raise ValueError(f"largest_deviation: found {self.largest_deviation}, valid is above 0, and finite")
+        if not all(math.isfinite(value) for value in self.fill_values):
+            raise ValueError(f"fill_values: found {self.fill_values}, valid are finite numbers")
         if not self.largest_gib > 0:
             raise ValueError(f"largest_gib: found {self.largest_gib}, valid is above 0")
 
@@ -87,6 +98,8 @@ class Ingest:
             units=self.units,
             unit_ranges=self.unit_ranges,
             largest_gib=self.largest_gib,
+            fill_values=self.fill_values,
+            largest_deviation=self.largest_deviation,
             dimensions=self.DIMENSIONS,
         )
 

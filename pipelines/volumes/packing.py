@@ -16,9 +16,11 @@ import numpy as np
 
 from tenfold.pipelines.files import replacing
 from tenfold.pipelines.readers.formats import volumes
+from tenfold.pipelines.readers.readable import readable, reading
 from tenfold.pipelines.readers.volume import Layout, Stated, UnusableFileError, Volume
 from tenfold.pipelines.volumes.manifest import Quarantined
 from tenfold.pipelines.volumes.moments import Moments
+from tenfold.pipelines.volumes.pixels import check_deviation, check_finite, check_masked
 
 VERSION = 1
 _LARGEST_COUNT = 2**16
@@ -161,24 +163,29 @@ def pack(packing: Packing) -> Packed:
 
 
 def _pack_file(source: SourceFile, packing: Packing, records: h5py.Dataset, checksums: list[int]) -> PackedFile:
-    try:
+    with reading(source.path):
         sha256 = _sha256(source)
-    except OSError as error:
-        raise UnusableFileError(source.path, "", f"cannot be read ({error.strerror})") from error
     start, value, log1p = len(checksums), Moments(), Moments()
     volume = None
     for volume in volumes(source.path, source.stated):
         if volume.layout != packing.layout:
             raise UnusableFileError(source.path, volume.key, f"changed while it was read: {volume.layout}")
-        for record in _records(volume, packing.cut):
+        own: Moments | None = None
+        cut = _records(volume, packing.cut, source.stated.fill_values)
+        for record in readable(cut, source.path, volume.key):  # what fails here is the file's fault, not the shard's
             if len(checksums) == len(records):
                 records.resize(2 * len(records) + 1, axis=0)
             records[len(checksums)] = record
             checksums.append(zlib.crc32(record.reshape(-1).view(np.uint8).data))
             values, times = _distinct(record)
-            value += Moments.of(values, times)
-            if value.low > -1:
+            here = Moments.of(values, times)
+            own = here if own is None else own + here
+            if here.low > -1:
                 log1p += Moments.of(np.log1p(values, dtype=np.result_type(values.dtype, np.float32)), times)
+        if own is not None:
+            with reading(source.path, volume.key):
+                check_deviation(volume, own, source.stated.largest_deviation)
+            value += own
     if volume is None:
         raise UnusableFileError(source.path, "", "holds no volume")
     return PackedFile(
@@ -204,19 +211,19 @@ def _distinct(record: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     return values, times[values]
 
 
-def _records(volume: Volume, cut: int) -> Iterator[np.ndarray]:
+def _records(volume: Volume, cut: int, fill_values: tuple[float, ...]) -> Iterator[np.ndarray]:
     """Cut a volume into cut³ cubes, or a map into cut² squares, x slowest, checking its values on the way."""
     side = volume.shape[0] // cut
+    least_fill = min(map(abs, fill_values), default=math.inf)
     total = np.zeros(volume.shape[-1])
     low, high = math.inf, -math.inf
     for x in range(0, volume.shape[0], side):
         slab = volume.read(x, x + side)
-        if slab.dtype.kind == "f" and not np.isfinite(slab).all():
-            bad = np.argwhere(~np.isfinite(slab))
-            where = (int(bad[0, 0]) + x, *map(int, bad[0, 1:]))
-            reason = f"{len(bad):,} values are NaN or infinite, the first at {where}"
-            raise UnusableFileError(volume.source, volume.key, reason)
-        low, high = min(low, slab.min()), max(high, slab.max())
+        check_finite(volume, slab)
+        least, greatest = slab.min(), slab.max()
+        if volume.masked or least <= -least_fill or greatest >= least_fill:
+            check_masked(volume, slab, least, greatest, fill_values)
+        low, high = min(low, least), max(high, greatest)
         if volume.units == "counts" and low < 0:
             reason = f"negative counts (least {low}): a type too narrow for its counts has run over"
             raise UnusableFileError(volume.source, volume.key, reason)
@@ -250,7 +257,10 @@ def _kept(packing: Packing) -> Packed | None:
         known = packed.get(file.name) or quarantined[file.name]
         if (known["bytes"], known["mtime_ns"]) == (file.bytes, file.mtime_ns):
             continue
-        if known["bytes"] != file.bytes or "sha256" not in known or known["sha256"] != _sha256(file):
+        try:
+            if known["bytes"] != file.bytes or "sha256" not in known or known["sha256"] != _sha256(file):
+                return None
+        except (OSError, UnusableFileError):  # packing it will say so again, and set it aside
             return None
         known["mtime_ns"] = file.mtime_ns
     moments: dict[str, Any] = {"value": Moments, "log1p": Moments}

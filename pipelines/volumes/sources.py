@@ -12,6 +12,7 @@ from tenfold.hpc.progress import progress
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files import replacing
 from tenfold.pipelines.readers.formats import volumes
+from tenfold.pipelines.readers.readable import reading
 from tenfold.pipelines.readers.tables import read_table
 from tenfold.pipelines.readers.volume import Layout, UnusableFileError
 from tenfold.pipelines.volumes.ingest import Ingest
@@ -104,7 +105,8 @@ def look(sources: Sequence[SourceFile], config: Ingest) -> tuple[list[Header], l
 def _header(asked: tuple[SourceFile, Ingest]) -> Header | Quarantined:
     source, config = asked
     try:
-        return _read_header(source, config)
+        with reading(source.path):
+            return _read_header(source, config)
     except UnusableFileError as error:
         return source.quarantined(error)
 

@@ -6,7 +6,7 @@ from tests.formats.cosmoflow import write_raw
 from tests.formats.hostile import BEFORE_READING, SECRET
 
 from tenfold.pipelines.readers.formats import volumes
-from tenfold.pipelines.readers.safe_hdf5 import open_hdf5
+from tenfold.pipelines.readers.safe_hdf5 import dataset, open_hdf5
 from tenfold.pipelines.readers.volume import Stated, UnusableFileError
 
 
@@ -42,3 +42,17 @@ def test_groups_nested_without_end_are_refused(tmp_path):
 def test_a_missing_file_is_said_to_be_missing(tmp_path):
     with pytest.raises(UnusableFileError, match="No such file"), open_hdf5(tmp_path / "none.h5"):
         pass
+
+
+def test_chunks_that_were_never_written_are_called_so(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        some = file.create_dataset("some", (8, 8, 8), "f4", chunks=(4, 4, 4), fillvalue=-1)
+        some[:4] = 2.0
+        file.create_dataset("none", (8, 8, 8), "f4", chunks=(4, 4, 4), compression="gzip")
+    with open_hdf5(tmp_path / "a.h5") as file:
+        with pytest.raises(
+            UnusableFileError, match=r"8 chunks, and 4 are there; the other 4 were never written.* -1\.0"
+        ):
+            dataset(file, "some", tmp_path / "a.h5")
+        with pytest.raises(UnusableFileError, match="0 are there: never written"):
+            dataset(file, "none", tmp_path / "a.h5")

@@ -1,0 +1,200 @@
+"""Images of a FITS file: the one that is meant, its header, and its pixels as the header scales them."""
+
+import contextlib
+import functools
+import math
+import warnings
+from collections import ChainMap
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tenfold.pipelines.readers.volume import UnusableFileError
+
+MAGIC = b"SIMPLE  ="
+_BLOCK = 2880
+_TYPES = {8: "u1", 16: "i2", 32: "i4", 64: "i8", -32: "f4", -64: "f8"}
+_UNSIGNED = {8: -(2**7), 16: 2**15, 32: 2**31, 64: 2**63}
+"""BZERO by BITPIX, with BSCALE 1, of integers of the other signedness (FITS standard 4.0, table 11)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """One image of a FITS file; its pixels are read while the file is open."""
+
+    name: str
+    """EXTNAME, or the number of the HDU."""
+    primary: bool
+    """Whether it is the image of the primary HDU."""
+    header: Mapping[str, Any]
+    """Header of its HDU, then that of the primary HDU."""
+    unit: str | None
+    """BUNIT or UNIT of its HDU, or of a primary HDU without an image; None where they do not stand there."""
+    shape: tuple[int, ...]
+    """Slowest axis first: (NAXISn, …, NAXIS1)."""
+    dtype: np.dtype
+    """Of the pixels after BSCALE and BZERO, native byte order."""
+    blank: float | None
+    """Value that undefined pixels have after BSCALE and BZERO, where the header defines BLANK."""
+    check: Callable[[], None] = field(repr=False)
+    """Raise `UnusableFileError` where the file is too short for its image."""
+    read: Callable[[tuple[int | slice, ...]], np.ndarray] = field(repr=False)
+    """``read(index)``: part of the image, after BSCALE and BZERO, native byte order."""
+
+
+@contextlib.contextmanager
+def open_image(path: Path, key: str = "") -> Iterator[Image]:
+    """Open the image of a file: the one named by `key`, or else the only one there is.
+
+    Tile-compressed images are decompressed tile by tile. Pixels are BZERO + BSCALE × the stored value (FITS standard
+    4.0, §5.3): exact for unsigned integers, otherwise single precision where that tells all stored values apart, and
+    double precision where it does not.
+
+    Parameters
+    ----------
+    key
+        EXTNAME, EXTNAME,EXTVER or the number of the HDU, the primary being 0.
+
+    Raises
+    ------
+    UnusableFileError
+        The file is damaged or cut short, holds no image of two or more axes, or it is not plain which is meant.
+    """
+    from astropy.io import fits
+
+    try:
+        with path.open("rb") as raw:
+            if raw.read(len(MAGIC)) != MAGIC:  # astropy would unpack what is compressed, however large
+                raise UnusableFileError(path, "", "not an uncompressed FITS file")
+        with contextlib.ExitStack() as stack:
+            with warnings.catch_warnings():  # astropy's remarks are about what is checked here
+                warnings.simplefilter("ignore")
+                hdus = stack.enter_context(
+                    fits.open(path, mode="readonly", memmap=True, lazy_load_hdus=True, do_not_scale_image_data=True)
+                )
+                number, hdu = _chosen(hdus, key, path)
+            yield _image(path, hdus, number, hdu)
+    except UnusableFileError:
+        raise
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, Warning, fits.VerifyError) as error:
+        said = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise UnusableFileError(path, "", f"not a whole FITS file, truncated or damaged ({said})") from error
+
+
+def _chosen(hdus: Any, key: str, path: Path) -> tuple[int, Any]:
+    every = list(enumerate(hdus))
+    images = [(n, hdu) for n, hdu in every if hdu.is_image and hdu.header.get("NAXIS", 0) >= 2]
+    listed = "; ".join(_described(n, hdu) for n, hdu in images[:12])
+    if not images:
+        raise UnusableFileError(path, "", _tables(every))
+    if not key:
+        if len(images) > 1:
+            which = f"{len(images)} images: {listed}. Which is meant? --set ingest.key=NAME, or its number"
+            raise UnusableFileError(path, "", which)
+        return images[0]
+    name, comma, version = (part.strip() for part in key.partition(","))
+    found = [
+        (n, hdu) for n, hdu in images if hdu.name.upper() == name.upper() and (not comma or str(hdu.ver) == version)
+    ]
+    found = found or [(n, hdu) for n, hdu in images if str(n) == key.strip()]
+    if len(found) != 1:
+        said = f"{len(found)} images of that name" if found else "no image of that name or number"
+        raise UnusableFileError(path, key, f"{said}; the images are {listed}. --set ingest.key=NAME,EXTVER or a number")
+    return found[0]
+
+
+def _described(number: int, hdu: Any) -> str:
+    shape = tuple(hdu.header[f"NAXIS{axis}"] for axis in range(hdu.header["NAXIS"], 0, -1))
+    unit = str(hdu.header.get("BUNIT", "")).strip()
+    return f"{number} {hdu.name or '(no name)'} {shape}{f' [{unit}]' if unit else ''}"
+
+
+def _tables(hdus: list[tuple[int, Any]]) -> str:
+    """Why a file without images is not read."""
+    for _, hdu in hdus:
+        if str(hdu.header.get("PIXTYPE", "")).strip().upper() == "HEALPIX":
+            return (
+                f"a HEALPix table (nside {hdu.header.get('NSIDE', 'unknown')}): pixels of the sphere. tenfold reads "
+                "flat square maps: project patches that hold no masked pixels, such as by healpy.gnomview, to images"
+            )
+    names = ", ".join(hdu.name or str(n) for n, hdu in hdus if hdu.header.get("XTENSION"))
+    return f"holds no image of two or more axes{f'; it holds the tables {names}' if names else ''}"
+
+
+def _image(path: Path, hdus: Any, number: int, hdu: Any) -> Image:
+    header = hdu.header
+    bits, axes = header["BITPIX"], header["NAXIS"]
+    if bits not in _TYPES:
+        raise UnusableFileError(path, "BITPIX", f"found {bits}, valid are {', '.join(map(str, _TYPES))}")
+    shape = tuple(int(header[f"NAXIS{axis}"]) for axis in range(axes, 0, -1))
+    stored = np.dtype(f">{_TYPES[bits]}")
+    dtype, scaled = _scaling(header, path)
+    compressed = hdu.__class__.__name__ == "CompImageHDU"
+    blank = header.get("BLANK") if bits > 0 else None
+    if blank is not None and (isinstance(blank, bool) or not isinstance(blank, int)):
+        raise UnusableFileError(path, "BLANK", f"holds {blank!r} where an integer is meant")
+    if blank is not None:
+        limits = np.iinfo(stored)
+        inside = limits.min <= blank <= limits.max
+        blank = float(scaled(np.array([blank], stored))[0]) if inside else None  # no pixel can have it
+
+    def check() -> None:
+        if compressed:
+            _check_tiles(path, hdu, shape)
+            return
+        there, promised = path.stat().st_size - hdu.fileinfo()["datLoc"], math.prod(shape) * stored.itemsize
+        if there < promised:
+            reason = f"shape {shape} promises {promised:,} bytes, and {max(there, 0):,} are there"
+            raise UnusableFileError(path, "image", reason)
+
+    def read(index: tuple[int | slice, ...]) -> np.ndarray:
+        if compressed:
+            return scaled(np.asarray(hdu.section[index]))
+        return scaled(np.asarray(mapped()[index]))
+
+    @functools.cache
+    def mapped() -> np.ndarray:
+        return np.memmap(path, dtype=stored, mode="r", offset=hdu.fileinfo()["datLoc"], shape=shape)
+
+    shared = hdus[0].header
+    said = (header,) if shared["NAXIS"] else (header, shared)
+    unit = next((str(each[name]).strip() for each in said for name in ("BUNIT", "UNIT") if name in each), None)
+    return Image(
+        name=hdu.name or str(number), primary=number == 0, header=ChainMap(header, shared), unit=unit, shape=shape,
+        dtype=dtype, blank=blank, check=check, read=read,
+    )  # fmt: skip
+
+
+def _check_tiles(path: Path, hdu: Any, shape: tuple[int, ...]) -> None:
+    """Refuse tiles larger than the image, before one is decompressed, and a file too short for its tiles."""
+    tile = tuple(getattr(hdu, "tile_shape", shape))
+    if len(tile) != len(shape) or any(not 0 < part <= max(side, 1) for part, side in zip(tile, shape, strict=True)):
+        raise UnusableFileError(path, "ZTILE", f"tiles of {tile} for an image of shape {shape}")
+    place = hdu.fileinfo()
+    there, promised = path.stat().st_size - place["datLoc"], place["datSpan"]
+    if there <= promised - _BLOCK:  # the last block may lack its padding
+        raise UnusableFileError(path, "image", f"its tiles take {promised:,} bytes, and {max(there, 0):,} are there")
+
+
+def _scaling(header: Any, path: Path) -> tuple[np.dtype, Callable[[np.ndarray], np.ndarray]]:
+    """Type of the pixels, and the function from stored to physical values."""
+    bits = header["BITPIX"]
+    stored = np.dtype(_TYPES[bits])
+    scale, zero = (header.get(name, usual) for name, usual in (("BSCALE", 1), ("BZERO", 0)))
+    for name, value in (("BSCALE", scale), ("BZERO", zero)):
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+            raise UnusableFileError(path, name, f"holds {value!r} where a number is meant")
+    if not scale:
+        raise UnusableFileError(path, "BSCALE", "is 0: every pixel would have one value")
+    if scale == 1 and zero == 0:
+        return stored, lambda raw: raw.astype(stored, copy=False)
+    if scale == 1 and bits > 0 and zero == _UNSIGNED[bits]:
+        other = np.dtype(f"{'i' if stored.kind == 'u' else 'u'}{stored.itemsize}")
+        sign = np.array(1 << (bits - 1), f"u{stored.itemsize}")
+        return other, lambda raw: (raw.astype(stored).view(sign.dtype) ^ sign).view(other)
+    largest = abs(zero) / abs(scale) + 2.0 ** (bits - 1)  # in steps between stored integers
+    dtype = np.dtype("f4" if bits == -32 or (bits > 0 and largest < 2**24) else "f8")
+    return dtype, lambda raw: (raw.astype(np.float64) * scale + zero).astype(dtype)

@@ -1,0 +1,140 @@
+"""Files that are not read: what they are, by their content, and what is read instead."""
+
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+
+import h5py
+
+READ = {2: "neither FITS nor HDF5 nor NPY", 3: "neither HDF5 nor NPY"}
+"""What a file is not, by the dimensions that are wanted: maps or volumes."""
+_HEAD = 4096
+_GRID = "tenfold reads fields on a grid"
+_MAGIC = (
+    (b"\x89PNG\r\n\x1a\n", "a PNG picture: its pixels are colours. Give the field itself, as NPY, HDF5 or FITS"),
+    (b"\xff\xd8\xff", "a JPEG picture: its pixels are colours. Give the field itself, as NPY, HDF5 or FITS"),
+    (b"%PDF-", "a PDF document"),
+    (b"PAR1", f"a Parquet table: {_GRID}"),
+    (b"CDF\x01", "a netCDF-3 file: convert it to netCDF-4, which is HDF5 (nccopy -k nc4)"),
+    (b"CDF\x02", "a netCDF-3 file: convert it to netCDF-4, which is HDF5 (nccopy -k nc4)"),
+    (b"CDF\x05", "a netCDF-3 file: convert it to netCDF-4, which is HDF5 (nccopy -k nc4)"),
+    (b"\x0e\x03\x13\x01", "an HDF4 file: convert it to HDF5 (h4toh5)"),
+    (b"BZh", "compressed by bzip2: unpack it first (bunzip2)"),
+    (b"\xfd7zXZ\x00", "compressed by xz: unpack it first (unxz)"),
+    (b"\x28\xb5\x2f\xfd", "compressed by zstd: unpack it first (unzstd)"),
+    (b"HyperCLaw", f"the header of an AMReX plotfile (Nyx): {_GRID}; convert it to Nyx's HDF5"),
+    (b"NavierStokes", f"the header of an AMReX plotfile (Nyx): {_GRID}; convert it to Nyx's HDF5"),
+)
+_SNAPSHOT = (
+    f"a particle snapshot ({{}}): {_GRID}: paint its particles on a mesh (N, N, N), such as by Pylians, and ingest the "
+    "mesh as NPY or HDF5"
+)
+
+
+def described(path: Path, dimensions: int = 3) -> str:
+    """What a file is that is none of those that are read, and what to do.
+
+    Parameters
+    ----------
+    path
+        Only its first bytes are looked at, of a ZIP archive its table of contents; nothing is unpickled or run.
+    dimensions
+        2 where maps are wanted, 3 where volumes are.
+    """
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    not_read = READ.get(dimensions, READ[3])
+    if dimensions == 3 and head.startswith(b"SIMPLE  ="):
+        return f"a FITS file, {not_read}: `tenfold ingest massmaps` reads maps from FITS; give volumes as HDF5 or NPY"
+    what = _binary(path, head) or _text(head)
+    return f"{what} ({not_read})" if what else f"{not_read}: begins with {head[:8]!r}"
+
+
+def snapshot(file: h5py.File) -> str:
+    """Why an HDF5 file of particles, or of a simulation code, is not read as a field; empty where it is none."""
+    if any(name.startswith("PartType") for name in file) and "Header" in file:
+        return _SNAPSHOT.format("SWIFT" if "Units" in file and "Cosmology" in file else "Gadget, AREPO")
+    if "native_fields" in file and "domain" in file:
+        fields = ", ".join(f"native_fields/{name}" for name in sorted(file["native_fields"])[:12])  # type: ignore[arg-type]
+        return (
+            f"a Nyx file with the fields {fields}: say which is meant, --set ingest.key=…, and give parameters and box "
+            "side by ingest.table and ingest.box_mpc_h"
+        )
+    return ""
+
+
+def _binary(path: Path, head: bytes) -> str:
+    if head.startswith(b"\x1f\x8b"):
+        return f"compressed by gzip{_inside(head)}: unpack it first (gunzip)"
+    if head.startswith(b"PK\x03\x04"):
+        return _archive(path)
+    if head[:1] == b"\x80" and head[1:2] in b"\x02\x03\x04\x05":
+        return "a Python pickle, which may run code and is never loaded: save the array by numpy.save as NPY"
+    if head[257:262] == b"ustar":
+        return "a tar archive: unpack it first"
+    if _is_record(head):
+        return f"a TFRecord file, such as MLPerf's CosmoFlow: {_GRID} of HDF5 or NPY; take CosmoFlow's HDF5 release"
+    if len(head) > 264 and head[:4] == struct.pack("<I", 256) == head[260:264]:
+        return _SNAPSHOT.format("Gadget's binary format 1")
+    if head[:8] == struct.pack("<I", 8) + b"HEAD":
+        return _SNAPSHOT.format("Gadget's binary format 2")
+    return next((what for magic, what in _MAGIC if head.startswith(magic)), "")
+
+
+def _text(head: bytes) -> str:
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if start.startswith(b"version https://git-lfs.github.com/spec/"):
+        return "a Git LFS pointer, not the file it stands for: fetch that by `git lfs pull`"
+    if start.startswith((b"/annex/objects/", b"../.git/annex", b".git/annex")):
+        return "a git-annex pointer, not the file it stands for: fetch that by `git annex get`"
+    if start[:64].lower().startswith((b"<!doctype html", b"<html", b"<?xml", b"<head")):
+        return "an HTML or XML page, as a server sends in place of a file: download it again"
+    try:
+        text = head.decode("utf-8" if len(head) < _HEAD else "latin-1")
+    except UnicodeDecodeError:
+        return ""
+    if not text.strip() or any(ord(each) < 32 and each not in "\t\r\n\f" for each in text):
+        return ""
+    first = text.strip().splitlines()[0][:40]
+    return f"text, beginning with {first!r}: no field; a table of parameters is named by ingest.table"
+
+
+def _inside(head: bytes) -> str:
+    """What a gzip file holds, from its first bytes, of which no more than a few are unpacked."""
+    try:
+        start = zlib.decompressobj(31).decompress(head, 64)
+    except zlib.error:
+        return ""
+    kinds = ((b"SIMPLE  =", "FITS"), (b"\x89HDF\r\n\x1a\n", "HDF5"), (b"\x93NUMPY", "NPY"))
+    name = next((name for magic, name in kinds if start.startswith(magic)), "a TFRecord" if _is_record(start) else "")
+    return f", and inside {name}" if name else ""
+
+
+def _archive(path: Path) -> str:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [each.filename for each in archive.infolist()[:1000]]
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return "a damaged ZIP archive"
+    arrays = [name.removesuffix(".npy") for name in names if name.endswith(".npy")]
+    if arrays and len(arrays) == len(names):
+        listed = ", ".join(repr(name) for name in arrays[:12])
+        return f"an NPZ archive of the arrays {listed}: save the one that is meant by numpy.save as NPY"
+    if any(name.endswith("data.pkl") for name in names):
+        return "a PyTorch archive, which may run code and is never loaded: save the array by numpy.save as NPY"
+    return "a ZIP archive: unpack it first"
+
+
+def _is_record(head: bytes) -> bool:
+    """Whether a length (u64) and the masked CRC-32C of its bytes (u32) come first, as in a TFRecord file."""
+    if len(head) < 12:
+        return False
+    crc = 0xFFFFFFFF
+    for each in head[:8]:
+        crc ^= each
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    crc ^= 0xFFFFFFFF
+    masked = ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+    return masked == struct.unpack_from("<I", head, 8)[0]

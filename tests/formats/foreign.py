@@ -1,0 +1,131 @@
+"""Files that other people keep beside their fields; none of them is one."""
+
+import gzip
+import io
+import pickle
+import struct
+import zipfile
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+
+def lfs_pointer(path: Path) -> None:
+    path.write_text(f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 1073741968\n")
+
+
+def annex_pointer(path: Path) -> None:
+    path.write_text(f"/annex/objects/SHA256E-s1073741968--{'0' * 64}.h5\n")
+
+
+def _record(data: bytes) -> bytes:
+    """One record of a TFRecord file: length, its masked CRC-32C, the data, theirs."""
+
+    def masked(part: bytes) -> bytes:
+        crc = 0xFFFFFFFF
+        for each in part:
+            crc ^= each
+            for _ in range(8):
+                crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+        crc ^= 0xFFFFFFFF
+        return struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
+
+    length = struct.pack("<Q", len(data))
+    return length + masked(length) + data + masked(data)
+
+
+def tfrecord(path: Path) -> None:
+    path.write_bytes(_record(bytes(5000)))
+
+
+def gzipped_tfrecord(path: Path) -> None:
+    path.write_bytes(gzip.compress(_record(bytes(5000))))
+
+
+def gzipped_npy(path: Path) -> None:
+    raw = io.BytesIO()
+    np.save(raw, np.ones((4, 4, 4)))
+    path.write_bytes(gzip.compress(raw.getvalue()))
+
+
+def npz(path: Path) -> None:
+    with path.open("wb") as file:
+        np.savez(file, delta=np.ones((4, 4, 4)), params=np.ones(5))
+
+
+def torch_archive(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", pickle.dumps({}))
+
+
+def zip_archive(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("boxes/1.h5", b"")
+
+
+def python_pickle(path: Path) -> None:
+    path.write_bytes(pickle.dumps({"delta": [1.0]}))
+
+
+def html(path: Path) -> None:
+    path.write_text("\n<!DOCTYPE html>\n<html><body>503 Service Unavailable</body></html>\n")
+
+
+def csv_text(path: Path) -> None:
+    path.write_text("file,omega_m\n1.h5,0.3\n")
+
+
+def png(path: Path) -> None:
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
+
+
+def pdf(path: Path) -> None:
+    path.write_bytes(b"%PDF-1.7\n" + bytes(100))
+
+
+def gadget_snapshot(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file.create_group("Header").attrs.update({"NumPart_ThisFile": [0, 8], "BoxSize": 5e4, "Time": 1.0})
+        file["PartType1/Coordinates"] = np.ones((8, 3), np.float32)
+
+
+def swift_snapshot(path: Path) -> None:
+    gadget_snapshot(path)
+    with h5py.File(path, "a") as file:
+        file.create_group("Units").attrs["Unit length in cgs (U_L)"] = [3.08e24]
+        file.create_group("Cosmology").attrs["Omega_m"] = [0.3]
+
+
+def gadget_binary(path: Path) -> None:
+    path.write_bytes(struct.pack("<I", 256) + bytes(256) + struct.pack("<I", 256) + bytes(100))
+
+
+def nyx(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file.attrs["format"] = "nyx-lyaf"
+        file.create_group("domain").attrs.update({"shape": np.full(3, 4, np.int32), "size": np.full(3, 10.0)})
+        file.create_group("universe").attrs.update({"omega_m": 0.3, "redshift": 2.0})
+        file["native_fields/matter_density"] = np.ones((4, 4, 4), np.float32)
+
+
+FOREIGN = {
+    lfs_pointer: "a Git LFS pointer, not the file it stands for: fetch that by `git lfs pull`",
+    annex_pointer: "a git-annex pointer, not the file it stands for: fetch that by `git annex get`",
+    tfrecord: "a TFRecord file",
+    gzipped_tfrecord: "compressed by gzip, and inside a TFRecord: unpack it first",
+    gzipped_npy: "compressed by gzip, and inside NPY: unpack it first",
+    npz: r"an NPZ archive of the arrays 'delta', 'params'",
+    torch_archive: "a PyTorch archive, which may run code and is never loaded",
+    zip_archive: "a ZIP archive: unpack it first",
+    python_pickle: "a Python pickle, which may run code and is never loaded",
+    html: "an HTML or XML page, as a server sends in place of a file",
+    csv_text: "text, beginning with 'file,omega_m'",
+    png: "a PNG picture",
+    pdf: "a PDF document",
+    gadget_snapshot: r"a particle snapshot \(Gadget, AREPO\): tenfold reads fields on a grid",
+    swift_snapshot: r"a particle snapshot \(SWIFT\)",
+    gadget_binary: r"a particle snapshot \(Gadget's binary format 1\)",
+    nyx: r"a Nyx file with the fields native_fields/matter_density: say which is meant",
+}
+"""What is said of each."""

@@ -1,0 +1,236 @@
+"""Pixels that are no measurement are found; the heavy tails of real fields are left alone."""
+
+import dataclasses
+import re
+
+import h5py
+import numpy as np
+import pytest
+from scipy import fft
+from tests.formats.cosmoflow import write_raw
+from tests.formats.ingested import HERE, boxes, quarantine, records_of
+from tests.formats.plain import write_dataset, write_table
+
+from tenfold.pipelines.massmaps.ingest import MassMapIngest, ingest_massmaps
+from tenfold.pipelines.readers.volume import FILL_VALUES, UnusableFileError, Volume
+from tenfold.pipelines.volumes.moments import Moments
+from tenfold.pipelines.volumes.pixels import check_deviation, check_masked
+from tenfold.pipelines.volumes.volumes import Ingest, ingest_volumes
+
+
+def volume_of(values, **changes):
+    values = values if values.ndim > 2 and values.shape[-1] < values.shape[0] else values[..., None]
+    said = {
+        "simulation": "s", "key": "map", "shape": values.shape, "dtype": values.dtype, "parameters": {}, "varied": (),
+        "redshifts": (), "box_mpc_h": None, "periodic": False, "units": "", "source": __file__,
+        "read": lambda start, stop: values[start:stop], **changes,
+    }  # fmt: skip
+    return Volume(**said)
+
+
+def judge(values, largest=50.0, **changes):
+    volume = volume_of(values, **changes)
+    slab = volume.read(0, volume.shape[0])
+    check_masked(volume, slab, slab.min(), slab.max(), FILL_VALUES)
+    check_deviation(volume, Moments.of(values), largest)
+
+
+def kappa(seed=0, side=64, spread=0.02):
+    return (spread * np.random.default_rng(seed).standard_normal((side, side))).astype(np.float32)
+
+
+@pytest.mark.parametrize("value", [-1.6375e30, -99, -999, -9999, 1e20])
+@pytest.mark.parametrize("pixels", [1, 50, 2000])
+def test_the_usual_fill_values_are_masks(value, pixels):
+    field = kappa()
+    field.reshape(-1)[100 : 100 + pixels] = value
+    with pytest.raises(UnusableFileError, match=rf"{pixels:,} of 4,096 values are .*masked.*first is at \(1, 36, 0\)"):
+        judge(field)
+
+
+def test_minus_99_among_positive_integers_is_a_mask_and_among_others_a_number():
+    counts = np.random.default_rng(0).integers(0, 500, (32, 32)).astype(np.int32)
+    counts[3, 4] = -99
+    with pytest.raises(UnusableFileError, match=r"1 of 1,024 values are -99.*at \(3, 4, 0\)"):
+        judge(counts)
+    judge(np.random.default_rng(0).integers(-500, 500, (32, 32)).astype(np.int16))  # −99 is there, and so is −60
+    temperature = np.random.default_rng(0).normal(0, 100, (64, 64)).astype(np.float32)
+    temperature[0, 0] = -99
+    judge(temperature)
+    temperature[5, 5] = -99  # a continuous field gives no value exactly twice
+    with pytest.raises(UnusableFileError, match="2 of 4,096 values are -99"):
+        judge(temperature)
+
+
+def test_a_fill_value_that_the_file_names_is_a_mask_wherever_it_stands():
+    field = kappa()
+    field[7, 9] = 0
+    judge(field)
+    with pytest.raises(UnusableFileError, match=r"1 of 4,096 values are 0, which the file names.*\(7, 9, 0\)"):
+        judge(field, masked=(0.0,))
+
+
+@pytest.mark.parametrize(("value", "pixels"), [(1.5, 1), (-1.5, 1), (77.0, 400), (-77.0, 1500), (1e30, 3)])
+def test_isolated_values_50_robust_deviations_out_are_asked_about(value, pixels):
+    field = kappa()
+    field.reshape(-1)[200 : 200 + pixels] = value
+    with pytest.raises(UnusableFileError, match=rf"{pixels:,} values lie .*first is .*\(3, 8, 0\).*largest_deviation="):
+        judge(field)
+
+
+def test_the_setting_that_is_asked_for_lets_such_values_pass():
+    field = kappa()
+    field[3, 8] = 1.5
+    with pytest.raises(UnusableFileError) as refused:
+        judge(field)
+    asked = re.search(r"ingest\.largest_deviation=(\d+)", str(refused.value))
+    assert asked
+    judge(field, largest=float(asked[1]))
+
+
+def lognormal(spread, side=128, seed=0):
+    return np.exp(spread * np.random.default_rng(seed).standard_normal((side, side)))
+
+
+def power_law(side, index, seed):
+    """A Gaussian field of unit variance with P(k) ∝ k^index."""
+    rng = np.random.default_rng(seed)
+    k = np.hypot(fft.fftfreq(side)[:, None], fft.rfftfreq(side)[None])
+    k[0, 0] = np.inf
+    modes = k ** (index / 2) * fft.rfft2(rng.standard_normal((side, side)))
+    field = fft.irfft2(modes, s=(side, side))
+    return field / field.std()
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(
+    "field",
+    [
+        lambda seed: np.random.default_rng(seed).standard_normal((128, 128)),
+        lambda seed: lognormal(0.7, seed=seed),
+        lambda seed: lognormal(2.0, seed=seed),
+        lambda seed: lognormal(2.0, seed=seed) - np.exp(2.0),
+        lambda seed: 1e11 * lognormal(3.0, seed=seed),  # as CAMELS: eight orders of magnitude
+        lambda seed: 0.02 * (np.exp(power_law(128, -1.5, seed)) - np.exp(0.5)),  # convergence, unsmoothed
+        lambda seed: -lognormal(1.5, seed=seed),  # decrements of clusters
+        lambda seed: np.random.default_rng(seed).standard_t(3, (128, 128)),
+        lambda seed: np.random.default_rng(seed).pareto(2.0, (128, 128)) - 1,
+        lambda seed: np.where(power_law(128, -1.5, seed) > 1, lognormal(1.0, seed=seed), 0),  # mostly empty
+    ],
+)
+def test_heavy_tails_of_fields_are_never_asked_about(field, seed):
+    judge(field(seed).astype(np.float32))
+
+
+@pytest.mark.parametrize("mean", [0.01, 0.3, 1, 50])
+def test_counts_are_never_asked_about(mean):
+    rng = np.random.default_rng(0)
+    clustered = rng.poisson(mean * np.exp(2 * rng.standard_normal((32, 32, 32)) - 2))
+    judge(clustered.astype(np.int16))
+    judge(clustered.astype(np.float32))
+
+
+def test_our_own_boxes_are_never_asked_about(tmp_path):
+    from tenfold.pipelines.simulation.simulate import Simulation, simulate_volumes
+
+    simulate_volumes(Simulation(count=4, particles=32, box_mpc_h=64.0, steps=6, processes=1), tmp_path / "boxes")
+    summary = ingest_volumes([tmp_path / "boxes"], tmp_path / "data", HERE)
+    assert summary.quarantined == ()
+
+
+def test_masked_files_are_set_aside_and_the_rest_packed(tmp_path):
+    rows = []
+    (tmp_path / "maps").mkdir()
+    for n in range(6):
+        field = kappa(n, 16)
+        if n in (2, 4):
+            field[9:, 3] = -1.6375e30 if n == 2 else np.nan
+        np.save(tmp_path / "maps" / f"{n}.npy", field)
+        rows.append({"file": f"{n}.npy", "omega_m": 0.2 + n / 50})
+    table = write_table(tmp_path / "table.csv", rows)
+    config = MassMapIngest(processes=1, cut=2, table=str(table), side_deg=2.0, quarantine_threshold=0.5, units="kappa")
+    assert ingest_massmaps([tmp_path / "maps"], tmp_path / "data", config).records == 16
+    found = {name: reason for name, (_, reason) in quarantine(tmp_path / "data").items()}
+    assert "7 of 256 values are -1.6375e+30" in found["2.npy"] and "(9, 3, 0)" in found["2.npy"]
+    assert "7 values are NaN or infinite, the first at (9, 3, 0): masked" in found["4.npy"]
+    assert all(np.isfinite(each).all() and abs(each).max() < 1 for each in records_of(tmp_path / "data").values())
+
+
+@pytest.mark.parametrize("name", ["_FillValue", "missing_value"])
+def test_fill_values_among_an_hdf5_datasets_attributes_are_masks(tmp_path, name):
+    (tmp_path / "boxes").mkdir()
+    for n in range(5):
+        field = np.random.default_rng(n).normal(size=(4, 4, 4)).astype(np.float32)
+        field[1, 2, 3] = 0.5 if n == 3 else 0.25
+        write_dataset(tmp_path / "boxes" / f"{n}.h5", "a", field, omega_m=0.2 + n / 20, **{name: np.float32(0.5)})
+    config = dataclasses.replace(HERE, key="a", quarantine_threshold=0.5)
+    assert ingest_volumes([tmp_path / "boxes"], tmp_path / "data", config).records == 4
+    assert "1 of 64 values are 0.5, which the file names" in quarantine(tmp_path / "data")["3.h5"][1]
+
+
+def test_packed_values_are_refused_not_taken_as_they_are(tmp_path):
+    (tmp_path / "boxes").mkdir()
+    for n in range(3):
+        field = np.random.default_rng(n).integers(0, 99, size=(4, 4, 4)).astype(np.int16)
+        write_dataset(tmp_path / "boxes" / f"{n}.h5", "a", field, omega_m=0.2 + n / 20, scale_factor=0.01)
+    with pytest.raises(ValueError, match=r"scale_factor 0\.01 says that values are packed: unpack them first"):
+        ingest_volumes([tmp_path / "boxes"], tmp_path / "data", dataclasses.replace(HERE, key="a"))
+
+
+@pytest.mark.parametrize("filters", [{"compression": "gzip"}, {"fletcher32": True}, "blosc"])
+def test_a_damaged_chunk_sets_its_file_aside_and_blames_no_disk(tmp_path, filters):
+    import hdf5plugin
+
+    boxes(tmp_path / "boxes", 6)
+    path = tmp_path / "boxes" / "spoilt.h5"
+    full = write_raw(path, 100)
+    with h5py.File(path, "a") as file:
+        del file["full"]
+        filters = dict(hdf5plugin.Blosc(cname="zstd")) if filters == "blosc" else filters
+        file.create_dataset("full", data=full, chunks=(4, 4, 4, 2), **filters)
+        chunk = file["full"].id.get_chunk_info(3)
+    raw = bytearray(path.read_bytes())
+    raw[chunk.byte_offset : chunk.byte_offset + chunk.size] = b"\xa5" * chunk.size
+    path.write_bytes(raw)
+    summary = ingest_volumes(
+        [tmp_path / "boxes"], tmp_path / "data", dataclasses.replace(HERE, quarantine_threshold=0.5)
+    )
+    assert (summary.simulations, len(summary.quarantined)) == (6, 1)
+    (key, reason) = quarantine(tmp_path / "data")["spoilt.h5"]
+    assert key == "full" and "damaged" in reason and "could not be read" in reason
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("odd"), RuntimeError("odd"), OSError("odd"), MemoryError(), KeyError("odd")]
+)
+@pytest.mark.parametrize("where", ["looking", "packing"])
+def test_whatever_a_reader_raises_names_the_file(tmp_path, monkeypatch, error, where):
+    from tenfold.pipelines.readers import cosmoflow
+    from tenfold.pipelines.volumes import sources
+
+    def in_this_process(function, items, limit_s):
+        return map(function, items)
+
+    monkeypatch.setattr(sources, "isolated", in_this_process)
+    own = cosmoflow.raw_volumes
+
+    def spoilt(path, stated):
+        for volume in own(path, stated):
+            if path.name == "003.h5" and where == "looking":
+                raise error
+            yield volume if path.name != "003.h5" else dataclasses.replace(volume, read=broken)
+
+    def broken(start, stop):
+        raise error
+
+    monkeypatch.setattr(cosmoflow, "raw_volumes", spoilt)
+    boxes(tmp_path / "boxes", 6)
+    ingest_volumes([tmp_path / "boxes"], tmp_path / "data", dataclasses.replace(HERE, quarantine_threshold=0.5))
+    (name, (_, reason)) = next(iter(quarantine(tmp_path / "data").items()))
+    assert name == "003.h5" and type(error).__name__ in reason
+
+
+@pytest.mark.parametrize("wrong", [{"largest_deviation": 0.0}, {"fill_values": (float("nan"),)}])
+def test_settings_that_cannot_be_are_refused(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Ingest(**wrong)

@@ -1,0 +1,41 @@
+import numpy as np
+import pytest
+from astropy.io import fits
+from tests.formats.foreign import FOREIGN, nyx
+
+from tenfold.pipelines.readers.formats import format_of, map_format_of, volumes
+from tenfold.pipelines.readers.volume import Stated, UnusableFileError
+
+
+@pytest.mark.parametrize("dimensions", [2, 3])
+@pytest.mark.parametrize("write", FOREIGN)
+def test_a_file_that_is_not_read_is_called_what_it_is(tmp_path, write, dimensions):
+    write(tmp_path / "box.h5")
+    with pytest.raises(UnusableFileError, match=FOREIGN[write]):
+        list(volumes(tmp_path / "box.h5", Stated(dimensions=dimensions)))
+
+
+def test_a_format_that_is_stated_does_not_hide_what_the_file_is(tmp_path):
+    next(iter(FOREIGN))(tmp_path / "box.h5")
+    with pytest.raises(UnusableFileError, match="a Git LFS pointer"):
+        list(volumes(tmp_path / "box.h5", Stated(format="cosmoflow")))
+
+
+def test_a_nyx_field_is_read_by_its_name(tmp_path):
+    nyx(tmp_path / "nyx.h5")
+    stated = Stated(key="native_fields/matter_density", parameters={"omega_m": 0.3}, box_mpc_h=10.0)
+    (volume,) = volumes(tmp_path / "nyx.h5", stated)
+    assert volume.shape == (4, 4, 4, 1)
+
+
+def test_fits_is_for_maps(tmp_path):
+    fits.PrimaryHDU(np.ones((4, 4))).writeto(tmp_path / "a.fits")
+    assert map_format_of(tmp_path / "a.fits") == "fits"
+    with pytest.raises(UnusableFileError, match=r"a FITS file.*`tenfold ingest massmaps`"):
+        format_of(tmp_path / "a.fits")
+
+
+def test_gzipped_fits_is_to_be_unpacked(tmp_path):
+    fits.PrimaryHDU(np.ones((4, 4))).writeto(tmp_path / "a.fits.gz")
+    with pytest.raises(UnusableFileError, match="compressed by gzip, and inside FITS: unpack it first"):
+        map_format_of(tmp_path / "a.fits.gz")
