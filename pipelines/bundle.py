@@ -14,7 +14,7 @@ from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files import replacing
 
 FORMAT = "tenfold molecules"
-VERSION = 1
+VERSION = 2  # since chirality is by CIP labels
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # members carry no time: equal content is an equal file
 
 

@@ -1,11 +1,12 @@
 """What networks are told of atoms and bonds, as codes: the tables, and how RDKit's answers become them."""
 
 from array import array
+from collections.abc import Sequence
 from itertools import repeat
 
 import numpy as np
 from rdkit import Chem
-from rdkit.Chem import Lipinski
+from rdkit.Chem import Lipinski, rdCIPLabeler
 
 from tenfold.emulators.graphs import Feature, FeatureLayout, Graphs
 
@@ -15,13 +16,19 @@ GILMER_ELEMENTS = (1, 6, 7, 8, 9, 5, 14, 15, 16, 17, 35, 53)
 """Those of arXiv:1704.01212, table 1, and seven more that molecules are made of."""
 _BOND_TYPES = {1.0: 0, 2.0: 1, 3.0: 2, 1.5: 3}
 _OTHER_BOND = 4
+_CHIRALITY = {"R": 1, "S": 2, "r": 3, "s": 4}
+_OTHER_CHIRALITY = 5
+_CIP_ITERATIONS = 100_000
+"""Of the full CIP rules: about 25 ms. Beyond, what is left open keeps the code of other stereocentres."""
+_MARKS_STEREO, _MARKS_ISOTOPES = frozenset("@/\\|"), "["
+"""Characters without one of which a SMILES sets none."""
 
 RICH = FeatureLayout(
     atoms=(
         Feature("element", len(RICH_ELEMENTS) + 1),
         Feature("degree", 7),
         Feature("charge", 6),
-        Feature("chirality", 4),
+        Feature("chirality", 6),
         Feature("hydrogens", 6),
         Feature("hybridisation", 9),
         Feature("aromatic", 2, 1.0),
@@ -34,7 +41,8 @@ RICH = FeatureLayout(
         Feature("stereo", 7),
     ),
 )
-"""Degree counts hydrogens, 0 to 5 and more; charge -2 to 2 and other; hydrogens 0 to 4 and more; mass in u."""
+"""Degree counts hydrogens, 0 to 5 and more; charge -2 to 2 and other; hydrogens 0 to 4 and more; mass in u. Chirality
+is none, R, S, r, s and other; stereo of double bonds is none, unknown, Z, E, and 6 for that of an axis."""
 
 GILMER = FeatureLayout(
     atoms=(
@@ -66,6 +74,10 @@ _GILMER_HYBRIDISATION = np.full(256, 3, np.uint8)
 _GILMER_HYBRIDISATION[[2, 3, 4]] = 0, 1, 2  # RDKit's HybridizationType SP, SP2, SP3
 
 
+_STEREO = np.full(256, 6, np.uint8)
+_STEREO[:6] = 0, 1, 2, 3, 1, 1  # CIS and TRANS are relative to neighbours that RDKit chose by the order of the atoms
+
+
 class Codes:
     """Collects molecules' atoms and bonds, and makes graphs of all of them at once.
 
@@ -84,8 +96,16 @@ class Codes:
         self._conjugated, self._ring, self._stereo = bytearray(), bytearray(), bytearray()
         self._positions: list[np.ndarray] | None = [] if positions else None
 
-    def add(self, mol: Chem.Mol, *, stereo: bool = True, isotopes: bool = True) -> None:
-        """Take in a sanitised molecule; `stereo` or `isotopes` False promises that none are set in it."""
+    def add(self, mol: Chem.Mol, smiles: str = "") -> None:
+        """Take in a sanitised molecule.
+
+        Parameters
+        ----------
+        smiles
+            What it was read from, if that was a SMILES: what its characters cannot set is not asked for.
+        """
+        stereo = not smiles or not _MARKS_STEREO.isdisjoint(smiles)
+        isotopes = not smiles or _MARKS_ISOTOPES in smiles
         count, first = mol.GetNumAtoms(), len(self._element)
         atoms = list(map(mol.GetAtomWithIdx, range(count)))
         bonds = list(map(mol.GetBondWithIdx, range(mol.GetNumBonds())))
@@ -109,7 +129,7 @@ class Codes:
         self._conjugated.extend(map(Chem.Bond.GetIsConjugated, bonds))
         self._ring.extend(map(Chem.Bond.IsInRing, bonds))
         if stereo:
-            self._chirality.extend(map(Chem.Atom.GetChiralTag, atoms))
+            self._chirality.extend(chirality(mol, atoms))
             self._stereo.extend(map(Chem.Bond.GetStereo, bonds))
         else:
             self._chirality.extend(bytes(count))
@@ -136,13 +156,13 @@ class Codes:
                 _RICH_ELEMENT[element],
                 np.minimum(np.bincount(joined.reshape(-1), minlength=atoms[-1]) + implicit, 6),
                 np.where(abs(charge) <= 2, charge + 2, 5),
-                np.minimum(np.frombuffer(self._chirality, np.uint8), 3),
+                np.frombuffer(self._chirality, np.uint8),
                 np.minimum(hydrogens, 5),
                 np.where(element == 1, _S, np.frombuffer(self._hybridisation, np.uint8)),
                 aromatic,
                 np.minimum(np.rint(np.where(mass == _NATURAL, _MASS[element], mass)), 255),
             )
-            of_bonds = (kind, bytes_of[0], bytes_of[1], np.minimum(bytes_of[2], 6))
+            of_bonds = (kind, bytes_of[0], bytes_of[1], _STEREO[bytes_of[2]])
         else:
             columns = (
                 _GILMER_ELEMENT[element],
@@ -165,6 +185,49 @@ class Codes:
             bond_offsets=bonds,
             positions=positions,
         )
+
+
+def chirality(mol: Chem.Mol, atoms: Sequence[Chem.Atom] | None = None) -> bytearray:
+    """Codes of the chirality of atoms by their CIP labels, which do not depend on the order of atoms and bonds.
+
+    R and S are what RDKit has assigned when it read the molecule. Where that leaves a stereocentre open, as the
+    pseudoasymmetric ones of 1,4-dimethylcyclohexane, the full rules (doi:10.1021/acs.jcim.8b00324) decide.
+
+    Parameters
+    ----------
+    mol
+        Sanitised, with stereochemistry assigned.
+    atoms
+        All its atoms, where they are at hand.
+
+    Returns
+    -------
+    bytearray
+        0 none, 1 R, 2 S, 3 r, 4 s, 5 other, of each atom.
+    """
+    if atoms is None:
+        atoms = list(mol.GetAtoms())
+    found = bytearray(map(Chem.Atom.GetChiralTag, atoms))
+    if not any(found):
+        return found
+    left = []
+    for n in [n for n, tag in enumerate(found) if tag]:
+        found[n] = _label(atoms[n])
+        if found[n] == _OTHER_CHIRALITY:
+            left.append(n)
+    if left:
+        copy = Chem.Mol(mol)
+        try:
+            rdCIPLabeler.AssignCIPLabels(copy, left, [], _CIP_ITERATIONS)
+        except RuntimeError:  # too many iterations: what was labelled until then depends on the order of the atoms
+            return found
+        for n in left:
+            found[n] = _label(copy.GetAtomWithIdx(n))
+    return found
+
+
+def _label(atom: Chem.Atom) -> int:
+    return _CHIRALITY.get(atom.GetProp("_CIPCode"), _OTHER_CHIRALITY) if atom.HasProp("_CIPCode") else _OTHER_CHIRALITY
 
 
 def _at(places: array, length: int) -> np.ndarray:

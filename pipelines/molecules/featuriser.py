@@ -116,8 +116,7 @@ class Featuriser:
                 except UnusableMoleculeError as error:
                     reasons.append(error.reason)
                     continue
-                stereo = self.geometry == "embed" or "@" in each or "/" in each or "\\" in each
-                codes.add(mol, stereo=stereo, isotopes="[" in each)
+                codes.add(mol, each)
                 reasons.append(None)
         return codes.graphs(), reasons
 

@@ -12,7 +12,7 @@ from tenfold.pipelines.molecules.featuriser import Featuriser
 from tenfold.pipelines.molecules.ingest import Kind
 from tenfold.pipelines.packed import ShardEntry
 
-VERSION = 1
+VERSION = 2  # since chirality is by CIP labels
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,7 @@ from tenfold.pipelines.readers.molecule import Entry
 from tenfold.pipelines.readers.molecule_table import MISSING
 from tenfold.pipelines.readers.molecules import Span, read
 
-VERSION = 1
+VERSION = 2  # since chirality is by CIP labels
 
 
 @dataclass(frozen=True, kw_only=True)

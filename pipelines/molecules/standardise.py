@@ -21,4 +21,5 @@ def standardised(mol: Chem.Mol) -> Chem.Mol:
         largest = rdMolStandardize.LargestFragmentChooser(preferOrganic=True).choose(mol)
         neutral = rdMolStandardize.Uncharger(canonicalOrder=True).uncharge(largest)
         Chem.SanitizeMol(neutral)
+        Chem.AssignStereochemistry(neutral, cleanIt=True, force=True)  # labels of what is left
         return neutral

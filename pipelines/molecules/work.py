@@ -84,7 +84,7 @@ def _understood(entries: Sequence[Entry], featuriser: Featuriser) -> Understood:
                 )
                 scaffold = MurckoScaffold.MurckoScaffoldSmiles(mol=flat)
                 bits = fingerprint(flat)
-                codes.add(mol)
+                codes.add(mol, entry.smiles if not entry.symbols and not entry.molfile else "")
             except UnusableMoleculeError as error:
                 reasons.append(error.reason)
             except MemoryError:

@@ -53,7 +53,7 @@ def test_a_pickle_inside_is_refused_and_not_run(tmp_path: Path, monkeypatch: pyt
     np.save(buffer, np.array([Exploding()], dtype=object), allow_pickle=True)
     sums = {"weights/0000.npy": hashlib.sha256(buffer.getvalue()).hexdigest()}
     with zipfile.ZipFile(tmp_path / "model.tenfold", "w") as archive:
-        archive.writestr("bundle.json", json.dumps({"format": "tenfold molecules", "version": 1, "sha256": sums}))
+        archive.writestr("bundle.json", json.dumps({"format": "tenfold molecules", "version": 2, "sha256": sums}))
         archive.writestr("weights/0000.npy", buffer.getvalue())
     with pytest.raises(InputError, match="allow_pickle"):
         Bundle.read(tmp_path / "model.tenfold")
