@@ -32,7 +32,13 @@ class Attribution:
 
 
 def integrated_gradients(
-    network: keras.Model, shape: MPNN, layout: FeatureLayout, molecule: Graphs, target: int, steps: int = 32
+    network: keras.Model,
+    shape: MPNN,
+    layout: FeatureLayout,
+    molecule: Graphs,
+    target: int,
+    steps: int = 32,
+    code: int = 1,
 ) -> Attribution:
     """Share an answer out by integrated gradients (Sundararajan et al. 2017, arXiv:1703.01365).
 
@@ -49,6 +55,8 @@ def integrated_gradients(
         Number of the target; of classes the logit is shared out.
     steps
         Points of the Gauss-Legendre rule along the path.
+    code
+        Of more than two classes, the one whose logit, ln p/(1 − p), is shared out; of two it is always that of 1.
 
     Raises
     ------
@@ -64,10 +72,15 @@ def integrated_gradients(
     encoders = {name: [one for layer in network.layers if isinstance(one := getattr(layer, name, None), Encode)]
                 for name in ("atoms", "bonds")}  # fmt: skip
     rows = _rows(shape, made.inputs)
+    classes = max(getattr(network.get_layer("property"), "classes", ()), default=0) > 2
 
     def answer(gates: dict) -> tf.Tensor:
         with _gated(encoders, gates):
-            return tf.reduce_mean(network(inputs, training=False)[0, target, :, 0])
+            outputs = network(inputs, training=False)[0, target]
+            if classes:
+                others = tf.concat([outputs[:, :code], outputs[:, code + 1 :]], axis=-1)
+                return tf.reduce_mean(outputs[:, code] - tf.reduce_logsumexp(others, axis=-1))
+            return tf.reduce_mean(outputs[:, 0])
 
     def gates(fade: float) -> dict:
         return {name: tf.fill((*size, 1), np.float32(fade)) for name, size in rows.items() if encoders[name]}

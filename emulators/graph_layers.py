@@ -10,6 +10,9 @@ from keras import ops
 
 from tenfold.emulators.layers import ONE
 
+NEVER = -1e9
+"""Logit of a class that a target does not have."""
+
 
 def segment_sum(rows, segments, like):
     """Sum rows (n, …) into segments, of which there are as many as ``like`` has rows.
@@ -199,12 +202,16 @@ class PropertyHead(keras.layers.Layer):
         What each atom adds by its element's code, (codes, T) as nested lists.
     extensive
         Which targets grow with the molecule.
+    classes
+        Number of classes of each target of a classification; where any has more than two, the answers are logits of a
+        softmax over the largest number of them.
     """
 
-    def __init__(self, kind: str, location, scale, reference, extensive, **kwargs):
+    def __init__(self, kind: str, location, scale, reference, extensive, classes=(), **kwargs):
         super().__init__(dtype="float32", **kwargs)
         self.kind, self.extensive = kind, [bool(v) for v in extensive]
         self.location, self.scale = [float(v) for v in location], [float(v) for v in scale]
+        self.classes = [int(v) for v in classes] if kind == "classification" else []
         self.reference = [[float(v) for v in row] for row in reference]
         if not all(s > 0 for s in self.scale):
             raise ValueError(f"scale: found {self.scale}; a target that does not vary cannot be learnt")
@@ -214,6 +221,10 @@ class PropertyHead(keras.layers.Layer):
         values, size = inputs["values"], inputs["size"]
         targets = len(self.scale)
         values = ops.reshape(values, (-1, ops.shape(values)[1], targets, ops.shape(values)[2] // targets))
+        if max(self.classes, default=0) > 2:
+            absent = [[NEVER * (code >= own) for code in range(max(self.classes))] for own in self.classes]
+            logits = values + ops.convert_to_tensor(absent, dtype="float32")
+            return ops.transpose(logits, (0, 2, 1, 3))[:-1]
         location, scale = (ops.convert_to_tensor(v, dtype="float32") for v in (self.location, self.scale))
         extensive = ops.convert_to_tensor([float(v) for v in self.extensive], dtype="float32")
         factor = (1.0 - extensive + extensive * size[:, None])[:, None]  # (G + 1, 1, T)
@@ -236,7 +247,14 @@ class PropertyHead(keras.layers.Layer):
             Numbers of each atom, whose mean over the molecule is what `call` is given, shape (A, T · outputs).
         size, element
             Atoms of each atom's molecule, and its element's code, shape (A,).
+
+        Raises
+        ------
+        ValueError
+            A target has more than two classes, whose logits have no mean.
         """
+        if max(self.classes, default=0) > 2:
+            raise ValueError("network: of more than two classes atoms have no shares; take integrated gradients")
         values = rows.reshape(len(rows), len(self.scale), -1)[..., 0]
         factor = np.where(self.extensive, 1.0, 1.0 / size[:, None])
         return factor * (np.array(self.location) + np.array(self.scale) * values) + np.array(self.reference)[element]
@@ -245,5 +263,5 @@ class PropertyHead(keras.layers.Layer):
         """Return what the layer is built from."""
         config = super().get_config()
         config.pop("dtype", None)
-        own = {name: getattr(self, name) for name in ("kind", "location", "scale", "reference", "extensive")}
+        own = {name: getattr(self, name) for name in ("kind", "location", "scale", "reference", "extensive", "classes")}
         return {**config, **own}

@@ -72,23 +72,28 @@ def masked_gaussian_nll(truth, mask, estimate, scale, beta: float = 0.0):
 
 
 def masked_cross_entropy(truth, mask, logits):
-    """Cross-entropy [nat] of labels 0 and 1 that are known, mean over an ensemble's members.
+    """Cross-entropy [nat] of labels that are known, mean over an ensemble's members.
 
     Parameters
     ----------
     truth
-        Labels, shape (batch, T); any number where missing.
+        Labels 0, 1, …, shape (batch, T); any number where missing.
     mask
         1 where a label is known and 0 where not, shape (batch, T).
     logits
-        ln p/(1 − p) of the probability of 1, shape (batch, T, members, 1).
+        ln p/(1 − p) of the probability of 1, shape (batch, T, members, 1); or logits of a softmax over C classes, shape
+        (batch, T, members, C).
 
     Returns
     -------
     tensor
         Sum over the known labels / T, shape (batch,).
     """
-    logits = logits[..., 0]
     known = ops.cast(mask, logits.dtype)[..., None]
     label = ops.where(known > 0, ops.cast(truth, logits.dtype)[..., None], 0.0)
+    if logits.shape[-1] > 1:
+        own = ops.one_hot(ops.cast(label, "int32"), logits.shape[-1], dtype=logits.dtype)
+        missed = ops.logsumexp(logits, axis=-1) - ops.sum(own * logits, axis=-1)
+        return ops.mean(known * missed, axis=(-2, -1))
+    logits = logits[..., 0]
     return ops.mean(known * (ops.softplus(logits) - label * logits), axis=(-2, -1))

@@ -102,6 +102,7 @@ def build(
     atom_reference: np.ndarray | None = None,
     extensive: Sequence[bool] | None = None,
     dipole: Sequence[bool] | None = None,
+    classes: Sequence[int] | None = None,
     seed: int = 0,
     precision: str = "float32",
 ) -> "keras.Model":
@@ -126,6 +127,8 @@ def build(
     dipole
         Which targets are lengths of a dipole, T values: painn makes them of vectors that turn with the molecule, and
         takes of ``location`` and ``scale`` only the scale. Left out: none is.
+    classes
+        Number of classes of each target of a classification, T values. Left out: two of each.
     seed
         Seed of the initial weights.
     precision
@@ -135,7 +138,8 @@ def build(
     -------
     keras.Model
         The inputs of a `tenfold.emulators.graph_batches.Batch` of capacity G to (G, T, members, 2): mean and standard
-        deviation in the targets' units; or to (G, T, members, 1): logits of the probability of 1.
+        deviation in the targets' units. Of classes to (G, T, members, 1): logits of the probability of 1; or, where any
+        target has C > 2 of them, to (G, T, members, C): logits of a softmax, very low for classes that a target lacks.
 
     Raises
     ------
@@ -156,7 +160,9 @@ def build(
     dipole = [False] * targets if dipole is None else [bool(v) for v in dipole]
     codes = layout.atoms[0].width
     reference = np.zeros((codes, targets)) if atom_reference is None else np.asarray(atom_reference, np.float64)
-    for name, values in {"location": location, "scale": scale, "extensive": extensive, "dipole": dipole}.items():
+    classes = [2] * targets if classes is None else [int(v) for v in classes]
+    each = {"location": location, "scale": scale, "extensive": extensive, "dipole": dipole, "classes": classes}
+    for name, values in each.items():
         if len(values) != targets:
             raise ValueError(f"{name}: found {len(values)} values, must be {targets}, one per target")
     if reference.shape != (codes, targets):
@@ -167,14 +173,19 @@ def build(
         raise ValueError("dipole: only painn has vectors, of numbers that do not grow with the molecule")
     if shape.readout == "norm" and any(extensive):
         raise ValueError("readout: norm does not grow with the molecule as extensive targets do: take sum")
+    if kind == "regression":
+        width = 2
+    elif min(classes) < 2:
+        raise ValueError(f"classes: found {classes}, each target must have at least 2")
+    else:
+        width = max(classes) if max(classes) > 2 else 1
     seeds = iter((np.random.SeedSequence(seed).generate_state(4 * shape.ensemble) // 2).tolist())
     inputs = _inputs(shape, layout)
     where = {name: inputs[name] for name in ("atom", "graph", "size") if name in inputs}
 
     def pooled(index: int, atoms):
         name = f"{'atom_head' if shape.readout == 'sum' else 'head'}_{index}"
-        outputs = targets * (2 if kind == "regression" else 1)
-        head = Head(shape.dense, outputs, dropout=shape.dropout, seed=next(seeds), dtype=precision, name=name)
+        head = Head(shape.dense, targets * width, dropout=shape.dropout, seed=next(seeds), dtype=precision, name=name)
         if shape.readout == "sum":
             return MeanPool(name=f"mean_{index}")({"rows": head(atoms), **where})
         if shape.readout == "set2set":
@@ -197,7 +208,7 @@ def build(
         return Magnitudes(dipole, offset, name=f"magnitudes_{index}")({"values": values, "vectors": vectors})
 
     values = Members(name="members")([member(index) for index in range(shape.ensemble)])
-    answer = PropertyHead(kind, location, scale, reference.tolist(), extensive, name="property")(
+    answer = PropertyHead(kind, location, scale, reference.tolist(), extensive, classes, name="property")(
         {"values": values, **{name: inputs[name] for name in ("element", "graph", "size")}}
     )
     return keras.Model(inputs, answer, name=shape.network.replace("-", "_"))

@@ -110,6 +110,7 @@ def train_molecules_command(
 
         folder = train_molecules(data, out, chosen.network, chosen.training, ranks, resume=resume)
         if ranks.first:
+            console.print("\n".join(folder.read_record()["targets"]), soft_wrap=True, markup=False, highlight=False)
             console.print(f"Trained: {folder.bundle}. Next: tenfold validate {folder.path}", soft_wrap=True)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from rdkit import Chem
 
 from tenfold.emulators.attributions import integrated_gradients, masking
+from tenfold.emulators.graphs import Graphs
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files import replacing, writable
 from tenfold.pipelines.molecules.drawings import drawing
@@ -29,7 +30,10 @@ class Explained:
     unit: str
     """Of the answer and of its shares; empty for classes, whose shares are of the logit."""
     value: float
+    """Of classes: the probability of ``class_name``."""
     sigma: float
+    class_name: str
+    """Of two classes the second, of more the most probable one; empty for numbers."""
     molecule: Chem.Mol
     atoms: np.ndarray
     """Share of each atom by integrated gradients, shape (A,)."""
@@ -69,11 +73,20 @@ def explain(predictor: MoleculePredictor, smiles: str, target: str) -> Explained
         graph = learnt.featuriser.graph(molecule)
     except ValueError as error:
         raise InputError(f"{smiles}: {error}") from error
-    found = integrated_gradients(predictor.network, learnt.shape, learnt.featuriser.layout, graph, t, STEPS)
+    code = predictor.explained(graph)[t]
+    layout = learnt.featuriser.layout
+    found = integrated_gradients(predictor.network, learnt.shape, layout, graph, t, STEPS, code)
     value, sigma = predictor.predict_graphs(graph)[0, t]
-    masked = masking(lambda graphs: predictor.predict_graphs(graphs)[..., 0], learnt.featuriser.layout, graph)[:, t]
+
+    def answer(graphs: Graphs) -> np.ndarray:
+        if learnt.kind == "regression":
+            return predictor.predict_graphs(graphs)[:, t : t + 1, 0]
+        return predictor.probabilities(graphs)[:, t : t + 1, code]
+
+    masked = masking(answer, layout, graph)[:, 0]
     return Explained(
         smiles=smiles, target=target, unit=learnt.targets[t].unit, value=float(value), sigma=float(sigma),
+        class_name=learnt.classes[t][code] if learnt.classes[t] else "",
         molecule=molecule, atoms=found.atoms, bonds=found.bonds, masked=masked,
         completeness_error=found.completeness_error,
     )  # fmt: skip
@@ -114,19 +127,21 @@ def explain_molecules(
     out = writable(Path(out))
     with replacing(out / "attributions.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as opened:
         table = csv.writer(opened)
-        table.writerow(["smiles", "target", "part", "number", "what", "integrated_gradients", "masking"])
+        classes = predictor.learnt.kind == "classification"
+        head = ["smiles", "target", "part", "number", "what", "integrated_gradients", "masking"]
+        table.writerow([*head, *(["class"] if classes else [])])
         for row in rows:
             for atom, share, masked in zip(row.molecule.GetAtoms(), row.atoms, row.masked, strict=True):
-                table.writerow(
-                    [row.smiles, row.target, "atom", atom.GetIdx(), atom.GetSymbol(), f"{share:.6g}", f"{masked:.6g}"]
-                )
+                own = [row.smiles, row.target, "atom", atom.GetIdx(), atom.GetSymbol(), f"{share:.6g}", f"{masked:.6g}"]
+                table.writerow([*own, *([row.class_name] if classes else [])])
             for bond, share in zip(row.molecule.GetBonds(), row.bonds, strict=True):
                 ends = f"{bond.GetBeginAtomIdx()}-{bond.GetEndAtomIdx()}"
-                table.writerow([row.smiles, row.target, "bond", bond.GetIdx(), ends, f"{share:.6g}", ""])
+                own = [row.smiles, row.target, "bond", bond.GetIdx(), ends, f"{share:.6g}", ""]
+                table.writerow([*own, *([row.class_name] if classes else [])])
     page = out / "explained.html"
     write_page(
         page, "explained.html.j2", filters={}, bundle=Path(bundle).name,
-        classes=predictor.learnt.kind == "classification",
+        classes=classes,
         molecules=[{"smiles": one, "panels": [_panels(row) for row in rows if row.smiles == one]}
                    for one in dict.fromkeys(smiles)],
     )  # fmt: skip
@@ -134,7 +149,10 @@ def explain_molecules(
 
 
 def _panels(row: Explained) -> dict[str, Picture | str]:
-    words = f"{row.target.replace('_', ' ')} {row.value:.3g} ± {row.sigma:.2g} {row.unit}".strip()
+    name = row.target.replace("_", " ")
+    words = f"{name} {row.value:.3g} ± {row.sigma:.2g} {row.unit}".strip()
+    if row.class_name:
+        words = f"{name}: probability of class {row.class_name} {row.value:.3g}"
     nothing = np.zeros_like(row.bonds)
     return {
         "words": words,

@@ -19,6 +19,7 @@ from tenfold.hpc.progress import progress
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.feed import Feed
 from tenfold.pipelines.files import TEMPORARY, replacing, writable
+from tenfold.pipelines.molecules.answers import cells, columns
 from tenfold.pipelines.molecules.atom_codes import Codes
 from tenfold.pipelines.molecules.featuriser import Featuriser
 from tenfold.pipelines.molecules.predictor import MoleculePredictor
@@ -62,8 +63,8 @@ def predict_molecules(
     molecules
         CSV, SDF or XYZ, perhaps compressed.
     out
-        CSV to write: one row per molecule in the order of the input, its other columns kept; ``NAME_pred`` and
-        ``NAME_unc`` for each target; ``problem``, why a molecule has no prediction.
+        CSV to write: one row per molecule in the order of the input, its other columns kept; the answers, as
+        `tenfold.pipelines.molecules.answers.columns` names them; ``problem``, why a molecule has no prediction.
     smiles_column
         Of a table; `smiles` if left out.
     seconds
@@ -113,8 +114,7 @@ class _Run:
             file.truncate(kept["bytes"])
             file.seek(kept["bytes"])
             if not kept["bytes"]:
-                added = [f"{name}{end}" for name in self.predictor.names for end in ("_pred", "_unc")]
-                file.write(_csv([[*self.columns, *added, "problem"]]))
+                file.write(_csv([[*self.columns, *columns(self.predictor.learnt), "problem"]]))
             with progress("Predicting", total=self._total(), unit="byte") as advance, self._lines() as lines:
                 stream = entries(self.described, lines)
                 for _ in islice(stream, rows):
@@ -166,9 +166,8 @@ class _Run:
             )
 
     def _rows(self, block: Sequence[Entry], graphs: Graphs, reasons: Sequence[str | None]) -> list[list[str]]:
-        found = self.predictor.predict_graphs(graphs).reshape(len(graphs), -1)
-        known = iter(found)
-        empty = [""] * found.shape[1]
+        known = iter(cells(self.predictor, graphs))
+        empty = [""] * len(columns(self.predictor.learnt))
         rows = []
         for entry, reason in zip(block, reasons, strict=True):
             if self.described.table is None:
@@ -177,7 +176,7 @@ class _Run:
                 own = list(entry.fields.values())
             else:  # a row of the wrong length: what is known of it is its text
                 own = [entry.text if name == self.described.smiles_column else "" for name in self.columns]
-            values = empty if reason else [f"{value:.6g}" for value in next(known)]
+            values = empty if reason else next(known)
             rows.append([*own, *values, reason or ""])
         return rows
 

@@ -7,7 +7,6 @@ from typing import Any, Literal, Self
 
 import keras
 import numpy as np
-from scipy.special import expit, logit
 
 from tenfold.emulators.graph_batches import batch
 from tenfold.emulators.graphs import Graphs
@@ -16,8 +15,12 @@ from tenfold.emulators.training import traced
 from tenfold.pipelines.bundle import Bundle
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.molecules.featuriser import Featuriser
+from tenfold.pipelines.molecules.probabilities import probabilities, values
 
 Kind = Literal["regression", "classification"]
+
+BINARY = ("0", "1")
+"""Classes of a target that names none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +38,12 @@ class Target:
     """Whether it grows with the molecule, as energies do."""
     dipole: bool = False
     """Whether it is the length of a vector that the network predicts."""
+    classes: tuple[str, ...] = ()
+    """By code, 0 first; of two, the second is the positive one. Empty for numbers, and for the classes 0 and 1."""
+
+    def __post_init__(self):
+        """Make a tuple of what JSON has as a list."""
+        object.__setattr__(self, "classes", tuple(self.classes))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,11 +53,16 @@ class Predictions:
     names: tuple[str, ...]
     """The T targets."""
     mean: np.ndarray
-    """Value, or probability of class 1, shape (n, T); NaN where the molecule cannot be read."""
+    """Value, shape (n, T); NaN where the molecule cannot be read. Of two classes the probability of the second, of more
+    that of the most probable one."""
     sigma: np.ndarray
     """Standard deviation of the value, or sqrt(p (1 - p)), shape (n, T)."""
     reasons: tuple[str | None, ...]
     """Why a molecule cannot be read; None where it can."""
+    classes: tuple[tuple[str, ...], ...]
+    """Of each target; none of numbers."""
+    probabilities: np.ndarray | None = None
+    """Of each class, shape (n, T, largest number of classes); None for numbers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +76,21 @@ class Learnt:
     atom_reference: tuple[tuple[float, ...], ...] | None = None
     """What each atom adds by its element's code, a row of T per code; None: nothing."""
 
+    @property
+    def classes(self) -> tuple[tuple[str, ...], ...]:
+        """Names of each target's classes; none of numbers."""
+        return tuple(() if self.kind == "regression" else target.classes or BINARY for target in self.targets)
+
+    @property
+    def multiclass(self) -> bool:
+        """Whether any target has more than two classes."""
+        return max(map(len, self.classes)) > 2
+
+    @property
+    def outputs(self) -> int:
+        """Numbers that the network gives of each target: mean and standard deviation, or logits."""
+        return 2 if self.kind == "regression" else max(map(len, self.classes)) if self.multiclass else 1
+
     def network(self, seed: int = 0, precision: str = "float32") -> keras.Model:
         """Build the network, its weights as they are before training."""
         return build(
@@ -69,6 +98,7 @@ class Learnt:
             location=[target.location for target in self.targets], scale=[target.scale for target in self.targets],
             extensive=[target.extensive for target in self.targets],
             dipole=[target.dipole for target in self.targets],
+            classes=[len(classes) for classes in self.classes] if self.kind == "classification" else None,
             atom_reference=None if self.atom_reference is None else np.array(self.atom_reference),
             seed=seed, precision=precision,
         )  # fmt: skip
@@ -85,7 +115,7 @@ class MoleculePredictor:
         Its description.
     calibration
         Per target: for numbers (factor, 0), what standard deviations are multiplied by; for classes Platt's
-        (slope, offset). Shape (T, 2).
+        (slope, offset), or for more than two (slope, 0), see `probabilities`. Shape (T, 2).
     size
         Molecules per call.
     """
@@ -119,15 +149,45 @@ class MoleculePredictor:
         graphs, reasons = self.learnt.featuriser.graphs(smiles)
         good = np.array([reason is None for reason in reasons], bool)
         found = np.full((len(smiles), len(self.names), 2), np.nan)
-        found[good] = self.predict_graphs(graphs)
-        return Predictions(names=self.names, mean=found[..., 0], sigma=found[..., 1], reasons=tuple(reasons))
+        classes, probability = self.learnt.classes, None
+        if self.learnt.kind == "regression":
+            found[good] = self.predict_graphs(graphs)
+        else:
+            probability = np.full((len(smiles), len(classes), max(map(len, classes))), np.nan)
+            probability[good] = self.probabilities(graphs)
+            found[good] = self.values(probability[good])
+        return Predictions(
+            names=self.names, mean=found[..., 0], sigma=found[..., 1], reasons=tuple(reasons), classes=classes,
+            probabilities=probability,
+        )  # fmt: skip
 
     def predict_graphs(self, graphs: Graphs) -> np.ndarray:
-        """Predict value and standard deviation of n molecules: shape (n, T, 2)."""
-        return calibrated(self.outputs(graphs), self.learnt.kind, self.calibration)
+        """Predict value and standard deviation of n molecules, as `Predictions` has them: shape (n, T, 2)."""
+        if self.learnt.kind == "classification":
+            return self.values(self.probabilities(graphs))
+        return calibrated(self.outputs(graphs), self.calibration)
+
+    def answers(self, outputs: np.ndarray) -> np.ndarray:
+        """Return what a table of predictions holds, from what the network says: (n, T, M, outputs) to (n, T, …).
+
+        Value and standard deviation, shape (n, T, 2); of a network with more than two classes of any target the
+        probability of each class, shape (n, T, C).
+        """
+        if self.learnt.kind == "regression":
+            return calibrated(outputs, self.calibration)
+        found = probabilities(outputs, [len(each) for each in self.learnt.classes], self.calibration)
+        return found if self.learnt.multiclass else self.values(found)
+
+    def probabilities(self, graphs: Graphs) -> np.ndarray:
+        """Predict the probability of each class for n molecules: shape (n, T, largest number of classes)."""
+        return probabilities(self.outputs(graphs), [len(each) for each in self.learnt.classes], self.calibration)
+
+    def values(self, probability: np.ndarray) -> np.ndarray:
+        """Return the probability p that stands for each molecule, and sqrt(p (1 - p)): (n, T, C) to (n, T, 2)."""
+        return values(probability, [len(each) for each in self.learnt.classes])
 
     def outputs(self, graphs: Graphs) -> np.ndarray:
-        """Return what the network says of n molecules: shape (n, T, M, 2) for numbers, (n, T, M, 1) for classes.
+        """Return what the network says of n molecules: shape (n, T, M, 2) for numbers, (n, T, M, 1 or C) for classes.
 
         Molecules of like size go together, whatever order they come in.
         """
@@ -138,9 +198,18 @@ class MoleculePredictor:
             made = batch(part, self.learnt.shape, self.learnt.featuriser.layout, self.size)
             rows.append(np.asarray(self._forward(made.inputs))[: len(part)])
         if not rows:
-            width = 2 if self.learnt.kind == "regression" else 1
-            return np.empty((0, len(self.names), self.learnt.shape.ensemble, width))
+            return np.empty((0, len(self.names), self.learnt.shape.ensemble, self.learnt.outputs))
         return np.concatenate(rows)[np.argsort(order)]
+
+    def explained(self, graph: Graphs) -> list[int]:
+        """Return, for one molecule, the code of the class that an explanation of each target is about: T values.
+
+        Of two classes the second, of more the most probable one; for numbers 0.
+        """
+        if self.learnt.kind == "regression":
+            return [0] * len(self.names)
+        best = self.probabilities(graph)[0].argmax(axis=-1)
+        return [1 if len(own) == 2 else int(code) for own, code in zip(self.learnt.classes, best, strict=True)]
 
     def padding(self, graphs: Graphs) -> float:
         """Return the fraction of the rows that the network works on for n molecules and that only fill the shape."""
@@ -187,36 +256,25 @@ class MoleculePredictor:
         return cls(network, learnt, np.array(kept.facts["calibration"]), size)
 
 
-def calibrated(outputs: np.ndarray, kind: Kind, calibration: np.ndarray) -> np.ndarray:
-    """Join the members of an ensemble.
+def calibrated(outputs: np.ndarray, calibration: np.ndarray) -> np.ndarray:
+    """Join the members of an ensemble that predicts numbers.
 
     Parameters
     ----------
     outputs
-        Shape (n, T, M, 2), mean and standard deviation, or (n, T, M, 1), logits.
-    kind
-        Which of the two.
+        Mean and standard deviation, shape (n, T, M, 2).
     calibration
         Shape (T, 2), see `MoleculePredictor`.
 
     Returns
     -------
     np.ndarray
-        Value and standard deviation, shape (n, T, 2). Of numbers: those of the mixture of the members' Gaussians. Of
-        classes: the calibrated mean probability p, and sqrt(p (1 - p)).
+        Value and standard deviation of the mixture of the members' Gaussians, shape (n, T, 2).
     """
     outputs = outputs.astype(np.float64)
-    if kind == "regression":
-        mean, sigma = outputs[..., 0], outputs[..., 1]
-        spread = np.sqrt(np.mean(sigma**2, axis=-1) + np.var(mean, axis=-1))
-        return np.stack([mean.mean(-1), calibration[:, 0] * spread], axis=-1)
-    probability = expit(calibration[:, 0] * joined_logit(outputs) + calibration[:, 1])
-    return np.stack([probability, np.sqrt(probability * (1 - probability))], axis=-1)
-
-
-def joined_logit(outputs: np.ndarray) -> np.ndarray:
-    """Logit of the members' mean probability: (n, T, M, 1) to (n, T)."""
-    return logit(np.clip(expit(outputs[..., 0].astype(np.float64)).mean(-1), 1e-12, 1 - 1e-12))
+    mean, sigma = outputs[..., 0], outputs[..., 1]
+    spread = np.sqrt(np.mean(sigma**2, axis=-1) + np.var(mean, axis=-1))
+    return np.stack([mean.mean(-1), calibration[:, 0] * spread], axis=-1)
 
 
 def _forward(network: keras.Model):

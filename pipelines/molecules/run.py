@@ -66,12 +66,13 @@ def describe_training(config: ChemistryRun, data: Path) -> Table:
     """
     with MoleculeShards.open(data) as shards:
         learnt = describe(shards, shards.split("train"), config.network, kind_of(shards))
+        kinds = "\n".join(map(str, shards.manifest.targets))
         counts = {split: len(shards.split(split)) for split in ("train", "validation", "test")}
     steps = steps_per_epoch(counts["train"], config.training.global_batch)
     return table("Training", [
         ("network", f"{config.network.network}, {learnt.network().count_params():,} weights"),
         ("predicts", ", ".join(f"{t.name} [{t.unit}]" if t.unit else t.name for t in learnt.targets)),
-        ("kind", learnt.kind),
+        ("kinds", kinds),
         ("molecules", ", ".join(f"{count:,} {split}" for split, count in counts.items())),
         ("steps", f"{config.training.epochs} epochs of {steps} steps = {config.training.epochs * steps}"),
     ])  # fmt: skip

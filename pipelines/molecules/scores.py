@@ -1,9 +1,10 @@
 """How good predictions of molecular properties are, with intervals: errors of numbers, rankings of classes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from scipy.stats import rankdata
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from tenfold.pipelines.molecules.properties import chemical_accuracy
@@ -80,6 +81,74 @@ def score_classes(true: np.ndarray, probability: np.ndarray, *, seed: int = 0, d
     return found | _intervals(
         figures, len(labels) if both else 0, seed, draws, lambda rows: 0 < labels[rows].mean() < 1
     )
+
+
+def score_multiclass(
+    true: np.ndarray, probability: np.ndarray, classes: Sequence[str], *, seed: int = 0, draws: int = DRAWS
+) -> dict[str, Any]:
+    """Score predicted probabilities of several classes.
+
+    Parameters
+    ----------
+    true
+        Codes 0 to K - 1, shape (n,); molecules without a label, NaN, are left out.
+    probability
+        Of each class, shape (n, K).
+    classes
+        Names of the K classes.
+    seed, draws
+        Of the bootstrap over molecules.
+
+    Returns
+    -------
+    dict
+        Each with ``_low`` and ``_high`` (95 %), None where the labels are all the same: ``roc_auc`` and ``pr_auc``, of
+        each class against the rest, averaged over the classes that the labels have; ``brier``, the squared error summed
+        over classes (of two classes twice `score_classes`'s); ``log_loss`` [nat]; ``accuracy`` of the most probable
+        class. ``class_counts``, the molecules of each class; ``molecules``.
+    """
+    known = np.isfinite(true)
+    codes, probability = true[known].astype(int), probability[known]
+    labels = np.eye(len(classes), dtype=bool)[codes]
+    squared = np.square(probability - labels).sum(axis=1)
+    surprise = -np.log(np.maximum(probability[np.arange(len(codes)), codes], 1e-12))
+    right = probability.argmax(axis=1) == codes
+    figures: dict[str, Callable[[np.ndarray], float]] = {
+        "roc_auc": lambda rows: _macro(roc_auc, labels[rows], probability[rows]),
+        "pr_auc": lambda rows: _macro(average_precision, labels[rows], probability[rows]),
+        "brier": lambda rows: float(squared[rows].mean()),
+        "log_loss": lambda rows: float(surprise[rows].mean()),
+        "accuracy": lambda rows: float(right[rows].mean()),
+    }
+
+    def differ(rows: np.ndarray) -> bool:
+        return len(codes) > 0 and bool((codes[rows] != codes[rows[0]]).any())
+
+    counts = {name: int(count) for name, count in zip(classes, labels.sum(axis=0), strict=True)}
+    found: dict[str, Any] = {"molecules": len(codes), "class_counts": counts}
+    several = differ(np.arange(len(codes)))
+    return found | _intervals(figures, len(codes) if several else 0, seed, draws, differ)
+
+
+def roc_auc(label: np.ndarray, score: np.ndarray) -> float:
+    """Return the area under the ROC curve of scores (n,) for true or false labels (n,), of which there are both."""
+    positives = int(label.sum())
+    ranks = rankdata(score)[label].sum() - positives * (positives + 1) / 2
+    return float(ranks / (positives * (len(label) - positives)))
+
+
+def average_precision(label: np.ndarray, score: np.ndarray) -> float:
+    """Return the mean precision at the scores of the positives: scores (n,), true or false labels (n,)."""
+    order = np.argsort(-score, kind="stable")
+    last = np.searchsorted(-score[order], -score[order], side="right")  # of those with the same score
+    hits = np.cumsum(label[order])
+    return float((hits[last - 1] / last)[label[order]].mean())
+
+
+def _macro(figure: Callable[[np.ndarray, np.ndarray], float], labels: np.ndarray, probability: np.ndarray) -> float:
+    """Mean of a figure of each class against the rest, over the classes that are there: (n, K) each."""
+    there = np.flatnonzero(labels.any(axis=0) & ~labels.all(axis=0))
+    return float(np.mean([figure(labels[:, each], probability[:, each]) for each in there]))
 
 
 def _intervals(

@@ -18,13 +18,15 @@ from tenfold.emulators.training import Position, Training, regression_step
 from tenfold.hpc.order import Order
 from tenfold.hpc.ranks import Ranks
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.molecules.predictor import Kind, Learnt, MoleculePredictor, Target, calibrated, joined_logit
+from tenfold.pipelines.molecules.predictor import Kind, Learnt, MoleculePredictor, Target, calibrated
+from tenfold.pipelines.molecules.probabilities import joined_logits, positive_logit
 from tenfold.pipelines.molecules.properties import dipole, extensive
-from tenfold.pipelines.molecules.scores import score_classes, score_regression
+from tenfold.pipelines.molecules.scores import score_classes, score_multiclass, score_regression
 from tenfold.pipelines.molecules.shards import MoleculeShards
 from tenfold.pipelines.run_folder import RunFolder, versions
 from tenfold.pipelines.training_run import TrainingRun
 from tenfold.stats.platt import platt
+from tenfold.stats.temperature import inverse_temperature
 
 WINDOW = 16
 """Batches among which molecules are sorted by size, for networks that pad each to the largest."""
@@ -108,7 +110,7 @@ class MoleculeTraining(TrainingRun):
             yield (made.inputs, self.truth(own, graphs.sizes, full), made.weights * np.float32(weight)), labels
 
     def outputs(self, records: np.ndarray) -> np.ndarray:
-        """Return what the network says of records, each rank its share: shape (n, T, M, 2 or 1), on every rank."""
+        """Return what the network says of records, each rank its share: shape (n, T, M, outputs), on every rank."""
         return self.ranks.shared(len(records), lambda places: self.predictor.outputs(self.data.graphs(records[places])))
 
     def validation_loss(self) -> float:
@@ -130,14 +132,17 @@ class MoleculeTraining(TrainingRun):
             for split in ("validation", "test"):
                 records = self.data.split(split)
                 truth[split], outputs[split] = self.data.targets(records), self.outputs(records)
-            calibration = calibrate(truth["validation"], outputs["validation"], self.kind)
-            found = {split: calibrated(outputs[split], self.kind, calibration) for split in outputs}
-            self.predictor.calibration = calibration
+            self.predictor.calibration = calibrate(truth["validation"], outputs["validation"], self.learnt)
+            found = {split: self.predictor.answers(each) for split, each in outputs.items()}
+            values = (
+                {name: self.predictor.values(each) for name, each in found.items()} if self.learnt.multiclass else found
+            )
             metrics = {"targets": score(self.learnt, truth["test"], found["test"], seed=self.training.seed)}
             record = {
                 "what": "molecules", "fingerprint": self.fingerprint,
                 "data": str(self.data.path.resolve()), "names": list(self.predictor.names),
-                "kind": self.kind, "network": asdict(self.shape), "training": asdict(self.training),
+                "kind": self.kind, "targets": [str(target) for target in self.data.manifest.targets],
+                "network": asdict(self.shape), "training": asdict(self.training),
                 "parameters": int(self.network.count_params()), "ranks": self.ranks.size, "versions": versions(),
                 "seed": self.training.seed, "wall_s": wall_s, "waiting_s": self.history[-1]["waiting"],
                 "training_s": self.history[-1]["seconds"], "cpu_s": sum(resource.getrusage(resource.RUSAGE_SELF)[:2]),
@@ -147,8 +152,10 @@ class MoleculeTraining(TrainingRun):
                 for split in found:
                     arrays |= {
                         f"{split}_record": self.data.split(split), f"{split}_true": truth[split],
-                        f"{split}_mean": found[split][..., 0], f"{split}_sigma": found[split][..., 1],
+                        f"{split}_mean": values[split][..., 0], f"{split}_sigma": values[split][..., 1],
                     }  # fmt: skip
+                    if self.learnt.multiclass:
+                        arrays[f"{split}_probability"] = found[split]
                 self.folder.write_predictions(**arrays)
                 manifest = self.data.manifest
                 sources = {source.source: source.sha256 for source in manifest.sources}
@@ -178,9 +185,7 @@ def describe(data: MoleculeShards, records: np.ndarray, shape: MPNN, kind: Kind)
         )
     targets = tuple(Target(name=target.name, unit=target.unit) for target in manifest.targets)
     if kind == "classification":
-        many = [target.name for target in manifest.targets if len(target.classes) > 2]
-        if many:
-            raise InputError(f"{data.path}: {', '.join(many)} has more than two classes, which no network learns yet")
+        targets = tuple(replace(each, classes=own.classes) for each, own in zip(targets, manifest.targets, strict=True))
         return Learnt(shape=shape, featuriser=manifest.featuriser, kind=kind, targets=targets)
     named = manifest.ingest["extensive"]
     grows = [shape.readout != "norm" and (extensive(t.name) or t.name in named) for t in manifest.targets]
@@ -196,7 +201,7 @@ def describe(data: MoleculeShards, records: np.ndarray, shape: MPNN, kind: Kind)
     return Learnt(shape=shape, featuriser=manifest.featuriser, kind=kind, targets=targets, atom_reference=atoms)
 
 
-def calibrate(truth: np.ndarray, outputs: np.ndarray, kind: Kind) -> np.ndarray:
+def calibrate(truth: np.ndarray, outputs: np.ndarray, learnt: Learnt) -> np.ndarray:
     """Fit the calibration of each target to labels that the network was not trained on: shape (T, 2).
 
     Parameters
@@ -204,17 +209,22 @@ def calibrate(truth: np.ndarray, outputs: np.ndarray, kind: Kind) -> np.ndarray:
     truth
         Shape (n, T), NaN where missing.
     outputs
-        Of the network, shape (n, T, M, 2 or 1).
-    kind
-        Numbers get a factor for their standard deviations, classes a logistic curve.
+        Of the network, shape (n, T, M, outputs).
+    learnt
+        Its description. Numbers get a factor for their standard deviations, two classes a logistic curve, more a
+        temperature.
     """
     fitted = np.tile([1.0, 0.0], (truth.shape[1], 1))
-    found = calibrated(outputs, "regression", fitted) if kind == "regression" else joined_logit(outputs)
+    found = calibrated(outputs, fitted) if learnt.kind == "regression" else positive_logit(outputs)
+    logits = joined_logits(outputs) if learnt.multiclass else None
     for t in range(truth.shape[1]):
         known = np.isfinite(truth[:, t])
         if known.sum() < FEWEST:
             continue
-        if kind == "classification":
+        count = len(learnt.classes[t])
+        if logits is not None and count > 2:
+            fitted[t, 0] = inverse_temperature(logits[known, t, :count], truth[known, t])
+        elif count:
             fitted[t] = platt(found[known, t], truth[known, t])
         else:
             pull = (truth[known, t] - found[known, t, 0]) / found[known, t, 1]
@@ -223,14 +233,23 @@ def calibrate(truth: np.ndarray, outputs: np.ndarray, kind: Kind) -> np.ndarray:
 
 
 def score(learnt: Learnt, truth: np.ndarray, found: np.ndarray, *, seed: int) -> dict[str, Any]:
-    """Score predictions (n, T, 2) of a test split against labels (n, T), by target."""
+    """Score predictions of a test split against labels (n, T), by target.
+
+    Predictions are values and standard deviations, shape (n, T, 2); of a network with more than two classes of any
+    target they are probabilities, shape (n, T, C). See `MoleculePredictor.answers`.
+    """
     scores = {}
     for t, target in enumerate(learnt.targets):
         if learnt.kind == "regression":
             columns = truth[:, t], found[:, t, 0], found[:, t, 1]
             scores[target.name] = score_regression(*columns, name=target.name, unit=target.unit, seed=seed)
+            continue
+        classes = list(learnt.classes[t])
+        if len(classes) > 2:
+            scores[target.name] = score_multiclass(truth[:, t], found[:, t, : len(classes)], classes, seed=seed)
         else:
-            scores[target.name] = score_classes(truth[:, t], found[:, t, 0], seed=seed)
+            probability = found[:, t, 1 if learnt.multiclass else 0]
+            scores[target.name] = score_classes(truth[:, t], probability, seed=seed) | {"positive_class": classes[1]}
     return scores
 
 

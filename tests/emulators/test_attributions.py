@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tenfold.emulators.attributions import integrated_gradients, masking
+from tenfold.emulators.graph_batches import batch
 from tenfold.emulators.graphs import Feature, FeatureLayout, Graphs
 from tenfold.emulators.mpnn import MPNN, build
 
@@ -77,3 +78,16 @@ def test_the_masked_atom_is_unknown_and_no_other():
         masked = copies.take(np.array([atom])).atoms
         assert masked[atom].tolist() == [3, 2, 0]
         np.testing.assert_array_equal(np.delete(masked, atom, 0), np.delete(whole.atoms, atom, 0))
+
+
+@pytest.mark.parametrize("code", [0, 2])
+def test_shares_of_a_class_add_up_to_its_logit(code):
+    shape = MPNN(network="dmpnn", hidden=16, dense=(16,))
+    model = build(shape, LAYOUT, targets=1, kind="classification", classes=[3], seed=3)
+    last = model.get_layer("head_0").last.kernel
+    last.assign(0.3 * np.random.default_rng(0).standard_normal(last.shape))
+    found = integrated_gradients(model, shape, LAYOUT, ring(), 0, steps=64, code=code)
+    logits = np.asarray(model(batch(ring(), shape, LAYOUT).inputs))[0, 0, 0]
+    chance = np.exp(logits) / np.exp(logits).sum()
+    assert found.answer == pytest.approx(np.log(chance[code] / (1 - chance[code])), rel=1e-4)
+    assert found.completeness_error < 0.01 * abs(found.answer - found.baseline)

@@ -63,3 +63,21 @@ def test_cross_entropy_by_hand_and_far_out():
     truth = np.array([[1.0, 0.0, np.nan, 1.0]])
     found = np.asarray(masked_cross_entropy(truth, np.isfinite(truth), logits))
     np.testing.assert_allclose(found, [(np.log(2) + np.log1p(np.exp(2)) + 0) / 4], rtol=1e-6)
+
+
+def test_cross_entropy_of_three_classes_by_hand():
+    logits = np.log(np.array([[0.5, 0.25, 0.25], [0.1, 0.2, 0.7]], np.float32))[:, None, None]
+    found = np.asarray(masked_cross_entropy(np.array([[1.0], [2.0]]), np.ones((2, 1)), logits))
+    np.testing.assert_allclose(found, [np.log(4), -np.log(0.7)], rtol=1e-5)
+    assert np.asarray(masked_cross_entropy(np.array([[1.0], [np.nan]]), np.array([[1], [0]]), logits))[1] == 0
+
+
+def test_a_softmax_over_two_classes_has_the_cross_entropy_of_one_logit():
+    logit = np.linspace(-3, 3, 7, dtype=np.float32)[:, None, None]
+    truth, mask = np.array([0, 1] * 4, np.float32)[:7, None], np.ones((7, 1))
+    both = np.stack([np.zeros_like(logit), logit, np.full_like(logit, -1e9)], axis=-1)  # a third that is never met
+    np.testing.assert_allclose(
+        np.asarray(masked_cross_entropy(truth, mask, both)),
+        np.asarray(masked_cross_entropy(truth, mask, logit[..., None])),
+        rtol=1e-5,
+    )

@@ -194,3 +194,29 @@ def test_shapes_that_cannot_be_built_are_refused(arguments, says):
 def test_a_readout_that_cannot_grow_with_the_molecule_is_refused():
     with pytest.raises(ValueError, match="take sum"):
         build(MPNN(readout="norm"), LAYOUT, targets=1, extensive=[True])
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_several_classes_have_a_logit_each_and_absent_ones_no_chance(network):
+    form = shape(network, ensemble=2)
+    model = awake(form, targets=2, kind="classification", classes=[2, 4])
+    found = answers(model, molecules(), form)
+    assert found.shape == (5, 2, 2, 4)
+    assert (found[:, 0, :, 2:] < -1e8).all()
+    assert np.ptp(found[:, 1], axis=0).min() > 1e-3
+    assert np.abs(found[:, 1]).max() < 1e4
+    with pytest.raises(ValueError, match="classes: found 1 values, must be 2"):
+        build(form, LAYOUT, targets=2, kind="classification", classes=[3])
+
+
+def test_two_classes_named_are_the_network_of_two_classes_unnamed():
+    form = shape("dmpnn")
+    ours, theirs = (awake(form, kind="classification", classes=each) for each in ([2, 2], None))
+    assert (answers(ours, molecules(), form) == answers(theirs, molecules(), form)).all()
+
+
+def test_shares_of_several_classes_are_refused():
+    form = shape("dmpnn", readout="sum")
+    model = build(form, LAYOUT, targets=1, kind="classification", classes=[3])
+    with pytest.raises(ValueError, match="integrated gradients"):
+        contributions(model, batch(molecules(), form, LAYOUT))
