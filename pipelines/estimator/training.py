@@ -16,6 +16,7 @@ from tenfold.hpc import order
 from tenfold.hpc.ranks import Ranks
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.estimator.estimator import Estimator
+from tenfold.pipelines.estimator.logarithm import check_logarithm
 from tenfold.pipelines.run_folder import RunFolder, versions
 from tenfold.pipelines.training_run import TrainingRun
 from tenfold.pipelines.volumes.shards import Shards
@@ -153,10 +154,7 @@ def build_for(data: Shards, shape: CNN, training: VolumeTraining):
         )
     if not manifest.parameter_names:
         raise InputError("the data are of one cosmology: no parameter varies that could be estimated")
-    if shape.transform == "log1p" and manifest.log1p is None:
-        raise InputError(
-            "the data hold values of −1 or below, which log1p is not defined for: --set network.transform=identity"
-        )
+    check_logarithm(data, shape)
     if training.shifts and not manifest.periodic:
         raise InputError("the data hold pieces of boxes, which are not periodic: --set training.shifts=false")
     records = data.split("train")

@@ -74,7 +74,7 @@ class Manifest:
     value: Statistics
     """Of the voxels of the training split."""
     log1p: Statistics | None
-    """Of log(1 + value); None where a value is -1 or less."""
+    """Of log(1 + value), over the training split; None where a value of any split is -1 or less."""
     simulations: tuple[SimulationEntry, ...]
     shards: tuple[ShardEntry, ...]
     quarantined: tuple[Quarantined, ...]

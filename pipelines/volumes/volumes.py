@@ -205,6 +205,7 @@ def _manifest(
     )
     names = _learnt(headers, config)
     training = [each for each, entry in zip(files, entries, strict=True) if entry.split == "train"]
+    used = [each for each, entry in zip(files, entries, strict=True) if entry.split is not None]
     cosmologies = {each.simulation: each.parameters for each in training}.values()
     value, log1p = Moments(), Moments()
     for each in training:
@@ -223,7 +224,7 @@ def _manifest(
         parameter_names=names,
         parameters=tuple(_statistics(Moments.of(np.array([each[name] for each in cosmologies]))) for name in names),
         value=_statistics(value),
-        log1p=None if any(each.log1p is None for each in training) else _statistics(log1p),
+        log1p=None if any(each.log1p is None for each in used) else _statistics(log1p),
         simulations=entries,
         shards=tuple(
             ShardEntry(file=packing.out.name, records=sum(each.records for each in shard.packed), bytes=shard.bytes)
