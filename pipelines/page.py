@@ -6,6 +6,7 @@ from typing import Any
 
 import jinja2
 
+from tenfold.pipelines.digits import figure
 from tenfold.pipelines.files import replacing
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -45,4 +46,4 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
         if isinstance(value, Mapping):
             yield from flatten(value, f"{name}.")
         else:
-            yield name, f"{value:.4g}" if isinstance(value, float) else value
+            yield name, figure(value, 4, zeros=False) if isinstance(value, float) else value

@@ -1,6 +1,5 @@
 """One offline HTML page per run: figures, tables, and sentences that say no more than the intervals show."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from tenfold.pipelines import digits
 from tenfold.pipelines.estimator import figures
 from tenfold.pipelines.estimator.comparison import METHODS, Comparison, gain
 from tenfold.pipelines.page import flatten, write_page
@@ -56,7 +56,7 @@ def write_report(
     write_page(
         path,
         "cosmology.html.j2",
-        filters={"symbol": symbol, "numbers": numbers},
+        filters={"symbol": symbol, "numbers": numbers, "figure": digits.figure},
         names=simulations.names,
         headline=headline(metrics),
         verdicts=verdicts(metrics),
@@ -76,19 +76,10 @@ def symbol(name: str) -> Markup:
     return SYMBOL.get(name, Markup.escape(name))
 
 
-def number(value: float, spread: float) -> str:
-    """Write a value with two significant figures of its spread."""
-    places = max(0, 1 - math.floor(math.log10(spread))) if spread > 0 and math.isfinite(spread) else 3
-    written = f"{value:.{min(places, 6)}f}"
-    return written.replace("-", "−") if float(written) else written.lstrip("-")
-
-
 def numbers(found: Mapping[str, float], score: str = "value") -> tuple[str, str, str]:
     """Write a score of `metrics`, or the value of a ratio, and the ends of its interval."""
     prefix = "" if score in ("value", "rmse") else f"{score}_"
-    low, high = found[f"{prefix}low"], found[f"{prefix}high"]
-    value, low_end, high_end = (number(each, (high - low) / 2) for each in (found[score], low, high))
-    return value, low_end, high_end
+    return digits.interval(found[score], found[f"{prefix}low"], found[f"{prefix}high"])
 
 
 def inline(found: Mapping[str, float], score: str = "value") -> str:
@@ -174,7 +165,7 @@ def setup(simulations: Comparison, null: Comparison | None) -> dict[str, Any]:
         "bins": len(simulations.spectra.k) * manifest.shape[3],
         "mean_counts": bool(np.ptp(simulations.spectra.mean, axis=0).max() > 1e-6),
         "ranges": [
-            (symbol(name), f"{one.low:.3g}", f"{one.high:.3g}")
+            (symbol(name), digits.figure(one.low, zeros=False), digits.figure(one.high, zeros=False))
             for name, one in zip(manifest.parameter_names, manifest.parameters, strict=True)
         ],
         "weights": f"{record['parameters']:,}" if "parameters" in record else "",

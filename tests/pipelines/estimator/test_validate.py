@@ -7,12 +7,13 @@ import shutil
 import numpy as np
 import pytest
 
+from tenfold.pipelines.digits import number
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.estimator import figures
 from tenfold.pipelines.estimator.baseline import Baseline
 from tenfold.pipelines.estimator.comparison import compare, score
 from tenfold.pipelines.estimator.gallery import spanning
-from tenfold.pipelines.estimator.report import headline, number, verdicts
+from tenfold.pipelines.estimator.report import headline, verdicts
 from tenfold.pipelines.estimator.spectra import measure
 from tenfold.pipelines.estimator.validate import validate
 from tenfold.pipelines.run_folder import RunFolder
@@ -202,14 +203,6 @@ def test_no_gain_is_claimed_where_the_interval_reaches_one():
     assert "control is empty" in first
     assert "a gain." in second
     assert "the control fails" in second
-
-
-def test_numbers_are_written_to_two_figures_of_their_spread():
-    assert number(0.024512, 0.0021) == "0.0245"
-    assert number(-1.2345, 0.31) == "−1.23"
-    assert number(-0.00001, 0.02) == "0.000"
-    assert number(12.3, 4.0) == "12.3"
-    assert number(1.0, 0.0) == "1.000"
 
 
 def test_spectra_are_of_each_record_s_own_overdensity(proven):
