@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tenfold.pipelines.digits import figure
 from tenfold.pipelines.estimator.saliency import Saliency, in_turn
 from tenfold.pipelines.estimator.saliency_report import Seen, seen
 from tenfold.pipelines.massmaps import figures
@@ -18,6 +19,8 @@ from tenfold.pipelines.page import flatten, write_page
 SHOWN = 4
 LISTED = ("angular_power", "power_spectrum", "pixel_distribution", "peaks", "bispectrum_equilateral")
 """Statistics whose errors are listed cosmology by cosmology."""
+TRAINED_TO_MATCH = "wgan-gp"
+"""The network whose critic is given most of the statistics that judge its maps (see `tenfold.emulators.summary`)."""
 SYMBOL = {"omega_m": "Ωm", "sigma_8": "σ8", "n_s": "n_s", "h": "h", "omega_b": "Ωb"}
 
 
@@ -98,6 +101,7 @@ def write_report(path: Path, metrics: Mapping[str, Any], trial: Trial) -> None:
         distance=figures.error_by_distance(distance, errors, trial.trusted) if trial.names and errors else None,
         copies=figures.copies(copied.generated, copied.unseen, trial.trusted) if copied else None,
         seen=_seen(trial) if trial.saliency else None,
+        trained_to_match=metrics["environment"]["network"]["network"] == TRAINED_TO_MATCH,
         symbols=SYMBOL,
         chosen=chosen,
         environment=list(flatten(metrics["environment"])),
@@ -115,8 +119,3 @@ def _seen(trial: Trial) -> Seen:
             true[:, p] = simulated.parameters[rows, trial.names.index(name)]
     titles = [str(simulated.groups[row]) for row in rows]
     return seen(saliency, trial.unit, trial.width, titles, true, logarithm=False, trusted=trial.trusted)
-
-
-def figure(value: float | None) -> str:
-    """Write a number with three significant figures."""
-    return "–" if value is None or value != value else f"{value:.3g}"

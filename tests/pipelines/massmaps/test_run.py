@@ -167,6 +167,7 @@ def test_a_dcgan_goes_from_shards_to_its_trial(skies, tmp_path):
     metrics, page = judged(tmp_path / "run", emulator)
     assert metrics["held_out"]["channels"] == 1
     assert "source redshifts" not in page
+    assert "trained to match" not in page  # its critic sees pixels alone
 
 
 def test_maps_of_two_source_redshifts_are_correlated_and_the_page_says_which_is_judged(skies, tmp_path):
@@ -179,6 +180,8 @@ def test_maps_of_two_source_redshifts_are_correlated_and_the_page_says_which_is_
     metrics, page = judged(tmp_path / "run", emulator, channel=1)
     assert metrics["held_out"]["channels"] == 2
     assert "Of their 2 source redshifts number 1 is judged, z = 0.5;" in page
+    for said in ("those that it is trained to match", "chosen on such verdicts", "kurtosis 36 % too high", "0.96"):
+        assert said in page
     assert max(metrics["bins"]["pixel_distribution"]["at"]) < 0.7 * np.quantile(far, 0.998)
     with pytest.raises(InputError, match=r"court\.channel: found 2, the maps have 0 to 1"):
         validate_massmaps(tmp_path / "run", court=Court(channel=2))
