@@ -7,20 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files import replacing, writable
-from tenfold.pipelines.molecules.fingerprints import fingerprints
 from tenfold.pipelines.molecules.predictor import MoleculePredictor
 from tenfold.pipelines.molecules.report import Proof, write_report
+from tenfold.pipelines.molecules.rivals import fit_rivals
 from tenfold.pipelines.molecules.shards import MoleculeShards
 from tenfold.pipelines.molecules.training import score
 from tenfold.pipelines.run_folder import RunFolder
 
-TREES = 200
-MOST = 20_000
-"""Training molecules that the forest learns from, at most."""
 BINS = ((0.0, 0.3), (0.3, 0.4), (0.4, 0.5), (0.5, 0.6), (0.6, 0.8), (0.8, 1.01))
 """Of the Tanimoto similarity to the nearest training molecule."""
 
@@ -60,13 +56,16 @@ def validate_molecules(run: Path, out: Path | None = None, *, seed: int = 0) -> 
         test = found["test_record"]
         if np.isfinite(found["test_true"]).sum(axis=0).min() < 2:
             raise InputError(f"{data.path}: fewer than two test molecules have labels; ingest more, or split otherwise")
-        rivals = _rivals(data, test, predictor.learnt.kind, seed)
+        rivals = fit_rivals(data, test, predictor.learnt.kind, seed)
         truth = found["test_true"]
         predicted = np.stack([found["test_mean"], found["test_sigma"]], axis=-1)
         similarity = data.similarity(test)
         metrics: dict[str, Any] = {
             "targets": score(predictor.learnt, truth, predicted, seed=seed),
-            "rivals": {name: score(predictor.learnt, truth, each, seed=seed) for name, each in rivals.items()},
+            "rivals": {
+                name: score(predictor.learnt, truth, each, seed=seed) for name, each in rivals.predictions.items()
+            },
+            "rival_by_composition": list(rivals.by_composition),
             "similarity": _by_similarity(predictor, truth, predicted, similarity),
             "speed": _speed(predictor, data, test, run.parent),
         }
@@ -86,31 +85,6 @@ def validate_molecules(run: Path, out: Path | None = None, *, seed: int = 0) -> 
         temporary.write_text(json.dumps(metrics, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     write_report(out / "report.html", metrics, proof)
     return out / "report.html"
-
-
-def _rivals(data: MoleculeShards, test: np.ndarray, kind: str, seed: int) -> dict[str, np.ndarray]:
-    """Predictions (n, T, 2) of what the network must beat, fitted to the same training split."""
-    train = data.split("train")
-    labels = data.targets(train)
-    few = train if len(train) <= MOST else np.random.default_rng(seed).choice(train, MOST, replace=False)
-    bits, asked = (np.unpackbits(fingerprints(data.smiles(rows)), axis=1) for rows in (few, test))
-    forest, mean = (np.full((len(test), labels.shape[1], 2), np.nan) for _ in range(2))
-    own = data.targets(few)
-    for t in range(labels.shape[1]):
-        known = np.isfinite(own[:, t])
-        mean[:, t] = np.nanmean(labels[:, t]), np.nanstd(labels[:, t])
-        if kind == "regression":
-            model = RandomForestRegressor(TREES, n_jobs=1, random_state=seed, max_features="sqrt")
-            model.fit(bits[known], own[known, t])
-            trees = np.stack([tree.predict(asked) for tree in model.estimators_])
-            forest[:, t] = np.stack([trees.mean(0), np.maximum(trees.std(0), 1e-9)], axis=-1)
-        elif len(np.unique(own[known, t])) == 2:
-            model = RandomForestClassifier(TREES, n_jobs=1, random_state=seed)
-            model.fit(bits[known], own[known, t])
-            forest[:, t, 0] = model.predict_proba(asked)[:, 1]
-        else:
-            forest[:, t] = mean[:, t]
-    return {"random_forest": forest, "mean": mean}
 
 
 def _by_similarity(
