@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
+from scipy.stats import binom
 
 _CHUNK = 1024  # draws reduced at once: keeps the counts of a chunk in the processor's cache
 
@@ -161,6 +162,29 @@ def scores(true: ArrayLike, mean: ArrayLike, sigma: ArrayLike, bootstrap: Bootst
         records=bootstrap.records,
         simulations=bootstrap.simulations,
     )
+
+
+def coverage_band(probability: ArrayLike, records: int, *, level: float = 0.95) -> NDArray[np.float64]:
+    """Fraction of truths that intervals of a stated probability hold, if the model is calibrated: band by chance alone.
+
+    Parameters
+    ----------
+    probability
+        Stated, any shape.
+    records
+        Independent records that are counted, at least 1.
+    level
+        Probability of the band.
+
+    Returns
+    -------
+    NDArray
+        Lower and upper end: quantiles of the binomial distribution over ``records``, shape (2, …).
+    """
+    tail = (1 - level) / 2
+    stated = np.asarray(probability, np.float64)
+    ends = [binom.ppf(tail, records, stated), binom.isf(tail, records, stated)]
+    return np.clip(np.stack(ends) / records, 0.0, 1.0)
 
 
 def rmse_ratio(true: ArrayLike, mean: ArrayLike, reference: ArrayLike, bootstrap: Bootstrap) -> Interval:

@@ -9,7 +9,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from tenfold.pipelines.digits import figure as written
 from tenfold.pipelines.pictures import PANEL, SERIES, STYLE, Picture, svg
+from tenfold.stats.calibration import coverage_band
 
 Array = NDArray[np.float64]
 GREY = "#767676"
@@ -66,8 +68,9 @@ def coverage(name: str, true: Array, mean: Array, sigma: Array) -> Picture:
         stated = np.linspace(0, 1, 41)
         pull = np.abs(mean - true) / sigma
         seen = [(pull <= norm.ppf(0.5 + each / 2)).mean() for each in stated]
-        spread = 1.96 * np.sqrt(stated * (1 - stated) / len(true))
-        axes.fill_between(stated, stated - spread, stated + spread, color="#DDDDDD", lw=0, label="95 % of honest ones")
+        low, high = coverage_band(stated, len(true))
+        label = "95 % band for a calibrated model"
+        axes.fill_between(stated, low, high, color="#DDDDDD", lw=0, label=label)
         axes.plot([0, 1], [0, 1], color="black", lw=0.8)
         axes.plot(stated, seen, color=SERIES[0], label="network")
         axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="stated probability", ylabel="fraction within")
@@ -103,7 +106,7 @@ def speed(rows: Sequence[tuple[str, float]]) -> Picture:
         axes = figure.subplots()
         axes.barh(range(len(rows)), [1e3 * seconds for _, seconds in rows], color=SERIES[0], height=0.6)
         for y, (_, seconds) in enumerate(rows):
-            axes.text(1.1e3 * seconds, y, f"{1e3 * seconds:.3g} ms", va="center", fontsize=8)
+            axes.text(1.1e3 * seconds, y, f"{written(1e3 * seconds)} ms", va="center", fontsize=8)
         axes.set_xscale("log")
         axes.set_yticks(range(len(rows)), [name for name, _ in rows])
         axes.set_ylim(len(rows) - 0.5, -0.5)

@@ -10,10 +10,12 @@ import numpy as np
 from rdkit import Chem, rdBase
 
 from tenfold.emulators.attributions import integrated_gradients
+from tenfold.pipelines.digits import figure, interval, measured, number
 from tenfold.pipelines.molecules import figures
 from tenfold.pipelines.molecules.drawings import drawing
 from tenfold.pipelines.molecules.manifest import MoleculeManifest
 from tenfold.pipelines.molecules.predictor import MoleculePredictor
+from tenfold.pipelines.molecules.uncertainty import doubts, outside
 from tenfold.pipelines.page import flatten, write_page
 from tenfold.pipelines.pictures import Picture, loss
 from tenfold.pipelines.run_folder import RunFolder
@@ -58,7 +60,13 @@ def write_report(path: Path, metrics: Mapping[str, Any], proof: Proof) -> None:
     write_page(
         path,
         "molecules.html.j2",
-        filters={"figure": figure},
+        filters={
+            "figure": figure,
+            "with_interval": with_interval,
+            "measured": measured,
+            "number": number,
+            "outside": outside,
+        },
         metrics=metrics,
         regression=regression,
         headline=headline(metrics, regression),
@@ -79,13 +87,13 @@ def write_report(path: Path, metrics: Mapping[str, Any], proof: Proof) -> None:
     )
 
 
-def figure(value: float | None) -> str:
-    """Write a number with three significant figures."""
-    return "–" if value is None else f"{value:.3g}".replace("-", "−")
+def with_interval(scores: Mapping[str, Any], key: str) -> tuple[str, str, str]:
+    """Write a score and the ends of its interval."""
+    return interval(scores[key], scores[f"{key}_low"], scores[f"{key}_high"])
 
 
 def headline(metrics: Mapping[str, Any], regression: bool) -> str:
-    """Say in a sentence how the network stands beside its rival: no gain without intervals that part."""
+    """Say how the network stands beside its rival, no gain without intervals that part; and what is off with its σ."""
     key, better = ("mae", -1) if regression else ("roc_auc", 1)
     won, level, lost = [], [], []
     for name, own in metrics["targets"].items():
@@ -104,7 +112,8 @@ def headline(metrics: Mapping[str, Any], regression: bool) -> str:
         if names
     ]
     what = "mean absolute error" if regression else "area under the ROC curve"
-    return f"Beside a random forest on fingerprints, by {what}, the network {'; '.join(said)}." if said else ""
+    sentences = [f"Beside a random forest on fingerprints, by {what}, the network {'; '.join(said)}."] if said else []
+    return " ".join([*sentences, *(doubts(metrics["targets"], metrics["dft"]) if regression else [])])
 
 
 def _panels(metrics: Mapping[str, Any], proof: Proof, t: int) -> dict[str, Any]:
@@ -117,7 +126,7 @@ def _panels(metrics: Mapping[str, Any], proof: Proof, t: int) -> dict[str, Any]:
         target.name, target.unit, near["bins"], near[target.name]["error"], near[target.name]["molecules"]
     )
     if proof.predictor.learnt.kind == "regression":
-        note = f"mean absolute error {figure(scores['mae'])} {target.unit}"
+        note = f"mean absolute error {with_interval(scores, 'mae')[0]} {target.unit}"
         pictures = [
             figures.parity(target.name, target.unit, true, mean, sigma, note),
             figures.coverage(target.name, true, mean, sigma),
@@ -135,7 +144,7 @@ def _drawn(proof: Proof, row: int, t: int) -> dict[str, Any]:
     """Draw a molecule, coloured by what its atoms and bonds account for where the network can tell."""
     learnt = proof.predictor.learnt
     smiles, (mean, sigma) = proof.smiles[row], proof.predicted[row, t]
-    words = f"{smiles}: true {figure(proof.truth[row, t])}, predicted {figure(mean)} ± {figure(sigma)}"
+    words = f"{smiles}: true {number(proof.truth[row, t], sigma)}, predicted {measured(mean, sigma)}"
     picture: Picture | None = None
     with rdBase.BlockLogs():
         if learnt.featuriser.geometry != "given":

@@ -15,6 +15,7 @@ from tenfold.pipelines.molecules.report import Proof, write_report
 from tenfold.pipelines.molecules.rivals import fit_rivals
 from tenfold.pipelines.molecules.shards import MoleculeShards
 from tenfold.pipelines.molecules.training import score
+from tenfold.pipelines.molecules.uncertainty import check_sigma
 from tenfold.pipelines.run_folder import RunFolder
 
 BINS = ((0.0, 0.3), (0.3, 0.4), (0.4, 0.5), (0.5, 0.6), (0.6, 0.8), (0.8, 1.01))
@@ -69,6 +70,11 @@ def validate_molecules(run: Path, out: Path | None = None, *, seed: int = 0) -> 
             "similarity": _by_similarity(predictor, truth, predicted, similarity),
             "speed": _speed(predictor, data, test, run.parent),
         }
+        if predictor.learnt.kind == "regression":
+            smiles = data.smiles(test)
+            for t, name in enumerate(predictor.names):
+                mean, sigma = predicted[:, t].T
+                metrics["targets"][name] |= check_sigma(truth[:, t], mean, sigma, smiles)
         metrics["dft"] = _beside_dft(predictor, metrics["speed"], run.parent)
         metrics["environment"] = {
             "python": platform.python_version(), "platform": platform.platform(terse=True),

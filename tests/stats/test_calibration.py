@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tenfold.stats.calibration import Bootstrap, Interval, rmse_ratio, scores
+from tenfold.stats.calibration import Bootstrap, Interval, coverage_band, rmse_ratio, scores
 
 
 def test_scores_of_four_records_by_hand():
@@ -135,3 +135,15 @@ def test_one_simulation_has_no_interval():
 def test_a_ratio_to_no_error_is_refused():
     with pytest.raises(ValueError, match="equals the truth"):
         rmse_ratio(np.zeros(3), np.zeros(3), np.ones(3), Bootstrap([1, 2, 3], seed=0))
+
+
+def test_the_band_of_coverage_is_the_binomial_s():
+    low, high = coverage_band(0.5, 10)
+    assert (low, high) == (0.2, 0.8)  # P(0 or 1 of 10) = 0.0107, P(0 to 2) = 0.0547
+    low, high = coverage_band(0.6827, 10_000)
+    assert low == pytest.approx(0.6827 - 1.96 * np.sqrt(0.6827 * 0.3173 / 10_000), abs=2e-4)
+    assert high == pytest.approx(0.6827 + 1.96 * np.sqrt(0.6827 * 0.3173 / 10_000), abs=2e-4)
+
+
+def test_what_is_certain_has_no_band():
+    np.testing.assert_array_equal(coverage_band(np.array([0.0, 1.0]), 7), [[0, 1], [0, 1]])
