@@ -1,5 +1,6 @@
 """Work that may crash or hang the process it runs in, done one piece at a time in a process that can be spared."""
 
+import resource
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any
 
-_BEGIN = "from tenfold.hpc.isolated import _serve; _serve(int({}), float({}))"
+_BEGIN = "from tenfold.hpc.isolated import _serve; _serve(int({}), float({}), int({}))"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +20,9 @@ class Died:
     reason: str
 
 
-def isolated(function: Callable[[Any], Any], items: Iterable[Any], limit_s: float) -> Iterator[Any]:
+def isolated(
+    function: Callable[[Any], Any], items: Iterable[Any], limit_s: float, most_bytes: int = 0
+) -> Iterator[Any]:
     """Apply a function to every item in another process.
 
     A C library that reads damaged files may crash, or never return. Then that item has no result, and the next one
@@ -32,6 +35,9 @@ def isolated(function: Callable[[Any], Any], items: Iterable[Any], limit_s: floa
         What is called on what. Both, the results and what the function raises can be pickled.
     limit_s
         Longest time an item may take [s].
+    most_bytes
+        Largest address space of the process [bytes]; 0: as this one's. What asks for more raises MemoryError there, or
+        ends the process.
 
     Yields
     ------
@@ -48,7 +54,7 @@ def isolated(function: Callable[[Any], Any], items: Iterable[Any], limit_s: floa
     worker: _Worker | None = None
     try:
         for item in items:
-            worker = worker or _Worker(function, limit_s)
+            worker = worker or _Worker(function, limit_s, most_bytes)
             try:
                 worker.link.send(item)
                 done, result = worker.link.recv()
@@ -66,9 +72,9 @@ def isolated(function: Callable[[Any], Any], items: Iterable[Any], limit_s: floa
 
 
 class _Worker:
-    def __init__(self, function: Callable[[Any], Any], limit_s: float):
+    def __init__(self, function: Callable[[Any], Any], limit_s: float, most_bytes: int):
         self.link, theirs = Pipe()
-        begin = _BEGIN.format(theirs.fileno(), limit_s)
+        begin = _BEGIN.format(theirs.fileno(), limit_s, most_bytes)
         self.process = subprocess.Popen([sys.executable, "-c", begin], pass_fds=[theirs.fileno()])
         theirs.close()
         try:
@@ -83,10 +89,13 @@ class _Worker:
         return self.process.wait()
 
 
-def _serve(descriptor: int, limit_s: float) -> None:
+def _serve(descriptor: int, limit_s: float, most_bytes: int) -> None:
     link = Connection(descriptor)
     sys.path[:] = link.recv()
     function = link.recv()
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    if most_bytes and (soft == resource.RLIM_INFINITY or soft > most_bytes):
+        resource.setrlimit(resource.RLIMIT_AS, (most_bytes, hard))
     link.send("ready")
     while True:
         try:

@@ -1,17 +1,46 @@
 """Molecules drawn for a page: atoms and bonds coloured by what they account for."""
 
 import base64
+from collections.abc import Iterable, Iterator
 
 import matplotlib
 import numpy as np
 from rdkit import Chem
 from rdkit.Chem.Draw import rdMolDraw2D
 
+from tenfold.hpc.isolated import Died, isolated
 from tenfold.pipelines.pictures import Picture
 
 SIZE = (260, 200)
 UP, DOWN = "#D55E00", "#0072B2"
 """Raises the answer, lowers it."""
+_MOST_MEMORY = 8 * 2**30
+
+
+def drawings(tasks: Iterable[tuple[Chem.Mol, str, np.ndarray, np.ndarray]], seconds: float) -> Iterator[Picture | str]:
+    """Draw molecules, each in bounded time and memory: placing many rings on paper may never end.
+
+    Parameters
+    ----------
+    tasks
+        Arguments of `drawing` for each picture.
+    seconds
+        Longest time for one [s].
+
+    Yields
+    ------
+    Picture or str
+        For every task: the picture, or why there is none.
+    """
+    for found in isolated(_drawn, tasks, seconds, _MOST_MEMORY):
+        yield f"the drawing {found.reason}" if isinstance(found, Died) else found
+
+
+def _drawn(task: tuple[Chem.Mol, str, np.ndarray, np.ndarray]) -> Picture | str:
+    try:
+        return drawing(*task)
+    except (RuntimeError, ValueError, MemoryError) as error:
+        return f"RDKit cannot draw it ({str(error).strip().splitlines()[0] if str(error).strip() else repr(error)})"
 
 
 def drawing(

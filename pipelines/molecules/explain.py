@@ -1,6 +1,7 @@
 """What a trained network of molecules looks at, drawn on molecules that a user names."""
 
 import csv
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,13 @@ from tenfold.emulators.attributions import integrated_gradients, masking
 from tenfold.emulators.graphs import Graphs
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files import replacing, writable
-from tenfold.pipelines.molecules.drawings import drawing
+from tenfold.pipelines.molecules.drawings import drawings
 from tenfold.pipelines.molecules.predictor import MoleculePredictor
+from tenfold.pipelines.molecules.work import read_molecules
 from tenfold.pipelines.page import write_page
 from tenfold.pipelines.pictures import Picture
+
+log = logging.getLogger("tenfold")
 
 STEPS = 32
 """Points of integrated gradients' path."""
@@ -45,7 +49,7 @@ class Explained:
     """How far the shares are from adding up to what they share out."""
 
 
-def explain(predictor: MoleculePredictor, smiles: str, target: str) -> Explained:
+def explain(predictor: MoleculePredictor, smiles: str, target: str, seconds: float = 20.0) -> Explained:
     """Share an answer out among atoms and bonds.
 
     Parameters
@@ -56,23 +60,32 @@ def explain(predictor: MoleculePredictor, smiles: str, target: str) -> Explained
         The molecule.
     target
         Name of the property.
+    seconds
+        Longest time for reading the molecule [s].
 
     Raises
     ------
     InputError
         The molecule cannot be read, the network does not know the target, or it reads geometries from files.
     """
-    learnt = predictor.learnt
-    if target not in predictor.names:
-        raise InputError(f"target {target!r}: the network answers {', '.join(predictor.names)}")
-    if learnt.featuriser.geometry == "given":
+    _check(predictor, [target])
+    (found,) = read_molecules([smiles], predictor.learnt.featuriser, seconds)
+    if isinstance(found, str):
+        raise InputError(f"{smiles[:200]}: {found}")
+    return _shared_out(predictor, smiles, target, *found)
+
+
+def _check(predictor: MoleculePredictor, targets: Sequence[str]) -> None:
+    for target in targets:
+        if target not in predictor.names:
+            raise InputError(f"target {target!r}: the network answers {', '.join(predictor.names)}")
+    if predictor.learnt.featuriser.geometry == "given":
         raise InputError("the network was given coordinates, and a SMILES has none: --embed makes them")
+
+
+def _shared_out(predictor: MoleculePredictor, smiles: str, target: str, molecule: Chem.Mol, graph: Graphs) -> Explained:
+    learnt = predictor.learnt
     t = predictor.names.index(target)
-    try:
-        molecule = learnt.featuriser.molecule(smiles)
-        graph = learnt.featuriser.graph(molecule)
-    except ValueError as error:
-        raise InputError(f"{smiles}: {error}") from error
     code = predictor.explained(graph)[t]
     layout = learnt.featuriser.layout
     found = integrated_gradients(predictor.network, learnt.shape, layout, graph, t, STEPS, code)
@@ -93,8 +106,9 @@ def explain(predictor: MoleculePredictor, smiles: str, target: str) -> Explained
 
 
 def explain_molecules(
-    bundle: Path, smiles: Sequence[str], out: Path, targets: Sequence[str] = (), *, embed: bool = False
-) -> Path:
+    bundle: Path, smiles: Sequence[str], out: Path, targets: Sequence[str] = (), *, embed: bool = False,
+    seconds: float = 20.0,
+) -> Path:  # fmt: skip
     """Draw what a network's answers rest on: a page, and its numbers in ``attributions.csv`` beside it.
 
     Parameters
@@ -109,54 +123,85 @@ def explain_molecules(
         Properties; empty: all that the network knows.
     embed
         Make coordinates (ETKDGv3, MMFF94) for a network that was given them in training.
+    seconds
+        Longest time for reading one molecule, and for each of its drawings [s].
 
     Returns
     -------
     Path
-        The page.
+        The page. Molecules that cannot be read stand there with the reason, and so they do in the table.
 
     Raises
     ------
     InputError
-        See `explain`; nothing is written then.
+        None of the molecules can be read, or see `explain`; nothing is written then.
     """
     predictor = MoleculePredictor.read(Path(bundle))
     if embed:
         predictor = predictor.embedding()
-    rows = [explain(predictor, one, target) for one in smiles for target in (targets or predictor.names)]
+    targets = targets or predictor.names
+    _check(predictor, targets)
+    rows: list[Explained] = []
+    problems: dict[str, str] = {}
+    smiles = list(dict.fromkeys(smiles))
+    for one, found in zip(smiles, read_molecules(smiles, predictor.learnt.featuriser, seconds), strict=True):
+        if isinstance(found, str):
+            problems[one] = found
+            log.warning("%s: %s", one[:200], found)
+        else:
+            rows += [_shared_out(predictor, one, target, *found) for target in targets]
+    if not rows:
+        raise InputError("; ".join(f"{one[:200]}: {reason}" for one, reason in [*problems.items()][:3]))
     out = writable(Path(out))
     with replacing(out / "attributions.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as opened:
         table = csv.writer(opened)
         classes = predictor.learnt.kind == "classification"
         head = ["smiles", "target", "part", "number", "what", "integrated_gradients", "masking"]
-        table.writerow([*head, *(["class"] if classes else [])])
+        table.writerow([*head, *(["class"] if classes else []), "problem"])
+        table.writerows([one, *[""] * (len(head) - 1 + classes), reason] for one, reason in problems.items())
         for row in rows:
+            last = [*([row.class_name] if classes else []), ""]
             for atom, share, masked in zip(row.molecule.GetAtoms(), row.atoms, row.masked, strict=True):
                 own = [row.smiles, row.target, "atom", atom.GetIdx(), atom.GetSymbol(), f"{share:.6g}", f"{masked:.6g}"]
-                table.writerow([*own, *([row.class_name] if classes else [])])
+                table.writerow([*own, *last])
             for bond, share in zip(row.molecule.GetBonds(), row.bonds, strict=True):
                 ends = f"{bond.GetBeginAtomIdx()}-{bond.GetEndAtomIdx()}"
-                own = [row.smiles, row.target, "bond", bond.GetIdx(), ends, f"{share:.6g}", ""]
-                table.writerow([*own, *([row.class_name] if classes else [])])
+                table.writerow([row.smiles, row.target, "bond", bond.GetIdx(), ends, f"{share:.6g}", "", *last])
     page = out / "explained.html"
+    panels = _panels(rows, seconds)
     write_page(
         page, "explained.html.j2", filters={}, bundle=Path(bundle).name,
         classes=classes,
-        molecules=[{"smiles": one, "panels": [_panels(row) for row in rows if row.smiles == one]}
-                   for one in dict.fromkeys(smiles)],
+        molecules=[{"smiles": one[:200], "problem": problems.get(one, ""),
+                    "panels": [panel for row, panel in zip(rows, panels, strict=True) if row.smiles == one]}
+                   for one in smiles],
     )  # fmt: skip
     return page
 
 
-def _panels(row: Explained) -> dict[str, Picture | str]:
+def _panels(rows: Sequence[Explained], seconds: float) -> list[dict[str, Picture | str]]:
+    """What the page shows of each answer: two drawings, or why there are none."""
+    words = list(map(_words, rows))
+    tasks = []
+    for row, said in zip(rows, words, strict=True):
+        name = f"{row.smiles[:200]}, {said}"
+        tasks.append((row.molecule, f"{name}: integrated gradients", row.atoms, row.bonds))
+        tasks.append((row.molecule, f"{name}: masking", row.masked, np.zeros_like(row.bonds)))
+    drawn = list(drawings(tasks, seconds))
+    return [
+        {
+            "words": said,
+            "shares": shares,
+            "masked": masked,
+            "problem": next((each for each in (shares, masked) if isinstance(each, str)), ""),
+            "error": f"{row.completeness_error:.2g}",
+        }
+        for row, said, shares, masked in zip(rows, words, drawn[::2], drawn[1::2], strict=True)
+    ]
+
+
+def _words(row: Explained) -> str:
     name = row.target.replace("_", " ")
-    words = f"{name} {row.value:.3g} ± {row.sigma:.2g} {row.unit}".strip()
     if row.class_name:
-        words = f"{name}: probability of class {row.class_name} {row.value:.3g}"
-    nothing = np.zeros_like(row.bonds)
-    return {
-        "words": words,
-        "shares": drawing(row.molecule, f"{row.smiles}, {words}: integrated gradients", row.atoms, row.bonds),
-        "masked": drawing(row.molecule, f"{row.smiles}, {words}: masking", row.masked, nothing),
-        "error": f"{row.completeness_error:.2g}",
-    }
+        return f"{name}: probability of class {row.class_name} {row.value:.3g}"
+    return f"{name} {row.value:.3g} ± {row.sigma:.2g} {row.unit}".strip()

@@ -14,6 +14,8 @@ from tenfold.pipelines.readers.molecule import UnusableMoleculeError
 
 __all__ = ["Featuriser", "UnusableMoleculeError"]
 
+NO_COORDINATES = "no coordinates given"
+"""Why a molecule without any cannot be used where they must be given."""
 _LONGEST_TEXT_PER_ATOM = 20
 
 
@@ -30,7 +32,8 @@ class Featuriser:
     standardise: bool = False
     """Keep only the largest fragment, neutral."""
     largest_atoms: int = 1000
-    """A molecule of more atoms, hydrogens that are atoms of the graph included, is refused."""
+    """A molecule of more atoms, hydrogens that are atoms of the graph included, is refused; so is, before it is read, a
+    SMILES of more than 20 characters for each of them."""
     seed: int = 0
     """Of the coordinates that are made."""
 
@@ -81,7 +84,7 @@ class Featuriser:
         if self.standardise:
             mol = standardised(mol)
         if self.geometry == "given" and not mol.GetNumConformers():
-            raise UnusableMoleculeError("no coordinates given")
+            raise UnusableMoleculeError(NO_COORDINATES)
         if self.hydrogens or self.geometry == "embed":
             mol = Chem.AddHs(mol, addCoords=self.geometry == "given")
             self._bound(mol)

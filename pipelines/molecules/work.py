@@ -1,9 +1,10 @@
 """Understanding molecules in a process that can be spared: some hang RDKit, some eat all memory, some crash it."""
 
-import resource
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 from rdkit import Chem, rdBase
@@ -19,6 +20,7 @@ from tenfold.pipelines.readers.molecule import Entry, UnusableMoleculeError
 
 _BLOCK = 64
 _MOST_MEMORY = 8 * 2**30
+_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,24 +57,79 @@ def understand(entries: Sequence[Entry], featuriser: Featuriser, seconds: float)
         Of consecutive entries.
     """
     work = partial(_understood, featuriser=featuriser)
+    for _, found in _spared(work, blocks_of(entries, featuriser), seconds):
+        yield found
+
+
+def featurised(
+    blocks: Iterable[Sequence[Entry]], featuriser: Featuriser, seconds: float
+) -> Iterator[tuple[Graphs, list[str | None]]]:
+    """Read entries and make their graphs, each bounded in time and memory, as `understand` does.
+
+    Parameters
+    ----------
+    blocks
+        Entries that are worked on together, see `blocks_of`; a block is asked for when the one before is done.
+    seconds
+        Longest time for one molecule [s].
+
+    Yields
+    ------
+    graphs, reasons
+        Of consecutive entries: graphs of those that can be used, and for every entry None or why it cannot.
+    """
+    for _, found in _spared(partial(_featurised, featuriser=featuriser), blocks, seconds):
+        yield found
+
+
+def read_molecules(
+    smiles: Sequence[str], featuriser: Featuriser, seconds: float
+) -> Iterator[tuple[Chem.Mol, Graphs] | str]:
+    """Read SMILES, each bounded in time and memory.
+
+    Yields
+    ------
+    (molecule, graph) or str
+        For every SMILES: the molecule ready for its graph and the graph, or why it cannot be used.
+    """
+    blocks = [(Entry(line=n, text=each, smiles=each),) for n, each in enumerate(smiles)]
+    for _, found in _spared(partial(_read, featuriser=featuriser), blocks, seconds):
+        yield found
+
+
+def blocks_of(entries: Sequence[Entry], featuriser: Featuriser) -> Iterator[Sequence[Entry]]:
+    """Entries that are worked on together: some where each takes milliseconds, one where it is given coordinates."""
     size = 1 if featuriser.geometry == "embed" else _BLOCK
-    blocks = [tuple(replace(each, fields={}) for each in entries[n : n + size]) for n in range(0, len(entries), size)]
-    for block, found in zip(blocks, isolated(work, blocks, seconds), strict=True):
+    for n in range(0, len(entries), size):
+        yield entries[n : n + size]
+
+
+def _spared(
+    work: Callable[[Sequence[Entry]], _Found], blocks: Iterable[Sequence[Entry]], seconds: float
+) -> Iterator[tuple[Sequence[Entry], _Found]]:
+    """Work on blocks in a process that can be spared; where one is lost with its process, on its entries one by one."""
+    sent: deque[Sequence[Entry]] = deque()
+
+    def sending() -> Iterator[tuple[Entry, ...]]:
+        for block in blocks:
+            sent.append(block)
+            yield tuple(replace(entry, fields={}) for entry in block)
+
+    for found in isolated(work, sending(), seconds, _MOST_MEMORY):
+        block = sent.popleft()
         if not isinstance(found, Died):
-            yield found
+            yield block, found
             continue
-        alone = [(entry,) for entry in block]
-        for (entry,), one in zip(alone, isolated(work, alone, seconds) if size > 1 else [found], strict=True):
-            yield _understood((replace(entry, problem=one.reason),), featuriser) if isinstance(one, Died) else one
+        alone = [(replace(entry, fields={}),) for entry in block]
+        again = isolated(work, alone, seconds, _MOST_MEMORY) if len(block) > 1 else [found]
+        for (entry,), one in zip(alone, again, strict=True):
+            yield (entry,), work((replace(entry, problem=one.reason),)) if isinstance(one, Died) else one
 
 
 def _understood(entries: Sequence[Entry], featuriser: Featuriser) -> Understood:
     codes = Codes(featuriser.layout, positions=featuriser.geometry != "none")
     reasons: list[str | None] = []
     smiles, keys, scaffolds, fingerprints = [], [], [], []
-    limit = resource.getrlimit(resource.RLIMIT_AS)
-    if limit[0] == resource.RLIM_INFINITY:  # what is asked for beyond ends the molecule, not the machine
-        resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, limit[1]))
     with rdBase.BlockLogs():
         for entry in entries:
             try:
@@ -84,13 +141,9 @@ def _understood(entries: Sequence[Entry], featuriser: Featuriser) -> Understood:
                 )
                 scaffold = MurckoScaffold.MurckoScaffoldSmiles(mol=flat)
                 bits = fingerprint(flat)
-                codes.add(mol, entry.smiles if not entry.symbols and not entry.molfile else "")
-            except UnusableMoleculeError as error:
-                reasons.append(error.reason)
-            except MemoryError:
-                reasons.append(f"needs more than {_MOST_MEMORY / 2**30:g} GiB of memory")
+                codes.add(mol, _written(entry))
             except Exception as error:  # noqa: BLE001 (RDKit raises many kinds; a bad row never stops a run)
-                reasons.append(f"RDKit cannot use it ({str(error).strip().splitlines()[0] if str(error) else error!r})")
+                reasons.append(_reason(error))
             else:
                 reasons.append(None)
                 smiles.append(about[0])
@@ -105,6 +158,43 @@ def _understood(entries: Sequence[Entry], featuriser: Featuriser) -> Understood:
         scaffolds=tuple(scaffolds),
         fingerprints=np.frombuffer(b"".join(fingerprints), np.uint8).reshape(-1, BYTES),
     )
+
+
+def _featurised(entries: Sequence[Entry], featuriser: Featuriser) -> tuple[Graphs, list[str | None]]:
+    codes = Codes(featuriser.layout, positions=featuriser.geometry != "none")
+    reasons: list[str | None] = []
+    with rdBase.BlockLogs():
+        for entry in entries:
+            try:
+                codes.add(molecule(entry, featuriser), _written(entry))
+            except Exception as error:  # noqa: BLE001 (RDKit raises many kinds; a bad row never stops a run)
+                reasons.append(_reason(error))
+            else:
+                reasons.append(None)
+    return codes.graphs(), reasons
+
+
+def _read(entries: Sequence[Entry], featuriser: Featuriser) -> tuple[Chem.Mol, Graphs] | str:
+    (entry,) = entries
+    with rdBase.BlockLogs():
+        try:
+            mol = molecule(entry, featuriser)
+            return mol, featuriser.graph(mol)
+        except Exception as error:  # noqa: BLE001 (RDKit raises many kinds)
+            return _reason(error)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnusableMoleculeError):
+        return error.reason
+    if isinstance(error, MemoryError):
+        return f"needs more than {_MOST_MEMORY / 2**30:g} GiB of memory"
+    return f"RDKit cannot use it ({str(error).strip().splitlines()[0] if str(error).strip() else repr(error)})"
+
+
+def _written(entry: Entry) -> str:
+    """The SMILES that an entry's molecule is read from; empty where it is from atoms in space."""
+    return "" if entry.symbols or entry.molfile else entry.smiles
 
 
 def molecule(entry: Entry, featuriser: Featuriser) -> Chem.Mol:

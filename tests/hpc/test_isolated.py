@@ -1,4 +1,5 @@
 import os
+import resource
 import signal
 import time
 
@@ -24,6 +25,18 @@ def test_a_crash_or_a_hang_costs_only_its_own_item():
 def test_what_the_function_raises_is_raised_here():
     with pytest.raises(ZeroDivisionError):
         list(isolated(reciprocal, [1, 0], limit_s=10.0))
+
+
+def allocated(gib: float) -> int:
+    return len(bytearray(round(gib * 2**30)))
+
+
+def test_memory_is_bounded_there_and_not_here():
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    assert list(isolated(allocated, [0.25], limit_s=60.0, most_bytes=2**30)) == [2**28]
+    with pytest.raises(MemoryError):
+        list(isolated(allocated, [2.0], limit_s=60.0, most_bytes=2**30))
+    assert resource.getrlimit(resource.RLIMIT_AS) == before
 
 
 def test_no_items_need_no_process():
