@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,12 @@ import numpy as np
 FORMAT = 1
 HEADER = "header"
 NAME = re.compile(r"step-(\d{8,})\.npz")
+
+_DAMAGED = (
+    OSError, EOFError, LookupError, ValueError, TypeError, AttributeError, RuntimeError, MemoryError, OverflowError,
+    zlib.error, zipfile.BadZipFile,
+)  # fmt: skip
+"""What NumPy, zipfile and json raise of files that are damaged, on purpose or not."""
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +79,8 @@ def save(folder: Path, step: int, arrays: dict[str, np.ndarray], state: dict[str
     digest = _digest(header, list(arrays.values()))
     folder.mkdir(parents=True, exist_ok=True)
     for stale in folder.glob(".step-*.tmp"):  # of a run that was killed while it wrote
-        stale.unlink(missing_ok=True)
+        if NAME.fullmatch(stale.name.removeprefix(".").removesuffix(".tmp")):
+            stale.unlink(missing_ok=True)
     path = folder / f"step-{step:08d}.npz"
     temporary = folder / f".{path.name}.tmp"
     # npz knows NumPy's own dtypes only, and names that are good file names: both stand in the header instead
@@ -114,13 +122,16 @@ def load(path: Path) -> Checkpoint:
                 name: _array(file[f"array_{i}"], dtype, shape)
                 for i, (name, dtype, shape) in enumerate(header["arrays"])
             }
+            step, state = header["step"], header["state"]
+            if type(step) is not int or step < 0 or not isinstance(state, dict):
+                raise ValueError("its header is not of this format")
     except CheckpointError:
         raise
-    except (OSError, EOFError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
+    except _DAMAGED as error:
         raise CheckpointError(f"{path} cannot be read as a checkpoint ({error}); use an earlier one.") from error
     if _digest(stored[32:], list(arrays.values())) != digest:
         raise CheckpointError(f"{path}: its SHA-256 is not that of its contents; use an earlier one.")
-    return Checkpoint(path=path, step=header["step"], arrays=arrays, state=header["state"])
+    return Checkpoint(path=path, step=step, arrays=arrays, state=state)
 
 
 def latest(folder: Path) -> Checkpoint | None:
@@ -162,6 +173,8 @@ def _bytes(array: np.ndarray) -> np.ndarray:
 def _array(raw: np.ndarray, dtype: str, shape: list[int]) -> np.ndarray:
     if dtype == "bfloat16":
         import ml_dtypes  # noqa: F401  (registers the dtype's name with NumPy)
+    elif np.dtype(dtype).kind not in "biufc":
+        raise ValueError(f"found an array of {dtype}")
     return raw.view(np.dtype(dtype)).reshape(shape)
 
 

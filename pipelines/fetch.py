@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,8 +14,12 @@ from urllib.request import Request, urlopen
 
 from tenfold.hpc.progress import progress
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.files import replacing, writable
+from tenfold.pipelines.files import replacing
+from tenfold.pipelines.json_file import read_json
+from tenfold.pipelines.output_folder import OutputFolder
 
+CHECKSUMS = "checksums.json"
+"""Notes the SHA-256 of files whose publisher gives none."""
 PATIENCE_S = 60.0
 """Longest silence of a server [s]."""
 TRIES = 4
@@ -150,8 +155,10 @@ def fetch(name: str, out: Path | str, base_url: str | None = None) -> Fetched:
         raise InputError(f"{name}: unknown; there are {', '.join(DATASETS)}")
     if base_url is not None and not base_url.startswith(("http://", "https://")):
         raise InputError(f"{base_url}: a mirror's address begins with http:// or https://")
-    out = writable(Path(out))
-    dataset = DATASETS[name]
+    out, dataset = Path(out), DATASETS[name]
+    book = out / CHECKSUMS
+    written = [CHECKSUMS, *(f"{file.name}.partial" for file in dataset.files)]
+    OutputFolder.claim(out, written, known=[CHECKSUMS] if book.exists() and _checksums(book) else ())
     made = 0
     for file in dataset.files:
         path = out / file.name
@@ -245,8 +252,8 @@ def _check(file: Published, path: Path, out: Path) -> None:
         raise _WrongBytesError(f"{size:,} bytes, where {file.bytes:,} are meant")
     with path.open("rb") as source:
         found = hashlib.file_digest(source, "sha256").hexdigest()
-    book = out / "checksums.json"
-    known: dict[str, str] = json.loads(book.read_text()) if book.exists() else {}
+    book = out / CHECKSUMS
+    known = _checksums(book) if book.exists() else {}
     expected = file.sha256 or known.get(file.name, "")
     if expected and found != expected:
         raise _WrongBytesError(f"SHA-256 {found}, where {expected} is meant")
@@ -258,3 +265,12 @@ def _check(file: Published, path: Path, out: Path) -> None:
     if not expected:
         with replacing(book) as temporary:
             temporary.write_text(json.dumps({**known, file.name: found}, indent=1))
+
+
+def _checksums(book: Path) -> dict[str, str]:
+    """SHA-256 by file name, as noted at earlier downloads."""
+    known = read_json(book)
+    for name, digest in known.items():
+        if not isinstance(digest, str) or not re.fullmatch(r"[0-9a-f]{64}", digest):
+            raise InputError(f"{book}: {name}: found {str(digest)[:80]!r}, no SHA-256. Choose another folder.")
+    return known

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 from tenfold.pipelines.errors import InputError
 
 TEMPORARY = ".part"
+HALF_WRITTEN = re.compile(rf"\.(?:(?P<name>.+)\.)?[0-9a-f]{{12}}{re.escape(TEMPORARY)}", re.DOTALL)
+"""Names that `replacing` writes under, and `writable` probes a folder with."""
 
 
 def _to_disk(path: Path) -> None:
@@ -45,7 +48,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def writable(folder: Path) -> Path:
-    """Make a folder, remove what a killed run left half written in it, and be sure that it can be written to.
+    """Make a folder, and be sure that it can be written to.
 
     Raises
     ------
@@ -54,12 +57,18 @@ def writable(folder: Path) -> Path:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for stale in folder.glob(f".*{TEMPORARY}"):
-            stale.unlink(missing_ok=True)
         probe = folder / f".{uuid.uuid4().hex[:12]}{TEMPORARY}"
-        probe.touch()
-        probe.unlink(missing_ok=True)  # another process that makes the same folder may have cleared it away
+        probe.touch(exist_ok=False)
+        probe.unlink(missing_ok=True)  # another process that claims the same folder may have cleared it away
     except OSError as error:
         message = f"{folder}: cannot be written to ({error.strerror}). Choose another output folder."
         raise InputError(message) from error
     return folder
+
+
+def sweep(path: Path) -> None:
+    """Remove what a killed run left half written of one file, and nothing else."""
+    for entry in path.parent.iterdir():
+        found = HALF_WRITTEN.fullmatch(entry.name)
+        if found and found["name"] == path.name and entry.is_file() and not entry.is_symlink():
+            entry.unlink(missing_ok=True)

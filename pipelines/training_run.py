@@ -15,17 +15,21 @@ from tenfold.emulators.averaging import MovingAverage
 from tenfold.emulators.state import State
 from tenfold.emulators.training import Means, Position, Step, Training, optimizer, run
 from tenfold.hpc import checkpoints
+from tenfold.hpc.checkpoints import Checkpoint
 from tenfold.hpc.order import steps_per_epoch
 from tenfold.hpc.progress import progress
 from tenfold.hpc.ranks import Ranks
 from tenfold.hpc.signals import StopRequest
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.feed import Feed
+from tenfold.pipelines.output_folder import RECORD
 from tenfold.pipelines.run_folder import RunFolder
 from tenfold.pipelines.tensorboard import Board
 
 log = logging.getLogger("tenfold")
 
+HISTORY_TAKEN_UP = {"seconds", "waiting"}
+"""What a run that is taken up adds to."""
 STOP_STEPS = 8
 """Ranks agree on whether they were asked to stop once in so many steps."""
 
@@ -140,6 +144,15 @@ class TrainingRun(ABC):
         checkpoint = checkpoints.latest(self.folder.checkpoints)
         if checkpoint is None:
             return Position(), Means()
+        try:
+            return self._take_up(checkpoint)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            if isinstance(error, InputError):
+                raise
+            advice = "Remove it to go on from an earlier one, or choose another --out."
+            raise InputError(f"{checkpoint.path}: is not of this training ({error}). {advice}") from error
+
+    def _take_up(self, checkpoint: Checkpoint) -> tuple[Position, Means]:
         kept = checkpoint.state
         if kept["data"] != self.fingerprint:
             raise InputError(f"{checkpoint.path}: was trained on other data; choose another --out")
@@ -150,11 +163,14 @@ class TrainingRun(ABC):
                     f"{checkpoint.path}: the run began with {name}.{changed[0]} = {kept[name].get(changed[0])}, "
                     f"now it is {now[changed[0]]}; put it back, or choose another --out"
                 )
+        position, means = Position(*kept["position"]), Means(**kept["means"])
+        for row in kept["history"]:
+            if not row.keys() >= HISTORY_TAKEN_UP:
+                raise ValueError("an epoch of its history is not whole")
         self.state.restore(checkpoint.arrays)
         self.history = kept["history"]
-        position = Position(*kept["position"])
         log.info("Resuming at epoch %d, step %d from %s", position.epoch + 1, position.step, checkpoint.path)
-        return position, Means(**kept["means"])
+        return position, means
 
     def fit(self, *, resume: bool) -> None:
         """Train to the last epoch.
@@ -249,7 +265,8 @@ def carry_out(
     folder = RunFolder(out)
     written = {key: plain(value) for key, value in config.items()}
     if ranks.first:
-        folder.create()
+        earlier = not (out / RECORD).exists() and (out / "config.yaml").exists()  # perhaps an earlier version's
+        folder.create(known=earlier and checkpoints.latest(folder.checkpoints) is not None)
     ranks.barrier()
     if not resume and checkpoints.latest(folder.checkpoints):
         raise InputError(f"{out}: holds a run already: --resume goes on with it, another --out begins a new one")

@@ -1,6 +1,5 @@
 """Three methods on the same test records: the network, the best regression from the power spectrum, the mean."""
 
-import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from tenfold.pipelines.volumes.manifest import Manifest
 from tenfold.pipelines.volumes.shards import Shards
 from tenfold.stats.calibration import Bootstrap, rmse_ratio, scores
 
+_BY_PARAMETER = ("true", "mean", "sigma")
 METHODS = ("cnn", "power_spectrum", "mean")
 
 
@@ -177,13 +177,13 @@ def read_predictions(folder: RunFolder) -> dict[str, NDArray]:
     InputError
         They cannot be read.
     """
-    path = folder.path / "predictions.npz"
-    wanted = ["names", *(f"test_{key}" for key in ("record", "simulation", "true", "mean", "sigma"))]
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return {key: arrays[key] for key in wanted}
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: cannot be read ({error}). Train again.") from error
+    found = folder.read_predictions(["names", *(f"test_{key}" for key in ("record", "simulation", *_BY_PARAMETER))])
+    shape = (len(found["test_record"]), found["names"].size)
+    for key in _BY_PARAMETER:
+        if found["names"].ndim != 1 or found[f"test_{key}"].shape != shape:
+            where = f"{folder.path / 'predictions.npz'}: damaged, test_{key} has shape {found[f'test_{key}'].shape}"
+            raise InputError(f"{where}, where {shape} is meant. Train again.")
+    return found
 
 
 def check_belonging(folder: RunFolder, shards: Shards, names: tuple[str, ...], found: dict[str, NDArray]) -> None:

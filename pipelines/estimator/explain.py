@@ -10,7 +10,8 @@ from tenfold.pipelines.estimator.comparison import check_belonging, read_predict
 from tenfold.pipelines.estimator.estimator import load
 from tenfold.pipelines.estimator.saliency import Saliency, in_turn, measure
 from tenfold.pipelines.estimator.saliency_report import Seen, seen, unit_of, width_of
-from tenfold.pipelines.files import replacing, writable
+from tenfold.pipelines.files import replacing
+from tenfold.pipelines.output_folder import OutputFolder
 from tenfold.pipelines.page import write_page
 from tenfold.pipelines.run_folder import RunFolder
 from tenfold.pipelines.volumes.shards import Shards
@@ -49,16 +50,17 @@ def explain_estimator(
     if (kind := record.get("what")) is not None:
         advice = "`tenfold explain molecules` is for these" if kind == "molecules" else "give the run of an estimator"
         raise InputError(f"{run}: is a training on {kind}, not of an estimator; {advice}")
+    out = Path(out or run)
     estimator, predictions = load(folder.path), read_predictions(folder)
     with Shards.open(folder.find_data(record)) as shards:
         check_belonging(folder, shards, estimator.names, predictions)
         manifest = shards.manifest
         rows = in_turn(predictions["test_simulation"].tolist(), count)
         samples = shards.read(predictions["test_record"][rows])
+    OutputFolder.claim(out, ("saliency.npz", "saliency.html"))
     found = measure(
         estimator, samples, manifest.value.mean, method=method, periodic=manifest.periodic, seed=seed
     )  # fmt: skip
-    out = writable(Path(out or run))
     facts = {"record": predictions["test_record"], "simulation": predictions["test_simulation"],
              "true": predictions["test_true"]}  # fmt: skip
     _write_numbers(out / "saliency.npz", found, {name: values[rows] for name, values in facts.items()})

@@ -14,7 +14,10 @@ from tenfold.pipelines.estimator.baseline import Baseline
 from tenfold.pipelines.estimator.comparison import Comparison, compare, score
 from tenfold.pipelines.estimator.gallery import show
 from tenfold.pipelines.estimator.report import write_report
-from tenfold.pipelines.files import replacing, writable
+from tenfold.pipelines.files import replacing
+from tenfold.pipelines.json_file import read_numbers
+from tenfold.pipelines.output_folder import OutputFolder
+from tenfold.pipelines.run_folder import RunFolder
 
 DRAWS = 10_000
 LEVEL = 0.95
@@ -50,7 +53,9 @@ def validate(
         If a training has not finished, does not fit its shards, or the two are of different simulations.
     """
     start = time.monotonic()
-    run, out = Path(run), writable(Path(out or run))
+    run, out = Path(run), Path(out or run)
+    RunFolder(run).read_record()
+    OutputFolder.claim(out, ("metrics.json", "report.html"))
     baseline = baseline or Baseline()
     simulations = compare(run, baseline)
     control = compare(Path(null), baseline) if null is not None else None
@@ -85,8 +90,7 @@ def _environment(
 ) -> dict[str, Any]:
     record = simulations.record
     versions = {name: metadata.version(name) for name in PACKAGES} | record.get("versions", {})
-    stages = out / "stages.json"
-    wall: dict[str, float] = json.loads(stages.read_text()) if stages.exists() else {}
+    wall = read_numbers(out / "stages.json")
     trainings = {"training": simulations} | ({"null training": control} if control else {})
     wall |= {name: one.record["wall_s"] for name, one in trainings.items() if "wall_s" in one.record}
     return {

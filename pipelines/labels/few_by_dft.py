@@ -10,8 +10,10 @@ from tenfold.hpc.cluster import completed
 from tenfold.hpc.isolated import isolated
 from tenfold.hpc.progress import progress
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.files import replacing, writable
+from tenfold.pipelines.files import replacing
+from tenfold.pipelines.json_file import read_json
 from tenfold.pipelines.labels.labelled import Labelled, Level, label
+from tenfold.pipelines.output_folder import OutputFolder
 
 LONGEST_S = 3600.0
 """Longest time that a molecule may take [s]."""
@@ -43,12 +45,12 @@ def few_by_dft(smiles: Sequence[str], out: Path, *, seed: int, processes: int) -
     InputError
         A molecule cannot be calculated.
     """
-    path = writable(Path(out)) / "dft.json"
+    path = Path(out) / "dft.json"
     asked = {"smiles": list(smiles), "seed": seed}
-    if path.exists():
-        kept = json.loads(path.read_text())
-        if kept["asked"] == asked:
-            return kept["molecules"]
+    kept = read_json(path) if path.exists() else {}
+    OutputFolder.claim(path.parent, [path.name], known=[path.name] if {"asked", "molecules"} <= kept.keys() else ())
+    if kept.get("asked") == asked:
+        return kept["molecules"]
     found: dict[int, dict[str, Any]] = {}
     with progress("By DFT", total=len(smiles), unit="molecule") as advance:
         for position, answer in completed(partial(_by_both, seed=seed), list(smiles), min(processes, len(smiles))):

@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -13,12 +14,19 @@ from tenfold.hpc.cluster import WorkerDiedError, completed
 from tenfold.hpc.isolated import Died, isolated
 from tenfold.hpc.progress import progress
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.files import replacing, writable
+from tenfold.pipelines.files import replacing
 from tenfold.pipelines.labels.electronic_structure import UNITS
 from tenfold.pipelines.labels.enumeration import KINDS, Kind, enumerate_molecules
 from tenfold.pipelines.labels.labelled import Labelled, Level, Unlabelled, label
+from tenfold.pipelines.output_folder import RECORD, OutputFolder
+from tenfold.pipelines.spreadsheet import as_text
 
 __all__ = ["UNITS", "LabelSummary", "Labels", "label_molecules"]
+
+MARKER = "labels.json"
+"""Says what the labels of a folder were made with."""
+BESIDE_STRUCTURES = (MARKER, "unlabelled.csv", "dft.json", "structures", "log")
+"""What a folder of labels holds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,16 +119,13 @@ def label_molecules(config: Labels, out: Path | str) -> LabelSummary:
         The folder cannot be written to, holds labels of another configuration, or so many molecules do not exist.
     """
     start = time.monotonic()
-    out = writable(Path(out))
-    for folder in ("structures", "log"):
-        writable(out / folder)
-    _claim(out, config)
-    size = config.molecules_per_file
+    out, size = Path(out), config.molecules_per_file
     begins = range(0, config.count, size)
     chunks = [
         _Chunk(config=config, out=out, number=number, count=min(size, config.count - begin))
         for number, begin in enumerate(begins)
     ]
+    _claim(out, config, chunks)
     todo = [chunk for chunk in chunks if not chunk.finished]
     if todo:
         try:
@@ -137,7 +142,8 @@ def label_molecules(config: Labels, out: Path | str) -> LabelSummary:
     logs = [chunk.log() for chunk in chunks]
     unlabelled = [each for log in logs for each in log["unlabelled"]]
     with replacing(out / "unlabelled.csv") as temporary, temporary.open("w", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows([("smiles", "reason"), *unlabelled])
+        rows = [(as_text(smiles), as_text(reason)) for smiles, reason in unlabelled]
+        csv.writer(file, lineterminator="\n").writerows([("smiles", "reason"), *rows])
     return LabelSummary(
         out=out,
         labelled=config.count - len(unlabelled),
@@ -147,6 +153,9 @@ def label_molecules(config: Labels, out: Path | str) -> LabelSummary:
         quantum_s=sum(log["quantum_s"] for log in logs),
         seconds=time.monotonic() - start,
     )
+
+
+_WRITTEN = {"count", "geometry_s", "quantum_s", "unlabelled"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,9 +179,10 @@ class _Chunk:
     @property
     def finished(self) -> bool:
         try:
-            return self.log()["count"] == self.count and self.structures.exists()
-        except (OSError, ValueError, KeyError):
-            return False
+            log = self.log()
+            return log["count"] == self.count and log.keys() >= _WRITTEN and self.structures.exists()
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return False  # damaged: it is made again
 
     def log(self) -> dict[str, Any]:
         return json.loads(self._log.read_text())
@@ -202,15 +212,33 @@ def _label_chunk(work: tuple[_Chunk, list[str]]) -> None:
     ])  # fmt: skip
 
 
-def _claim(out: Path, config: Labels) -> None:
+def _claim(out: Path, config: Labels, chunks: Sequence[_Chunk]) -> None:
     """Write down what the folder holds, or be sure that it is what is wanted now."""
-    marker = out / "labels.json"
-    if not marker.exists():
-        with replacing(marker) as temporary:
-            temporary.write_text(json.dumps({"units": UNITS, "labels": config.chemistry}, indent=1))
-        return
-    known = json.loads(marker.read_text())["labels"]
+    marker = out / MARKER
+    known = _known(marker)
     for name, value in config.chemistry.items():
-        if known.get(name) != value:
+        if known is not None and known.get(name) != value:
             found = f"holds labels made with {name} {known.get(name)!r}, now it is {value!r}"
             raise InputError(f"{out}: {found}. Choose another folder, or remove this one.")
+    OutputFolder.claim(out, BESIDE_STRUCTURES, alone=True, known=() if known is None else BESIDE_STRUCTURES)
+    for folder, ending in ((out / "structures", "xyz"), (out / "log", "json")):
+        unrecorded = known is not None and not (folder / RECORD).exists()  # an earlier version's
+        made = {path.name for path in folder.glob(f"molecules_*.{ending}")} if unrecorded else ()
+        needed = {f"molecules_{chunk.number:05d}.{ending}" for chunk in chunks}
+        OutputFolder.claim(folder, needed, alone=True, known=made)
+    if known is None:
+        with replacing(marker) as temporary:
+            temporary.write_text(json.dumps({"units": UNITS, "labels": config.chemistry}, indent=1))
+
+
+def _known(marker: Path) -> dict[str, Any] | None:
+    """Configuration that the labels of a folder were made with; None where there are none."""
+    if not marker.exists():
+        return None
+    try:
+        found = json.loads(marker.read_bytes())["labels"]
+        if isinstance(found, dict):
+            return found
+        raise ValueError("no configuration")
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise InputError(f"{marker}: not written by tenfold, or damaged ({error}). Choose another folder.") from error

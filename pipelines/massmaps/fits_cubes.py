@@ -138,7 +138,7 @@ def recorded(path: Path) -> dict[str, Any]:
     try:
         return json.loads(fits.getheader(path)["CONFIG"])
     except (OSError, KeyError, ValueError, TypeError) as error:
-        message = f"{path}: no maps written by tenfold ({error}). Remove the file, or choose another folder."
+        message = f"{path}: no maps written by tenfold ({error}). Choose another folder."
         raise InputError(message) from error
 
 

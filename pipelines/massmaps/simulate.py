@@ -12,10 +12,10 @@ from tenfold.hpc.cluster import completed
 from tenfold.hpc.memory import keep_freed_memory
 from tenfold.hpc.progress import progress
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.files import writable
 from tenfold.pipelines.massmaps.lens_planes import simulate_planes
 from tenfold.pipelines.massmaps.lensing import LensPlanes, convergence, shape_noise
 from tenfold.pipelines.massmaps.mass_maps import MassMaps
+from tenfold.pipelines.output_folder import OutputFolder
 from tenfold.pipelines.simulation.cosmology import Cosmology, sample
 from tenfold.pipelines.simulation.simulate import transfer_table
 
@@ -90,13 +90,14 @@ def simulate_massmaps(config: MassMaps, out: Path) -> MassMapSummary:
     from tenfold.pipelines.simulation.boxes import differences
 
     start = time.monotonic()
-    out = writable(Path(out))
+    out = Path(out)
     paths = [out / f"maps_{index:05d}.fits" for index in range(config.count)]
     there = {path for path in {*paths, *out.glob("maps_*.fits")} if path.exists()}
     for path in sorted(there):
         listed = differences(recorded(path), config.physics)
         if listed:
             raise InputError(f"{path}: made with another configuration: {listed}. Choose another output folder.")
+    OutputFolder.claim(out, (path.name for path in paths), alone=True, known=[path.name for path in there])
     todo = [index for index, path in enumerate(paths) if path not in there]
     if todo:
         cosmologies = sample(config.ranges, config.count, config.seed)

@@ -15,13 +15,15 @@ from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.estimator.estimator import Estimator
 from tenfold.pipelines.estimator.saliency import Saliency, in_turn, measure
 from tenfold.pipelines.estimator.saliency_report import unit_of, width_of
-from tenfold.pipelines.files import replacing, writable
+from tenfold.pipelines.files import replacing
+from tenfold.pipelines.json_file import read_numbers
 from tenfold.pipelines.massmaps.court import Court, Judgement, judge
 from tenfold.pipelines.massmaps.emulator import MassMapEmulator
 from tenfold.pipelines.massmaps.estimates import estimates, load_judge
 from tenfold.pipelines.massmaps.held_out import HeldOut, alike, held_out, skies
 from tenfold.pipelines.massmaps.map_statistics import Statistic, statistics_for
 from tenfold.pipelines.massmaps.report import Trial, write_report
+from tenfold.pipelines.output_folder import OutputFolder
 from tenfold.pipelines.run_folder import RunFolder
 from tenfold.pipelines.volumes.shards import Shards
 
@@ -82,9 +84,10 @@ def validate_massmaps(
     start = time.monotonic()
     court = court or Court()
     run = Path(run)
-    out = writable(Path(out or (run / "unseen" if unseen else run)))
+    out = Path(out or (run / "unseen" if unseen else run))
     folder = RunFolder(run)
     record = folder.read_record()
+    OutputFolder.claim(out, ("metrics.json", "report.html"))
     emulator = MassMapEmulator.load(run)
     with ExitStack() as opened:
         data = opened.enter_context(Shards.open(folder.find_data(record)))
@@ -195,12 +198,9 @@ def _looked(judge: Estimator, held: HeldOut, data: Shards) -> Saliency:
 def _simulated_s(study: Path) -> dict[str, float]:
     """Wall seconds that one simulated map took, where a study says."""
     seconds = _stages(study).get("simulate")
-    made = study / "maps.json"
-    if seconds is None or not made.exists():
-        return {}
-    return {"simulated_wall_s": seconds / max(1, json.loads(made.read_text())["maps"])}
+    maps = read_numbers(study / "maps.json").get("maps")
+    return {} if seconds is None or maps is None else {"simulated_wall_s": seconds / max(1, maps)}
 
 
 def _stages(study: Path) -> dict[str, float]:
-    path = study / "stages.json"
-    return json.loads(path.read_text()) if path.exists() else {}
+    return read_numbers(study / "stages.json")

@@ -12,12 +12,14 @@ from rdkit import Chem
 from tenfold.emulators.attributions import integrated_gradients, masking
 from tenfold.emulators.graphs import Graphs
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.files import replacing, writable
+from tenfold.pipelines.files import replacing
 from tenfold.pipelines.molecules.drawings import drawings
 from tenfold.pipelines.molecules.predictor import MoleculePredictor
 from tenfold.pipelines.molecules.work import read_molecules
+from tenfold.pipelines.output_folder import OutputFolder
 from tenfold.pipelines.page import write_page
 from tenfold.pipelines.pictures import Picture
+from tenfold.pipelines.spreadsheet import as_text
 
 log = logging.getLogger("tenfold")
 
@@ -152,21 +154,25 @@ def explain_molecules(
             rows += [_shared_out(predictor, one, target, *found) for target in targets]
     if not rows:
         raise InputError("; ".join(f"{one[:200]}: {reason}" for one, reason in [*problems.items()][:3]))
-    out = writable(Path(out))
+    out = Path(out)
+    OutputFolder.claim(out, ("attributions.csv", "explained.html"))
     with replacing(out / "attributions.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as opened:
         table = csv.writer(opened)
         classes = predictor.learnt.kind == "classification"
         head = ["smiles", "target", "part", "number", "what", "integrated_gradients", "masking"]
         table.writerow([*head, *(["class"] if classes else []), "problem"])
-        table.writerows([one, *[""] * (len(head) - 1 + classes), reason] for one, reason in problems.items())
+        table.writerows(
+            [as_text(one), *[""] * (len(head) - 1 + classes), as_text(reason)] for one, reason in problems.items()
+        )
         for row in rows:
+            about = [as_text(row.smiles), as_text(row.target)]
             last = [*([row.class_name] if classes else []), ""]
             for atom, share, masked in zip(row.molecule.GetAtoms(), row.atoms, row.masked, strict=True):
-                own = [row.smiles, row.target, "atom", atom.GetIdx(), atom.GetSymbol(), f"{share:.6g}", f"{masked:.6g}"]
+                own = [*about, "atom", atom.GetIdx(), atom.GetSymbol(), f"{share:.6g}", f"{masked:.6g}"]
                 table.writerow([*own, *last])
             for bond, share in zip(row.molecule.GetBonds(), row.bonds, strict=True):
                 ends = f"{bond.GetBeginAtomIdx()}-{bond.GetEndAtomIdx()}"
-                table.writerow([row.smiles, row.target, "bond", bond.GetIdx(), ends, f"{share:.6g}", "", *last])
+                table.writerow([*about, "bond", bond.GetIdx(), ends, f"{share:.6g}", "", *last])
     page = out / "explained.html"
     panels = _panels(rows, seconds)
     write_page(

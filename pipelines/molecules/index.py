@@ -19,6 +19,8 @@ from tenfold.pipelines.molecules.splits import by_chance, by_column, by_group
 from tenfold.pipelines.molecules.units import doubt
 from tenfold.pipelines.splits import SPLITS
 
+INDEX = "index.h5"
+"""Name of the file of splits and similarities."""
 ALIKE = 0.4
 """Tanimoto similarity from which on two molecules are neighbours in a Butina clustering."""
 
@@ -166,7 +168,7 @@ def index_molecules(shards: Sequence[Path], out: Path, config: MoleculeIngest) -
     if len(training):
         held = split > 0
         similarity[held] = nearest_of(whole["fingerprints"][held], training)
-    with replacing(out / "index.h5") as temporary:
+    with replacing(out / INDEX) as temporary:
         with h5py.File(temporary, "w") as file:
             file["split"], file["similarity"] = split, similarity
         sha256 = hashlib.sha256(temporary.read_bytes()).hexdigest()

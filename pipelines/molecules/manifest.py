@@ -12,6 +12,8 @@ from tenfold.pipelines.molecules.featuriser import Featuriser
 from tenfold.pipelines.molecules.ingest import Kind
 from tenfold.pipelines.packed import ShardEntry
 
+MANIFEST = "manifest.json"
+"""Name of the file."""
 VERSION = 2  # since chirality is by CIP labels
 
 

@@ -15,20 +15,24 @@ from rdkit import rdBase
 from tenfold.hpc.cluster import WorkerDiedError, completed
 from tenfold.hpc.progress import progress
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.files import TEMPORARY, replacing, writable
+from tenfold.pipelines.files import TEMPORARY, replacing
 from tenfold.pipelines.molecules.classes import Classes, missing_words, number
-from tenfold.pipelines.molecules.index import Index, index_molecules
+from tenfold.pipelines.molecules.index import INDEX, Index, index_molecules
 from tenfold.pipelines.molecules.ingest import MoleculeIngest
-from tenfold.pipelines.molecules.manifest import Leakage, MoleculeManifest, Target
+from tenfold.pipelines.molecules.manifest import MANIFEST, Leakage, MoleculeManifest, Target
 from tenfold.pipelines.molecules.packing import MoleculePacking, PackedMolecules, Rejected, pack_molecules
 from tenfold.pipelines.molecules.sources import REJECTED, MoleculeSource, Plan, find_molecule_sources, plan
 from tenfold.pipelines.molecules.units import factor
+from tenfold.pipelines.output_folder import OutputFolder
 from tenfold.pipelines.packed import ShardEntry, unchanged
+from tenfold.pipelines.spreadsheet import as_text
 
 log = logging.getLogger("tenfold")
 
 __all__ = ["MoleculeIngest", "MoleculeIngestSummary", "ingest_molecules"]
 
+BESIDE_SHARDS = (MANIFEST, INDEX, REJECTED)
+"""Files of the folder that are no shards."""
 WORTH_A_PROCESS = 4096
 """A Dask worker takes about as long to start as to featurise so many molecules."""
 
@@ -89,23 +93,26 @@ def ingest_molecules(paths: Iterable[Path | str], out: Path | str, config: Molec
     ------
     InputError
         There are no files or no such columns, too many rows are bad, `out` cannot be written or holds something else.
+        What tenfold did not make there is neither overwritten nor removed.
     """
     sources = find_molecule_sources(paths, config)
-    out = writable(Path(out))
-    recorded = config.recorded()
-    done = _unchanged(out, sources, recorded)
+    out, recorded = Path(out), config.recorded()
+    made = MoleculeManifest.read(out / MANIFEST) if (out / MANIFEST).exists() else None
+    known = () if made is None else (*BESIDE_SHARDS, *(shard.file for shard in made.shards))
+    folder = OutputFolder.claim(out, BESIDE_SHARDS, alone=True, known=known)
+    done = None if made is None else _unchanged(out, made, sources, recorded)
     if done is not None:
         return done
     try:
         planned = plan(sources, out, config)
-        (out / "manifest.json").unlink(missing_ok=True)
         packings = _packings(planned, out, config)
+        folder = folder.add(packing.out.name for packing in packings)
+        (out / MANIFEST).unlink(missing_ok=True)
         packed = _pack(packings, config)
     finally:
-        for spooled in out.glob(f".unpacked_*{TEMPORARY}"):
+        for spooled in out.glob(f".unpacked_[0-9]*{TEMPORARY}"):
             spooled.unlink()
-    for stale in sorted(out.glob("molecules_*.h5"))[len(packings) :]:
-        stale.unlink()
+    folder.keep((*BESIDE_SHARDS, *(packing.out.name for packing in packings)))
     rejected = [each for shard in packed for each in shard.rejected]
     _judge(rejected, sum(source.molecules for source in planned.sources), out, config)
     index = index_molecules([packing.out for packing in packings], out, config)
@@ -116,7 +123,7 @@ def ingest_molecules(paths: Iterable[Path | str], out: Path | str, config: Molec
     manifest = _manifest(planned, packings, packed, index, len(rejected), recorded, config)
     for each in manifest.doubts:
         log.warning("%s", each)
-    manifest.write(out / "manifest.json")
+    manifest.write(out / MANIFEST)
     return _summary(out, manifest, rejected, sum(shard.made for shard in packed))
 
 
@@ -185,7 +192,7 @@ def _write_rejected(out: Path, rejected: Sequence[Rejected]) -> Path:
     with replacing(listed) as temporary, temporary.open("w", newline="", encoding="utf-8") as opened:
         lines = csv.writer(opened)
         lines.writerow(["file", "line", "text", "reason"])
-        lines.writerows([each.file, each.line, each.text, each.reason] for each in rejected)
+        lines.writerows([as_text(each.file), each.line, as_text(each.text), as_text(each.reason)] for each in rejected)
     return listed
 
 
@@ -236,14 +243,13 @@ def _missing(name: str, classes: Classes, planned: Plan) -> str:
     return f"{name}: {shown} count as missing labels. If that is a class, give it another name in the file."
 
 
-def _unchanged(out: Path, sources: Sequence[MoleculeSource], recorded: dict) -> MoleculeIngestSummary | None:
+def _unchanged(
+    out: Path, manifest: MoleculeManifest, sources: Sequence[MoleculeSource], recorded: dict
+) -> MoleculeIngestSummary | None:
     """What is there already, if it is all that is wanted; an error, if it is something else."""
-    if not (out / "manifest.json").exists():
-        return None
-    manifest = MoleculeManifest.read(out / "manifest.json")
     known = {each.source: (each.bytes, each.mtime_ns) for each in manifest.sources}
     now = {each.name: (each.bytes, each.mtime_ns) for each in sources}
-    index = out / "index.h5"
+    index = out / INDEX
     whole = unchanged(out, manifest.ingest, recorded, known, now, manifest.shards, "molecules") and index.exists()
     if not whole or not (out / REJECTED).exists():
         return None

@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.files import replacing, writable
+from tenfold.pipelines.files import replacing
+from tenfold.pipelines.json_file import read_json, read_numbers
 from tenfold.pipelines.molecules.predictor import MoleculePredictor
 from tenfold.pipelines.molecules.report import Proof, write_report
 from tenfold.pipelines.molecules.rivals import fit_rivals
 from tenfold.pipelines.molecules.shards import MoleculeShards
 from tenfold.pipelines.molecules.training import score
 from tenfold.pipelines.molecules.uncertainty import check_sigma
+from tenfold.pipelines.output_folder import OutputFolder
 from tenfold.pipelines.run_folder import RunFolder
 
 BINS = ((0.0, 0.3), (0.3, 0.4), (0.4, 0.5), (0.5, 0.6), (0.6, 0.8), (0.8, 1.01))
@@ -42,19 +44,23 @@ def validate_molecules(run: Path, out: Path | None = None, *, seed: int = 0) -> 
     Raises
     ------
     InputError
-        The training has not finished, its data are gone, or its test split has fewer than two molecules with labels.
+        `out` holds such a file that tenfold did not make; the training has not finished,
+        its data are gone, or its test split has fewer than two molecules with labels.
     """
     start = time.monotonic()
-    run, out = Path(run), writable(Path(out or run))
+    run, out = Path(run), Path(out or run)
     folder = RunFolder(run)
     record = folder.read_record()
+    OutputFolder.claim(out, ("metrics.json", "report.html"))
     predictor = MoleculePredictor.read(folder.bundle)
-    with np.load(run / "predictions.npz", allow_pickle=False) as arrays:
-        found = {name: arrays[name] for name in arrays.files}
+    found = folder.read_predictions(["test_record", "test_true", "test_mean", "test_sigma"])
     with MoleculeShards.open(folder.find_data(record)) as data:
         if data.manifest.fingerprint != record["fingerprint"]:
             raise InputError(f"{data.path}: is not what {run} was trained on. Train again on it.")
         test = found["test_record"]
+        shape = (len(test), len(predictor.names))
+        if not np.isin(test, data.split("test")).all() or found["test_true"].shape != shape:
+            raise InputError(f"{run / 'predictions.npz'}: is not of the test split of {data.path}. Train again on it.")
         if np.isfinite(found["test_true"]).sum(axis=0).min() < 2:
             raise InputError(f"{data.path}: fewer than two test molecules have labels; ingest more, or split otherwise")
         rivals = fit_rivals(data, test, predictor.learnt.kind, seed)
@@ -142,7 +148,7 @@ def _beside_dft(predictor: MoleculePredictor, speed: dict[str, Any], study: Path
     path = study / "molecules" / "dft.json"
     if not path.exists():
         return []
-    molecules = json.loads(path.read_text())["molecules"]
+    molecules = read_json(path).get("molecules", [])
     found = predictor.embedding().predict([molecule["smiles"] for molecule in molecules])
     return [
         {
@@ -161,5 +167,4 @@ def _beside_dft(predictor: MoleculePredictor, speed: dict[str, Any], study: Path
 
 
 def _stages(study: Path) -> dict[str, float]:
-    path = study / "stages.json"
-    return json.loads(path.read_text()) if path.exists() else {}
+    return read_numbers(study / "stages.json")

@@ -84,7 +84,7 @@ def recorded(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             attributes = dict(file.attrs)
         return attributes, json.loads(attributes["config"])
     except (OSError, KeyError, ValueError) as error:
-        message = f"{path}: no box written by tenfold ({error}). Remove it, or choose another folder."
+        message = f"{path}: no box written by tenfold ({error}). Choose another folder."
         raise InputError(message) from error
 
 

@@ -15,7 +15,8 @@ from tenfold.hpc.cluster import completed
 from tenfold.hpc.memory import keep_freed_memory
 from tenfold.hpc.progress import progress
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.files import replacing, writable
+from tenfold.pipelines.files import replacing
+from tenfold.pipelines.output_folder import OutputFolder
 from tenfold.pipelines.simulation.boxes import finished, recorded, write_box
 from tenfold.pipelines.simulation.cosmology import BOUNDS, PARAMETERS, Cosmology, growth, sample
 from tenfold.pipelines.simulation.gaussian import gaussian_twin
@@ -209,9 +210,10 @@ def simulate_volumes(config: Simulation, out: Path) -> SimulationSummary:
         The folder cannot be written to, or holds boxes of another configuration.
     """
     start = time.monotonic()
-    out = writable(Path(out))
+    out = Path(out)
     paths = [out / f"box_{index:05d}.h5" for index in range(config.count)]
     done = finished(sorted({*paths, *out.glob("box_*.h5")}), config.physics)
+    OutputFolder.claim(out, (path.name for path in paths), alone=True, known=[path.name for path in done])
     todo = [index for index, path in enumerate(paths) if path not in done]
     if todo:
         cosmologies = sample(config.ranges, config.count, config.seed)
@@ -264,8 +266,10 @@ def simulate_twins(boxes: Path, out: Path, *, seed: int, processes: int = 2) -> 
         raise InputError(f"{boxes}: no box_*.h5 here. Simulate some first: tenfold simulate volumes --out {boxes}")
     if Path(out).resolve() == Path(boxes).resolve():
         raise InputError(f"{out}: twins need another folder than the boxes'")
-    out = writable(Path(out))
+    out = Path(out)
     todo = [source for source in sources if not _is_twin(out / source.name, source, seed)]
+    names = {source.name for source in sources}
+    OutputFolder.claim(out, names, alone=True, known=names - {source.name for source in todo})
     with progress("Making Gaussian twins", total=len(todo), unit="box") as advance:
         for _ in completed(partial(_twin_to, out, seed), todo, processes):
             advance()

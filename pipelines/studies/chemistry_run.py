@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from tenfold.pipelines.files import writable
 from tenfold.pipelines.labels.few_by_dft import few_by_dft
 from tenfold.pipelines.labels.labels import label_molecules
 from tenfold.pipelines.molecules.molecules import ingest_molecules
@@ -29,8 +28,7 @@ def run_chemistry(config: ChemistryRun, out: Path, *, ranks: int = 2) -> Path:
     """
     from tenfold.pipelines.molecules.validation import validate_molecules
 
-    writable(out)
-    stages = Stages(out / "stages.json")
+    stages = Stages(out, ["network"])
     with stages.stage("label"):
         labelled = label_molecules(config.labels, out / "molecules")
     if config.labels.dft:

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from tenfold.pipelines.files import writable
 from tenfold.pipelines.simulation.simulate import simulate_twins, simulate_volumes
 from tenfold.pipelines.studies.cosmology_config import CosmologyRun
 from tenfold.pipelines.studies.stages import Stages, launch
@@ -28,8 +27,7 @@ def run_cosmology(config: CosmologyRun, out: Path, *, ranks: int = 2) -> Path:
     """
     from tenfold.pipelines.estimator.validate import validate
 
-    writable(out)
-    stages = Stages(out / "stages.json")
+    stages = Stages(out, ["estimator", "estimator_null"])
     with stages.stage("simulate"):
         simulate_volumes(config.simulation, out / "boxes")
         if config.proof.control:

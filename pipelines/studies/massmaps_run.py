@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from tenfold.pipelines.files import replacing, writable
+from tenfold.pipelines.files import replacing
 from tenfold.pipelines.massmaps.court import Judgement
 from tenfold.pipelines.massmaps.ingest import ingest_massmaps
 from tenfold.pipelines.massmaps.simulate import simulate_massmaps
@@ -34,8 +34,7 @@ def run_massmaps(config: MassMapsRun, out: Path, *, ranks: int = 2) -> tuple[Pat
     """
     from tenfold.pipelines.massmaps.validation import validate_massmaps
 
-    writable(out)
-    stages = Stages(out / "stages.json")
+    stages = Stages(out, ["network", "estimator"])
     with stages.stage("simulate"):
         simulate_massmaps(config.simulation, out / "maps")
         with replacing(out / "maps.json") as temporary:

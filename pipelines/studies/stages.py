@@ -5,7 +5,7 @@ import logging
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,34 @@ from typing import Any
 from tenfold.hpc.doctor import find_mpirun
 from tenfold.pipelines.config import dump
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.files import replacing, writable
+from tenfold.pipelines.files import replacing
+from tenfold.pipelines.json_file import read_numbers
+from tenfold.pipelines.output_folder import OutputFolder
 
 log = logging.getLogger("tenfold")
 
 
 class Stages:
-    """Wall seconds of each stage of a run, kept in a file across interruptions."""
+    """Wall seconds of each stage of a study, kept in its folder across interruptions.
 
-    def __init__(self, path: Path):
-        self.path = path
-        self.seconds: dict[str, float] = json.loads(path.read_text()) if path.exists() else {}
+    Parameters
+    ----------
+    out
+        Folder of the study, made where it is not there.
+    trainings
+        Names of the folders of its trainings.
+
+    Raises
+    ------
+    InputError
+        The folder cannot be written to, or holds a file of a study's name that tenfold did not make.
+    """
+
+    def __init__(self, out: Path, trainings: Sequence[str]):
+        self.path = out / "stages.json"
+        beside = [f"{name}.yaml" for name in trainings]  # see `launch`
+        OutputFolder.claim(out, (self.path.name, "maps.json", "metrics.json", "report.html", *beside))
+        self.seconds: dict[str, float] = read_numbers(self.path)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -48,7 +65,7 @@ def launch(command: list[str], config: Any, out: Path, ranks: int) -> None:
     command
         Such as ``["train", "estimator", …]``; ``--config`` and ``--resume`` are added.
     config
-        What is written beside ``out`` for it.
+        What is written beside ``out`` for it, as ``OUT.yaml``.
     out
         Folder of the training.
     ranks
@@ -59,7 +76,6 @@ def launch(command: list[str], config: Any, out: Path, ranks: int) -> None:
     InputError
         It ended with an error.
     """
-    writable(out)
     file = out.with_name(f"{out.name}.yaml")
     with replacing(file) as temporary:
         temporary.write_text(dump(config))

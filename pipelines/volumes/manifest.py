@@ -11,6 +11,8 @@ from tenfold.pipelines.files import replacing
 from tenfold.pipelines.packed import ShardEntry
 from tenfold.pipelines.splits import Split
 
+MANIFEST = "manifest.json"
+"""Name of the file."""
 VERSION = 1
 
 

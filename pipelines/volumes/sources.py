@@ -15,12 +15,15 @@ from tenfold.pipelines.readers.formats import volumes
 from tenfold.pipelines.readers.readable import reading
 from tenfold.pipelines.readers.tables import read_table
 from tenfold.pipelines.readers.volume import Layout, UnusableFileError
+from tenfold.pipelines.spreadsheet import as_text
 from tenfold.pipelines.volumes.ingest import Ingest
 from tenfold.pipelines.volumes.manifest import Quarantined
 from tenfold.pipelines.volumes.packing import SourceFile
 
 _NO_DATA = {".csv", ".json", ".log", ".md", ".txt", ".yaml", ".yml"}
 _LARGEST_RECORD = 2**32 - 1
+QUARANTINE = "quarantine.csv"
+"""Lists the files that were set aside."""
 LONGEST_LOOK_S = 300.0
 """A file whose header takes longer to read is set aside [s]."""
 
@@ -152,9 +155,10 @@ def judge(bad: Sequence[Quarantined], files: int, out: Path, config: Ingest) -> 
 
 def write_quarantine(out: Path, bad: Sequence[Quarantined]) -> Path:
     """Write ``quarantine.csv``: file, key, reason."""
-    listed = out / "quarantine.csv"
+    listed = out / QUARANTINE
     with replacing(listed) as temporary, temporary.open("w", newline="", encoding="utf-8") as opened:
         lines = csv.writer(opened)
         lines.writerow(["file", "key", "reason"])
-        lines.writerows([each.source, each.key, each.reason] for each in sorted(bad, key=lambda each: each.source))
+        listing = sorted(bad, key=lambda each: each.source)
+        lines.writerows([as_text(text) for text in (each.source, each.key, each.reason)] for each in listing)
     return listed

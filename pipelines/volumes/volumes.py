@@ -12,14 +12,14 @@ import numpy as np
 from tenfold.hpc.cluster import WorkerDiedError, completed
 from tenfold.hpc.progress import progress
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.files import writable
+from tenfold.pipelines.output_folder import OutputFolder
 from tenfold.pipelines.packed import ShardEntry, unchanged
 from tenfold.pipelines.splits import split_simulations
 from tenfold.pipelines.volumes.ingest import Ingest
-from tenfold.pipelines.volumes.manifest import Manifest, Quarantined, SimulationEntry, Statistics
+from tenfold.pipelines.volumes.manifest import MANIFEST, Manifest, Quarantined, SimulationEntry, Statistics
 from tenfold.pipelines.volumes.moments import Moments
 from tenfold.pipelines.volumes.packing import Packed, Packing, SourceFile, cut_shape, pack
-from tenfold.pipelines.volumes.sources import Header, find_sources, judge, look, write_quarantine
+from tenfold.pipelines.volumes.sources import QUARANTINE, Header, find_sources, judge, look, write_quarantine
 
 log = logging.getLogger("tenfold")
 
@@ -81,17 +81,19 @@ def ingest_volumes(paths: Iterable[Path | str], out: Path | str, config: Ingest)
     Raises
     ------
     InputError
-        There are no files, too many are unusable, `out` cannot be written or holds something else.
+        There are no files, too many are unusable, `out` cannot be written or holds something else. What tenfold did
+        not make there is neither overwritten nor removed.
     """
     sources = find_sources(paths, config)
-    out = writable(Path(out))
-    recorded = config.recorded()
-    done = _unchanged(out, sources, recorded)
+    out, recorded = Path(out), config.recorded()
+    made = Manifest.read(out / MANIFEST) if (out / MANIFEST).exists() else None
+    known = () if made is None else (MANIFEST, QUARANTINE, *(shard.file for shard in made.shards))
+    folder = OutputFolder.claim(out, (MANIFEST, QUARANTINE), alone=True, known=known)
+    done = None if made is None else _unchanged(out, made, sources, recorded)
     if done is not None:
         return done
     headers, bad = look(sources, config)
     judge(bad, len(sources), out, config)
-    (out / "manifest.json").unlink(missing_ok=True)
     layout = headers[0].layout
     plan = [
         Packing(
@@ -103,6 +105,8 @@ def ingest_volumes(paths: Iterable[Path | str], out: Path | str, config: Ingest)
         )
         for number, group in enumerate(_groups(headers, config))
     ]
+    folder = folder.add(packing.out.name for packing in plan)
+    (out / MANIFEST).unlink(missing_ok=True)
     shards: dict[int, Packed] = {}
     try:
         with progress("Packing", total=len(plan), unit="shard") as advance:
@@ -116,8 +120,7 @@ def ingest_volumes(paths: Iterable[Path | str], out: Path | str, config: Ingest)
         raise InputError(f"Packing {names}: {error}. Is there memory enough? Is one of them damaged?") from error
     except OSError as error:
         raise InputError(f"{out}: a shard could not be written ({error}). Make room, then run again.") from error
-    for stale in sorted(out.glob("shard_*.h5"))[len(plan) :]:
-        stale.unlink()
+    folder.keep((MANIFEST, QUARANTINE, *(packing.out.name for packing in plan)))
     in_order = [shards[number] for number in range(len(plan))]
     bad += [each for shard in in_order for each in shard.quarantined]
     judge(bad, len(sources), out, config)
@@ -125,7 +128,7 @@ def ingest_volumes(paths: Iterable[Path | str], out: Path | str, config: Ingest)
     listed = write_quarantine(out, manifest.quarantined)
     if manifest.quarantined:
         log.warning("%d of %d files were set aside; %s says why", len(manifest.quarantined), len(sources), listed)
-    manifest.write(out / "manifest.json")
+    manifest.write(out / MANIFEST)
     return _summary(out, manifest, sum(shard.made for shard in in_order))
 
 
@@ -261,11 +264,8 @@ def _learnt(headers: Sequence[Header], config: Ingest) -> tuple[str, ...]:
     return names
 
 
-def _unchanged(out: Path, sources: Sequence[SourceFile], recorded: dict) -> IngestSummary | None:
+def _unchanged(out: Path, manifest: Manifest, sources: Sequence[SourceFile], recorded: dict) -> IngestSummary | None:
     """What is there already, if it is all that is wanted; an error, if it is something else."""
-    if not (out / "manifest.json").exists():
-        return None
-    manifest = Manifest.read(out / "manifest.json")
     known = {each.source: (each.bytes, each.mtime_ns) for each in (*manifest.simulations, *manifest.quarantined)}
     now = {each.name: (each.bytes, each.mtime_ns) for each in sources}
     whole = unchanged(out, manifest.ingest, recorded, known, now, manifest.shards)

@@ -13,6 +13,7 @@ import pytest
 from tenfold.pipelines import fetch as module
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.fetch import DATASETS, Dataset, Published, fetch
+from tenfold.pipelines.output_folder import RECORD, OutputFolder
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
 
@@ -86,7 +87,7 @@ def sha256(content: bytes) -> str:
 
 
 def names(folder: Path) -> set[str]:
-    return {each.name for each in folder.iterdir()}
+    return {each.name for each in folder.iterdir()} - {RECORD}
 
 
 def test_a_file_is_fetched_once(mirror, tmp_path):
@@ -122,6 +123,7 @@ def test_a_server_without_ranges_sends_all_again(mirror, tmp_path):
 
 
 def test_a_download_that_was_killed_at_its_end_only_has_to_be_checked(mirror, tmp_path):
+    OutputFolder.claim(tmp_path, ["known.csv.partial", "new.csv.partial"])
     (tmp_path / "known.csv.partial").write_bytes(CONTENT)
     fetch("known", tmp_path, mirror.url)
     assert mirror.asked == []
@@ -133,6 +135,7 @@ def test_a_download_that_was_killed_at_its_end_only_has_to_be_checked(mirror, tm
 
 @pytest.mark.parametrize("beginning", [b"x" * 100_000, b"x" * 400_000])
 def test_the_beginning_of_another_version_is_dropped(mirror, tmp_path, beginning):
+    OutputFolder.claim(tmp_path, ["known.csv.partial"])
     (tmp_path / "known.csv.partial").write_bytes(beginning)
     fetch("known", tmp_path, mirror.url)
     assert mirror.asked[-1] == ""
@@ -148,6 +151,15 @@ def test_what_is_not_the_file_never_gets_its_name(mirror, tmp_path, content, say
     with pytest.raises(InputError, match=r"known.csv: .* (is|are) meant\. Is it another version"):
         fetch("known", tmp_path, mirror.url)
     assert names(tmp_path) == set()
+
+
+@pytest.mark.parametrize("name", ["known.csv.partial", "checksums.json"])
+def test_files_of_the_user_are_neither_added_to_nor_removed(mirror, tmp_path, name):
+    (tmp_path / name).write_text('{"mine": "own"}')
+    with pytest.raises(InputError, match=f"{name}: "):
+        fetch("known", tmp_path, mirror.url)
+    assert (tmp_path / name).read_text() == '{"mine": "own"}'
+    assert mirror.asked == []
 
 
 def test_a_damaged_file_on_disk_is_told(mirror, tmp_path):

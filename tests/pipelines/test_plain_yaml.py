@@ -31,7 +31,7 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
         (b"training: {epochs: 3\n", 2, "not YAML"),
         (b"training:\n  epochs: \x00\n", None, "not YAML"),
     ],
-    ids="bomb self merge flow block twice section latin-1 utf-16 tag key open nul".split(),
+    ids=["bomb", "self", "merge", "flow", "block", "twice", "section", "latin", "utf-16", "tag", "key", "open", "nul"],
 )  # fmt: skip
 def test_what_is_no_plain_yaml_is_refused_with_its_line(raw, line, said, tmp_path):
     file = tmp_path / "config.yaml"

@@ -30,7 +30,7 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
 
 def frames(folder: Path) -> list[list[str]]:
     found = []
-    for path in sorted((folder / "structures").iterdir()):
+    for path in sorted((folder / "structures").glob("*.xyz")):
         lines = path.read_text().splitlines()
         while lines:
             size = int(lines[0]) + 2
@@ -117,7 +117,7 @@ left = int(sys.argv[2])
 whole = files.Path.replace
 def replace(self, target):
     global left
-    left -= target.suffix in (".xyz", ".json") and target.name != "labels.json"
+    left -= target.suffix in (".xyz", ".json") and target.name not in ("labels.json", ".tenfold.json")
     if left < 0:
         os.kill(os.getpid(), signal.SIGKILL)
     return whole(self, target)

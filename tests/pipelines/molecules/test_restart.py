@@ -42,7 +42,7 @@ ingest_molecules([sys.argv[1]], sys.argv[2], dataclasses.replace(HERE, records_p
 """
 
 
-@pytest.mark.parametrize(("at", "whole"), [(1, 0), (4, 2), (7, 3), (11, 3)])
+@pytest.mark.parametrize(("at", "whole"), [(1, 0), (5, 0), (8, 2), (11, 3), (15, 3)])
 def test_a_run_killed_at_any_moment_is_taken_up_where_it_was(tmp_path, at, whole):
     table = some(tmp_path / "m.csv")
     command = [sys.executable, "-c", KILLED, table, tmp_path / "data", str(at)]

@@ -1,0 +1,56 @@
+"""Small JSON files that tenfold wrote earlier, read back."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from tenfold.pipelines.errors import InputError
+
+LONGEST = 2**26
+"""Longest file that is read [bytes]."""
+
+
+def read_json(path: Path, advice: str = "Remove it, then run again.") -> dict[str, Any]:
+    """Return the object that a JSON file holds.
+
+    Parameters
+    ----------
+    path
+        UTF-8.
+    advice
+        What to do about a damaged one.
+
+    Raises
+    ------
+    InputError
+        It cannot be read, is longer than `LONGEST`, damaged, or holds something else than one object.
+    """
+    try:
+        with path.open("rb") as file:
+            raw = file.read(LONGEST + 1)
+        if len(raw) > LONGEST:
+            raise ValueError(f"longer than {LONGEST:,} bytes")
+        found = json.loads(raw)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}). {advice}") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: damaged, no JSON of ours ({error}). {advice}") from error
+    if not isinstance(found, dict):
+        raise InputError(f"{path}: damaged, found {type(found).__name__}, where an object is meant. {advice}")
+    return found
+
+
+def read_numbers(path: Path, advice: str = "Remove it, then run again.") -> dict[str, float]:
+    """Return the finite numbers by name that a JSON file holds, {} where it is not there; see `read_json`.
+
+    Raises
+    ------
+    InputError
+        It is damaged, or one of its values is no finite number.
+    """
+    found = read_json(path, advice) if path.exists() else {}
+    for name, value in found.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not -math.inf < value < math.inf:
+            raise InputError(f"{path}: {name}: found {str(value)[:80]}, where a number is meant. {advice}")
+    return found
