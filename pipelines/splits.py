@@ -43,7 +43,12 @@ def split_simulations(simulations: Iterable[str], fractions: tuple[float, float,
     names = sorted(set(simulations))
     wanted: list[Split] = [split for split, fraction in zip(SPLITS, fractions, strict=True) if fraction > 0]
     if len(names) < len(wanted):
-        raise ValueError(f"{len(names)} simulations cannot be split into {', '.join(wanted)}: give at least one each")
+        known = "1 simulation" if len(names) == 1 else f"{len(names)} simulations"
+        raise ValueError(
+            f"{known} cannot be split into {', '.join(wanted)}: each needs at least one. Files that do not name their "
+            "simulation count as one where their cosmology is the same: a column `simulation` in ingest.table, another "
+            "name for each realisation, tells them apart"
+        )
     position = {name: _position(name, seed) for name in names}
     borders = (fractions[0], fractions[0] + fractions[1])
     found: dict[str, Split] = {

@@ -155,8 +155,8 @@ def build_for(data: Shards, shape: CNN, training: VolumeTraining):
     if not manifest.parameter_names:
         raise InputError("the data are of one cosmology: no parameter varies that could be estimated")
     check_logarithm(data, shape)
-    if training.shifts and not manifest.periodic:
-        raise InputError("the data hold pieces of boxes, which are not periodic: --set training.shifts=false")
+    if not manifest.periodic and (training.shifts or shape.padding == "periodic"):
+        raise InputError(f"{manifest.not_periodic}: --set training.shifts=false --set network.padding=same")
     records = data.split("train")
     samples = data.read(records[:: max(1, len(records) // CALIBRATION)][:CALIBRATION])
     mean, std = input_statistics(shape, samples)

@@ -89,8 +89,9 @@ def emulate(
     known, made_by = {**emulator.fixed, **parameters}, str(Path(run).resolve())
     if out.suffix == ".fits":
         header = header_of(
-            known, units=emulator.units, side_deg=emulator.side_deg, redshifts=emulator.redshifts,
-            trusted=emulator.multipoles, varied=tuple(emulator.ranges), seed=seed,
+            known, units=emulator.units, side_deg=emulator.side_deg, box_mpc_h=emulator.box_mpc_h,
+            periodic=emulator.periodic, redshifts=emulator.redshifts, trusted=emulator.multipoles,
+            varied=tuple(emulator.ranges), seed=seed,
         )  # fmt: skip
         header["EMULATOR"] = made_by
         if emulator.multipoles is not None:
@@ -98,7 +99,8 @@ def emulate(
         write_cube(out, maps if maps.ndim == 4 else maps[..., None], header)
         return out
     facts = {
-        **known, "units": emulator.units, "angle_deg": emulator.side_deg, "redshifts": emulator.redshifts or None,
+        **known, "units": emulator.units, "angle_deg": emulator.side_deg, "box_mpc_h": emulator.box_mpc_h,
+        "periodic": emulator.periodic, "redshifts": emulator.redshifts or None,
         "multipoles": emulator.multipoles, "varied": " ".join(emulator.ranges), "seed": seed, "emulator": made_by,
         "version": version("tenfold"),
     }  # fmt: skip

@@ -37,6 +37,8 @@ class MassMapEmulator:
     """Least and greatest value of each parameter among the maps it was trained on."""
     side_deg: float | None = None
     """Side of a map [degrees]; None where the data did not say."""
+    box_mpc_h: float | None = None
+    """Side of a map that has no angle [Mpc/h]; None where the data did not say."""
     units: str = "kappa"
     """Of a map's pixels."""
     redshifts: tuple[float, ...] = ()
@@ -65,9 +67,15 @@ class MassMapEmulator:
         multipoles = record.get("multipoles")
         return cls(
             network, GAN(**given), ranges, record["side_deg"],
-            units=record.get("units", "kappa"), redshifts=tuple(record.get("redshifts", ())),
-            multipoles=None if multipoles is None else (multipoles[0], multipoles[1]), fixed=record.get("fixed", {}),
+            box_mpc_h=record.get("box_mpc_h"), units=record.get("units", "kappa"),
+            redshifts=tuple(record.get("redshifts", ())), fixed=record.get("fixed", {}),
+            multipoles=None if multipoles is None else (multipoles[0], multipoles[1]),
         )  # fmt: skip
+
+    @property
+    def periodic(self) -> bool:
+        """Whether a map goes on at its opposite edge."""
+        return self.shape.boundary == "periodic"
 
     @property
     def pixel_arcmin(self) -> float | None:

@@ -247,7 +247,8 @@ def about(manifest: Manifest, names: Sequence[str]) -> dict[str, Any]:
     every = [each.parameters for each in manifest.simulations]
     known = {name: value for name, value in (every[0] if every else {}).items() if name not in names}
     return {
-        "side_deg": manifest.side_deg, "units": manifest.units, "redshifts": list(manifest.redshifts),
+        "side_deg": manifest.side_deg, "box_mpc_h": manifest.box_mpc_h, "units": manifest.units,
+        "redshifts": list(manifest.redshifts),
         "multipoles": None if manifest.multipoles is None else list(manifest.multipoles),
         "fixed": {name: value for name, value in known.items() if all(each.get(name) == value for each in every)},
     }  # fmt: skip
@@ -289,10 +290,7 @@ def check(data: Shards, network: GAN, training: AdversarialTraining, ranks: Rank
         raise InputError(f"the data are all of one {still[0]}, which cannot be a condition: --set network.conditions=0")
     shifts = training.shifts and training.symmetries
     if not manifest.periodic and (network.boundary == "periodic" or shifts):
-        raise InputError(
-            "the maps do not continue at their opposite edges: "
-            "--set network.boundary=cropped --set training.shifts=false"
-        )
+        raise InputError(f"{manifest.not_periodic}: --set network.boundary=cropped --set training.shifts=false")
     if shifts and network.boundary != "periodic":
         raise InputError("a network of cropped maps is not to see shifted ones: --set training.shifts=false")
     if training.global_batch % (ranks.size * network.group):

@@ -14,6 +14,9 @@ from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files import replacing
 from tenfold.pipelines.simulation.cosmology import Cosmology
 
+KEYWORDS = {"n_s": "NS", "w_0": "W0", "w_a": "WA", "omega_cdm": "OMEGA_C"}
+"""Of parameters that are not called by their canonical name, in capitals."""
+
 
 def write_maps(
     path: Path,
@@ -55,8 +58,8 @@ def write_maps(
         Configuration of the run, recorded as JSON.
     """
     header = header_of(
-        asdict(cosmology), units="kappa", side_deg=side_deg, redshifts=sources, trusted=trusted,
-        varied=varied, seed=seed,
+        {**asdict(cosmology), "omega_k": 0.0, "w_0": -1.0, "w_a": 0.0}, units="kappa", side_deg=side_deg,
+        periodic=False, redshifts=sources, trusted=trusted, varied=varied, seed=seed,
     )  # fmt: skip
     header["SIMUL"] = simulation
     header["CONFIG"] = json.dumps(config, sort_keys=True)
@@ -68,6 +71,8 @@ def header_of(
     *,
     units: str,
     side_deg: float | None,
+    box_mpc_h: float | None = None,
+    periodic: bool | None,
     redshifts: tuple[float, ...],
     trusted: tuple[float, float] | None,
     varied: tuple[str, ...],
@@ -78,11 +83,15 @@ def header_of(
     Parameters
     ----------
     parameters
-        All that are known, by canonical name; the cosmology is flat ΛCDM.
+        All that are known, by canonical name.
     units
         Of the pixels.
     side_deg
         Side of a map [degrees]; None where it has no angle.
+    box_mpc_h
+        Side of a map that has a length, and no angle [Mpc/h]: BOXMPCH, and SIDE [Mpc] where h is known.
+    periodic
+        Whether a map goes on at its opposite edge; None where that is not known.
     redshifts
         Of the sources, one for each channel; empty where they are not known.
     trusted
@@ -96,16 +105,19 @@ def header_of(
     header["BUNIT"] = (units, "convergence") if units == "kappa" else units
     if side_deg is not None:
         header["ANGLE"] = (side_deg, "side of a map [degrees]")
-    if "h" in parameters:
-        header["H0"] = (round(100 * parameters["h"], 12), "[km/s/Mpc]")  # 57, not 56.99999999999999
-    if "omega_m" in parameters:
-        header["OMEGA_M"] = parameters["omega_m"]
-        header["OMEGA_L"] = 1 - parameters["omega_m"]
-        header["W0"] = -1.0
-        header["WA"] = 0.0
+    elif box_mpc_h is not None:
+        header["BOXMPCH"] = (box_mpc_h, "side of a map [Mpc/h]")
+        if "h" in parameters:
+            header["SIDE"] = (box_mpc_h / parameters["h"], "side of a map [Mpc]")
+    if periodic is not None:
+        header["PERIODIC"] = (periodic, "whether a map goes on at its opposite edge")
     for name, value in parameters.items():
-        if name not in ("h", "omega_m"):
-            header["NS" if name == "n_s" else name.upper()[:8]] = value
+        if name == "h":
+            header["H0"] = (round(100 * value, 12), "[km/s/Mpc]")  # 57, not 56.99999999999999
+        else:
+            header[KEYWORDS.get(name, name.upper())] = value
+    if {"omega_m", "omega_k"} <= set(parameters):
+        header["OMEGA_L"] = 1 - parameters["omega_m"] - parameters["omega_k"]
     if len(redshifts) == 1:
         header["Z"] = (redshifts[0], "source redshift")
     for n, source in enumerate(redshifts if len(redshifts) > 1 else (), start=1):

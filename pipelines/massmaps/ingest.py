@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.readers import camels_maps
+from tenfold.pipelines.readers.cmd_names import file_name
 from tenfold.pipelines.readers.formats import MapFormat, map_format_of
 from tenfold.pipelines.readers.volume import Stated, UnusableFileError
 from tenfold.pipelines.volumes.ingest import Ingest
@@ -27,7 +28,7 @@ class MassMapIngest(Ingest):
     side_deg: float | None = None
     """Side of a map [degrees], where the files do not say."""
     camels_parameters: str = ""
-    """Parameter file of CAMELS Multifield maps, a row per simulation: for NPY files."""
+    """Parameter file of CAMELS Multifield maps, under its own name, a row per simulation: for NPY files."""
     records_per_shard: int = 4096
     """A shard holds at least as many, in whole simulations."""
 
@@ -45,22 +46,30 @@ class MassMapIngest(Ingest):
 
     def parted(self, path: Path, stated: Stated) -> list[Stated]:
         """What is stated of each simulation's maps of a file: those of CAMELS hold the maps of all simulations."""
+        name = file_name(path)
+        if name is not None and name.kind == "Maps":
+            camels_maps.check_unlabelled(path, stated)
+        if not self.camels_parameters:
+            return [stated]
         try:
             told = map_format_of(path) if self.format == "auto" else self.format
-            if told != "camels" or not self.camels_parameters or stated.parameters:
+            if told != "camels":
                 return [stated]
-            maps = camels_maps.maps_of(path)
+            camels_maps.maps_of(path)
         except UnusableFileError:
             return [stated]  # looking at it will say so again, and set it aside
-        rows = camels_maps.read_parameters(Path(self.camels_parameters))
-        each, over = divmod(maps, len(rows))
-        if not each or over:
-            raise InputError(f"{path}: {maps} maps are not as many for each of {len(rows)} rows of parameters")
-        suite = Path(self.camels_parameters).name.split(".")[0].removeprefix("params_")
-        return [
-            replace(stated, simulation=f"{suite}_{n}", parameters=row, part=(n * each, (n + 1) * each))
-            for n, row in enumerate(rows)
-        ]
+        if name is not None and name.kind == "Maps":
+            return camels_maps.simulations(path, name, Path(self.camels_parameters), stated)
+        if stated.parameters:
+            return [stated]
+        raise InputError(
+            f"{path}: ingest.camels_parameters labels the maps of CAMELS Multifield, whose files are called "
+            "Maps_FIELD_SUITE_SET_z=….npy; give any other file a row in ingest.table"
+        )
+
+    def check_together(self, paths: list[Path]) -> None:
+        """Refuse files that cannot be one set."""
+        camels_maps.check_alike(paths)
 
     def recorded(self) -> dict:
         """What decides the result, and no more, as a manifest keeps it."""

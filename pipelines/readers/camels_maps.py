@@ -1,40 +1,160 @@
-"""Maps of the CAMELS Multifield Dataset: one NPY file of a field, 15 maps of each simulation, and a parameter file.
+"""Maps of the CAMELS Multifield Dataset (CMD): one NPY file of a field, 15 maps of each simulation, a parameter file.
 
-Layout of https://camels-multifield-dataset.readthedocs.io (arXiv:2109.10915). Any NPY file of maps (M, N, N) or
-(M, N, N, C) is read so, with as many maps to a row of parameters as the file has more maps than the table rows.
+Layout of https://camels-multifield-dataset.readthedocs.io (arXiv:2109.10915). What the maps are of stands in the file's
+name. Any other NPY file of maps (M, N, N) or (M, N, N, C) is read too, as of one simulation, with a row in a table.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.readers.cmd_names import BOX_MPC_H, CMDName, file_name, table_name
 from tenfold.pipelines.readers.npy import mapped
-from tenfold.pipelines.readers.volume import Stated, UnusableFileError, Volume, canonical, check_array
+from tenfold.pipelines.readers.parameters import canonical_name
+from tenfold.pipelines.readers.statements import settled
+from tenfold.pipelines.readers.tables import parameters_by_row, read_text_table
+from tenfold.pipelines.readers.volume import Stated, UnusableFileError, Volume, check_array
 
 COLUMNS = ("Omega_m", "sigma_8", "A_SN1", "A_AGN1", "A_SN2", "A_AGN2")
+"""Of a parameter file that does not name them."""
+MAPS_PER_SIMULATION = 15
+_COSMOLOGY = ("omega_m", "sigma_8")
 
 
-def read_parameters(path: Path) -> list[dict[str, float]]:
-    """Parameters of each simulation, a row each: columns Ωm σ8 A_SN1 A_AGN1 A_SN2 A_AGN2, or the first few of them.
+def read_parameters(path: Path, name: CMDName) -> list[dict[str, float]]:
+    """Parameters of each simulation, a row each, of the suite and set that maps are of.
+
+    Columns go by the names in the file's header. Without them they are the six that the dataset documents, Ωm σ8 A_SN1
+    A_AGN1 A_SN2 A_AGN2. Of N-body simulations only Ωm and σ8 are kept: the other columns say nothing of them.
+
+    Parameters
+    ----------
+    path
+        ``params_SET_SUITE.txt``, or CAMELS' own ``CosmoAstroSeed_SUITE_L25n256_SET.txt``.
+    name
+        What the name of the maps' file says.
 
     Raises
     ------
     InputError
-        The file cannot be read, is no table of numbers, or has more columns.
+        The name says another suite or set, or none; the file cannot be read, is no table of numbers, or has neither
+        names nor six columns.
     """
-    try:
-        table = np.loadtxt(path, ndmin=2)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not a table of parameters ({error})") from error
-    if not len(table) or not 1 <= table.shape[1] <= len(COLUMNS):
-        raise InputError(f"{path}: shape {table.shape}, expected a row per simulation with {', '.join(COLUMNS)}")
-    names = COLUMNS[: table.shape[1]]
-    try:
-        return [canonical(names, row.tolist(), path, f"row {n + 1}") for n, row in enumerate(table)]
-    except UnusableFileError as error:
-        raise InputError(str(error)) from error
+    told = table_name(path)
+    if told is None:
+        wanted = f"params_{name.set}_{name.suite}.txt"
+        raise InputError(f"{path}: the name does not say which suite and set it is of, as that of {wanted} does")
+    if told != (name.suite, name.set):
+        raise InputError(
+            f"{path}: parameters of {told[0]}, set {told[1]}, where the maps are of {name.suite}, set {name.set}: "
+            "name their own file in ingest.camels_parameters"
+        )
+    table = read_text_table(path)
+    names = table.names or COLUMNS
+    if len(table.cells[0]) != len(names):
+        raise InputError(
+            f"{path}: {len(table.cells[0])} columns without names, where the dataset documents {len(names)}: "
+            f"{', '.join(COLUMNS)}. Name them in a first line that begins with #"
+        )
+    skipped = [each for each in names if each.lower() in ("name", "seed")]
+    if name.suite.startswith("Nbody"):
+        skipped += [each for each in names if canonical_name(each) not in _COSMOLOGY]
+    if table.names and table.names[0].lower() == "name":
+        for n, (line, cells) in enumerate(zip(table.lines, table.cells, strict=True)):
+            if name.set in ("LH", "CV", "EX") and cells[0] != f"{name.set}_{n}":
+                raise InputError(f"{path}, line {line}: is of {cells[0]}, where row {n} must be of {name.set}_{n}")
+    return parameters_by_row(table, names, path, skipped)
+
+
+def simulations(path: Path, name: CMDName, parameters: Path, stated: Stated) -> list[Stated]:
+    """What is stated of the maps of each simulation of a file.
+
+    Parameters
+    ----------
+    path
+        A file of maps.
+    name
+        What its name says.
+    parameters
+        The parameter file of its suite and set.
+    stated
+        What else the user says: it may not contradict the name.
+
+    Raises
+    ------
+    InputError
+        The maps are not 15 for each row of parameters, or what is stated contradicts the name.
+    """
+    rows = read_parameters(parameters, name)
+    maps = maps_of(path)
+    if maps != MAPS_PER_SIMULATION * len(rows):
+        raise InputError(
+            f"{path}: {maps} maps are {maps / MAPS_PER_SIMULATION:g} simulations of {MAPS_PER_SIMULATION} maps, and "
+            f"{parameters} has {len(rows)} rows of parameters"
+        )
+    stated = said_by(path, name, stated)
+    return [
+        replace(
+            stated, simulation=f"{name.set}_{name.suite}_{n}", parameters=row,
+            part=(n * MAPS_PER_SIMULATION, (n + 1) * MAPS_PER_SIMULATION),
+        )
+        for n, row in enumerate(rows)
+    ]  # fmt: skip
+
+
+def check_unlabelled(path: Path, stated: Stated) -> None:
+    """Refuse one label for all maps of a file.
+
+    Raises
+    ------
+    InputError
+        A table has a row for the file.
+    """
+    if stated.parameters or stated.simulation:
+        raise InputError(
+            f"{path}: holds the maps of many simulations, which ingest.camels_parameters labels: take its row out of "
+            "ingest.table"
+        )
+
+
+def said_by(path: Path, name: CMDName, stated: Stated) -> Stated:
+    """What is stated of a file of CMD, with what its name says.
+
+    Raises
+    ------
+    UnusableFileError
+        They contradict each other.
+    """
+    if stated.side_deg is not None:
+        reason = f"ingest.side_deg is {stated.side_deg:g}, but maps of CMD have a length, {BOX_MPC_H:g} Mpc/h"
+        raise UnusableFileError(path, "", reason)
+    return replace(
+        stated,
+        units=settled("units", name.units, stated.units, path, "") or "",
+        box_mpc_h=settled("box_mpc_h", BOX_MPC_H, stated.box_mpc_h, path, ""),
+        periodic=settled("periodic", True, stated.periodic, path, ""),
+        redshifts=settled("redshifts", (name.redshift,), stated.redshifts, path, "") or (),
+    )
+
+
+def check_alike(paths: list[Path]) -> None:
+    """Refuse files of CMD that cannot have their labels and unit in common.
+
+    Raises
+    ------
+    InputError
+        Two differ in field, suite, set or redshift.
+    """
+    named = [(path, name) for path in paths if (name := file_name(path)) is not None]
+    for path, name in named[1:]:
+        if name != named[0][1]:
+            raise InputError(
+                f"{named[0][0]} and {path} differ in field, suite, set or redshift: they are not one set of maps. "
+                "Ingest each by itself, into its own folder"
+            )
 
 
 def maps_of(path: Path) -> int:
@@ -66,12 +186,10 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
     one = (*shape[1:3], shape[3] if len(shape) == 4 else 1)
     check_array(one, dtype, stated.largest_gib, path, "", 2)
     if not stated.parameters:
-        raise UnusableFileError(
-            path,
-            "",
-            "no cosmological parameters: name the maps' parameter file, --set ingest.camels_parameters=FILE, "
-            "or a table with a row per file, --set ingest.table=FILE",
-        )
+        remedy = "give the file a row in a table, --set ingest.table=FILE"
+        if file_name(path) is not None:
+            remedy = "name the maps' parameter file, --set ingest.camels_parameters=FILE"
+        raise UnusableFileError(path, "", f"no cosmological parameters: {remedy}")
     if stated.redshifts and len(stated.redshifts) != one[2]:
         raise UnusableFileError(path, "", f"{len(stated.redshifts)} redshifts stated for {one[2]} channels")
     array = np.memmap(path, dtype=dtype, mode="r", offset=start, shape=shape, order="F" if fortran else "C")
@@ -92,7 +210,7 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
             varied=(),
             redshifts=stated.redshifts,
             box_mpc_h=stated.box_mpc_h,
-            periodic=stated.side_deg is None,
+            periodic=stated.periodic,
             units=stated.units,
             side_deg=stated.side_deg,
             read=read,

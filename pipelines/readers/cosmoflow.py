@@ -3,16 +3,21 @@
 Layout of https://portal.nersc.gov/project/m3363 (arXiv:1808.04728). Our own simulated boxes have it too.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import h5py
 import numpy as np
 
+from tenfold.pipelines.readers.parameters import PARAMETERS, canonical, canonical_name
 from tenfold.pipelines.readers.safe_hdf5 import dataset, masked_values, names, numbers, open_hdf5, text
-from tenfold.pipelines.readers.volume import Stated, UnusableFileError, Volume, canonical, canonical_name, check_array
+from tenfold.pipelines.readers.statements import agree, settled, with_table
+from tenfold.pipelines.readers.volume import Stated, UnusableFileError, Volume, check_array
 
-_SPLIT_NAMES = ("omega_m", "sigma_8", "n_s", "H_0")
+_SPLIT_NAMES = ("Omega_m", "sigma_8", "N_spec", "H_0")
+_USUAL = {"omega_m": (0.05, 0.7), "sigma_8": (0.3, 1.6), "n_s": (0.6, 1.4), "h": (0.3, 1.2), "omega_b": (0.01, 0.15)}
+"""Values of simulated cosmologies: physical ones are told from unit parameters, in [-1, 1], by them."""
 
 
 def raw_volumes(path: Path, stated: Stated) -> Iterator[Volume]:
@@ -21,12 +26,12 @@ def raw_volumes(path: Path, stated: Stated) -> Iterator[Volume]:
     Parameters
     ----------
     stated
-        A table's parameters and a stated box side stand in for what the file lacks.
+        A table's parameters and a stated box side stand in for what the file lacks; contradict it they may not.
 
     Raises
     ------
     UnusableFileError
-        The file is not safe, not whole, or not what the layout says.
+        The file is not safe, not whole, not what the layout says, or contradicts what is stated.
     """
     with open_hdf5(path) as file:
         full = dataset(file, "full", path)
@@ -35,25 +40,28 @@ def raw_volumes(path: Path, stated: Stated) -> Iterator[Volume]:
         named, values = names(file, "namePar", path), numbers(file, "physPar", path)
         if len(named) != len(values):
             raise UnusableFileError(path, "physPar", f"{len(values)} values for {len(named)} names in namePar")
-        redshifts = numbers(file, "redshifts", path).tolist() if "redshifts" in file else stated.redshifts
+        own = numbers(file, "redshifts", path).tolist() if "redshifts" in file else []
+        redshifts = settled("redshifts", tuple(map(float, own)), stated.redshifts, path, "redshifts") or ()
         if redshifts and len(redshifts) != shape[3]:
             raise UnusableFileError(path, "redshifts", f"{len(redshifts)} redshifts for {shape[3]} channels of full")
         particles = file.attrs.get("particles")
-        units = stated.units or text(file.attrs.get("units", "counts" if full.dtype.kind in "iu" else "density"))
-        box = file.attrs.get("box_mpc_h", stated.box_mpc_h)
+        units = settled("units", text(file.attrs.get("units", "")), stated.units, path, "units")
+        units = units or ("counts" if full.dtype.kind in "iu" else "density")
+        box = float(file.attrs["box_mpc_h"]) if "box_mpc_h" in file.attrs else None
+        parameters = canonical(named, values.tolist(), path, "namePar/physPar")
         yield Volume(
             simulation=_simulation(file, path, stated),
             source=path,
             key="full",
             shape=shape,
             dtype=full.dtype.newbyteorder("="),
-            parameters=stated.parameters or canonical(named, values.tolist(), path, "namePar/physPar"),
+            parameters=with_table(parameters, stated, path, "namePar/physPar"),
             varied=tuple(text(name) for name in np.atleast_1d(np.asarray(file.attrs["varied"])))
             if "varied" in file.attrs
             else (),
-            redshifts=tuple(redshifts),
-            box_mpc_h=None if box is None else float(box),
-            periodic=True,
+            redshifts=redshifts,
+            box_mpc_h=settled("box_mpc_h", box, stated.box_mpc_h, path, "box_mpc_h"),
+            periodic=settled("periodic", True, stated.periodic, path, "full"),
             units=units,
             masked=masked_values(full, path),
             total=float(particles) ** 3 if particles is not None and units in ("counts", "particles") else None,
@@ -62,14 +70,16 @@ def raw_volumes(path: Path, stated: Stated) -> Iterator[Volume]:
 
 
 def split_volumes(path: Path, stated: Stated) -> Iterator[Volume]:
-    """The sub-volumes of one box: `x` (n, N, N, N, C) and `y` (n, P) in the order Ωm, σ8, N_spec, H_0.
+    """The sub-volumes of one box: `x` (n, N, N, N, C) and `y` (n, P), named by `namePar`, or else Ωm, σ8, N_spec, H_0.
 
-    One file is one simulation, so that its sub-volumes stay in one split.
+    One file is one simulation, so that its sub-volumes stay in one split. `y` holds physical values, or unit parameters
+    in [-1, 1]: usual values of a cosmology are physical, whatever else they could be.
 
     Raises
     ------
     UnusableFileError
-        As for `raw_volumes`; `y` differs between sub-volumes; or `y` holds unit parameters and nothing says of what.
+        As for `raw_volumes`; `y` differs between sub-volumes, has no names, or holds unit parameters and nothing says
+        of what.
     """
     with open_hdf5(path) as file:
         x, y = dataset(file, "x", path), numbers(file, "y", path, ndim=2)
@@ -82,9 +92,15 @@ def split_volumes(path: Path, stated: Stated) -> Iterator[Volume]:
         if not len(x):
             raise UnusableFileError(path, "x", f"shape {x.shape} is empty")
         named = names(file, "namePar", path) if "namePar" in file else _SPLIT_NAMES
-        if y.shape[1] != len(named):
-            raise UnusableFileError(path, "y", f"{y.shape[1]} columns where {len(named)} are known: {', '.join(named)}")
-        parameters = stated.parameters or _physical(dict(zip(named, y[0].tolist(), strict=True)), stated, path)
+        if y.shape[1] == len(named):
+            parameters = with_table(_physical(named, y[0].tolist(), stated, path), stated, path, "y")
+        elif "namePar" in file or not stated.parameters:
+            said = f"namePar has {len(named)}" if "namePar" in file else "no namePar says of what"
+            raise UnusableFileError(
+                path, "y", f"{y.shape[1]} columns, and {said}: give a table, --set ingest.table=FILE"
+            )
+        else:
+            parameters = stated.parameters
         for n in range(len(x)):
             yield Volume(
                 simulation=_simulation(file, path, stated),
@@ -96,7 +112,7 @@ def split_volumes(path: Path, stated: Stated) -> Iterator[Volume]:
                 varied=(),
                 redshifts=stated.redshifts,
                 box_mpc_h=stated.box_mpc_h,
-                periodic=False,
+                periodic=settled("periodic", False, stated.periodic, path, "x"),
                 units=stated.units or ("counts" if x.dtype.kind in "iu" else "density"),
                 masked=masked_values(x, path),
                 read=lambda start, stop, n=n: _native(x[n, start:stop]),
@@ -108,17 +124,42 @@ def _simulation(file: h5py.File, path: Path, stated: Stated) -> str:
     return stated.simulation or text(file.attrs.get("universe_tag", "")) or path.name.split(".")[0]
 
 
-def _physical(row: dict[str, float], stated: Stated, path: Path) -> dict[str, float]:
-    if all(-1 <= value <= 1 for value in row.values()):
-        own = {str(canonical_name(name)): value for name, value in row.items()}
-        if not set(own) <= set(stated.unit_ranges):
-            reason = f"holds unit parameters in [-1, 1]: give unit_ranges of {', '.join(map(str, own))}, or a table"
-            raise UnusableFileError(path, "y", reason)
-        row = {}
-        for name, unit in own.items():
-            low, high = stated.unit_ranges[name]
-            row[name] = (low + high) / 2 + unit * (high - low) / 2
-    return canonical(row, row.values(), path, "y")
+def _physical(named: Sequence[str], row: Sequence[float], stated: Stated, path: Path) -> dict[str, float]:
+    """Physical values of a row of `y`; none where they are unit parameters of which only a table says more."""
+    unit = all(-1 <= value <= 1 for value in row)
+    own = [str(canonical_name(name)) for name in named]
+    listed = ", ".join(f"{name} = {value:g}" for name, value in zip(named, row, strict=True))
+    readings = []
+    if not unit or _usual(named, row):
+        readings.append(canonical(named, row, path, "y", stated.densities))
+    if unit and set(own) <= set(stated.unit_ranges):
+        middle = {name: sum(stated.unit_ranges[name]) / 2 for name in own}
+        half = {name: stated.unit_ranges[name][1] - middle[name] for name in own}
+        values = [middle[name] + half[name] * value for name, value in zip(own, row, strict=True)]
+        readings.append(canonical(own, values, path, "y", "fractions"))
+    agreeing = [each for each in readings if all(agree(each[k], v) for k, v in stated.parameters.items() if k in each)]
+    if stated.parameters:
+        return (agreeing or readings or [{}])[0]
+    if not readings:
+        reason = f"holds {listed}: unit parameters, in [-1, 1]: give unit_ranges of {', '.join(own)}, or a table"
+        raise UnusableFileError(path, "y", reason)
+    if len(readings) > 1:
+        reason = (
+            f"holds {listed}, which may be physical values, and unit parameters as ingest.unit_ranges says: give the "
+            "physical values in a table, --set ingest.table=FILE"
+        )
+        raise UnusableFileError(path, "y", reason)
+    return readings[0]
+
+
+def _usual(named: Sequence[str], row: Sequence[float]) -> bool:
+    """Whether values are physical ones of a cosmology as one simulates it."""
+    for name, value in zip(named, row, strict=True):
+        own = canonical_name(name) or ""
+        low, high = _USUAL.get(own, PARAMETERS[own][1:] if own in PARAMETERS else (-math.inf, math.inf))
+        if not low <= (value / 100 if name in ("H_0", "H0") else value) <= high:
+            return False
+    return True
 
 
 def _native(array: np.ndarray) -> np.ndarray:

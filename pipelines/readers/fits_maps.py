@@ -8,26 +8,19 @@ import numpy as np
 
 from tenfold.pipelines.readers.field_names import field_of
 from tenfold.pipelines.readers.fits_images import MAGIC, Image, open_image
-from tenfold.pipelines.readers.volume import (
-    Stated,
-    UnusableFileError,
-    Volume,
-    canonical,
-    check_array,
-    one_simulation,
-)
+from tenfold.pipelines.readers.parameters import canonical
+from tenfold.pipelines.readers.statements import agree, settled, with_table
+from tenfold.pipelines.readers.volume import Stated, UnusableFileError, Volume, check_array, one_simulation
 
 __all__ = ["MAGIC", "volumes"]
 
 _NAMES = {
-    "OMEGA_M": "omega_m",
-    "SIGMA_8": "sigma_8",
-    "SIGMA8": "sigma_8",
-    "NS": "n_s",
-    "N_S": "n_s",
-    "H0": "H0",
-    "OMEGA_B": "omega_b",
-}
+    "OMEGA_M": "Omega_m", "OMEGA_B": "Omega_b", "OMEGA_C": "Omega_c", "OMEGA_CD": "Omega_cdm", "OMEGA_L": "Omega_L",
+    "OMEGA_K": "Omega_k", "SIGMA_8": "sigma_8", "SIGMA8": "sigma_8", "S_8": "S_8", "S8": "S_8", "NS": "n_s",
+    "N_S": "n_s", "A_S": "A_s", "H0": "H0", "W0": "w0", "W_0": "w0", "WA": "wa", "W_A": "wa", "M_NU": "M_nu",
+    "MNU": "M_nu", "N_EFF": "N_eff", "NEFF": "N_eff", "A_SN1": "A_SN1", "A_SN2": "A_SN2", "A_AGN1": "A_AGN1",
+    "A_AGN2": "A_AGN2",
+}  # fmt: skip
 
 
 def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
@@ -36,10 +29,11 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
     ``stated.key`` names the image (see `tenfold.pipelines.readers.fits_images.open_image`); without it a file may hold
     only one. Its HDU's header goes before that of the primary HDU.
 
-    The header gives ANGLE [degrees], or SIDE [Mpc] with H0, and the cosmology (OMEGA_M, SIGMA_8, NS, H0, OMEGA_B), Z or
-    Z1, Z2, … the source redshifts, SIMUL the simulation, LMIN and LMAX the multipoles at which C_ℓ is trusted. Where
-    neither SIMUL nor a table names it, files of one cosmology are taken to be of one simulation, so that their maps
-    never part at the splitting.
+    The header gives ANGLE [degrees], or SIDE [Mpc] with H0, or our own BOXMPCH [Mpc/h], and the cosmology (OMEGA_M,
+    OMEGA_L, SIGMA_8, NS, H0, OMEGA_B, W0, WA, …), Z or Z1, Z2, … the source redshifts, PERIODIC (T or F), SIMUL the
+    simulation, LMIN and LMAX the multipoles at which C_ℓ is trusted. What the user states, or a table, stands in for
+    what is not there; contradict it they may not. Where neither SIMUL nor a table names the simulation, files of one
+    cosmology are taken to be of one simulation, so that their maps never part at the splitting.
 
     Raises
     ------
@@ -52,12 +46,16 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
         count, channels, *sides = _counted(image, path)
         check_array((*sides, channels), image.dtype, stated.largest_gib, path, "image", 2)
         image.check()
-        redshifts = _redshifts(header, path) or stated.redshifts
+        redshifts = settled("redshifts", _redshifts(header, path), stated.redshifts, path, "Z") or ()
         if redshifts and len(redshifts) != channels:
             raise UnusableFileError(path, "Z", f"{len(redshifts)} source redshifts for maps of {channels} channels")
-        parameters = stated.parameters or _parameters(header, path)
-        side_deg = _number(header, "ANGLE", path) if "ANGLE" in header else stated.side_deg
-        box_mpc_h = None if side_deg is not None else _side_mpc_h(header, parameters, path) or stated.box_mpc_h
+        parameters = _parameters(header, stated, path)
+        angle = _number(header, "ANGLE", path) if "ANGLE" in header else None
+        side_deg = settled("ANGLE", angle, stated.side_deg, path, "ANGLE", "ingest.side_deg")
+        box_mpc_h = None
+        if side_deg is None:
+            length = _side_mpc_h(header, parameters, path)
+            box_mpc_h = settled("box_mpc_h", length, stated.box_mpc_h, path, "SIDE")
         if side_deg is None and box_mpc_h is None:
             raise UnusableFileError(
                 path, "ANGLE", "the header lacks the side of the map, ANGLE [degrees] or SIDE [Mpc]: "
@@ -65,7 +63,7 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
             )  # fmt: skip
         bounds = [_number(header, key, path) for key in ("LMIN", "LMAX") if key in header]
         multipoles = (bounds[0], bounds[1]) if len(bounds) == 2 else None
-        units = stated.units or _units(image, path)
+        units = settled("units", image.unit, stated.units, path, "BUNIT") or _units(image, path)
         for n in range(count):
 
             def read(start: int, stop: int, n: int = n) -> np.ndarray:
@@ -84,7 +82,7 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
                 varied=tuple(name for name in str(header.get("VARIED", "")).split() if name),
                 redshifts=redshifts,
                 box_mpc_h=box_mpc_h,
-                periodic=False,
+                periodic=settled("periodic", _periodic(header, path), stated.periodic, path, "PERIODIC"),
                 units=units,
                 masked=() if image.blank is None else (image.blank,),
                 side_deg=side_deg,
@@ -125,18 +123,32 @@ def _redshifts(header: Any, path: Path) -> tuple[float, ...]:
 
 def _side_mpc_h(header: Any, parameters: dict[str, float], path: Path) -> float | None:
     """Side of a map that has a length, and no angle [Mpc/h]."""
+    own = _number(header, "BOXMPCH", path) if "BOXMPCH" in header else None
     if "SIDE" not in header:
-        return None
-    if "h" not in parameters:
+        return own
+    side = _number(header, "SIDE", path)
+    if own is None and "h" not in parameters:
         raise UnusableFileError(
             path, "SIDE", "is in Mpc, and without H0 not to be had in Mpc/h: --set ingest.side_deg=…"
         )
-    return _number(header, "SIDE", path) * parameters["h"]
+    if own is not None and "h" in parameters and not agree(own, side * parameters["h"]):
+        reason = f"{side:g} Mpc is {side * parameters['h']:g} Mpc/h, where BOXMPCH says {own:g}: correct one of them"
+        raise UnusableFileError(path, "SIDE", reason)
+    return side * parameters["h"] if own is None else own
 
 
-def _parameters(header: Any, path: Path) -> dict[str, float]:
+def _periodic(header: Any, path: Path) -> bool | None:
+    if "PERIODIC" not in header:
+        return None
+    if not isinstance(header["PERIODIC"], bool):
+        raise UnusableFileError(path, "PERIODIC", f"holds {header['PERIODIC']!r} where T or F is meant")
+    return header["PERIODIC"]
+
+
+def _parameters(header: Any, stated: Stated, path: Path) -> dict[str, float]:
     keys = [key for key in _NAMES if key in header]
-    parameters = canonical([_NAMES[key] for key in keys], [_number(header, key, path) for key in keys], path, "header")
+    own = canonical([_NAMES[key] for key in keys], [_number(header, key, path) for key in keys], path, "header")
+    parameters = with_table(own, stated, path, "header")
     if not parameters:
         raise UnusableFileError(
             path, "", f"no cosmological parameters: neither a header ({', '.join(_NAMES)}) nor a table: ingest.table"

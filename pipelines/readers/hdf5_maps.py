@@ -7,8 +7,9 @@ import h5py
 import numpy as np
 
 from tenfold.pipelines.readers.field_names import field_of
-from tenfold.pipelines.readers.hdf5 import number, parameters_of
+from tenfold.pipelines.readers.hdf5 import number, parameters_of, periodic_of
 from tenfold.pipelines.readers.safe_hdf5 import dataset, datasets, masked_values, open_hdf5, text
+from tenfold.pipelines.readers.statements import settled
 from tenfold.pipelines.readers.volume import (
     Stated,
     UnusableFileError,
@@ -22,8 +23,9 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
     """The maps (N, N), (maps, N, N) or (maps, N, N, C) under ``stated.key``, or else the only ones there.
 
     Attributes of the dataset go before those of the file: parameters by any of their names, `angle_deg` or `box_mpc_h`,
-    `redshifts`, `units`, `multipoles`, `simulation`, `varied`. What the user states stands in for what is not there; a
-    table of parameters goes first. Where nothing states the unit, the dataset's name does (``kappa``, ``gamma1``).
+    `periodic`, `redshifts`, `units`, `multipoles`, `simulation`, `varied`. What the user states, or a table, stands in
+    for what is not there; contradict it they may not. Where nothing states the unit, the dataset's name does
+    (``kappa``, ``gamma1``).
 
     Raises
     ------
@@ -41,9 +43,10 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
         check_array(shape, array.dtype, stated.largest_gib, path, key, 2)
         about = {**file.attrs, **array.attrs}
         parameters = parameters_of(about, stated, path, key)
+        own = {name: number(about[name], name, path) if name in about else None for name in ("angle_deg", "box_mpc_h")}
         sizes = {
-            name: number(about[name], name, path) if name in about else said
-            for name, said in (("angle_deg", stated.side_deg), ("box_mpc_h", stated.box_mpc_h))
+            "angle_deg": settled("angle_deg", own["angle_deg"], stated.side_deg, path, key, "ingest.side_deg"),
+            "box_mpc_h": settled("box_mpc_h", own["box_mpc_h"], stated.box_mpc_h, path, key),
         }
         if sizes["angle_deg"] is None and sizes["box_mpc_h"] is None:
             raise UnusableFileError(
@@ -51,16 +54,18 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
                 "--set ingest.side_deg=… or ingest.box_mpc_h=…",
             )  # fmt: skip
         redshifts, multipoles = (
-            tuple(number(each, name, path) for each in np.atleast_1d(np.asarray(about.get(name, other))))
-            for name, other in (("redshifts", stated.redshifts), ("multipoles", ()))
+            tuple(number(each, name, path) for each in np.atleast_1d(np.asarray(about.get(name, ()))))
+            for name in ("redshifts", "multipoles")
         )
+        redshifts = settled("redshifts", redshifts, stated.redshifts, path, key) or ()
         if redshifts and len(redshifts) != shape[2]:
             raise UnusableFileError(path, "redshifts", f"{len(redshifts)} for maps of {shape[2]} channels")
         if len(multipoles) not in (0, 2):
             raise UnusableFileError(
                 path, "multipoles", f"holds {len(multipoles)} numbers, must be the least and largest"
             )
-        units = stated.units or (text(about["units"]) if "units" in about else field_of(key))
+        units = settled("units", text(about.get("units", "")), stated.units, path, key)
+        units = units or ("" if "units" in about else field_of(key))
         if not units and "units" not in about:
             raise UnusableFileError(
                 path, key, "neither an attribute units nor its name says what its values are: --set ingest.units=…, "
@@ -84,7 +89,7 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
                 varied=tuple(text(about.get("varied", "")).split()),
                 redshifts=redshifts,
                 box_mpc_h=None if sizes["angle_deg"] is not None else sizes["box_mpc_h"],
-                periodic=sizes["angle_deg"] is None,
+                periodic=settled("periodic", periodic_of(about, path), stated.periodic, path, key),
                 units=units,
                 masked=masked,
                 side_deg=sizes["angle_deg"],

@@ -9,11 +9,12 @@ import numpy as np
 
 from tenfold.pipelines.readers.field_names import field_of
 from tenfold.pipelines.readers.safe_hdf5 import dataset, masked_values, open_hdf5, text
+from tenfold.pipelines.readers.statements import settled, with_table
 from tenfold.pipelines.readers.volume import Stated, UnusableFileError, Volume, check_array
 
 SIDE_DEG = 5.0
 PARAMETERS = {"omega_m": 0.3089, "sigma_8": 0.8159, "n_s": 0.9667, "h": 0.6774, "omega_b": 0.0486}
-"""Of IllustrisTNG (Planck 2015), from which all of κTNG is made: a table may say otherwise."""
+"""Of IllustrisTNG (Planck 2015), from which all of κTNG is made."""
 
 
 def planes(file: h5py.File) -> list[str]:
@@ -24,7 +25,9 @@ def planes(file: h5py.File) -> list[str]:
 def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
     """The map of a file: ``stated.key``, or the only dataset ``z…/kappa`` there.
 
-    Files of one random arrangement of planes (``LP001_run001_maps.hdf5``: LP001) are taken to be of one simulation.
+    A file is of κTNG by its name, or because ``stated.format`` says so: its cosmology and side are then known. Any
+    other file of such groups needs a table and a side. Files of one random arrangement of planes
+    (``LP001_run001_maps.hdf5``: LP001) are taken to be of one simulation.
 
     Raises
     ------
@@ -49,19 +52,30 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
             part = np.asarray(array[start:stop])
             return np.ascontiguousarray(part, dtype=native).reshape(stop - start, *shape[1:])
 
+        known = arrangement is not None or stated.format == "ktng"
+        parameters = with_table(PARAMETERS if known else {}, stated, path, key)
+        if not parameters:
+            raise UnusableFileError(
+                path, key, "not a file of κTNG by its name, LP…_run…_maps.hdf5: if it is one, --set ingest.format="
+                "ktng; if not, a table gives its cosmology, --set ingest.table=FILE",
+            )  # fmt: skip
+        side_deg = settled("side_deg", SIDE_DEG if known else None, stated.side_deg, path, key)
+        if side_deg is None:
+            raise UnusableFileError(path, key, "nothing says the side of the map: --set ingest.side_deg=…")
+
         yield Volume(
             simulation=stated.simulation or (arrangement[1] if arrangement else path.name.split(".")[0]),
             source=path,
             key=key,
             shape=shape,
             dtype=native,
-            parameters=stated.parameters or PARAMETERS,
+            parameters=parameters,
             varied=(),
             redshifts=stated.redshifts,
             box_mpc_h=None,
-            periodic=False,
-            units=stated.units or text(array.attrs.get("units", "")) or field_of(key),
+            periodic=settled("periodic", False, stated.periodic, path, key),
+            units=settled("units", text(array.attrs.get("units", "")), stated.units, path, key) or field_of(key),
             masked=masked_values(array, path),
-            side_deg=stated.side_deg or SIDE_DEG,
+            side_deg=side_deg,
             read=read,
         )

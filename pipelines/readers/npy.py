@@ -42,7 +42,7 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
         varied=(),
         redshifts=stated.redshifts,
         box_mpc_h=stated.box_mpc_h,
-        periodic=True,
+        periodic=stated.periodic,
         units=stated.units,
         read=lambda start, stop: np.array(array[start:stop], dtype=native, order="C"),
     )

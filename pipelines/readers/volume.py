@@ -3,28 +3,15 @@
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from tenfold.pipelines.errors import InputError
 
-# Canonical name: (names in the field's files, least and largest value that can be meant).
-PARAMETERS = {
-    "omega_m": (("Omega_m", "Omega0", "OmegaM", "Om"), 0.01, 1.0),
-    "sigma_8": (("sigma_8", "sigma8", "Sigma8", "s8"), 0.05, 3.0),
-    "n_s": (("n_s", "N_spec", "ns"), 0.2, 2.0),
-    "h": (("h", "HubbleParam"), 0.2, 2.0),
-    "omega_b": (("Omega_b", "OmegaB", "Ob"), 0.001, 0.5),
-    # strengths of the feedback by supernovae and black holes in CAMELS (arXiv:2010.00619), in units of the fiducial one
-    "a_sn1": (("A_SN1",), 0.01, 100.0),
-    "a_agn1": (("A_AGN1",), 0.01, 100.0),
-    "a_sn2": (("A_SN2",), 0.01, 100.0),
-    "a_agn2": (("A_AGN2",), 0.01, 100.0),
-}
-_H0_NAMES = ("H_0", "H0")
 FILL_VALUES = (-1.6375e30, -99.0, -999.0, -9999.0, -99999.0, 1e20, 9.969209968386869e36)
 """What stands for masked pixels where a file does not say: HEALPix's UNSEEN, survey maps' −99 …, netCDF's two."""
 
@@ -42,7 +29,7 @@ class UnusableFileError(InputError):
 
 @dataclass(frozen=True, kw_only=True)
 class Stated:
-    """What the user says of a file that it does not say itself; a file's own word is never overruled by silence."""
+    """What the user says of a file: it completes what the file says itself, and may not contradict it."""
 
     format: str = "auto"
     key: str = ""
@@ -51,9 +38,13 @@ class Stated:
     parameters: dict[str, float] = field(default_factory=dict)
     """By canonical name; from the table of parameters."""
     box_mpc_h: float | None = None
-    """Side of the periodic box [Mpc/h]."""
+    """Side of the box [Mpc/h]."""
+    periodic: bool | None = None
+    """Whether it is a whole periodic box; None: not said."""
     redshifts: tuple[float, ...] = ()
     units: str = ""
+    densities: Literal["fractions", "physical"] | None = None
+    """What lower-case densities such as ``omega_b`` stand for: Ω or Ω h²; None: not said."""
     unit_ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
     """What -1 and 1 stand for, by canonical name, where a file holds unit parameters only."""
     largest_gib: float = 16.0
@@ -79,7 +70,7 @@ class Layout:
     units: str
     redshifts: tuple[float, ...]
     box_mpc_h: float | None
-    periodic: bool
+    periodic: bool | None
     parameter_names: tuple[str, ...]
     side_deg: float | None = None
 
@@ -101,8 +92,8 @@ class Volume:
     redshifts: tuple[float, ...]
     box_mpc_h: float | None
     """Side of this volume [Mpc/h]."""
-    periodic: bool
-    """Whether it is a whole periodic box."""
+    periodic: bool | None
+    """Whether it is a whole periodic box; None where nobody says."""
     units: str
     side_deg: float | None = None
     """Side of a map [degrees]."""
@@ -128,46 +119,6 @@ class Volume:
             parameter_names=tuple(self.parameters),
             side_deg=None if self.side_deg is None else float(f"{self.side_deg:.6g}"),
         )
-
-
-def canonical_name(name: str) -> str | None:
-    """Our name of a parameter, from any it is known by; None where it is not known."""
-    if name in _H0_NAMES:
-        return "h"
-    return next((own for own, (others, *_) in PARAMETERS.items() if name == own or name in others), None)
-
-
-def canonical(names: Iterable[str], values: Iterable[float], path: Path, key: str) -> dict[str, float]:
-    """Cosmological parameters under their canonical names and in our units.
-
-    Parameters
-    ----------
-    names, values
-        As the file has them: ``H_0`` in km/s/Mpc becomes ``h``, ``N_spec`` becomes ``n_s``.
-    path, key
-        Where they stand, for the message.
-
-    Raises
-    ------
-    UnusableFileError
-        A name is not known, stands twice, or its value is not finite or not one of a cosmology.
-    """
-    found: dict[str, float] = {}
-    for name, value in zip(names, values, strict=True):
-        known = canonical_name(name)
-        if name in _H0_NAMES:
-            value = value / 100
-        if known is None:
-            valid = ", ".join([*PARAMETERS, *_H0_NAMES, "N_spec"])
-            raise UnusableFileError(path, key, f"unknown parameter {name!r}; known are {valid}")
-        if known in found:
-            raise UnusableFileError(path, key, f"parameter {known} stands there twice")
-        _, low, high = PARAMETERS[known]
-        found[known] = float(value)
-        if not (math.isfinite(found[known]) and low <= found[known] <= high):
-            reason = f"{name} = {value:g} is no value of a cosmology (between {low:g} and {high:g} as {known})"
-            raise UnusableFileError(path, key, reason)
-    return {name: found[name] for name in PARAMETERS if name in found}
 
 
 def one_simulation(parameters: dict[str, float]) -> str:

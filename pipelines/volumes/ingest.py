@@ -10,7 +10,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator
 
 from tenfold.pipelines.readers.formats import Format
-from tenfold.pipelines.readers.volume import FILL_VALUES, PARAMETERS, Stated
+from tenfold.pipelines.readers.parameters import PARAMETERS, Densities
+from tenfold.pipelines.readers.volume import FILL_VALUES, Stated
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,9 +26,13 @@ class Ingest:
     key: Annotated[str, BeforeValidator(lambda key: str(key) if type(key) is int else key)] = ""
     """Dataset of HDF5 files, or image of FITS files: EXTNAME, EXTNAME,EXTVER or the number of the HDU."""
     table: str = ""
-    """CSV table with columns file, parameters by name, and perhaps simulation: for files without their own."""
+    """CSV table with columns file, parameters by name, and perhaps simulation: what the files do not say themselves."""
+    densities: Densities | None = None
+    """Lower-case omega_b, omega_m and omega_cdm are Ω (fractions) or Ω h² (physical), where values do not tell."""
     box_mpc_h: float | None = None
     """Side of the box [Mpc/h], where the files do not say."""
+    periodic: bool | None = None
+    """Whether each volume or map is a whole periodic box, where the files do not say; not said is not periodic."""
     redshifts: tuple[float, ...] = ()
     """Redshift of each channel, where the files do not say."""
     units: str = ""
@@ -74,6 +79,8 @@ class Ingest:
         for name in (*self.parameters, *self.unit_ranges):
             if name not in PARAMETERS:
                 raise ValueError(f"parameters: found {name!r}, valid are {', '.join(PARAMETERS)}")
+        if self.densities not in (None, "fractions", "physical"):
+            raise ValueError(f"densities: found {self.densities!r}, valid are fractions, physical")
         if self.box_mpc_h is not None and not self.box_mpc_h > 0:
             raise ValueError(f"box_mpc_h: found {self.box_mpc_h}, valid is above 0")
         if not 0 < self.largest_deviation < math.inf:
@@ -93,7 +100,9 @@ class Ingest:
         return Stated(
             format=self.format,
             key=self.key,
+            densities=self.densities,
             box_mpc_h=self.box_mpc_h,
+            periodic=self.periodic,
             redshifts=self.redshifts,
             units=self.units,
             unit_ranges=self.unit_ranges,
@@ -106,6 +115,9 @@ class Ingest:
     def parted(self, path: Path, stated: Stated) -> list[Stated]:
         """What is stated of each part of a file that belongs to a simulation of its own; here files are not parted."""
         return [stated]
+
+    def check_together(self, paths: list[Path]) -> None:
+        """Refuse files that cannot be one set; here any can, until they are looked at."""
 
     def recorded(self) -> dict:
         """What decides the result, and no more, as a manifest keeps it."""

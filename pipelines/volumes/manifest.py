@@ -86,10 +86,20 @@ class Manifest:
     """Version of the code."""
     side_deg: float | None = None
     """Side of a map [degrees]."""
+    periodicity_known: bool = True
+    """False where neither the files nor the user say whether records are periodic: they are taken not to be."""
     multipoles: tuple[float, float] | None = None
     """Least and largest multipole at which the C_ℓ of all maps is trusted, where the files say."""
     version: int = VERSION
     """Of this format."""
+
+    @property
+    def not_periodic(self) -> str:
+        """Why records may not be shifted or padded periodically, where `periodic` is false."""
+        if self.periodicity_known:
+            return "the data hold pieces of boxes or of the sky, which are not periodic"
+        ask = "if they are, ingest them with --set ingest.periodic=true; if not"
+        return f"nothing says that the data are whole periodic boxes: {ask}"
 
     @property
     def parameter_mean(self) -> tuple[float, ...]:

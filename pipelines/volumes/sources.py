@@ -13,7 +13,7 @@ from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files import replacing
 from tenfold.pipelines.readers.formats import volumes
 from tenfold.pipelines.readers.readable import reading
-from tenfold.pipelines.readers.tables import read_table
+from tenfold.pipelines.readers.tables import Row, read_table, row_of
 from tenfold.pipelines.readers.volume import Layout, UnusableFileError
 from tenfold.pipelines.spreadsheet import as_text
 from tenfold.pipelines.volumes.ingest import Ingest
@@ -60,14 +60,41 @@ def find_sources(paths: Iterable[Path | str], config: Ingest) -> list[SourceFile
             raise InputError(f"{path}: there is no such file or folder")
     if not found:
         raise InputError(f"{', '.join(map(str, paths))}: no files of volumes there")
+    files = sorted({path.resolve() for path in found})
+    config.check_together(files)
     stated = config.stated()
-    table = read_table(Path(config.table)) if config.table else {}
+    rows = _rows(files, config)
     sources = []
-    for path in sorted({path.resolve() for path in found}):
-        row = table.get(path.name)
+    for path in files:
+        row = rows.get(path)
         said = replace(stated, simulation=row.simulation, parameters=row.parameters) if row else stated
         sources += [SourceFile.at(path, each) for each in config.parted(path, said)]
     return sources
+
+
+def _rows(files: Sequence[Path], config: Ingest) -> dict[Path, Row]:
+    """The row of each file that has one in the table of parameters."""
+    if not config.table:
+        return {}
+    table = read_table(Path(config.table), config.densities)
+    rows: dict[Path, Row] = {}
+    named: dict[str, Path] = {}
+    for path in files:
+        key = row_of(path, table)
+        if key is None:
+            continue
+        if key in named:
+            raise InputError(
+                f"{config.table}: {key} may be {named[key]} or {path}: name the files with as much of their folders as "
+                "tells them apart"
+            )
+        named[key], rows[path] = path, table[key]
+    if not rows:
+        raise InputError(
+            f"{config.table}: names none of the {len(files)} files, such as {files[0].name}; its first row is of "
+            f"{next(iter(table), '(none)')}"
+        )
+    return rows
 
 
 def look(sources: Sequence[SourceFile], config: Ingest) -> tuple[list[Header], list[Quarantined]]:

@@ -41,10 +41,16 @@ class IngestSummary:
     made: int
     """Shards written in this run; the others were there already."""
     quarantined: tuple[Quarantined, ...]
+    periodicity_known: bool = True
 
     def __str__(self) -> str:
         what = f"{self.records:,} records of {self.simulations:,} simulations ({self.files:,} files)"
         said = [f"{self.out}: {what}, {self.bytes / 1e6:.1f} MB, {self.made} shards new."]
+        if not self.periodicity_known:
+            said.append(
+                "Nothing says whether these are whole periodic boxes: they are taken not to be. If they are, ingest "
+                "them with --set ingest.periodic=true"
+            )
         said += [f"Left out: {each.source} {each.key}: {each.reason}" for each in self.quarantined[:10]]
         if len(self.quarantined) > 10:
             said.append(f"… and {len(self.quarantined) - 10:,} more, all of them in {self.out / 'manifest.json'}")
@@ -222,7 +228,8 @@ def _manifest(
         box_mpc_h=None if layout.box_mpc_h is None else layout.box_mpc_h / config.cut,
         side_deg=None if layout.side_deg is None else layout.side_deg / config.cut,
         multipoles=_trusted([header.multipoles for header in headers]),
-        periodic=layout.periodic and config.cut == 1,
+        periodic=layout.periodic is True and config.cut == 1,
+        periodicity_known=layout.periodic is not None or config.cut > 1,
         redshifts=layout.redshifts,
         parameter_names=names,
         parameters=tuple(_statistics(Moments.of(np.array([each[name] for each in cosmologies]))) for name in names),
@@ -282,4 +289,5 @@ def _summary(out: Path, manifest: Manifest, made: int) -> IngestSummary:
         bytes=sum(shard.bytes for shard in manifest.shards),
         made=made,
         quarantined=manifest.quarantined,
+        periodicity_known=manifest.periodicity_known,
     )

@@ -42,13 +42,16 @@ def test_dry_runs_of_the_emulator_and_of_the_study_make_nothing(tmp_path):
 
 def test_camels_maps_by_commands_alone(tmp_path):
     rng = np.random.default_rng(0)
-    np.save(tmp_path / "Maps_Mcdm.npy", rng.standard_normal((120, 16, 16)).astype(np.float32))
-    np.savetxt(tmp_path / "params.txt", rng.uniform(0.3, 0.7, (8, 2)))
+    maps, table = tmp_path / "Maps_Mcdm_SIMBA_LH_z=0.00.npy", tmp_path / "params_LH_SIMBA.txt"
+    np.save(maps, rng.standard_normal((120, 16, 16)).astype(np.float32))
+    rows = np.ones((8, 6))
+    rows[:, :2] = rng.uniform(0.3, 0.7, (8, 2))
+    np.savetxt(table, rows)
     data = str(tmp_path / "data")
-    ingest = ["ingest", "massmaps", str(tmp_path / "Maps_Mcdm.npy"), "--out", data, "--set=ingest.processes=1"]
+    ingest = ["ingest", "massmaps", str(maps), "--out", data, "--set=ingest.processes=1"]
     told = CliRunner().invoke(app, [*ingest, "--dry-run"])
     assert "--set ingest.camels_parameters=" in str(told.exception)
-    known = f"--set=ingest.camels_parameters={tmp_path / 'params.txt'}"
+    known = f"--set=ingest.camels_parameters={table}"
     assert CliRunner().invoke(app, [*ingest, known]).exit_code == 0
     train = ["train", "emulator", data, "--dry-run", "--preset=demo"]
     train += ["--set=training.global_batch=8", "--set=training.epochs=5", "--set=training.settling_steps=33"]

@@ -104,28 +104,21 @@ def test_camels_maps_belong_to_rows_of_parameters(tmp_path):
     config = MassMapIngest(
         processes=1,
         camels_parameters=str(tmp_path / "params_LH_IllustrisTNG.txt"),
-        box_mpc_h=25.0,
         fractions=(0.5, 0.25, 0.25),
         parameters=("omega_m", "a_agn1"),
     )
     summary = ingest_massmaps([tmp_path / "Maps_Mtot_IllustrisTNG_LH_z=0.00.npy"], tmp_path / "shards", config)
     assert (summary.simulations, summary.records) == (4, 60)
     with Shards.open(tmp_path / "shards") as shards:
-        assert (shards.manifest.box_mpc_h, shards.manifest.periodic) == (25.0, True)
+        about = shards.manifest
+        assert (about.box_mpc_h, about.periodic, about.redshifts) == (25.0, True, (0.0,))
+        assert about.units == "(Msun/h)/(Mpc/h)^2"
         assert np.array_equal(shards.read(np.arange(60))[..., 0], maps)
         for record in (0, 14, 15, 44, 59):
             assert shards.parameters(np.array([record]))[0] == pytest.approx(rows[record // 15, [0, 3]])
             assert shards.simulation(np.array([record]))[0] == f"LH_IllustrisTNG_{record // 15}"
     again = ingest_massmaps([tmp_path / "Maps_Mtot_IllustrisTNG_LH_z=0.00.npy"], tmp_path / "shards", config)
     assert again.made == 0
-
-
-def test_camels_maps_that_do_not_fit_their_parameters_are_refused(tmp_path):
-    np.save(tmp_path / "maps.npy", kappas(7, 8, 8))
-    np.savetxt(tmp_path / "params.txt", np.full((3, 2), 0.3))
-    config = MassMapIngest(processes=1, camels_parameters=str(tmp_path / "params.txt"))
-    with pytest.raises(InputError, match="7 maps are not as many for each of 3 rows"):
-        ingest_massmaps([tmp_path / "maps.npy"], tmp_path / "shards", config)
 
 
 def test_kappa_tng_by_its_planes(tmp_path):

@@ -13,6 +13,7 @@ import pytest
 from astropy.io import fits
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from tests.formats.plain import write_table
 from tests.pipelines.massmaps.lognormal import lognormal
 from typer.testing import CliRunner
 
@@ -248,12 +249,14 @@ def test_maps_without_an_angle_are_told_of_in_their_own_units(study, estimator, 
     rng = np.random.default_rng(3)
     cosmologies = np.stack([rng.uniform(0.2, 0.4, 16), rng.uniform(0.6, 1.0, 16)], axis=1)
     maps = [lognormal(SIDE, sigma_8 - 0.3, -4 * omega_m - 1, MAPS, rng) for omega_m, sigma_8 in cosmologies]
-    np.save(tmp_path / "Maps_Mtot.npy", np.concatenate(maps)[..., 0])
-    np.savetxt(tmp_path / "params_LH.txt", cosmologies)
-    config = MassMapIngest(
-        camels_parameters=str(tmp_path / "params_LH.txt"), box_mpc_h=25.0, units="Σ", fractions=(0.4, 0.1, 0.5)
-    )
-    ingest_massmaps([tmp_path / "Maps_Mtot.npy"], tmp_path / "data", config)
+    rows = []
+    (tmp_path / "maps").mkdir()
+    for n, (omega_m, sigma_8) in enumerate(cosmologies):
+        np.save(tmp_path / "maps" / f"{n}.npy", maps[n][..., 0])
+        rows.append({"file": f"{n}.npy", "Omega_m": omega_m, "sigma_8": sigma_8})
+    table = write_table(tmp_path / "table.csv", rows)
+    config = MassMapIngest(table=str(table), box_mpc_h=25.0, periodic=True, units="Σ", fractions=(0.4, 0.1, 0.5))
+    ingest_massmaps([tmp_path / "maps"], tmp_path / "data", config)
     shutil.copytree(study / "network", tmp_path / "network")
     run = RunFolder(tmp_path / "network")
     manifest = Manifest.read(tmp_path / "data" / "manifest.json")
