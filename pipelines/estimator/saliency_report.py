@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
+from tenfold.pipelines.digits import figure
 from tenfold.pipelines.estimator import saliency_figures as figures
 from tenfold.pipelines.estimator.report import symbol
 from tenfold.pipelines.estimator.saliency import CASCADE_STEPS, COPIES, NOISE, PEAKS, REACH, SHUFFLES, STEPS, Saliency
@@ -154,7 +155,7 @@ def _rows(saliency: Saliency) -> list[tuple[str, list[str]]]:
         errors = saliency.completeness_errors
         shared = np.abs(saliency.answers - saliency.baselines).sum(0)
         rows += [
-            ("completeness error, largest", [f"{each:.2g}" for each in errors.max(0)]),
+            ("completeness error, largest", [figure(each, 2) for each in errors.max(0)]),
             ("of what is shared out, on average",
              [f"{100 * each:.1f} %" for each in errors.sum(0) / np.maximum(shared, 1e-12)]),
         ]  # fmt: skip
@@ -168,7 +169,7 @@ def _caption(saliency: Saliency, i: int, title: str, true: np.ndarray) -> Markup
         if saliency.method == "integrated":
             words += (
                 f"; to a field of the mean value {saliency.baselines[p]:.3f}; the shares miss the difference by "
-                f"{saliency.completeness_errors[i, p]:.1g}"
+                f"{figure(saliency.completeness_errors[i, p], 1)}"
             )
         chance, deviation = saliency.by_chance[i, p]
         words += (

@@ -11,6 +11,7 @@ from rdkit import Chem
 
 from tenfold.emulators.attributions import integrated_gradients, masking
 from tenfold.emulators.graphs import Graphs
+from tenfold.pipelines.digits import figure, measured
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files import replacing
 from tenfold.pipelines.molecules.drawings import drawings
@@ -200,7 +201,7 @@ def _panels(rows: Sequence[Explained], seconds: float) -> list[dict[str, Picture
             "shares": shares,
             "masked": masked,
             "problem": next((each for each in (shares, masked) if isinstance(each, str)), ""),
-            "error": f"{row.completeness_error:.2g}",
+            "error": figure(row.completeness_error, 2),
         }
         for row, said, shares, masked in zip(rows, words, drawn[::2], drawn[1::2], strict=True)
     ]
@@ -209,5 +210,5 @@ def _panels(rows: Sequence[Explained], seconds: float) -> list[dict[str, Picture
 def _words(row: Explained) -> str:
     name = row.target.replace("_", " ")
     if row.class_name:
-        return f"{name}: probability of class {row.class_name} {row.value:.3g}"
-    return f"{name} {row.value:.3g} ± {row.sigma:.2g} {row.unit}".strip()
+        return f"{name}: probability of class {row.class_name} {figure(row.value)}"
+    return f"{name} {measured(row.value, row.sigma)} {row.unit}".strip()

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from tenfold.pipelines.digits import measured
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files import replacing
 from tenfold.pipelines.molecules.featuriser import Featuriser
@@ -63,7 +64,7 @@ class Target:
     def __str__(self) -> str:
         unit = f" [{self.unit}]" if self.unit else ""
         if self.kind == "regression":
-            return f"{self.name}{unit}: regression, {self.labelled:,} labels, mean {self.mean:.4g} ± {self.std:.3g}"
+            return f"{self.name}{unit}: regression, {self.labelled:,} labels, mean {measured(self.mean, self.std)}"
         if not self.class_counts:
             return f"{self.name}: classification"
         counts = ", ".join(

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from tenfold.pipelines.digits import figure
 from tenfold.pipelines.errors import InputError
 
 _UNITS = {
@@ -85,4 +86,5 @@ def doubt(name: str, unit: str, values: np.ndarray, atoms: np.ndarray) -> str | 
         other for other in ("Ha", "eV", "kcal/mol", "kJ/mol") if typical[0] <= median * energies[other] <= typical[1]
     ]
     looks = f"that would be usual in {' or '.join(others)}" if others else "that is usual in no unit"
-    return f"{name}: its median{' by atom' if per_atom else ''} is {median:.3g} {unit}; {looks}. Is its unit right?"
+    found = f"its median{' by atom' if per_atom else ''} is {figure(median, zeros=False)} {unit}"
+    return f"{name}: {found}; {looks}. Is its unit right?"

@@ -80,6 +80,7 @@ def test_labels_that_are_no_classes_are_not_made_classes(tmp_path):
         ("gap", 0.25, "eV", "gap: its median is 0.25 eV; that would be usual in Ha. Is its unit right?"),
         ("HOMO", -0.25, "Ha", None),
         ("atomisation_energy", -70.0, "eV", "its median by atom is 70 eV; that would be usual in kcal/mol."),
+        ("atomisation_energy", -7000.0, "eV", "its median by atom is 7000 eV; that is usual in no unit."),
         ("taste", 0.25, "eV", None),
     ],
 )
