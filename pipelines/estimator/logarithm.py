@@ -8,7 +8,10 @@ from tenfold.pipelines.volumes.shards import Shards
 
 _PART = 64
 """Records read at once."""
-_REMEDY = "Give fields of mean 0, such as δ = ρ/ρ̄ − 1, as 1 + δ and ingest them again, or take --set network.transform=identity"
+_REMEDY = (
+    "Give fields of mean 0, such as δ = ρ/ρ̄ − 1, as 1 + δ and ingest them again, "
+    "or take --set network.transform=identity"
+)
 
 
 def check_logarithm(data: Shards, shape: CNN) -> None:

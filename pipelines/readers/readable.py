@@ -25,6 +25,8 @@ def reading(path: Path, key: str = "") -> Iterator[None]:
     except InputError:
         raise
     except Exception as error:  # libraries raise what they like on damaged files, and one file must not end the run
+        if isinstance(error, OSError) and error.errno and error.strerror:
+            raise UnusableFileError(path, key, f"cannot be read ({error.strerror})") from error
         said = (str(error).strip("'\"").splitlines() or [""])[0][:200]
         reason = f"damaged, or not what it seems: its values could not be read ({type(error).__name__}: {said})"
         raise UnusableFileError(path, key, reason) from error

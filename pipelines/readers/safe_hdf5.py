@@ -127,20 +127,24 @@ def dataset(file: h5py.File, key: str, path: Path) -> h5py.Dataset:
     if found.shape is None or (found.dtype.kind not in "iufS" and h5py.check_string_dtype(found.dtype) is None):
         raise UnusableFileError(path, key, f"holds {found.dtype}, not an array of numbers")
     stored, promised = found.id.get_storage_size(), math.prod(found.shape) * found.dtype.itemsize
-    unwritten = f"they would all read as its fill value, {found.fillvalue}: whoever made the file did not fill it"
     if promised and not stored:
-        reason = f"shape {found.shape} promises {promised:,} bytes, and 0 are there: never written; {unwritten}"
+        reason = f"shape {found.shape} promises {promised:,} bytes, and 0 are there: never written; {_unwritten(found)}"
         raise UnusableFileError(path, key, reason)
     if promised and found.chunks:
         there = found.id.get_num_chunks()
         whole = math.prod(-(-side // chunk) for side, chunk in zip(found.shape, found.chunks, strict=True))
         if there < whole:
             reason = f"shape {found.shape} has {whole:,} chunks, and {there:,} are there"
-            raise UnusableFileError(path, key, f"{reason}; the other {whole - there:,} were never written: {unwritten}")
+            reason += f"; the other {whole - there:,} were never written: {_unwritten(found)}"
+            raise UnusableFileError(path, key, reason)
     elif stored < promised:
         reason = f"shape {found.shape} promises {promised:,} bytes, and {stored:,} are there"
         raise UnusableFileError(path, key, reason)
     return found
+
+
+def _unwritten(array: h5py.Dataset) -> str:
+    return f"they would all read as its fill value, {array.fillvalue}: whoever made the file did not fill it"
 
 
 def datasets(file: h5py.File) -> dict[str, tuple[int, ...]]:
@@ -165,11 +169,12 @@ def masked_values(array: h5py.Dataset, path: Path) -> tuple[float, ...]:
     UnusableFileError
         ``scale_factor`` or ``add_offset`` say that the values are packed.
     """
+    about = dict(array.attrs) if len(array.attrs) else {}
     for name, usual in (("scale_factor", 1), ("add_offset", 0)):
-        if name in array.attrs and not np.all(np.asarray(array.attrs[name]) == usual):
-            reason = f"its attribute {name} {array.attrs[name]} says that values are packed: unpack them first"
+        if name in about and not np.all(np.asarray(about[name]) == usual):
+            reason = f"its attribute {name} {about[name]} says that values are packed: unpack them first"
             raise UnusableFileError(path, array.name or "", reason)
-    said = [array.attrs[name] for name in ("_FillValue", "missing_value") if name in array.attrs]
+    said = [about[name] for name in ("_FillValue", "missing_value") if name in about]
     plan = array.id.get_create_plist()
     if plan.fill_value_defined() == h5py.h5d.FILL_VALUE_USER_DEFINED and array.fillvalue != 0:
         said.append(array.fillvalue)

@@ -20,7 +20,7 @@ from tenfold.pipelines.readers.readable import readable, reading
 from tenfold.pipelines.readers.volume import Layout, Stated, UnusableFileError, Volume
 from tenfold.pipelines.volumes.manifest import Quarantined
 from tenfold.pipelines.volumes.moments import Moments
-from tenfold.pipelines.volumes.pixels import check_deviation, check_finite, check_masked
+from tenfold.pipelines.volumes.pixels import SAMPLE, check_deviation, check_finite, check_masked
 
 VERSION = 1
 _LARGEST_COUNT = 2**16
@@ -171,6 +171,8 @@ def _pack_file(source: SourceFile, packing: Packing, records: h5py.Dataset, chec
         if volume.layout != packing.layout:
             raise UnusableFileError(source.path, volume.key, f"changed while it was read: {volume.layout}")
         own: Moments | None = None
+        some: list[np.ndarray] = []
+        step = max(1, math.prod(volume.shape[:-1]) // SAMPLE)
         cut = _records(volume, packing.cut, source.stated.fill_values)
         for record in readable(cut, source.path, volume.key):  # what fails here is the file's fault, not the shard's
             if len(checksums) == len(records):
@@ -180,12 +182,17 @@ def _pack_file(source: SourceFile, packing: Packing, records: h5py.Dataset, chec
             values, times = _distinct(record)
             here = Moments.of(values, times)
             own = here if own is None else own + here
+            if record.dtype.kind == "f" or here.low < 0:  # counts are not judged
+                some.append(record.reshape(-1, record.shape[-1])[::step].copy())
             if here.low > -1:
                 log1p += Moments.of(np.log1p(values, dtype=np.result_type(values.dtype, np.float32)), times)
-        if own is not None:
+        if own is None:
+            continue
+        if some:
             with reading(source.path, volume.key):
-                check_deviation(volume, own, source.stated.largest_deviation)
-            value += own
+                whole = record if packing.cut == 1 else None
+                check_deviation(volume, own, np.concatenate(some), source.stated.largest_deviation, whole)
+        value += own
     if volume is None:
         raise UnusableFileError(source.path, "", "holds no volume")
     return PackedFile(
