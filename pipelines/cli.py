@@ -98,6 +98,8 @@ def validate(
         if null is not None:
             raise InputError("--null: is for volumes; a training on molecules has no such control")
         report = validate_molecules(run, out)
+        for said in RunFolder(run).read_record().get("targets", ()):
+            console.print(str(said), soft_wrap=True, markup=False, highlight=False)
     else:
         from tenfold.pipelines.estimator.validate import validate as validate_estimator
 

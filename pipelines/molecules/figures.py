@@ -79,8 +79,8 @@ def coverage(name: str, true: Array, mean: Array, sigma: Array) -> Picture:
         return svg(figure, f"{name}: coverage of the stated intervals")
 
 
-def reliability(name: str, true: Array, probability: Array) -> Picture:
-    """Show how often the class is met where it is given some probability: shape (n,) each."""
+def reliability(name: str, true: Array, probability: Array, what: str = "of ones") -> Picture:
+    """Show how often the class is met where it is given some probability: shape (n,) each; ``what`` is the fraction."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(PANEL, layout="constrained")
         axes = figure.subplots()
@@ -94,7 +94,7 @@ def reliability(name: str, true: Array, probability: Array) -> Picture:
         axes.errorbar(
             x, y, 1.96 * np.sqrt(np.maximum(y * (1 - y), 0.25 / counts) / counts), fmt="o", ms=4, color=SERIES[0]
         )
-        axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel="predicted probability", ylabel="fraction of ones")
+        axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel="predicted probability", ylabel=f"fraction {what}")
         axes.set_title(textwrap.shorten(name.replace("_", " "), 40), loc="left")
         return svg(figure, f"{name}: how often a predicted probability comes true")
 

@@ -64,7 +64,8 @@ class Target:
     def __str__(self) -> str:
         unit = f" [{self.unit}]" if self.unit else ""
         if self.kind == "regression":
-            return f"{self.name}{unit}: regression, {self.labelled:,} labels, mean {measured(self.mean, self.std)}"
+            labels = f"{self.labelled:,} labels" if self.labelled else f"{self.count:,} labels in training"
+            return f"{self.name}{unit}: regression, {labels}, mean {measured(self.mean, self.std)}"
         if not self.class_counts:
             return f"{self.name}: classification"
         counts = ", ".join(

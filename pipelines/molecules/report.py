@@ -35,7 +35,9 @@ class Proof:
     truth: np.ndarray
     """Labels of the n test molecules, NaN where missing, shape (n, T)."""
     predicted: np.ndarray
-    """Value and standard deviation, shape (n, T, 2)."""
+    """Value and standard deviation, shape (n, T, 2); of classes a probability, as `MoleculePredictor.values` has it."""
+    probability: np.ndarray | None
+    """Of each class where any target has more than two, shape (n, T, C)."""
     similarity: np.ndarray
     """To the nearest training molecule, shape (n,)."""
     smiles: list[str]
@@ -69,6 +71,7 @@ def write_report(path: Path, metrics: Mapping[str, Any], proof: Proof) -> None:
         },
         metrics=metrics,
         regression=regression,
+        multiclass=proof.predictor.learnt.multiclass,
         headline=headline(metrics, regression),
         scores=("mae", "rmse", "r2") if regression else ("roc_auc", "pr_auc", "brier"),
         targets=[
@@ -134,23 +137,47 @@ def _panels(metrics: Mapping[str, Any], proof: Proof, t: int) -> dict[str, Any]:
         ]
         worst = np.argsort(-np.abs(mean - true))[:WORST]
     else:
-        pictures = [figures.reliability(target.name, true, mean), error]
-        worst = np.argsort(-np.abs(mean - true))[:WORST]
+        pictures, worst = _of_classes(proof, t, true, mean)
+        pictures.append(error)
     rows = np.flatnonzero(known)[worst]
     return {"pictures": pictures, "worst": [_drawn(proof, int(row), t) for row in rows]}
+
+
+def _of_classes(proof: Proof, t: int, true: np.ndarray, mean: np.ndarray) -> tuple[list[Picture], np.ndarray]:
+    """Draw how reliable the probabilities of a target's classes are, and find the molecules that surprise most."""
+    name, classes = proof.predictor.learnt.targets[t].name, proof.predictor.learnt.classes[t]
+    if len(classes) == 2 or proof.probability is None:
+        return [figures.reliability(name, true, mean, f"of class {classes[1]}")], np.argsort(-np.abs(mean - true))[
+            :WORST
+        ]
+    probability = proof.probability[np.isfinite(proof.truth[:, t]), t]
+    right = (probability.argmax(axis=1) == true).astype(float)
+    own = probability[np.arange(len(true)), true.astype(int)]
+    return [figures.reliability(name, right, mean, "of right classes")], np.argsort(own)[:WORST]
+
+
+def _said(proof: Proof, row: int, t: int) -> tuple[str, int]:
+    """Say what was predicted for a molecule, and return the code of the class that it is about."""
+    classes, truth, (mean, sigma) = proof.predictor.learnt.classes[t], proof.truth[row, t], proof.predicted[row, t]
+    if not classes:
+        return f"true {number(truth, sigma)}, predicted {measured(mean, sigma)}", 0
+    code = 1 if len(classes) == 2 or proof.probability is None else int(proof.probability[row, t].argmax())
+    return f"true {classes[int(truth)]}, predicted {classes[code]} with probability {figure(mean)}", code
 
 
 def _drawn(proof: Proof, row: int, t: int) -> dict[str, Any]:
     """Draw a molecule, coloured by what its atoms and bonds account for where the network can tell."""
     learnt = proof.predictor.learnt
-    smiles, (mean, sigma) = proof.smiles[row], proof.predicted[row, t]
-    words = f"{smiles}: true {number(proof.truth[row, t], sigma)}, predicted {measured(mean, sigma)}"
+    smiles, (said, code) = proof.smiles[row], _said(proof, row, t)
+    words = f"{smiles}: {said}"
     picture: Picture | None = None
     with rdBase.BlockLogs():
         if learnt.featuriser.geometry != "given":
             molecule = learnt.featuriser.molecule(smiles)
             graph = learnt.featuriser.graph(molecule)
-            found = integrated_gradients(proof.predictor.network, learnt.shape, learnt.featuriser.layout, graph, t, 16)
+            found = integrated_gradients(
+                proof.predictor.network, learnt.shape, learnt.featuriser.layout, graph, t, 16, code
+            )
             picture = drawing(molecule, words, found.atoms, found.bonds)
         else:
             molecule = Chem.MolFromSmiles(smiles)

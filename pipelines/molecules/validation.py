@@ -11,9 +11,10 @@ import numpy as np
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files import replacing
 from tenfold.pipelines.json_file import read_json, read_numbers
+from tenfold.pipelines.molecules.class_rivals import fit_class_rivals
 from tenfold.pipelines.molecules.predictor import MoleculePredictor
 from tenfold.pipelines.molecules.report import Proof, write_report
-from tenfold.pipelines.molecules.rivals import fit_rivals
+from tenfold.pipelines.molecules.rivals import Rivals, fit_rivals
 from tenfold.pipelines.molecules.shards import MoleculeShards
 from tenfold.pipelines.molecules.training import score
 from tenfold.pipelines.molecules.uncertainty import check_sigma
@@ -53,7 +54,9 @@ def validate_molecules(run: Path, out: Path | None = None, *, seed: int = 0) -> 
     record = folder.read_record()
     OutputFolder.claim(out, ("metrics.json", "report.html"))
     predictor = MoleculePredictor.read(folder.bundle)
-    found = folder.read_predictions(["test_record", "test_true", "test_mean", "test_sigma"])
+    learnt = predictor.learnt
+    names = ["test_record", "test_true", "test_mean", "test_sigma"]
+    found = folder.read_predictions([*names, *(["test_probability"] if learnt.multiclass else [])])
     with MoleculeShards.open(folder.find_data(record)) as data:
         if data.manifest.fingerprint != record["fingerprint"]:
             raise InputError(f"{data.path}: is not what {run} was trained on. Train again on it.")
@@ -63,20 +66,25 @@ def validate_molecules(run: Path, out: Path | None = None, *, seed: int = 0) -> 
             raise InputError(f"{run / 'predictions.npz'}: is not of the test split of {data.path}. Train again on it.")
         if np.isfinite(found["test_true"]).sum(axis=0).min() < 2:
             raise InputError(f"{data.path}: fewer than two test molecules have labels; ingest more, or split otherwise")
-        rivals = fit_rivals(data, test, predictor.learnt.kind, seed)
+        counts = [len(classes) for classes in learnt.classes]
+        if learnt.multiclass:
+            if found["test_probability"].shape != (*shape, max(counts)):
+                raise InputError(f"{run / 'predictions.npz'}: is not of the classes of {folder.bundle}. Train again.")
+            rivals = Rivals(predictions=fit_class_rivals(data, test, counts, seed), by_composition=())
+        else:
+            rivals = fit_rivals(data, test, learnt.kind, seed)
         truth = found["test_true"]
         predicted = np.stack([found["test_mean"], found["test_sigma"]], axis=-1)
+        answers = found["test_probability"] if learnt.multiclass else predicted
         similarity = data.similarity(test)
         metrics: dict[str, Any] = {
-            "targets": score(predictor.learnt, truth, predicted, seed=seed),
-            "rivals": {
-                name: score(predictor.learnt, truth, each, seed=seed) for name, each in rivals.predictions.items()
-            },
+            "targets": score(learnt, truth, answers, seed=seed),
+            "rivals": {name: score(learnt, truth, each, seed=seed) for name, each in rivals.predictions.items()},
             "rival_by_composition": list(rivals.by_composition),
-            "similarity": _by_similarity(predictor, truth, predicted, similarity),
+            "similarity": _by_similarity(predictor, truth, answers, similarity),
             "speed": _speed(predictor, data, test, run.parent),
         }
-        if predictor.learnt.kind == "regression":
+        if learnt.kind == "regression":
             smiles = data.smiles(test)
             for t, name in enumerate(predictor.names):
                 mean, sigma = predicted[:, t].T
@@ -91,7 +99,8 @@ def validate_molecules(run: Path, out: Path | None = None, *, seed: int = 0) -> 
         }  # fmt: skip
         proof = Proof(
             run=run, predictor=predictor, truth=truth, predicted=predicted, similarity=similarity,
-            smiles=data.smiles(test), manifest=data.manifest, data=data.path,
+            probability=answers if learnt.multiclass else None, smiles=data.smiles(test), manifest=data.manifest,
+            data=data.path,
         )  # fmt: skip
     with replacing(out / "metrics.json") as temporary:
         temporary.write_text(json.dumps(metrics, indent=1, allow_nan=False) + "\n", encoding="utf-8")
@@ -100,14 +109,23 @@ def validate_molecules(run: Path, out: Path | None = None, *, seed: int = 0) -> 
 
 
 def _by_similarity(
-    predictor: MoleculePredictor, truth: np.ndarray, predicted: np.ndarray, similarity: np.ndarray
+    predictor: MoleculePredictor, truth: np.ndarray, answers: np.ndarray, similarity: np.ndarray
 ) -> dict[str, Any]:
-    """Mean absolute error (of classes: Brier score) and number of molecules, by similarity to the training split."""
+    """Mean absolute error (of classes: Brier score) and number of molecules, by similarity to the training split.
+
+    Labels (n, T), answers as `MoleculePredictor.answers` returns them, similarities (n,).
+    """
     found: dict[str, Any] = {"bins": [list(each) for each in BINS]}
     for t, name in enumerate(predictor.names):
-        error = np.abs(predicted[:, t, 0] - truth[:, t])
-        if predictor.learnt.kind == "classification":
-            error = error**2
+        count = len(predictor.learnt.classes[t])
+        if predictor.learnt.multiclass:
+            own = answers[:, t, :count]
+            error = np.square(own - (truth[:, t, None] == np.arange(count))).sum(axis=1) / (2 if count == 2 else 1)
+            error[np.isnan(truth[:, t])] = np.nan
+        else:
+            error = np.abs(answers[:, t, 0] - truth[:, t])
+            if count:
+                error = error**2
         rows = [np.isfinite(error) & (low <= similarity) & (similarity < high) for low, high in BINS]
         found[name] = {
             "error": [float(error[each].mean()) if each.any() else None for each in rows],

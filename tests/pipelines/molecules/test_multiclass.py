@@ -18,6 +18,7 @@ from tenfold.pipelines.molecules.predict import predict_molecules
 from tenfold.pipelines.molecules.predictor import MoleculePredictor
 from tenfold.pipelines.molecules.run import train_molecules
 from tenfold.pipelines.molecules.shards import MoleculeShards
+from tenfold.pipelines.molecules.validation import validate_molecules
 
 NETWORK = MPNN(network="dmpnn", hidden=32, depth=2, dense=(32,), readout="mean")
 TRAINING = Training(epochs=30, global_batch=16, reference_batch=16, learning_rate=1e-2, average=0.9)
@@ -98,6 +99,21 @@ def test_explanations_are_of_the_class_that_is_predicted(run, tmp_path):
             ("nitrogen", found.class_name),
             ("fluorinated", "T"),
         }
+
+
+def test_the_report_scores_every_class_beside_a_forest(run, tmp_path):
+    page = validate_molecules(run.path, tmp_path / "report").read_text()
+    metrics = json.loads((tmp_path / "report" / "metrics.json").read_text())
+    own, forest, mean = (each["nitrogen"] for each in (metrics["targets"], *metrics["rivals"].values()))
+    assert own["accuracy"] > mean["accuracy"]
+    assert mean["roc_auc"] == 0.5
+    assert 0.5 < forest["roc_auc"] <= 1
+    assert metrics["rivals"]["random_forest"]["fluorinated"]["roc_auc"] > 0.5
+    counted = [each for each, count in zip(*metrics["similarity"]["nitrogen"].values(), strict=True) if count]
+    assert max(counted) <= 2
+    assert "nitrogen: classification" in page
+    assert "positive class: T" in page
+    assert f"accuracy {own['accuracy']:.2g}"[:12] in page
 
 
 def test_labels_spelt_otherwise_train_the_same_network(smiles, tmp_path):
