@@ -1,5 +1,6 @@
 """Understanding molecules in a process that can be spared: some hang RDKit, some eat all memory, some crash it."""
 
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,11 +17,14 @@ from tenfold.pipelines.molecules.atom_codes import Codes
 from tenfold.pipelines.molecules.bonds import bonded
 from tenfold.pipelines.molecules.featuriser import Featuriser
 from tenfold.pipelines.molecules.fingerprints import BYTES, fingerprint
+from tenfold.pipelines.molecules.geometry import check_given, dimension_of
 from tenfold.pipelines.readers.molecule import Entry, UnusableMoleculeError
 
 _BLOCK = 64
 _MOST_MEMORY = 8 * 2**30
 _Found = TypeVar("_Found")
+_LONGEST_PER_ATOM = 60
+"""Characters of a SMILES with coordinates, at most, for each atom."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,22 +211,37 @@ def molecule(entry: Entry, featuriser: Featuriser) -> Chem.Mol:
     """
     if entry.problem:
         raise UnusableMoleculeError(entry.problem)
+    given = featuriser.geometry == "given"
     if entry.symbols:
         if len(entry.symbols) > featuriser.largest_atoms:
             reason = f"{len(entry.symbols):,} atoms, more than largest_atoms {featuriser.largest_atoms:,}"
             raise UnusableMoleculeError(reason)
-        return featuriser.prepared(bonded(entry))
+        mol = bonded(entry)
+        if given:
+            check_given(mol, "", hydrogens=featuriser.hydrogens)
+        return featuriser.prepared(mol)
     if entry.molfile:
         mol = Chem.MolFromMolBlock(entry.molfile, removeHs=False)
         if mol is None:
             raise UnusableMoleculeError(_why(entry.molfile))
+        if given:
+            check_given(mol, dimension_of(entry.molfile), hydrogens=featuriser.hydrogens)
         return featuriser.prepared(mol)
+    if given and "|" in entry.smiles and len(entry.smiles) <= _LONGEST_PER_ATOM * featuriser.largest_atoms:
+        as_written = Chem.SmilesParserParams()
+        as_written.removeHs = False  # RDKit would leave out hydrogens that the file places
+        mol = Chem.MolFromSmiles(entry.smiles.strip(), as_written)
+        if mol is not None and mol.GetNumConformers():
+            check_given(mol, "3D" if mol.GetConformer().Is3D() else "2D", hydrogens=featuriser.hydrogens)
+            return featuriser.prepared(mol)
     return featuriser.molecule(entry.smiles)
 
 
 def _why(molfile: str) -> str:
     """What RDKit has against a Molfile."""
     mol = Chem.MolFromMolBlock(molfile, sanitize=False)
+    if mol is None and re.search(r"[\s-](nan|inf)\s", molfile, re.IGNORECASE):
+        return "a coordinate is no finite number"
     if mol is None:
         return "not a Molfile"
     problems = Chem.DetectChemistryProblems(mol)
