@@ -28,6 +28,9 @@ from tenfold.pipelines.terminal import (
 Preset = Annotated[str | None, typer.Option("--preset", help="dmpnn, enn-s2s, painn or demo.")]
 Embed = Annotated[bool, typer.Option("--embed", help="Make coordinates by ETKDGv3 and MMFF94 for a 3-D network.")]
 Column = Annotated[str, typer.Option("--smiles-column", help="Column of the SMILES; `smiles` if left out.")]
+Encoding = Annotated[
+    str, typer.Option("--encoding", help="Of text without a byte-order mark, such as latin-1; UTF-8 if left out.")
+]
 
 
 def _load(file: Path | None, preset: str | None, settings: list[str] | None):
@@ -65,6 +68,7 @@ def ingest_molecules_command(
     target: Annotated[list[str] | None, typer.Option("--target", help="Column to learn; repeatable.")] = None,
     smiles_column: Column = "",
     split: Annotated[str, typer.Option("--split", help="random, scaffold, butina or column.")] = "",
+    encoding: Encoding = "",
     file: ConfigFile = None,
     preset: Preset = None,
     settings: Settings = None,
@@ -73,7 +77,7 @@ def ingest_molecules_command(
     """Molecules to graphs in packed shards, split so that none is on both sides; bad rows to rejected.csv."""
     from tenfold.pipelines.molecules.molecules import ingest_molecules
 
-    given = {"targets": target, "smiles_column": smiles_column, "split": split}
+    given = {"targets": target, "smiles_column": smiles_column, "split": split, "encoding": encoding}
     chosen = [f"ingest.{name}={json.dumps(value)}" for name, value in given.items() if value]
     config = _load(file, preset, [*(settings or ()), *chosen]).ingest
     if dry_run:
@@ -120,13 +124,14 @@ def predict_molecules_command(
     molecules: Annotated[Path, typer.Argument(help="CSV, SDF or XYZ file.")],
     out: Annotated[Path, typer.Option("--out", help="CSV to write.")],
     smiles_column: Column = "",
+    encoding: Encoding = "",
     embed: Embed = False,
 ) -> None:
     """Properties with uncertainties for any number of molecules, row by row; killed, it goes on where it stood."""
     load_tensorflow()
     from tenfold.pipelines.molecules.predict import predict_molecules
 
-    done = predict_molecules(bundle, molecules, out, smiles_column=smiles_column, embed=embed)
+    done = predict_molecules(bundle, molecules, out, smiles_column=smiles_column, encoding=encoding, embed=embed)
     console.print(str(done), soft_wrap=True)
 
 

@@ -14,9 +14,10 @@ from tenfold.pipelines.molecules.classes import Classes
 from tenfold.pipelines.molecules.ingest import Kind, MoleculeIngest
 from tenfold.pipelines.molecules.manifest import Leakage, Target
 from tenfold.pipelines.molecules.packing import Rejected, read_texts
+from tenfold.pipelines.molecules.properties import Property, property_of
 from tenfold.pipelines.molecules.similarity import clusters, nearest_of
-from tenfold.pipelines.molecules.splits import by_chance, by_column, by_group
-from tenfold.pipelines.molecules.units import doubt
+from tenfold.pipelines.molecules.splits import Method, by_chance, by_column, by_group, with_validation
+from tenfold.pipelines.molecules.units import canonical_unit, doubt
 from tenfold.pipelines.splits import SPLITS
 
 INDEX = "index.h5"
@@ -34,6 +35,8 @@ class Index:
 
     split: np.ndarray
     """Position in SPLITS, -1 for those left out, shape (n,), int8."""
+    drawn: int
+    """Training molecules of a published split that were drawn for validation, because it has none."""
     values: np.ndarray
     """Targets, NaN where missing, shape (n, T)."""
     atoms: np.ndarray
@@ -73,7 +76,8 @@ class Index:
             found.append(
                 Target(
                     name=name,
-                    unit=config.units.get(name, units.get(name, "")),
+                    unit=(unit := canonical_unit(config.units.get(name, units.get(name, "")))),
+                    physical=_property(name, unit, values, config) if kind == "regression" else "other",
                     kind=kind,
                     mean=float(training.mean()) if meaningful else 0.0,
                     std=float(training.std()) if meaningful else 0.0,
@@ -85,15 +89,17 @@ class Index:
             )
         return tuple(found)
 
-    def doubts(self, targets: Sequence[Target], stated: Collection[str] = ()) -> tuple[str, ...]:
+    def doubts(
+        self, targets: Sequence[Target], stated: Collection[str] = (), properties: Collection[str] = ()
+    ) -> tuple[str, ...]:
         """Sentences about labels that may not be what they are taken for.
 
         Parameters
         ----------
         targets
             As `targets` returns them.
-        stated
-            Those whose kind the user said.
+        stated, properties
+            Those whose kind, and whose property, the user said.
         """
         found = []
         for n, target in enumerate(targets):
@@ -101,6 +107,8 @@ class Index:
             values = self.values[labelled, n]
             if target.kind == "regression":
                 found.append(doubt(target.name, target.unit, values, self.atoms[labelled]))
+                if target.name not in properties and target.physical == "other":
+                    found.append(_not_taken(target, values))
                 if target.name not in stated and not target.unit:
                     found.append(_few_numbers(target.name, values))
             else:
@@ -111,6 +119,21 @@ class Index:
                     if not (training == code).any()
                 ]
         return tuple(each for each in found if each)
+
+
+def _property(name: str, unit: str, values: np.ndarray, config: MoleculeIngest) -> Property:
+    """What a target is physically, as the user says or by its name."""
+    stated = config.properties.get(name) or ("extensive" if name in config.extensive else None)
+    if stated == "dipole" and values.min() < 0:
+        found = f"is to be the length of a dipole moment, and has the label {values.min():g}"
+        raise InputError(f"target {name}: {found}. Leave it out of properties.")
+    return stated or property_of(name, unit, float(values.min()))[0]
+
+
+def _not_taken(target: Target, values: np.ndarray) -> str:
+    """Say so where a name means a property that the unit or the sign of the labels speaks against."""
+    said = property_of(target.name, target.unit, float(values.min()))[1]
+    return said and f"{said}. If it is one, say so by units or properties; if not, property other silences this."
 
 
 def _few_numbers(name: str, values: np.ndarray) -> str | None:
@@ -125,8 +148,13 @@ def _few_numbers(name: str, values: np.ndarray) -> str | None:
     )
 
 
-def index_molecules(shards: Sequence[Path], out: Path, config: MoleculeIngest) -> Index:
+def index_molecules(shards: Sequence[Path], out: Path, config: MoleculeIngest, method: Method) -> Index:
     """Split the molecules of all shards, and hold the test molecules against the training set.
+
+    Parameters
+    ----------
+    method
+        How they are split: that of the configuration, or, of auto, what the files allow.
 
     Raises
     ------
@@ -144,7 +172,7 @@ def index_molecules(shards: Sequence[Path], out: Path, config: MoleculeIngest) -
             keys += read_texts(file, "keys")
             scaffolds += read_texts(file, "scaffolds")
             words += read_texts(file, "splits")
-            if config.split == "column":
+            if method == "column":
                 files = read_texts(file, "files")
                 named = [files[n] for n in file["file"][:].tolist()]
                 rows += zip(named, file["line"][:].tolist(), read_texts(file, "smiles"), strict=True)
@@ -153,7 +181,8 @@ def index_molecules(shards: Sequence[Path], out: Path, config: MoleculeIngest) -
             sizes.append(np.diff(file["atom_offsets"][:]))
             bonds += len(file["bonds"])
     whole = {name: np.concatenate(found) for name, found in arrays.items()}
-    match config.split:
+    drawn = 0
+    match method:
         case "random":
             split = by_chance(keys, config.fractions, config.seed)
         case "scaffold":
@@ -162,7 +191,9 @@ def index_molecules(shards: Sequence[Path], out: Path, config: MoleculeIngest) -
             centres = clusters(whole["fingerprints"], ALIKE).tolist()
             split = by_group([f"cluster {centre}" for centre in centres], keys, config.fractions, config.seed)
         case "column":
-            split = by_column(words, keys)  # pyright: ignore[reportArgumentType]
+            published = by_column(words, keys)  # pyright: ignore[reportArgumentType]
+            split = with_validation(published, keys, config.fractions, config.seed)
+            drawn = int((split != published).sum())
     similarity = np.full(len(keys), np.nan, np.float32)
     training = whole["fingerprints"][split == 0]
     if len(training):
@@ -175,6 +206,7 @@ def index_molecules(shards: Sequence[Path], out: Path, config: MoleculeIngest) -
     copies = [row for row, side in zip(rows, split.tolist(), strict=False) if side < 0]
     return Index(
         split=split,
+        drawn=drawn,
         values=whole["targets"],
         atoms=np.concatenate(sizes),
         bonds=bonds,

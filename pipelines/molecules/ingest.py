@@ -5,9 +5,13 @@ import json
 import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from tenfold.pipelines.molecules.featuriser import Featuriser
+from tenfold.pipelines.molecules.properties import Property
+from tenfold.pipelines.molecules.splits import Folds, folds
+from tenfold.pipelines.molecules.units import check_unit
+from tenfold.pipelines.readers.text_encodings import check_encoding
 
 Kind = Literal["regression", "classification"]
 
@@ -22,14 +26,21 @@ class MoleculeIngest:
     """Column of the SMILES in tables; empty: `smiles`."""
     labels: str = ""
     """Table of targets for files without their own; a column of it is the molecule's title or file."""
+    labels_by: Literal["name", "order"] = "name"
+    """How rows of labels belong to molecules: by that column, or by standing in the same order, row by row."""
+    encoding: str = ""
+    """Of text files without a byte-order mark, such as latin-1; empty: UTF-8."""
     exclude: str = ""
     """Text file that names molecules to leave out: the first word of each line, such as a title or a number."""
     units: dict[str, str] = field(default_factory=dict)
     """By target. Where a format has units, as QM9 has, values are converted to the one named here."""
+    properties: dict[str, Property] = field(default_factory=dict)
+    """By target: dipole, the length of a dipole moment; extensive, what grows with the molecule; other. Those left out
+    are told by name and unit: `mu` in D is a dipole, `u0` in eV is extensive."""
     kinds: dict[str, Kind] = field(default_factory=dict)
     """By target. Where left out, two values of any spelling, and words, are classes; other numbers are not."""
     extensive: tuple[str, ...] = ()
-    """Targets that grow with the molecule, as energies do, besides those known by name, such as `heat_of_formation`."""
+    """Targets that grow with the molecule, as energies do; the same as `properties` extensive."""
     features: Literal["rich", "gilmer"] = "rich"
     """Codes of atoms and bonds: the richer set, or table 1 of arXiv:1704.01212."""
     hydrogens: bool = False
@@ -38,10 +49,15 @@ class MoleculeIngest:
     """Coordinates: left out, taken from the file, or made by ETKDGv3 and MMFF94."""
     standardise: bool = False
     """Keep only the largest fragment, neutral."""
-    split: Literal["random", "scaffold", "butina", "column"] = "random"
-    """By chance, by Bemis-Murcko scaffold, by cluster, or as a column says; a molecule never crosses."""
+    split: Literal["auto", "random", "scaffold", "butina", "column"] = "auto"
+    """By chance, by Bemis-Murcko scaffold, by cluster, or as a column says; a molecule never crosses. Auto: as
+    published, where files are called train, validation and test or a column `split` says so; elsewhere by chance."""
     split_column: str = ""
-    """Column that says train, validation or test."""
+    """Column that says train, validation or test, or numbers folds."""
+    test_folds: tuple[str | int, ...] = ()
+    """Of a column that numbers folds: those of the test."""
+    validation_folds: tuple[str | int, ...] = ()
+    """Of a column that numbers folds: those of validation; the others are of training."""
     fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
     """Of the molecules: training, validation, test."""
     seed: int = 0
@@ -70,15 +86,30 @@ class MoleculeIngest:
             raise ValueError(f"fractions: found {self.fractions}, the first, for training, must be above 0")
         if not 0 <= self.rejected_threshold <= 1:
             raise ValueError(f"rejected_threshold: found {self.rejected_threshold}, valid is 0 to 1")
-        if self.split not in ("random", "scaffold", "butina", "column"):
-            raise ValueError(f"split: found {self.split!r}, valid are random, scaffold, butina, column")
+        if self.split not in ("auto", "random", "scaffold", "butina", "column"):
+            raise ValueError(f"split: found {self.split!r}, valid are auto, random, scaffold, butina, column")
         if (self.split == "column") != bool(self.split_column):
             raise ValueError("split_column: name it with split column, and only then")
+        if (self.test_folds or self.validation_folds) and self.split != "column":
+            raise ValueError("test_folds, validation_folds: name them with split column, and only then")
+        if {*self.folds.test} & {*self.folds.validation}:
+            raise ValueError(f"validation_folds: found {self.validation_folds}, some of which are test_folds")
+        check_encoding(self.encoding)
+        if self.labels_by not in ("name", "order"):
+            raise ValueError(f"labels_by: found {self.labels_by!r}, valid are name, order")
         if len(set(self.targets)) != len(self.targets):
             raise ValueError(f"targets: found {self.targets}, each may stand there once")
-        for name in (*self.units, *self.kinds, *self.extensive):
+        for name in (*self.units, *self.kinds, *self.extensive, *self.properties):
             if name not in self.targets:
-                raise ValueError(f"units, kinds and extensive: found {name!r}, none of the targets {self.targets}")
+                found = f"found {name!r}, none of the targets {self.targets}"
+                raise ValueError(f"units, kinds, properties and extensive: {found}")
+        for name, unit in self.units.items():
+            check_unit(unit, name)
+        for name, each in self.properties.items():
+            if each not in get_args(Property):
+                raise ValueError(f"properties: found {each!r}, valid are {', '.join(get_args(Property))}")
+            if name in self.extensive and each != "extensive":
+                raise ValueError(f"properties: found {each!r} for {name}, which extensive names too")
         for kind in self.kinds.values():
             if kind not in ("regression", "classification"):
                 raise ValueError(f"kinds: found {kind!r}, valid are regression, classification")
@@ -95,6 +126,11 @@ class MoleculeIngest:
             largest_atoms=self.largest_atoms,
             seed=self.seed,
         )
+
+    @property
+    def folds(self) -> Folds:
+        """Which words of the split's column are which split."""
+        return folds(self.test_folds, self.validation_folds)
 
     def recorded(self) -> dict:
         """What decides the result, and no more, as a manifest keeps it."""

@@ -9,8 +9,10 @@ from typing import Any, Self
 from tenfold.pipelines.digits import measured
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files import replacing
+from tenfold.pipelines.molecules.cells import Blanked
 from tenfold.pipelines.molecules.featuriser import Featuriser
 from tenfold.pipelines.molecules.ingest import Kind
+from tenfold.pipelines.molecules.properties import Property
 from tenfold.pipelines.packed import ShardEntry
 
 MANIFEST = "manifest.json"
@@ -49,6 +51,8 @@ class Target:
     """Labels of each class, in all splits."""
     labelled: int = 0
     """Labels that are there, in all splits."""
+    physical: Property = "other"
+    """What it is physically, where that matters to a network."""
 
     def __post_init__(self):
         """Make tuples of what JSON has as lists."""
@@ -59,13 +63,16 @@ class Target:
     def identity(self) -> dict[str, Any]:
         """What a fingerprint is made of."""
         found = {name: getattr(self, name) for name in ("name", "unit", "kind", "mean", "std", "count")}
-        return found if self.classes in ((), ("0", "1")) else {**found, "classes": self.classes}
+        if self.classes not in ((), ("0", "1")):
+            found["classes"] = self.classes
+        return found if self.physical == "other" else {**found, "physical": self.physical}
 
     def __str__(self) -> str:
         unit = f" [{self.unit}]" if self.unit else ""
         if self.kind == "regression":
+            kind = "regression" if self.physical == "other" else f"regression, {self.physical}"
             labels = f"{self.labelled:,} labels" if self.labelled else f"{self.count:,} labels in training"
-            return f"{self.name}{unit}: regression, {labels}, mean {measured(self.mean, self.std)}"
+            return f"{self.name}{unit}: {kind}, {labels}, mean {measured(self.mean, self.std)}"
         if not self.class_counts:
             return f"{self.name}: classification"
         counts = ", ".join(
@@ -98,6 +105,10 @@ class MoleculeManifest:
     targets: tuple[Target, ...]
     doubts: tuple[str, ...]
     """About labels that may not be what they are taken for: numbers in another unit, or classes."""
+    notes: tuple[str, ...]
+    """What was decided for the user, such as which split was taken."""
+    blanked: tuple[Blanked, ...]
+    """Cells of targets that hold no usable label."""
     sizes: dict[str, int]
     """Molecules by split."""
     atoms: int
@@ -150,6 +161,8 @@ class MoleculeManifest:
                     "featuriser": Featuriser(**found["featuriser"]),
                     "targets": tuple(Target(**each) for each in found["targets"]),
                     "doubts": tuple(found["doubts"]),
+                    "notes": tuple(found["notes"]),
+                    "blanked": tuple(Blanked(**each) for each in found["blanked"]),
                     "leakage": None if found["leakage"] is None else Leakage(**found["leakage"]),
                     "sources": tuple(SourceEntry(**each) for each in found["sources"]),
                     "shards": tuple(ShardEntry(**each) for each in found["shards"]),

@@ -16,12 +16,14 @@ from tenfold.hpc.cluster import WorkerDiedError, completed
 from tenfold.hpc.progress import progress
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files import TEMPORARY, replacing
+from tenfold.pipelines.molecules.cells import Blanked, merged
 from tenfold.pipelines.molecules.classes import Classes, missing_words, number
 from tenfold.pipelines.molecules.index import INDEX, Index, index_molecules
 from tenfold.pipelines.molecules.ingest import MoleculeIngest
 from tenfold.pipelines.molecules.manifest import MANIFEST, Leakage, MoleculeManifest, Target
 from tenfold.pipelines.molecules.packing import MoleculePacking, PackedMolecules, Rejected, pack_molecules
-from tenfold.pipelines.molecules.sources import REJECTED, MoleculeSource, Plan, find_molecule_sources, plan
+from tenfold.pipelines.molecules.plan import Plan, plan
+from tenfold.pipelines.molecules.sources import REJECTED, MoleculeSource, find_molecule_sources
 from tenfold.pipelines.molecules.units import factor
 from tenfold.pipelines.output_folder import OutputFolder
 from tenfold.pipelines.packed import ShardEntry, unchanged
@@ -52,6 +54,10 @@ class MoleculeIngestSummary:
     """The commonest reasons for rejection, and how often."""
     leakage: Leakage | None
     targets: tuple[Target, ...]
+    notes: tuple[str, ...]
+    """What was decided for the user, such as which split was taken."""
+    blanked: tuple[Blanked, ...]
+    """Cells of targets that hold no usable label."""
     doubts: tuple[str, ...]
     """About labels that may not be what they are taken for: numbers in another unit, or classes."""
     bytes: int
@@ -63,7 +69,7 @@ class MoleculeIngestSummary:
         said = [
             f"{self.out}: {self.molecules:,} molecules ({shares}), {self.bytes / 1e6:.1f} MB, {self.made} shards new."
         ]
-        said += map(str, self.targets)
+        said += map(str, (*self.targets, *self.notes, *self.blanked))
         if self.duplicates:
             said.append(f"{self.duplicates:,} are there more than once, and stand on one side of the split.")
         if self.leakage:
@@ -114,8 +120,10 @@ def ingest_molecules(paths: Iterable[Path | str], out: Path | str, config: Molec
             spooled.unlink()
     folder.keep((*BESIDE_SHARDS, *(packing.out.name for packing in packings)))
     rejected = [each for shard in packed for each in shard.rejected]
-    _judge(rejected, sum(source.molecules for source in planned.sources), out, config)
-    index = index_molecules([packing.out for packing in packings], out, config)
+    _judge(rejected, planned.rows, out, config)
+    if sum(shard.records for shard in packed) + len(rejected) != planned.rows:
+        raise InputError(f"{out}: the files were changed while they were read. Run again.")
+    index = index_molecules([packing.out for packing in packings], out, config, planned.split)
     rejected += index.set_aside
     listed = _write_rejected(out, rejected)
     if rejected:
@@ -148,7 +156,9 @@ def _packings(planned: Plan, out: Path, config: MoleculeIngest) -> list[Molecule
             targets=config.targets,
             factors=factors,
             classes=classes,
-            split_column=config.split_column,
+            labels_by=config.labels_by,
+            split_column=planned.split_column,
+            folds=config.folds,
             excluded=frozenset(excluded),
             seconds=config.seconds_per_molecule,
             besides=besides.hexdigest(),
@@ -214,7 +224,9 @@ def _manifest(
         featuriser=config.featuriser,
         targets=targets,
         sizes=index.sizes,
-        doubts=(*index.doubts(targets, config.kinds), *missing),
+        doubts=(*index.doubts(targets, config.kinds, config.properties), *missing),
+        notes=(*planned.notes, *_drawn(index)),
+        blanked=merged(each for shard in packed for each in shard.blanked),
         atoms=int(index.atoms.sum()),
         bonds=index.bonds,
         largest=int(index.atoms.max()),
@@ -231,6 +243,15 @@ def _manifest(
         ingest=recorded,
         rdkit=rdBase.rdkitVersion,
         tenfold=version("tenfold"),
+    )
+
+
+def _drawn(index: Index) -> tuple[str, ...]:
+    """Say where a validation split was drawn."""
+    return (
+        (f"The split has no validation: {index.drawn:,} of its training molecules were drawn for it by chance.",)
+        if index.drawn
+        else ()
     )
 
 
@@ -260,6 +281,11 @@ def _unchanged(
     return _summary(out, manifest, rejected, 0)
 
 
+def _alike(rejected: Rejected) -> str:
+    """A reason without what is different in each row."""
+    return re.sub(r"'.*?' (?=is )", "a cell ", re.sub(r"atom # \d+", "atom", rejected.reason))
+
+
 def _summary(out: Path, manifest: MoleculeManifest, rejected: Sequence[Rejected], made: int) -> MoleculeIngestSummary:
     return MoleculeIngestSummary(
         out=out,
@@ -267,9 +293,11 @@ def _summary(out: Path, manifest: MoleculeManifest, rejected: Sequence[Rejected]
         sizes=manifest.sizes,
         duplicates=manifest.duplicates,
         rejected=len(rejected),
-        reasons=dict(Counter(re.sub(r"atom # \d+", "atom", each.reason) for each in rejected).most_common(5)),
+        reasons=dict(Counter(map(_alike, rejected)).most_common(5)),
         leakage=manifest.leakage,
         targets=manifest.targets,
+        notes=manifest.notes,
+        blanked=manifest.blanked,
         doubts=manifest.doubts,
         bytes=sum(shard.bytes for shard in manifest.shards),
         made=made,

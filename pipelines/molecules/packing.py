@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import h5py
 import numpy as np
@@ -13,13 +14,13 @@ from rdkit import rdBase
 
 from tenfold.emulators.graphs import Graphs
 from tenfold.pipelines.files import replacing
+from tenfold.pipelines.molecules.cells import Blanked, NoLabelError, check_agreement, label, merged
 from tenfold.pipelines.molecules.classes import Classes
 from tenfold.pipelines.molecules.featuriser import Featuriser
-from tenfold.pipelines.molecules.splits import split_word
+from tenfold.pipelines.molecules.splits import Folds
 from tenfold.pipelines.molecules.work import understand
 from tenfold.pipelines.readers.labels_table import names_of, read_labels
 from tenfold.pipelines.readers.molecule import Entry
-from tenfold.pipelines.readers.molecule_table import MISSING
 from tenfold.pipelines.readers.molecules import Span, read
 
 VERSION = 2  # since chirality is by CIP labels
@@ -49,7 +50,9 @@ class MoleculePacking:
     """What the targets are multiplied by, from the unit of the format to the one asked for."""
     classes: tuple[Classes, ...]
     """Of each target; none where its labels are numbers."""
+    labels_by: Literal["name", "order"]
     split_column: str
+    folds: Folds
     excluded: frozenset[str]
     seconds: float
     besides: str
@@ -65,7 +68,11 @@ class MoleculePacking:
             "targets": self.targets,
             "factors": self.factors,
             "classes": [each.names for each in self.classes],
+            "labels": [span.described.labels and read_labels(span.described.labels).digest for span in self.spans],
+            "labels_by": [self.labels_by, *(span.first for span in self.spans)],
             "split_column": self.split_column,
+            "folds": asdict(self.folds),
+            "published": [span.described.split for span in self.spans],
             "seconds": self.seconds,
             "besides": self.besides,
             "spans": [[span.described.piece.name, span.mark.line, span.count, span.digest] for span in self.spans],
@@ -81,6 +88,8 @@ class PackedMolecules:
     records: int
     bytes: int
     rejected: tuple[Rejected, ...]
+    blanked: tuple[Blanked, ...]
+    """Of the molecules that are kept."""
     made: bool
 
 
@@ -95,16 +104,16 @@ def pack_molecules(packing: MoleculePacking) -> PackedMolecules:
     kept = _kept(packing)
     if kept is not None:
         return kept
-    rows = [(span, entry) for span in packing.spans for entry in read(span)]
+    rows = [(span, n, entry) for span in packing.spans for n, entry in enumerate(read(span), span.first)]
     rejected: list[Rejected] = []
-    good: list[tuple[Span, Entry, list[float], str]] = []
-    for span, entry in rows:
+    good: list[tuple[Span, Entry, list[float], str, list[tuple[str, NoLabelError]]]] = []
+    for span, n, entry in rows:
         try:
-            targets, split = _said(span, entry, packing)
+            targets, split, blanks = _said(span, n, entry, packing)
         except ValueError as error:
             rejected.append(_rejected(span, entry, str(error), asked=isinstance(error, _ExcludedError)))
         else:
-            good.append((span, entry, targets, split))
+            good.append((span, entry, targets, split, blanks))
     reasons: list[str | None] = []
     parts = []
     for part in understand([entry for _, entry, *_ in good], packing.featuriser, packing.seconds):
@@ -114,8 +123,18 @@ def pack_molecules(packing: MoleculePacking) -> PackedMolecules:
         _rejected(span, entry, reason) for (span, entry, *_), reason in zip(good, reasons, strict=True) if reason
     ]
     good = [row for row, reason in zip(good, reasons, strict=True) if reason is None]
-    order = {(span.described.piece.name, entry.line): n for n, (span, entry) in enumerate(rows)}
+    order = {(span.described.piece.name, entry.line): n for n, (span, _, entry) in enumerate(rows)}
     rejected.sort(key=lambda each: order[each.file, each.line])
+    blanked = merged(
+        Blanked(
+            target=name,
+            reason=error.reason,
+            count=1,
+            first=f"{span.described.piece.name}, line {entry.line}: {error.text[:40]!r}",
+        )
+        for span, entry, *_, blanks in good
+        for name, error in blanks
+    )
     named = [span.described.piece.name for span, *_ in good]
     files = {name: number for number, name in enumerate(dict.fromkeys(named))}
     with replacing(packing.out) as temporary:
@@ -137,10 +156,14 @@ def pack_molecules(packing: MoleculePacking) -> PackedMolecules:
             _write_texts(file, "keys", [each for part in parts for each in part.keys])
             _write_texts(file, "scaffolds", [each for part in parts for each in part.scaffolds])
             _write_texts(file, "splits", [row[3] for row in good])
-            about = {"rules": packing.rules, "rejected": [asdict(each) for each in rejected]}
+            about = {
+                "rules": packing.rules,
+                "rejected": [asdict(each) for each in rejected],
+                "blanked": [asdict(each) for each in blanked],
+            }
             _write_texts(file, "about", [json.dumps(about)])
         size = temporary.stat().st_size
-    return PackedMolecules(records=len(good), bytes=size, rejected=tuple(rejected), made=True)
+    return PackedMolecules(records=len(good), bytes=size, rejected=tuple(rejected), blanked=blanked, made=True)
 
 
 def checksums(graphs: Graphs, targets: np.ndarray) -> np.ndarray:
@@ -175,47 +198,39 @@ class _ExcludedError(ValueError):
     """The user asked for a molecule to be left out."""
 
 
-def _said(span: Span, entry: Entry, packing: MoleculePacking) -> tuple[list[float], str]:
-    """Targets of an entry, NaN where they are missing, and what it says of its split."""
+def _said(
+    span: Span, n: int, entry: Entry, packing: MoleculePacking
+) -> tuple[list[float], str, list[tuple[str, NoLabelError]]]:
+    """Targets of an entry, NaN where they are missing; what it says of its split; and why which labels are unusable."""
     if entry.problem:
         raise ValueError(entry.problem)
-    title = entry.fields.get("mol_id", entry.text)
+    listed = span.described.format == "table"
+    title = entry.fields.get("mol_id") or (entry.fields.get("name") if listed else "") or entry.text
     wanted = packing.excluded or span.described.labels is not None
     names = names_of(title, span.described.piece.name) if wanted else []
-    if packing.excluded and packing.excluded.intersection([*names, title.removeprefix("gdb_")]):
+    if packing.excluded and packing.excluded.intersection([*names, entry.text, title.removeprefix("gdb_")]):
         raise _ExcludedError("left out as asked")
     fields = entry.fields
     if span.described.labels is not None:
-        table = read_labels(span.described.labels)[1]
-        row = next((table[name] for name in names if name in table), None)
+        labels = read_labels(span.described.labels)
+        row = labels.rows[n] if packing.labels_by == "order" else labels.of(names)
         if row is None:
             raise ValueError(f"no row in {span.described.labels.name} is about it")
+        check_agreement(fields, row, packing.targets, span.described.labels.name)
         fields = {**fields, **row}
-    values = [
-        _class(name, fields.get(name, ""), classes) if classes.names else _number(name, fields.get(name, "")) * factor
-        for name, factor, classes in zip(packing.targets, packing.factors, packing.classes, strict=True)
-    ]
-    return values, split_word(fields.get(packing.split_column, "")) if packing.split_column else ""
-
-
-def _class(name: str, text: str, classes: Classes) -> float:
-    try:
-        return classes.code(text)
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from None
-
-
-def _number(name: str, text: str) -> float:
-    text = text.strip()
-    if text.lower() in MISSING:
-        return math.nan
-    try:
-        value = float(text)
-    except ValueError:
-        raise ValueError(f"{name}: {text[:40]!r} is no number") from None
-    if not math.isfinite(value):
-        raise ValueError(f"{name}: {text[:40]!r} is not finite")
-    return value
+    values, blanks = [], []
+    for name, factor, classes in zip(packing.targets, packing.factors, packing.classes, strict=True):
+        try:
+            value = label(fields.get(name, ""), classes)
+            values.append(value if classes.names else value * factor)
+        except NoLabelError as error:
+            values.append(math.nan)
+            blanks.append((name, error))
+    if blanks and all(map(math.isnan, values)):
+        raise ValueError(f"{blanks[0][0]}: {blanks[0][1]}")
+    if packing.split_column:
+        return values, packing.folds.split(fields.get(packing.split_column, "")), blanks
+    return values, span.described.split, blanks
 
 
 def _rejected(span: Span, entry: Entry, reason: str, *, asked: bool = False) -> Rejected:
@@ -238,5 +253,6 @@ def _kept(packing: MoleculePacking) -> PackedMolecules | None:
         records=records,
         bytes=packing.out.stat().st_size,
         rejected=tuple(Rejected(**each) for each in about["rejected"]),
+        blanked=tuple(Blanked(**each) for each in about["blanked"]),
         made=False,
     )

@@ -50,7 +50,14 @@ class Predicted:
 
 
 def predict_molecules(
-    bundle: Path, molecules: Path, out: Path, *, smiles_column: str = "", seconds: float = 20.0, embed: bool = False
+    bundle: Path,
+    molecules: Path,
+    out: Path,
+    *,
+    smiles_column: str = "",
+    encoding: str = "",
+    seconds: float = 20.0,
+    embed: bool = False,
 ) -> Predicted:
     """Predict the properties of the molecules of a file.
 
@@ -67,6 +74,8 @@ def predict_molecules(
         `tenfold.pipelines.molecules.answers.columns` names them; ``problem``, why a molecule has no prediction.
     smiles_column
         Of a table; `smiles` if left out.
+    encoding
+        Of text without a byte-order mark, such as latin-1; empty: UTF-8.
     seconds
         Longest time for one molecule [s]; one that takes longer has a problem, and the run goes on.
     embed
@@ -85,7 +94,7 @@ def predict_molecules(
     try:
         if not molecules.is_file():
             raise InputError(f"{molecules}: there is no such file")
-        found = pieces(molecules, spool, LARGEST_GIB)
+        found = pieces(molecules, spool, LARGEST_GIB, encoding)
         if len(found) != 1 or not found[0].bytes:
             raise InputError(
                 f"{molecules}: found {len(found)} files in it, or nothing; one file of molecules is wanted"
@@ -103,7 +112,7 @@ class _Run:
     def __init__(self, predictor: MoleculePredictor, described: Described, out: Path, identity: str, seconds: float):
         self.predictor, self.described, self.out, self.seconds = predictor, described, out, seconds
         self.identity = identity
-        self.columns = described.table.columns if described.table else ("molecule",)
+        self.columns = described.table.header if described.table else ("molecule",)
         self.partial = out.with_name(f".{out.name}.partial")
         self.state = out.with_name(f".{out.name}.state")
 
@@ -175,7 +184,8 @@ class _Run:
             elif entry.fields:
                 own = list(entry.fields.values())
             else:  # a row of the wrong length: what is known of it is its text
-                own = [entry.text if name == self.described.smiles_column else "" for name in self.columns]
+                names = self.described.table.columns if self.described.table else self.columns
+                own = [entry.text if name == self.described.smiles_column else "" for name in names]
             values = empty if reason else next(known)
             rows.append([*own, *values, reason or ""])
         return rows
@@ -224,6 +234,7 @@ def _identity(bundle: Path, molecules: Path, described: Described, seconds: floa
         about.st_size,
         about.st_mtime_ns,
         described.smiles_column,
+        described.piece.encoding,
         seconds,
         embed,
         BLOCK,

@@ -1,5 +1,9 @@
 """What is known of molecular properties by their names: how well chemistry needs them, and which grow with size."""
 
+from typing import Literal
+
+from tenfold.pipelines.molecules.units import quantity
+
 EV_PER = {
     "eV": 1.0,
     "meV": 1e-3,
@@ -28,21 +32,45 @@ OTHERS = {
 }
 """Accuracy and its unit, by name."""
 
-EXTENSIVE = (
-    "u0", "u", "u298", "h", "h298", "g", "g298", "u0_atom", "u298_atom", "h298_atom", "g298_atom", "atomisation_energy",
-    "heat_of_formation", "zpve", "alpha", "cv",
-)  # fmt: skip
-"""Two molecules far apart have the sum of both."""
+EXTENSIVE = {
+    **dict.fromkeys(
+        ("u0", "u", "u298", "h", "h298", "g", "g298", "u0_atom", "u298_atom", "h298_atom", "g298_atom",
+         "atomisation_energy", "heat_of_formation", "zpve"), "energy",
+    ),
+    "alpha": "polarisability", "cv": "heat capacity",
+}  # fmt: skip
+"""Those of which two molecules far apart have the sum of both, and what quantity they are."""
+Property = Literal["dipole", "extensive", "other"]
 
 
-def extensive(name: str) -> bool:
-    """Whether a property grows with the molecule, as energies do; upper or lower case."""
-    return name.lower() in EXTENSIVE
+def property_of(name: str, unit: str, smallest: float) -> tuple[Property, str]:
+    """What a target is by its name, if its unit and its sign agree; and what to say where they do not.
 
-
-def dipole(name: str) -> bool:
-    """Whether a property is the length of a dipole moment."""
-    return name.lower() in ("mu", "dipole")
+    Parameters
+    ----------
+    name, unit
+        Of the target; upper or lower case.
+    smallest
+        Of its labels.
+    """
+    lower, found = name.lower(), quantity(unit)
+    if lower in ("mu", "dipole"):
+        if found == "dipole" and smallest >= 0:
+            return "dipole", ""
+        reason = (
+            f"it has the label {smallest:g}"
+            if found == "dipole"
+            else f"its unit is {unit!r}"
+            if unit
+            else "it has no unit"
+        )
+        return "other", f"{name}: not taken for the length of a dipole moment, because {reason}"
+    if lower in EXTENSIVE:
+        if found == EXTENSIVE[lower]:
+            return "extensive", ""
+        reason = f"its unit is {unit!r}" if unit else "it has no unit"
+        return "other", f"{name}: not taken for a property that grows with the molecule, because {reason}"
+    return "other", ""
 
 
 def chemical_accuracy(name: str, unit: str) -> float | None:

@@ -1,8 +1,12 @@
 """Splits of molecules: by chance, by scaffold, by cluster, as a column says; the same molecule never on two sides."""
 
 import hashlib
+import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Literal
 
 import numpy as np
 
@@ -16,6 +20,83 @@ _WORDS: dict[str, Split] = {
 }  # fmt: skip
 
 
+Method = Literal["random", "scaffold", "butina", "column"]
+"""Ways to split: by chance, by scaffold, by cluster, as a column or the files' names say."""
+_COLUMNS = frozenset({"split", "fold", "folds", "cv_fold", "cvfold", "kfold", "partition", "subset", "set"})
+"""Names of columns, in lower case, that say a published split."""
+_MOST_FOLDS = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Folds:
+    """Which words of a column are which split, where they are not the names of splits themselves."""
+
+    test: tuple[str, ...] = ()
+    validation: tuple[str, ...] = ()
+
+    def split(self, text: str) -> Split:
+        """The split that a word means: any that is not of test or validation is of training.
+
+        Raises
+        ------
+        ValueError
+            Nothing stands there; or, without any such words, it is no name of a split.
+        """
+        if not self.test and not self.validation:
+            return split_word(text)
+        fold = _fold(text)
+        if not fold:
+            raise ValueError("no fold")
+        return "test" if fold in self.test else "validation" if fold in self.validation else "train"
+
+
+def folds(test: Sequence[str | int], validation: Sequence[str | int]) -> Folds:
+    """Folds from what a configuration says."""
+    return Folds(
+        test=tuple(_fold(str(each)) for each in test), validation=tuple(_fold(str(each)) for each in validation)
+    )
+
+
+def _fold(text: str) -> str:
+    text = text.strip()
+    return re.sub(r"\.0+$", "", text) if re.fullmatch(r"\d+\.0+", text) else text
+
+
+def split_in_name(name: str) -> Split | Literal[""]:
+    """The split that a file's name says, as in ``esol_train.csv``, or else its folder's; empty if none, or two."""
+    path = PurePosixPath(name)
+    words = re.split("[^a-z]+", path.name.lower())
+    said = {_WORDS[word] for word in words if word in _WORDS} or {_WORDS.get(path.parent.name.lower(), "")}
+    return said.pop() if len(said) == 1 else ""  # pyright: ignore[reportReturnType]
+
+
+def split_columns(columns: Sequence[str]) -> list[str]:
+    """Those columns whose names say that they hold a published split."""
+    return [column for column in columns if column.lower() in _COLUMNS]
+
+
+def published(column: str, cells: Mapping[str, int], source: str) -> bool:
+    """Whether a column that may hold a published split does.
+
+    Raises
+    ------
+    InputError
+        It numbers folds: which is which must be said.
+    """
+    words = {cell.strip() for cell in cells if cell.strip()}
+    if len({_WORDS.get(word.lower()) for word in words}) > 1 and all(word.lower() in _WORDS for word in words):
+        return True
+    found = {_fold(word) for word in words}
+    if 1 < len(found) <= _MOST_FOLDS and all(each.isdecimal() for each in found) and column.lower() != "set":
+        listed = ", ".join(sorted(found, key=int))
+        raise InputError(
+            f"{source}: column {column!r} numbers folds ({listed}). Say which are the test: --split column --set "
+            f"ingest.split_column={column} --set ingest.test_folds=[{min(found, key=int)}], and perhaps "
+            "validation_folds; or --split random to split anew."
+        )
+    return False
+
+
 def split_word(text: str) -> Split:
     """The split that a word in a column means.
 
@@ -27,7 +108,8 @@ def split_word(text: str) -> Split:
     try:
         return _WORDS[text.strip().lower()]
     except KeyError:
-        raise ValueError(f"split {text[:40]!r} is none of train, validation, test") from None
+        folds = "; say which folds are the test by test_folds" if text.strip().isdecimal() else ""
+        raise ValueError(f"split {text[:40]!r} is none of train, validation, test{folds}") from None
 
 
 def by_chance(keys: Sequence[str], fractions: tuple[float, float, float], seed: int) -> np.ndarray:
@@ -51,7 +133,9 @@ def by_chance(keys: Sequence[str], fractions: tuple[float, float, float], seed: 
     try:
         found = split_simulations(keys, fractions, seed)
     except ValueError as error:
-        raise InputError(str(error).replace("simulations", "different molecules")) from error
+        said = str(error).replace("simulations", "different molecules")
+        alike = ". All geometries of a molecule are one molecule, and stay in one split" if len(keys) > 2 else ""
+        raise InputError(f"{said}{alike}") from error
     return np.array([SPLITS.index(found[key]) for key in keys], np.int8)
 
 
@@ -118,6 +202,34 @@ def by_column(words: Sequence[Split], keys: Sequence[str]) -> np.ndarray:
         held[key] = max(split, held.get(key, 0))
     highest = np.array([held[key] for key in keys], np.int8)
     return np.where(found == highest, found, np.int8(-1))
+
+
+def with_validation(
+    split: np.ndarray, keys: Sequence[str], fractions: tuple[float, float, float], seed: int
+) -> np.ndarray:
+    """Draw a validation split from the training molecules by chance, where a published split has none.
+
+    Parameters
+    ----------
+    split
+        As `by_column` returns it.
+    fractions
+        The share is that of validation among training and validation.
+
+    Returns
+    -------
+    np.ndarray
+        Position in SPLITS of each molecule, shape (n,), int8; unchanged where there is a validation split, none is
+        wanted, or there is only one training molecule.
+    """
+    training = np.flatnonzero(split == 0)
+    own = [keys[n] for n in training.tolist()]
+    if (split == 1).any() or fractions[1] <= 0 or len(set(own)) < 2:
+        return split
+    both = fractions[0] + fractions[1]
+    found = split.copy()
+    found[training] = by_chance(own, (fractions[0] / both, fractions[1] / both, 0.0), seed)
+    return found
 
 
 def _joined(groups: Sequence[str], keys: Sequence[str]) -> list[str]:

@@ -20,7 +20,6 @@ from tenfold.hpc.ranks import Ranks
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.molecules.predictor import Kind, Learnt, MoleculePredictor, Target, calibrated
 from tenfold.pipelines.molecules.probabilities import joined_logits, positive_logit
-from tenfold.pipelines.molecules.properties import dipole, extensive
 from tenfold.pipelines.molecules.scores import score_classes, score_multiclass, score_regression
 from tenfold.pipelines.molecules.shards import MoleculeShards
 from tenfold.pipelines.run_folder import RunFolder, versions
@@ -187,15 +186,16 @@ def describe(data: MoleculeShards, records: np.ndarray, shape: MPNN, kind: Kind)
     if kind == "classification":
         targets = tuple(replace(each, classes=own.classes) for each, own in zip(targets, manifest.targets, strict=True))
         return Learnt(shape=shape, featuriser=manifest.featuriser, kind=kind, targets=targets)
-    named = manifest.ingest["extensive"]
-    grows = [shape.readout != "norm" and (extensive(t.name) or t.name in named) for t in manifest.targets]
+    grows = [shape.readout != "norm" and target.physical == "extensive" for target in manifest.targets]
     fitted = standardisation(data.graphs(records), data.targets(records), manifest.featuriser.layout, grows)
     targets = tuple(
         replace(
             target, location=float(location), scale=float(scale), extensive=each,
-            dipole=shape.network == "painn" and dipole(target.name),
+            dipole=shape.network == "painn" and known.physical == "dipole",
         )
-        for target, location, scale, each in zip(targets, fitted.location, fitted.scale, grows, strict=True)
+        for target, known, location, scale, each in zip(
+            targets, manifest.targets, fitted.location, fitted.scale, grows, strict=True
+        )
     )  # fmt: skip
     atoms = tuple(map(tuple, fitted.atom_reference.tolist())) if any(grows) else None
     return Learnt(shape=shape, featuriser=manifest.featuriser, kind=kind, targets=targets, atom_reference=atoms)

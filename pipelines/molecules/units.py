@@ -22,14 +22,44 @@ _ATOMISATION = ("u0_atom", "u298_atom", "h298_atom", "g298_atom", "atomisation_e
 _ATOMISATION_EV_PER_ATOM = (2.0, 45.0)
 """Between which sizes the median over molecules lies; by atom, whether hydrogens count as atoms or not."""
 _SPELLINGS = {
-    "hartree": "Ha",
-    "eh": "Ha",
-    "debye": "D",
-    "ev": "eV",
-    "bohr^3": "a0^3",
-    "bohr^2": "a0^2",
-    "cm-1": "cm^-1",
-}
+    "hartree": "Ha", "eh": "Ha", "ha": "Ha", "debye": "D", "d": "D", "ev": "eV", "kcal/mol": "kcal/mol",
+    "kj/mol": "kJ/mol", "kcal mol-1": "kcal/mol", "kj mol-1": "kJ/mol", "kcal mol^-1": "kcal/mol",
+    "kj mol^-1": "kJ/mol", "kcal/mole": "kcal/mol", "kj/mole": "kJ/mol", "bohr^3": "a0^3", "bohr^2": "a0^2",
+    "cm-1": "cm^-1", "cal/mol/k": "cal/mol/K", "cal/(mol k)": "cal/mol/K", "cal/(mol*k)": "cal/mol/K", "ghz": "GHz",
+}  # fmt: skip
+"""Other spellings, in lower case."""
+_UNCLEAR = {
+    "kcal": "kcal/mol", "kj": "kJ/mol", "cal": "kcal/mol", "j": "kJ/mol", "cal/mol": "kcal/mol", "j/mol": "kJ/mol",
+    "mev": "meV", "au": "Ha, D or a0^3", "a.u.": "Ha, D or a0^3", "atomic units": "Ha, D or a0^3",
+    "hartree/particle": "Ha", "h": "Ha", "kcal/mol/atom": "kcal/mol of the whole molecule",
+    "ev/atom": "eV of the whole molecule",
+}  # fmt: skip
+"""What may be meant, and is asked about, in lower case."""
+
+
+def canonical_unit(unit: str) -> str:
+    """The unit as it is spelt here, where it is known; as it stands elsewhere."""
+    if any(unit in kind for kind in _UNITS.values()):
+        return unit
+    return _SPELLINGS.get(unit.strip().lower(), unit)
+
+
+def quantity(unit: str) -> str:
+    """What has a unit: energy, dipole, polarisability, area, frequency, heat capacity; empty where that is unknown."""
+    unit = canonical_unit(unit)
+    return next((name for name, kind in _UNITS.items() if unit in kind), "")
+
+
+def check_unit(unit: str, name: str) -> None:
+    """Check that a unit is not one of those that may mean another. Units that nothing is known of are let through.
+
+    Raises
+    ------
+    ValueError
+        It is: the message has what may be meant.
+    """
+    if not quantity(unit) and unit.strip().lower() in _UNCLEAR:
+        raise ValueError(f"units: {name} is given in {unit!r}; is {_UNCLEAR[unit.strip().lower()]} meant? Write that")
 
 
 def factor(given: str, wanted: str, name: str) -> float:
@@ -47,7 +77,7 @@ def factor(given: str, wanted: str, name: str) -> float:
     InputError
         They are not units of one quantity.
     """
-    ours, theirs = (_SPELLINGS.get(unit.lower(), unit) for unit in (given, wanted))
+    ours, theirs = map(canonical_unit, (given, wanted))
     if ours == theirs:
         return 1.0
     for kind in _UNITS.values():
@@ -76,7 +106,7 @@ def doubt(name: str, unit: str, values: np.ndarray, atoms: np.ndarray) -> str | 
     energies = _UNITS["energy"]
     per_atom = name.lower() in _ATOMISATION
     typical = _ATOMISATION_EV_PER_ATOM if per_atom else _TYPICAL_EV.get(name.lower())
-    unit = _SPELLINGS.get(unit.lower(), unit)
+    unit = canonical_unit(unit)
     if typical is None or unit not in energies or not len(values):
         return None
     median = float(np.median(abs(values) / (atoms if per_atom else 1)))

@@ -1,21 +1,38 @@
-"""Files, folders and tar archives, as pieces of plain files: parts that can be read from any place on."""
+"""Files, folders, tar archives and zipped files, as pieces of plain files: parts that can be read from any place on."""
 
 import bz2
+import codecs
 import gzip
 import io
 import lzma
 import tarfile
+import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.readers.molecule import BEGINNING, Lines, Mark
+from tenfold.pipelines.readers.text_encodings import LONGEST_MARK, by_lines, encoding_of
 
 _OPENERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
+_ZIP = b"PK\x03\x04"
+_BY_PANDAS = "python -c \"import pandas; pandas.{}('IN').to_csv('OUT.csv', index=False)\""
+_OTHERS = (
+    (b"PAR1", f"a Parquet file. Write it as CSV, where pandas and pyarrow are: {_BY_PANDAS.format('read_parquet')}"),
+    (b"ARROW1", f"an Arrow file. Write it as CSV, where pandas and pyarrow are: {_BY_PANDAS.format('read_feather')}"),
+    (b"\xd0\xcf\x11\xe0", "an Excel workbook or another Office file. Save it as CSV (UTF-8)"),
+    (b"\x89HDF", "an HDF5 file. Write its table as CSV"),
+    (b"\x93NUMPY", "a NumPy array. Write a table as CSV"),
+    (b"SQLite format 3", "an SQLite database. Write its table as CSV"),
+    (b"\x28\xb5\x2f\xfd", "compressed by zstd. Unpack it: zstd -d IN"),
+    (b"7z\xbc\xaf", "a 7-Zip archive. Unpack it"),
+    (b"version https://git-lfs", "a pointer of Git LFS, not the file itself. Fetch it: git lfs pull"),
+)
+"""What files that are none of ours begin with, what they are, and what to do."""
 _BLOCK = 2**20
 
 
@@ -30,66 +47,122 @@ class Piece:
     offset: int
     """Where in the plain file it begins [bytes]."""
     bytes: int
+    encoding: str = "utf-8"
+    """Of its text: one that has the line ends of ASCII."""
 
     @contextmanager
     def lines(self, mark: Mark = BEGINNING) -> Iterator[Lines]:
         """Its lines from a mark on."""
         with self.path.open("rb") as file:
             file.seek(self.offset + mark.offset)
-            yield Lines(file, mark, self.bytes)
+            yield Lines(file, mark, self.bytes, self.name, self.encoding)
 
 
-def pieces(path: Path, spool: Path, largest_gib: float) -> list[Piece]:
+def pieces(path: Path, spool: Path, largest_gib: float, encoding: str = "") -> list[Piece]:
     """The pieces of a file: itself, or the regular files of an archive in order of their names.
 
-    What is compressed is unpacked first, into `spool`.
+    What is compressed is unpacked first, into `spool`, and what is in UTF-16 or UTF-32 is written there in UTF-8.
 
     Parameters
     ----------
     path
-        A file; gzip, bzip2, xz and tar are told by content.
+        A file; gzip, bzip2, xz, ZIP and tar are told by content.
     spool
         A name that may be written to; whoever calls removes it.
     largest_gib
         Largest size that is unpacked [GiB].
+    encoding
+        Of its text, where no byte-order mark says it; empty: UTF-8.
 
     Raises
     ------
     InputError
-        It cannot be read, is damaged, or unpacks to more.
+        It cannot be read, is damaged, unpacks to more, is a ZIP archive of several files, or not in its encoding.
     """
     plain = path
     try:
         with path.open("rb") as file:
-            head = file.read(6)
-            opener = next((opener for magic, opener in _OPENERS.items() if head.startswith(magic)), None)
-        if opener is not None:
+            head = file.read(32)
+        told = next((about for magic, about in _OTHERS if head.startswith(magic)), "")
+        if told:
+            raise InputError(f"{path}: {told}.")
+        opener = next((opener for magic, opener in _OPENERS.items() if head.startswith(magic)), None)
+        text = encoding_of(head[:LONGEST_MARK], encoding)
+        if head.startswith(_ZIP) or opener is not None or not by_lines(text):
+            opened = _unzipped(path, largest_gib) if head.startswith(_ZIP) else (opener or open)(path, "rb")
             plain = spool
-            with opener(path, "rb") as packed, spool.open("wb") as out:
-                _copy(packed, out, path, largest_gib)
+            with opened as packed, spool.open("wb") as out:
+                text = _copy(packed, out, path, largest_gib, encoding)
         with plain.open("rb") as file:
             file.seek(257)
             if file.read(5) != b"ustar":
-                return [Piece(name=str(path), path=plain, offset=0, bytes=plain.stat().st_size)]
-        return _members(path, plain)
-    except (OSError, EOFError, zlib.error, lzma.LZMAError, tarfile.TarError) as error:
+                return [Piece(name=str(path), path=plain, offset=0, bytes=plain.stat().st_size, encoding=text)]
+        return _members(path, plain, encoding or "utf-8")
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: cannot be read, or is damaged ({error}). Fetch or pack it again.") from error
 
 
-def _copy(packed: io.BufferedIOBase | BinaryIO, out: BinaryIO, path: Path, largest_gib: float) -> None:
-    left = largest_gib * 2**30
-    while block := packed.read(_BLOCK):
+def _unzipped(path: Path, largest_gib: float) -> AbstractContextManager[BinaryIO]:
+    """The only file of a ZIP archive."""
+    with zipfile.ZipFile(path) as packed:
+        names = packed.namelist()
+        if "[Content_Types].xml" in names:
+            raise InputError(f"{path}: an Excel workbook or another Office file. Save it as CSV (UTF-8).")
+        found = [info for info in packed.infolist() if not info.is_dir() and not info.filename.startswith("__MACOSX/")]
+        if len(found) != 1:
+            listed = ", ".join(info.filename[:60] for info in found[:5])
+            raise InputError(f"{path}: a ZIP archive of {len(found)} files ({listed}), one is read. Unpack it.")
+        if found[0].file_size > largest_gib * 2**30:
+            raise InputError(_too_large(path, largest_gib))
+        try:
+            return packed.open(found[0])  # type: ignore[return-value]
+        except (RuntimeError, NotImplementedError) as error:  # encrypted, or a method that Python does not know
+            raise InputError(f"{path}: cannot be unpacked ({error}). Unpack it by another program.") from error
+
+
+def _too_large(path: Path, largest_gib: float) -> str:
+    return f"{path}: unpacks to more than largest_gib {largest_gib:g}. Raise it, if that is meant."
+
+
+def _copy(packed: io.BufferedIOBase | BinaryIO, out: BinaryIO, path: Path, largest_gib: float, stated: str) -> str:
+    """Write out what is packed, by lines of ASCII; return its encoding."""
+    left, before = largest_gib * 2**30, 0
+    block = packed.read(_BLOCK)
+    encoding = encoding_of(block[:LONGEST_MARK], stated)
+    decoder = None if by_lines(encoding) else codecs.getincrementaldecoder(encoding)()
+    while block or decoder:
         left -= len(block)
         if left < 0:
-            raise InputError(f"{path}: unpacks to more than largest_gib {largest_gib:g}. Raise it, if that is meant.")
-        out.write(block)
+            raise InputError(_too_large(path, largest_gib))
+        if decoder is None:
+            out.write(block)
+        else:
+            pending = len(decoder.getstate()[0])
+            try:
+                out.write(decoder.decode(block, final=not block).encode())
+            except UnicodeDecodeError as error:
+                place = before - pending + error.start + 1
+                raise InputError(f"{path}: byte {place:,} is not {encoding.upper()}. Save it as UTF-8.") from error
+            if not block:
+                return "utf-8"
+        before += len(block)
+        block = packed.read(_BLOCK)
+    return encoding
 
 
-def _members(path: Path, plain: Path) -> list[Piece]:
+def _members(path: Path, plain: Path, encoding: str) -> list[Piece]:
     """Regular files of a tar; links, devices and hidden files are passed over, and nothing is written anywhere."""
+    if not by_lines(encoding):
+        raise InputError(f"{path}: an archive of files in {encoding} is not read. Unpack it, or convert them to UTF-8.")
     with tarfile.open(plain, "r:") as tar:
         found = [
-            Piece(name=f"{path}/{member.name}", path=plain, offset=member.offset_data, bytes=member.size)
+            Piece(
+                name=f"{path}/{member.name}",
+                path=plain,
+                offset=member.offset_data,
+                bytes=member.size,
+                encoding=encoding,
+            )
             for member in tar
             if member.isreg() and not member.issparse() and not Path(member.name).name.startswith(".")
         ]

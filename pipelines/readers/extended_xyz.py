@@ -7,7 +7,17 @@ import re
 from functools import lru_cache
 
 from tenfold.pipelines.readers.molecule import Entry
+from tenfold.pipelines.readers.numbers import number
 
+_ELEMENTS = (
+    "H", "He", "Li", "Be", "B", "C", "N", "O", "F", "Ne", "Na", "Mg", "Al", "Si", "P", "S", "Cl", "Ar", "K", "Ca",
+    "Sc", "Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu", "Zn", "Ga", "Ge", "As", "Se", "Br", "Kr", "Rb", "Sr", "Y",
+    "Zr", "Nb", "Mo", "Tc", "Ru", "Rh", "Pd", "Ag", "Cd", "In", "Sn", "Sb", "Te", "I", "Xe", "Cs", "Ba", "La", "Ce",
+    "Pr", "Nd", "Pm", "Sm", "Eu", "Gd", "Tb", "Dy", "Ho", "Er", "Tm", "Yb", "Lu", "Hf", "Ta", "W", "Re", "Os", "Ir",
+    "Pt", "Au", "Hg", "Tl", "Pb", "Bi", "Po", "At", "Rn", "Fr", "Ra", "Ac", "Th", "Pa", "U", "Np", "Pu", "Am", "Cm",
+    "Bk", "Cf", "Es", "Fm", "Md", "No", "Lr", "Rf", "Db", "Sg", "Bh", "Hs", "Mt", "Ds", "Rg", "Cn", "Nh", "Fl", "Mc",
+    "Lv", "Ts", "Og",
+)  # fmt: skip
 _PAIR = re.compile(r"""([A-Za-z_][\w.\-]*)\s*=\s*("(?:[^"\\]|\\.)*"|'[^']*'|\{[^}]*\}|\S+)""")
 _WIDTHS = "SRIL"
 
@@ -18,31 +28,36 @@ def entry(line: int, comment: str, atoms: list[list[str]]) -> Entry:
     Raises
     ------
     ValueError
-        Properties promises columns that the atoms do not have, there are no positions, or one is no number.
+        Properties promises columns that the atoms do not have, there are no positions, one is no number, the cell is
+        periodic, or the charge is no whole number.
     """
     fields = {
         key: value.strip("\"'{}").replace('\\"', '"').replace("\\\\", "\\") for key, value in _PAIR.findall(comment)
     }
     symbol, position = _columns(fields.pop("Properties", "species:S:1:pos:R:3"))
-    for name, value in fields.items():
-        if name.lower() == "pbc" and "T" in value.upper():
-            raise ValueError("periodic: it is a crystal, not a molecule")
+    _check_periodicity({name.lower(): value for name, value in fields.items()})
     smiles = next((fields[key] for key in fields if key.lower() == "smiles"), "")
-    charge = fields.get("charge", "0")
+    charge = next((fields[key] for key in fields if key.lower() in ("charge", "total_charge")), "0")
+    if not number(charge).is_integer():
+        raise ValueError(f"charge {charge} is not a whole number")
     return Entry(
         line=line,
-        text=smiles or comment.strip()[:80],
+        text=smiles or comment.strip(),
         smiles=smiles,
         symbols=tuple(symbol_of(each[symbol]) for each in atoms),
         positions=tuple(position_of(each[position : position + 3]) for each in atoms),
-        charge=round(float(charge)),
+        charge=round(number(charge)),
         fields=fields,
     )
 
 
 @lru_cache(maxsize=1024)
 def symbol_of(text: str) -> str:
-    """An element's symbol, also where a file shouts it or adds a number to it."""
+    """An element's symbol, also where a file shouts it, adds a number to it, or gives its atomic number."""
+    if text.isascii() and text.isdecimal():
+        if not 1 <= int(text[:4]) <= len(_ELEMENTS):
+            raise ValueError(f"no element has the atomic number {text[:20]}")
+        return _ELEMENTS[int(text) - 1]
     letters = re.match(r"[A-Za-z]{1,2}", text)
     if letters is None:
         raise ValueError(f"no element: {text[:20]!r}")
@@ -53,8 +68,25 @@ def position_of(texts: list[str]) -> tuple[float, float, float]:
     """Three coordinates [Å]."""
     if len(texts) != 3:
         raise ValueError(f"{len(texts)} coordinates where three are meant")
-    x, y, z = (float(text.replace("*^", "e")) for text in texts)
-    return x, y, z
+    x, y, z = texts
+    return number(x.replace("*^", "e")), number(y.replace("*^", "e")), number(z.replace("*^", "e"))
+
+
+def _check_periodicity(fields: dict[str, str]) -> None:
+    """Refuse periodic cells: by the format, one with a Lattice is periodic unless pbc says that it is not."""
+    if "pbc" not in fields:
+        if "lattice" in fields:
+            raise ValueError(
+                'periodic: it is a crystal, not a molecule (a Lattice without pbc means pbc="T T T"; a molecule '
+                'in a box has pbc="F F F")'
+            )
+        return
+    flags = re.findall(r"\w+", fields["pbc"])
+    meant = [{"t": True, "true": True, "1": True, "f": False, "false": False, "0": False}.get(f.lower()) for f in flags]
+    if not flags or None in meant:
+        raise ValueError(f"pbc={fields['pbc'][:40]!r} is none of T and F for each direction")
+    if any(meant):
+        raise ValueError(f'periodic: it is a crystal, not a molecule (pbc="{fields["pbc"][:40]}")')
 
 
 def _columns(properties: str) -> tuple[int, int]:
@@ -64,6 +96,7 @@ def _columns(properties: str) -> tuple[int, int]:
     if len(parts) % 3 or any(kind not in _WIDTHS for kind in parts[1::3]):
         raise ValueError(f"Properties={properties[:60]} is not a list of name:type:columns")
     starts = {name: sum(widths[:n]) for n, name in enumerate(names)}
-    if "species" not in starts or "pos" not in starts:
-        raise ValueError(f"Properties={properties[:60]} names no species or no pos")
-    return starts["species"], starts["pos"]
+    species = next((starts[name] for name in ("species", "Z", "numbers") if name in starts), None)
+    if species is None or "pos" not in starts:
+        raise ValueError(f"Properties={properties[:60]} names no species (or Z) or no pos")
+    return species, starts["pos"]

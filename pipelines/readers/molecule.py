@@ -2,7 +2,10 @@
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from io import BufferedReader
+from typing import Any
+
+from tenfold.pipelines.errors import InputError
 
 
 class UnusableMoleculeError(ValueError):
@@ -35,6 +38,8 @@ class Entry:
     """Everything else that the file says of it, by column or key, as written."""
     problem: str = ""
     """Why it cannot even be read; empty where it can."""
+    cells: tuple[str, ...] = ()
+    """Of a table's row that does not fit the header: what stands in it. Empty elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +56,19 @@ BEGINNING = Mark()
 
 
 class Lines:
-    """The lines of a part of a file, decoded; knows where it stands."""
+    """The lines of a part of a file, decoded; knows where it stands.
+
+    A line ends with a line feed, a carriage return, or both, each as they come.
+    """
 
     LONGEST = 2**20
+    """What is longer [bytes] is cut there; `readers` refuse it."""
 
-    def __init__(self, file: BinaryIO, mark: Mark, end: int):
+    def __init__(self, file: BufferedReader, mark: Mark, end: int, name: str = "", encoding: str = "utf-8"):
         """`end` is where the part ends [bytes from the beginning of the part]; `file` stands at `mark`."""
-        self._file, self._end = file, end
+        self._file, self._end, self._name, self._encoding = file, end, name, encoding
+        self._first = file.tell() - mark.offset
+        self._waiting: list[bytes] = []
         self.offset, self.line = mark.offset, mark.line
         self.digest = hashlib.blake2b(digest_size=16)
         """Of what has been read; whoever wants that of a part sets a new one at its beginning."""
@@ -67,14 +78,73 @@ class Lines:
         """Where the next line begins."""
         return Mark(self.offset, self.line)
 
+    def kept(self) -> "Place":
+        """The place it stands at, to `go_back` to."""
+        return Place(self.mark, self.digest.copy())
+
+    def go_back(self, place: "Place") -> None:
+        """Read from an earlier place on again."""
+        self.offset, self.line, self.digest = place.mark.offset, place.mark.line, place.digest.copy()
+        self._file.seek(self._first + self.offset)
+        self._waiting = []
+
     def __iter__(self) -> "Lines":
         return self
 
     def __next__(self) -> str:
-        raw = self._file.readline(min(self.LONGEST, self._end - self.offset))
+        raw = self._raw()
         if not raw:
             raise StopIteration
-        self.digest.update(raw)
+        self._took(raw)
+        if len(raw) >= self.LONGEST:
+            rest = raw
+            while rest and not rest.endswith((b"\n", b"\r")):
+                rest = self._raw()
+                self._took(rest)
+        first, self.line = self.offset == len(raw), self.line + 1
+        try:
+            text = raw.decode(self._encoding)
+        except UnicodeDecodeError as error:
+            if len(raw) < self.LONGEST:
+                raise self._undecodable(error) from error
+            text = raw.decode(self._encoding, errors="replace")  # cut within a character
+        return text.removeprefix("\ufeff") if first else text
+
+    def _took(self, raw: bytes) -> None:
         self.offset += len(raw)
-        self.line += raw.endswith(b"\n")
-        return raw.decode("utf-8", errors="replace").removeprefix("\ufeff")
+        self.digest.update(raw)
+
+    def _raw(self) -> bytes:
+        """The bytes of the next line: read to a line feed, and cut at carriage returns where there are any."""
+        raw = self._waiting.pop() if self._waiting else b""
+        if self._waiting or raw.endswith(b"\n"):
+            return raw
+        left = self._end - self.offset - len(raw)
+        if not raw.endswith(b"\r"):
+            more = self._file.readline(min(self.LONGEST - len(raw), left))
+            raw, left = raw + more, left - len(more)
+            at = more.find(b"\r")
+            if at < 0 or more[at:] == b"\r\n":
+                return raw
+            raw, *waiting = raw.splitlines(keepends=True)
+            if waiting:
+                self._waiting = waiting[::-1]
+                return raw
+        if left and self._file.peek(1)[:1] == b"\n":
+            raw += self._file.read(1)
+        return raw
+
+    def _undecodable(self, error: UnicodeDecodeError) -> InputError:
+        byte = f"byte 0x{error.object[error.start]:02x} at {error.start + 1:,}"
+        return InputError(
+            f"{self._name}, line {self.line - 1}: {byte} is not {self._encoding.upper()}. Say which encoding the file "
+            "has by --encoding (such as latin-1 or cp1252), or convert it to UTF-8."
+        )
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place among lines, with the digest of what was read before it."""
+
+    mark: Mark
+    digest: Any

@@ -1,5 +1,6 @@
 """Which format a file of molecules has, told by what is in it; and its molecules from any place on."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -11,9 +12,10 @@ from tenfold.pipelines.readers.molecule_table import Table
 
 Format = Literal["table", "sdf", "xyz", "empty"]
 
-_SDF, _XYZ = (".sdf", ".sd", ".mol"), (".xyz", ".extxyz")
-ENDINGS = (".csv", ".tsv", *_SDF, *_XYZ)
+_SDF, _XYZ, _LIST = (".sdf", ".sd", ".mol"), (".xyz", ".extxyz"), (".smi", ".smiles", ".ism")
+ENDINGS = (".csv", ".tsv", *_LIST, *_SDF, *_XYZ)
 """Files that are looked at in folders and archives, also with a compression's ending behind."""
+_PACKED = re.compile(r"\.(gz|bz2|xz|zip)$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +31,8 @@ class Described:
     """Table that has its molecules' labels."""
     start: Mark = BEGINNING
     """Where its first molecule begins."""
+    split: str = ""
+    """That a published split puts all its molecules into; empty where its name does not decide."""
 
 
 def describe(piece: Piece, smiles_column: str, labels: Piece | None) -> Described:
@@ -37,18 +41,24 @@ def describe(piece: Piece, smiles_column: str, labels: Piece | None) -> Describe
     Raises
     ------
     InputError
-        It is a table without the column of the SMILES.
+        It is a table without the column of the SMILES, or not a text in the encoding stated.
     """
     if not piece.bytes:
         return Described(piece=piece, format="empty")
     with piece.lines() as lines:
         head = [line for _, line in zip(range(4), lines, strict=False)]
-    ending = piece.name.lower()
+    ending = _PACKED.sub("", piece.name.lower())
     if (head and head[0].strip().isdecimal()) or ending.endswith(_XYZ):
         return Described(piece=piece, format="xyz", labels=labels)
     if any(version in line for line in head[3:] for version in ("V2000", "V3000")) or ending.endswith(_SDF):
         return Described(piece=piece, format="sdf", labels=labels)
+    listed, named = molecule_table.smiles_list(head[0]) if ending.endswith(_LIST) else (None, True)
     with piece.lines() as lines:
+        if listed is not None:
+            start = BEGINNING if not named or not next(lines) else lines.mark
+            return Described(
+                piece=piece, format="table", table=listed, smiles_column="smiles", labels=labels, start=start
+            )
         table = molecule_table.header(lines, piece.name)
         column = table.smiles_column(smiles_column, piece.name)
         return Described(
@@ -65,6 +75,8 @@ class Span:
     count: int
     digest: str
     """Of the bytes they were read from: hexadecimal."""
+    first: int = 0
+    """Place of the first one among all molecules whose labels stand in the same table."""
 
 
 def entries(described: Described, lines: Lines) -> Iterator[Entry]:

@@ -8,6 +8,7 @@ from collections import Counter
 
 from tenfold.pipelines.readers.extended_xyz import position_of, symbol_of
 from tenfold.pipelines.readers.molecule import Entry
+from tenfold.pipelines.readers.numbers import number
 
 PROPERTIES = ("A", "B", "C", "mu", "alpha", "homo", "lumo", "gap", "r2", "zpve", "u0", "u298", "h298", "g298", "cv")
 UNITS = {
@@ -53,10 +54,10 @@ def entry(line: int, comment: str, atoms: list[list[str]], below: list[str]) -> 
     if set(counts) - set(ATOMS["u0"]):
         raise ValueError(f"element {sorted(set(counts) - set(ATOMS['u0']))[0]}, which QM9 does not have")
     for name, free in ATOMS.items():
-        bound = float(fields[name]) - sum(free[symbol] * count for symbol, count in counts.items())
+        bound = number(fields[name]) - sum(free[symbol] * count for symbol, count in counts.items())
         fields[f"{name}_atom"] = repr(bound * _HARTREE_KCAL_MOL)
     if below[0].split():
-        fields["omega1"] = repr(max(map(float, below[0].replace("*^", "e").split())))
+        fields["omega1"] = repr(max(map(number, below[0].replace("*^", "e").split())))
     smiles = below[1].split()
     return Entry(
         line=line,

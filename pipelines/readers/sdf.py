@@ -34,11 +34,22 @@ def entries(lines: Lines) -> Iterator[Entry]:
         if end < 0:
             yield Entry(line=first, text=title, problem="a record without M  END: cut short?")
             continue
-        yield Entry(line=first, text=title, molfile="".join(record[: end + 1]), fields=_items(record[end + 1 :]))
+        try:
+            fields = _items(record[end + 1 :])
+        except ValueError as error:
+            yield Entry(line=first, text=title, problem=str(error))
+        else:
+            yield Entry(line=first, text=title, molfile="".join(record[: end + 1]), fields=fields)
 
 
 def _items(record: list[str]) -> dict[str, str]:
-    """Data items: a line `>  <name>`, lines of value, a blank line."""
+    """Data items: a line `>  <name>`, lines of value, a blank line.
+
+    Raises
+    ------
+    ValueError
+        Another molecule follows.
+    """
     found: dict[str, list[str]] = {}
     value: list[str] | None = None
     for line in record:
@@ -46,6 +57,8 @@ def _items(record: list[str]) -> dict[str, str]:
             value = found.setdefault(line[line.index("<") + 1 : line.rindex(">")], [])
         elif value is not None and line.strip():
             value.append(line.strip())
+        elif line.startswith("M  END"):
+            raise ValueError("two molecules in one record: a line of $$$$ is missing between them")
         else:
             value = None
     return {name: "\n".join(value) for name, value in found.items()}

@@ -17,13 +17,13 @@ def entries(lines: Lines) -> Iterator[Entry]:
         if not head.strip():
             continue
         first = lines.line - 1
-        count = int(head) if head.strip().isdecimal() and len(head) < 12 else 0
+        count = int(head) if head.isascii() and head.strip().isdecimal() and len(head) < 12 else 0
         if not 0 < count <= _MOST_ATOMS:
             yield _rest(lines, first, f"no number of atoms between 1 and {_MOST_ATOMS:,}: {head.strip()[:40]!r}")
             return
         comment = next(lines, "").rstrip("\r\n")
         atoms = [line.split() for _, line in zip(range(count), lines, strict=False)]
-        title = comment.strip()[:80]
+        title = comment.strip()
         if len(atoms) < count:
             yield _rest(lines, first, f"{len(atoms)} atoms where {count} are promised: cut short?", title)
             return

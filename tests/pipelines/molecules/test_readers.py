@@ -201,8 +201,8 @@ PLAIN = MoleculeIngest(targets=("y",), processes=1, fractions=(1, 0, 0), records
 BAD_FRAMES = {
     "hello\n": "no number of atoms between 1 and 100,000: 'hello'",
     "3\nProperties=species:S:1:pos:R:3\nO 0 0 0\n": "1 atoms where 3 are promised: cut short?",
-    "1\nProperties=species:S:1:pos:R:3\nO 0 0 nought\n": "could not convert string to float: 'nought'",
-    "1\nProperties=species:S:1:mass:R:1\nO 16\n": "names no species or no pos",
+    "1\nProperties=species:S:1:pos:R:3\nO 0 0 nought\n": "'nought' is no number",
+    "1\nProperties=species:S:1:mass:R:1\nO 16\n": "names no species (or Z) or no pos",
     '1\nLattice="1 0 0 0 1 0 0 0 1" pbc="T T T"\nAr 0 0 0\n': "periodic: it is a crystal",
     "1\ny=0\nQq 0 0 0\n": "unknown element 'Qq'",
     '3\nsmiles="CC" y=1\nO 0 0 0\nH 0 0.6 0.76\nH 0 0.6 -0.76\n': "3 atoms where its SMILES CC has 8",

@@ -113,7 +113,7 @@ def test_files_that_are_not_there_are_named(tmp_path):
     ("change", "message"),
     [
         ({"fractions": (0.5, 0.5, 0.5)}, "fractions: found"),
-        ({"split": "time"}, "split: found 'time', valid are random, scaffold, butina, column"),
+        ({"split": "time"}, "split: found 'time', valid are auto, random, scaffold, butina, column"),
         ({"split": "column"}, "split_column: name it with split column"),
         ({"units": {"z": "eV"}}, "found 'z', none of the targets"),
         ({"features": "poor"}, "features: found 'poor', valid are rich, gilmer"),

@@ -1,0 +1,253 @@
+"""What is read for each shard of molecules: every row counted, columns found, labels and published splits matched."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tenfold.hpc.progress import progress
+from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.molecules.classes import Classes, classes_of, count_cell
+from tenfold.pipelines.molecules.ingest import MoleculeIngest
+from tenfold.pipelines.molecules.manifest import SourceEntry
+from tenfold.pipelines.molecules.sources import MoleculeSource, described_pieces
+from tenfold.pipelines.molecules.splits import Method, published, split_columns, split_in_name
+from tenfold.pipelines.readers.archives import Piece
+from tenfold.pipelines.readers.labels_table import Labels, file_names, read_labels
+from tenfold.pipelines.readers.molecule_table import Table
+from tenfold.pipelines.readers.molecules import Described, Span, entries
+from tenfold.pipelines.readers.qm9_xyz import COLUMNS as QM9_COLUMNS
+from tenfold.pipelines.readers.qm9_xyz import UNITS as QM9_UNITS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is to be read for each shard."""
+
+    chunks: list[tuple[Span, ...]]
+    sources: tuple[SourceEntry, ...]
+    units: dict[str, str]
+    """Units that the formats themselves give, by column."""
+    cells: dict[str, Counter[str]]
+    """How often each cell stands in a target's column; of columns with very many different ones not all are there."""
+    split: Method
+    """That of the configuration; of auto, as published, or by chance."""
+    split_column: str
+    notes: tuple[str, ...]
+    """What was decided for the user."""
+
+    @property
+    def rows(self) -> int:
+        """Molecules, those that cannot be used included."""
+        return sum(source.molecules for source in self.sources)
+
+    def classes(self, config: MoleculeIngest) -> tuple[Classes, ...]:
+        """Return the classes of each target, none where its labels are numbers; raises as `classes_of`."""
+        measured = {*config.units, *config.extensive, *config.properties, *self.units}
+        return tuple(
+            classes_of(name, self.cells[name], config.kinds.get(name), measured=name in measured)
+            for name in config.targets
+        )
+
+
+def plan(sources: Sequence[MoleculeSource], out: Path, config: MoleculeIngest) -> Plan:
+    """Read everything once: count the molecules, find the columns, and cut what is there into chunks.
+
+    Parameters
+    ----------
+    out
+        Folder for files that must be unpacked; they are temporary, and the caller removes them.
+
+    Raises
+    ------
+    InputError
+        A table has no column of SMILES, a target or the column of the split is nowhere in a source, labels cannot be
+        matched, or some files' names say a split and others' do not; the message names what is there.
+    """
+    described = [
+        (source, list(described_pieces(source, out / f".unpacked_{number}", config)))
+        for number, source in enumerate(sources)
+    ]
+    by_name = _split_by_name([piece.piece.name for _, pieces in described for piece in pieces], config)
+    reading = _Reading(config, described)
+    with progress("Reading", total=len(sources), unit="source") as advance:
+        for source, pieces in described:
+            reading.read(source, [replace(each, split=by_name.get(each.piece.name, "")) for each in pieces])
+            advance(1)
+    reading.check_order()
+    notes = []
+    method: Method = "random" if config.split == "auto" else config.split
+    split_column = config.split_column
+    if config.split == "auto":
+        split_column = "" if by_name else reading.published_column()
+        method = "column" if by_name or split_column else "random"
+        if method == "column":
+            notes.append(f"Split as {f'column {split_column!r} says' if split_column else 'the files are called'}.")
+    elif by_name and config.split != "column":
+        notes.append(f"The files' names say a split, which is not used: they are split anew ({config.split}).")
+    if config.geometry == "embed":
+        notes.append("Coordinates were made by ETKDGv3 and MMFF94; any that files give are not used.")
+    return Plan(
+        chunks=reading.chunks,
+        sources=tuple(reading.sources),
+        units=reading.units(),
+        cells=reading.cells,
+        split=method,
+        split_column=split_column,
+        notes=tuple(notes),
+    )
+
+
+def _split_by_name(names: Sequence[str], config: MoleculeIngest) -> dict[str, str]:
+    """The split that each file's name says, where they are published splits; empty elsewhere."""
+    said = {name: split_in_name(name) for name in names}
+    if len({*said.values()} - {""}) < 2:
+        return {}
+    unsaid = [name for name, split in said.items() if not split]
+    if unsaid and config.split == "auto":
+        named = next(name for name, split in said.items() if split)
+        raise InputError(
+            f"{unsaid[0]}: its name says no split, as {named} does. Give the files of the published split alone, or "
+            "pool all by --split random."
+        )
+    return said
+
+
+class _Reading:
+    """Sources as they are read, one after the other."""
+
+    def __init__(self, config: MoleculeIngest, described: Sequence[tuple[MoleculeSource, Sequence[Described]]]):
+        self.config = config
+        self.chunks: list[tuple[Span, ...]] = []
+        self.sources: list[SourceEntry] = []
+        self.cells: dict[str, Counter[str]] = {name: Counter() for name in config.targets}
+        self._room = 0
+        self._qm9: dict[bool, str] = {}
+        self._labelled: Counter[Piece] = Counter()
+        tables = [each.table for _, pieces in described for each in pieces]
+        first = tables[0].columns if tables and tables[0] else ()
+        self._splits: dict[str, Counter[str]] = {
+            column: Counter()
+            for column in (split_columns(first) if config.split == "auto" else ())
+            if column not in config.targets and all(table and column in table.columns for table in tables)
+        }
+        """Cells of columns that may say a published split: those of all tables."""
+
+    def read(self, source: MoleculeSource, pieces: Sequence[Described]) -> None:
+        whole, count, columns, problem = hashlib.sha256(), 0, set[str](), ""
+        for described in pieces:
+            labels = described.labels and read_labels(described.labels)
+            counted = {**self.cells, **self._splits}
+            if labels:
+                labels.check_key(self.config.labels_by)
+                counted = _cells_beside(labels, counted, done=described.labels in self._labelled)
+                columns.update(labels.columns)
+            before = count
+            for span, names, bad in self._spans(described, counted):
+                whole.update(bytes.fromhex(span.digest))
+                count += span.count
+                columns |= names
+                problem = problem or bad
+            if labels and self.config.labels_by == "name" and count > before + 1:
+                _check_about_one(described.piece.name, count - before, labels)
+        if not columns:
+            empty = all(described.format == "empty" for described in pieces)
+            said = f"none of its {count:,} molecules can be read. The first: {problem}"
+            raise InputError(f"{source.name}: {'empty: there is no molecule in it' if empty else said}")
+        _check_columns(source.name, columns, [each.table for each in pieces if each.table], self.config)
+        self._qm9[columns >= QM9_COLUMNS] = source.name
+        self.sources.append(
+            SourceEntry(
+                source=source.name,
+                sha256=source.sha256() if len(source.paths) == 1 else whole.hexdigest(),
+                bytes=source.bytes,
+                mtime_ns=source.mtime_ns,
+                molecules=count,
+            )
+        )
+
+    def check_order(self) -> None:
+        """Refuse labels by order where rows and molecules are not as many."""
+        for piece, count in self._labelled.items() if self.config.labels_by == "order" else ():
+            rows = len(read_labels(piece).rows)
+            if rows != count:
+                found = f"{rows:,} rows for {count:,} molecules, which labels_by order cannot match"
+                raise InputError(f"{piece.name}: {found}.")
+
+    def published_column(self) -> str:
+        """The column that says a published split; empty if there is none."""
+        name = self.sources[0].source
+        return next((column for column, cells in self._splits.items() if published(column, cells, name)), "")
+
+    def units(self) -> dict[str, str]:
+        """Units that the formats themselves give, by column."""
+        if len(self._qm9) == 2 and not set(self.config.targets).isdisjoint(QM9_UNITS):
+            message = f"is QM9, with its units, and {self._qm9[False]} is not: ingest them one by one"
+            raise InputError(f"{self._qm9[True]}: {message}")
+        return QM9_UNITS if True in self._qm9 else {}
+
+    def _spans(self, described: Described, cells: dict[str, Counter[str]]) -> Iterator[tuple[Span, set[str], str]]:
+        """Cut a piece where a shard is full.
+
+        With each span come the columns met, and the first problem. What stands in the columns of `cells` is counted
+        there.
+        """
+        columns = set(described.table.columns) if described.table else set[str]()
+        mark, count, problem = described.start, 0, ""
+        with described.piece.lines(described.start) as lines:
+            lines.digest = hashlib.blake2b(digest_size=16)
+            self._room = self._room or self.config.records_per_shard
+            for entry in entries(described, lines):
+                count += 1
+                if described.table is None:
+                    columns.update(entry.fields)
+                for name, counts in cells.items():
+                    count_cell(counts, entry.fields.get(name, ""))
+                if entry.problem and not problem:
+                    problem = f"{described.piece.name}, line {entry.line}: {entry.problem}"
+                if count == self._room:
+                    yield self._taken(described, mark, count, lines.digest.hexdigest()), columns, problem
+                    mark, count = lines.mark, 0
+                    lines.digest = hashlib.blake2b(digest_size=16)
+            if count:
+                yield self._taken(described, mark, count, lines.digest.hexdigest()), columns, problem
+
+    def _taken(self, described: Described, mark, count: int, digest: str) -> Span:
+        """A span that goes into the shard that is being filled, or into a new one."""
+        first = self._labelled[described.labels] if described.labels else 0
+        span = Span(described=described, mark=mark, count=count, digest=digest, first=first)
+        if described.labels:
+            self._labelled[described.labels] += count
+        if not self.chunks or self._room == self.config.records_per_shard:
+            self.chunks.append(())
+        self.chunks[-1] = (*self.chunks[-1], span)
+        self._room = self._room - count or self.config.records_per_shard
+        return span
+
+
+def _cells_beside(labels: Labels, cells: dict[str, Counter[str]], *, done: bool) -> dict[str, Counter[str]]:
+    """Count the cells of a table of labels, unless that is done; return the columns that it does not have."""
+    for row in () if done else labels.rows:
+        for name in cells.keys() & labels.columns:
+            count_cell(cells[name], row.get(name, ""))
+    return {name: counts for name, counts in cells.items() if name not in labels.columns}
+
+
+def _check_about_one(source: str, count: int, labels: Labels) -> None:
+    """Refuse a row of labels that is about a file of several molecules."""
+    row = next((name for name in file_names(source) if name in labels.by_name), None)
+    if row is not None:
+        raise InputError(f"{labels.source}: a row is about {row}, which holds {count:,} molecules. Name each molecule.")
+
+
+def _check_columns(source: str, columns: set[str], tables: Sequence[Table], config: MoleculeIngest) -> None:
+    wanted = [*config.targets, *([config.split_column] if config.split_column else [])]
+    missing = [name for name in wanted if name not in columns]
+    if missing or not config.targets:
+        several = next((t for t in tables for name in missing if t.header.count(name) > 1), None)
+        if several:
+            raise InputError(f"{source}: {several.missing(*missing)} Set targets.")
+        there = ", ".join(sorted(columns)) or "none"
+        what = f"no column {', '.join(map(repr, missing))}" if missing else "which columns are the targets?"
+        raise InputError(f"{source}: {what}; it has {there}. Set targets.")

@@ -1,0 +1,153 @@
+"""Published splits, in files or in a column, are used as such and never pooled silently."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from tests.formats.molecules import HERE, SMILES, rejected, write_csv
+
+from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.molecules.molecules import ingest_molecules
+from tenfold.pipelines.molecules.shards import MoleculeShards
+from tenfold.pipelines.molecules.splits import folds, split_in_name, with_validation
+
+PARTS = {"train": SMILES[:14], "valid": SMILES[14:18], "test": SMILES[18:]}
+ALL = ("train", "validation", "test")
+
+
+def write_parts(folder, parts=PARTS):
+    folder.mkdir(exist_ok=True)
+    return [
+        write_csv(folder / f"{name}.csv", [(smiles, n) for n, smiles in enumerate(found)])
+        for name, found in parts.items()
+    ]
+
+
+def sides(folder) -> list[set[str]]:
+    """Molecules of each split."""
+    shards = MoleculeShards.open(folder)
+    return [set(shards.smiles(shards.split(name))) for name in ALL]
+
+
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [
+        ("train.csv", "train"), ("data/esol_valid.csv.gz", "validation"), ("a.tar/val/1.xyz", "validation"),
+        ("MoleculeACE-TEST.csv", "test"), ("train_300K.xyz", "train"), ("test_MD_600K.xyz", "test"),
+        ("train/mol.sdf", "train"), ("latest.csv", ""), ("train_test.csv", ""), ("contest/m.csv", ""), ("m.csv", ""),
+    ],
+)  # fmt: skip
+def test_a_files_name_says_its_split(name, split):
+    assert split_in_name(name) == split
+
+
+@pytest.mark.parametrize("given", ["folder", "paths"])
+def test_files_of_a_published_split_are_used_as_they_are_called(tmp_path, given):
+    paths = write_parts(tmp_path / "m")
+    found = [tmp_path / "m"] if given == "folder" else paths
+    summary = ingest_molecules(found, tmp_path / "data", HERE)
+    assert sides(tmp_path / "data") == [set(PARTS[name]) for name in ("train", "valid", "test")]
+    assert summary.notes == ("Split as the files are called.",)
+    assert "Split as the files are called." in str(summary)
+    again = ingest_molecules(found, tmp_path / "data", HERE)
+    assert (again.made, again.notes) == (0, summary.notes)
+
+
+def test_a_test_molecule_that_a_training_file_has_as_well_is_not_learnt_from(tmp_path):
+    write_parts(tmp_path / "m", {**PARTS, "train": (*PARTS["train"], SMILES[20])})
+    ingest_molecules([tmp_path / "m"], tmp_path / "data", HERE)
+    assert SMILES[20] in sides(tmp_path / "data")[2]
+    assert rejected(tmp_path / "data") == [
+        ("train.csv", 16, SMILES[20], "the same molecule is in a split to be tested on")
+    ]
+
+
+def test_without_a_validation_file_it_is_drawn_from_training_and_said(tmp_path):
+    write_parts(tmp_path / "m", {"train": SMILES[:18], "test": SMILES[18:]})
+    summary = ingest_molecules([tmp_path / "m"], tmp_path / "data", HERE)
+    train, validation, test = sides(tmp_path / "data")
+    assert (train | validation, test) == (set(SMILES[:18]), set(SMILES[18:]))
+    assert validation
+    assert summary.notes[1] == (
+        f"The split has no validation: {len(validation)} of its training molecules were drawn for it by chance."
+    )
+
+
+def test_a_drawn_validation_has_its_share_and_leaves_the_test_alone():
+    split = np.array([0] * 900 + [2] * 100, np.int8)
+    found = with_validation(split, [f"KEY{n}" for n in range(1000)], (0.8, 0.1, 0.1), 0)
+    assert (found[900:] == 2).all()
+    assert abs((found == 1).sum() - 100) < 30
+    np.testing.assert_array_equal(with_validation(found, ["K"] * 1000, (0.8, 0.1, 0.1), 0), found)
+
+
+def test_a_file_that_is_none_of_the_split_is_asked_about(tmp_path):
+    write_parts(tmp_path / "m", {**PARTS, "extra": SMILES[:2]})
+    with pytest.raises(InputError, match=r"extra.csv: its name says no split, as .*csv does. .*--split random"):
+        ingest_molecules([tmp_path / "m"], tmp_path / "data", HERE)
+
+
+def test_pooled_if_asked_for_and_said(tmp_path):
+    write_parts(tmp_path / "m")
+    summary = ingest_molecules([tmp_path / "m"], tmp_path / "data", dataclasses.replace(HERE, split="random"))
+    assert summary.notes == ("The files' names say a split, which is not used: they are split anew (random).",)
+    assert sides(tmp_path / "data")[2] != set(PARTS["test"])
+
+
+def test_files_of_one_split_or_of_none_are_split_by_chance(tmp_path):
+    for parts in ({"train_1": SMILES[:12], "train_2": SMILES[12:]}, {"a": SMILES[:12], "b": SMILES[12:]}):
+        folder = tmp_path / next(iter(parts))
+        write_parts(folder, parts)
+        summary = ingest_molecules([folder], tmp_path / f"data {folder.name}", HERE)
+        assert summary.notes == ()
+        assert min(summary.sizes.values()) > 0
+
+
+def test_a_published_column_is_used_and_said(tmp_path):
+    words = ["train"] * 14 + ["test"] * 10  # as MoleculeACE has it
+    table = write_csv(tmp_path / "m.csv", [(SMILES[n], n, words[n]) for n in range(24)], ("smiles", "y", "split"))
+    summary = ingest_molecules([table], tmp_path / "data", HERE)
+    train, validation, test = sides(tmp_path / "data")
+    assert (train | validation, test) == (set(SMILES[:14]), set(SMILES[14:]))
+    assert summary.notes[0] == "Split as column 'split' says."
+    assert summary.notes[1].startswith("The split has no validation:")
+    anew = ingest_molecules([table], tmp_path / "anew", dataclasses.replace(HERE, split="random"))
+    assert anew.notes == ()
+
+
+def test_numbered_folds_are_asked_about_and_then_used(tmp_path):
+    table = write_csv(tmp_path / "m.csv", [(SMILES[n], n, n % 5) for n in range(24)], ("smiles", "y", "cv_fold"))
+    with pytest.raises(InputError, match=r"column 'cv_fold' numbers folds \(0, 1, 2, 3, 4\). Say which are the test: "):
+        ingest_molecules([table], tmp_path / "data", HERE)
+    column = dataclasses.replace(HERE, split="column", split_column="cv_fold")
+    with pytest.raises(InputError, match="split '0' is none of train, validation, test; say which folds are the test"):
+        ingest_molecules([table], tmp_path / "data", column)
+    ingest_molecules([table], tmp_path / "data", dataclasses.replace(column, test_folds=(4,), validation_folds=("3",)))
+    assert sides(tmp_path / "data") == [
+        {SMILES[n] for n in range(24) if n % 5 < 3}, {SMILES[n] for n in range(24) if n % 5 == 3},
+        {SMILES[n] for n in range(24) if n % 5 == 4},
+    ]  # fmt: skip
+
+
+def test_folds_are_numbers_or_words_and_never_blank():
+    found = folds((4,), ("b",))
+    assert [found.split(text) for text in ("4", "4.0", " b ", "0", "c")] == [
+        "test", "test", "validation", "train", "train",
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="no fold"):
+        found.split(" ")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"test_folds": (1,)}, "test_folds, validation_folds: name them with split column"),
+        (
+            {"split": "column", "split_column": "f", "test_folds": (1,), "validation_folds": ("1",)},
+            "validation_folds: found .* some of which are test_folds",
+        ),
+    ],
+)
+def test_folds_that_cannot_be_are_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(HERE, **change)
