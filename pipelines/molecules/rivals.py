@@ -8,7 +8,6 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 from tenfold.emulators.reference import element_counts
 from tenfold.pipelines.molecules.fingerprints import fingerprints
-from tenfold.pipelines.molecules.properties import extensive
 from tenfold.pipelines.molecules.shards import MoleculeShards
 
 TREES = 200
@@ -119,7 +118,7 @@ def fit_rivals(data: MoleculeShards, test: np.ndarray, kind: str, seed: int) -> 
         mean[:, t] = np.nanmean(labels[:, t]), np.nanstd(labels[:, t])
         bits, values = own.bits[known], own.labels[known, t]
         if judge is not None:
-            grows = extensive(target.name) or target.name in data.manifest.ingest["extensive"]
+            grows = target.physical == "extensive"
             counts = own.counts[known] if _composition_helps(own, judge, t, seed, grows) else None
             by_composition += [target.name] if counts is not None else []
             forest[:, t] = Forest.fit(bits, counts, values, trees=TREES, seed=seed).predict(asked.bits, asked.counts)
