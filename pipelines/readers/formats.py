@@ -23,13 +23,7 @@ def format_of(path: Path) -> Format:
     UnusableFileError
         The file is empty, cannot be read, or is none of those known.
     """
-    try:
-        with path.open("rb") as file:
-            head = file.read(len(SIGNATURE))
-    except OSError as error:
-        raise UnusableFileError(path, "", f"cannot be read ({error.strerror})") from error
-    if not head:
-        raise UnusableFileError(path, "", "empty file")
+    head = _head(path, len(SIGNATURE))
     if head.startswith(npy.MAGIC):
         return "npy"
     if head != SIGNATURE:
@@ -81,13 +75,7 @@ def map_format_of(path: Path) -> MapFormat:
     UnusableFileError
         The file is empty, cannot be read, or is none of those known.
     """
-    try:
-        with path.open("rb") as file:
-            head = file.read(len(fits_maps.MAGIC))
-    except OSError as error:
-        raise UnusableFileError(path, "", f"cannot be read ({error.strerror})") from error
-    if not head:
-        raise UnusableFileError(path, "", "empty file")
+    head = _head(path, len(fits_maps.MAGIC))
     known: tuple[tuple[bytes, MapFormat], ...] = ((fits_maps.MAGIC, "fits"), (npy.MAGIC, "camels"))
     for magic, told in known:
         if head.startswith(magic):
@@ -112,3 +100,18 @@ def _maps(path: Path, stated: Stated) -> Iterator[Volume]:
             yield from hdf5_maps.volumes(path, stated)
         case other:
             raise InputError(f"format: found {other!r}, valid are auto, fits, camels, ktng, hdf5")
+
+
+def _head(path: Path, length: int) -> bytes:
+    """The first bytes of a file."""
+    if path.is_symlink() and not path.exists():
+        reason = "a link to a file that is not there: fetch it (where git-annex keeps it: `git annex get`)"
+        raise UnusableFileError(path, "", reason)
+    try:
+        with path.open("rb") as file:
+            head = file.read(length)
+    except OSError as error:
+        raise UnusableFileError(path, "", f"cannot be read ({error.strerror})") from error
+    if not head:
+        raise UnusableFileError(path, "", "empty file")
+    return head

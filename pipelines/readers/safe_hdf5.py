@@ -162,7 +162,7 @@ def datasets(file: h5py.File) -> dict[str, tuple[int, ...]]:
 def masked_values(array: h5py.Dataset, path: Path) -> tuple[float, ...]:
     """Values that stand for masked pixels, as a dataset says: ``_FillValue``, ``missing_value``, HDF5's own fill value.
 
-    HDF5's own counts where the file's maker chose it, and it is not 0.
+    HDF5's own counts where the file's maker chose it, and it is negative, or, among real numbers, not 0.
 
     Raises
     ------
@@ -176,8 +176,8 @@ def masked_values(array: h5py.Dataset, path: Path) -> tuple[float, ...]:
             raise UnusableFileError(path, array.name or "", reason)
     said = [about[name] for name in ("_FillValue", "missing_value") if name in about]
     plan = array.id.get_create_plist()
-    if plan.fill_value_defined() == h5py.h5d.FILL_VALUE_USER_DEFINED and array.fillvalue != 0:
-        said.append(array.fillvalue)
+    if plan.fill_value_defined() == h5py.h5d.FILL_VALUE_USER_DEFINED:
+        said += [array.fillvalue] if array.fillvalue < 0 or (array.dtype.kind == "f" and array.fillvalue > 0) else []
     values = [np.asarray(each).reshape(-1) for each in said]
     return tuple({float(v) for each in values if each.dtype.kind in "iuf" for v in each if np.isfinite(v)})
 

@@ -96,7 +96,7 @@ def _text(head: bytes) -> str:
         return ""
     if not text.strip() or any(ord(each) < 32 and each not in "\t\r\n\f" for each in text):
         return ""
-    first = text.strip().splitlines()[0][:40]
+    first = " ".join(text.strip().splitlines()[0].split())[:40]
     return f"text, beginning with {first!r}: no field; a table of parameters is named by ingest.table"
 
 

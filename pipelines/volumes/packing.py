@@ -47,7 +47,7 @@ class SourceFile:
     @classmethod
     def at(cls, path: Path, stated: Stated) -> Self:
         """Look a file up."""
-        about = path.stat()
+        about = path.stat() if path.exists() else path.lstat()  # of a link that leads nowhere, the link itself
         return cls(path=path, bytes=about.st_size, mtime_ns=about.st_mtime_ns, stated=stated)
 
     def quarantined(self, error: UnusableFileError) -> Quarantined:

@@ -52,15 +52,15 @@ def find_sources(paths: Iterable[Path | str], config: Ingest) -> list[SourceFile
     found: list[Path] = []
     for path in map(Path, paths):
         if path.is_dir():
-            inside = (file for file in path.rglob("*") if file.is_file() and file.suffix not in _NO_DATA)
-            found += [file for file in inside if not file.name.startswith(".")]
-        elif path.exists():
+            inside = (file for file in path.rglob("*") if file.is_file() or _leads_nowhere(file))
+            found += [file for file in inside if file.suffix not in _NO_DATA and not file.name.startswith(".")]
+        elif path.exists() or _leads_nowhere(path):
             found.append(path)
         else:
             raise InputError(f"{path}: there is no such file or folder")
     if not found:
         raise InputError(f"{', '.join(map(str, paths))}: no files of volumes there")
-    files = sorted({path.resolve() for path in found})
+    files = sorted({path.absolute() if _leads_nowhere(path) else path.resolve() for path in found})
     config.check_together(files)
     stated = config.stated()
     rows = _rows(files, config)
@@ -70,6 +70,11 @@ def find_sources(paths: Iterable[Path | str], config: Ingest) -> list[SourceFile
         said = replace(stated, simulation=row.simulation, parameters=row.parameters) if row else stated
         sources += [SourceFile.at(path, each) for each in config.parted(path, said)]
     return sources
+
+
+def _leads_nowhere(path: Path) -> bool:
+    """Whether a path is a link to a file that is not there: git-annex leaves them for what was not fetched."""
+    return path.is_symlink() and not path.exists()
 
 
 def _rows(files: Sequence[Path], config: Ingest) -> dict[Path, Row]:

@@ -1,12 +1,13 @@
 import os
 
 import h5py
+import numpy as np
 import pytest
 from tests.formats.cosmoflow import write_raw
 from tests.formats.hostile import BEFORE_READING, SECRET
 
 from tenfold.pipelines.readers.formats import volumes
-from tenfold.pipelines.readers.safe_hdf5 import dataset, open_hdf5
+from tenfold.pipelines.readers.safe_hdf5 import dataset, masked_values, open_hdf5
 from tenfold.pipelines.readers.volume import Stated, UnusableFileError
 
 
@@ -56,3 +57,18 @@ def test_chunks_that_were_never_written_are_called_so(tmp_path):
             dataset(file, "some", tmp_path / "a.h5")
         with pytest.raises(UnusableFileError, match="0 are there: never written"):
             dataset(file, "none", tmp_path / "a.h5")
+
+
+def test_fill_values_are_masks_unless_they_may_be_counts(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for name, dtype, fill in (
+            ("real", "f4", 1e20),
+            ("integer", "i2", -32767),
+            ("counts", "u2", 1),
+            ("zero", "f4", 0),
+        ):
+            file.create_dataset(name, (4, 4), dtype, fillvalue=fill)[...] = 7
+        file["zero"].attrs["missing_value"] = np.array([-9.0], np.float32)
+    with open_hdf5(tmp_path / "a.h5") as file:
+        found = {name: masked_values(file[name], tmp_path / "a.h5") for name in file}
+    assert found == {"real": (pytest.approx(1e20),), "integer": (-32767.0,), "counts": (), "zero": (-9.0,)}

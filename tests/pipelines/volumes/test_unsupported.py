@@ -1,10 +1,14 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from astropy.io import fits
 from tests.formats.foreign import FOREIGN, nyx
+from tests.formats.ingested import HERE, boxes, quarantine
 
 from tenfold.pipelines.readers.formats import format_of, map_format_of, volumes
 from tenfold.pipelines.readers.volume import Stated, UnusableFileError
+from tenfold.pipelines.volumes.volumes import ingest_volumes
 
 
 @pytest.mark.parametrize("dimensions", [2, 3])
@@ -26,6 +30,14 @@ def test_a_nyx_field_is_read_by_its_name(tmp_path):
     stated = Stated(key="native_fields/matter_density", parameters={"omega_m": 0.3}, box_mpc_h=10.0)
     (volume,) = volumes(tmp_path / "nyx.h5", stated)
     assert volume.shape == (4, 4, 4, 1)
+
+
+def test_a_link_that_leads_nowhere_is_set_aside_not_passed_over(tmp_path):
+    boxes(tmp_path / "boxes", 5)
+    (tmp_path / "boxes" / "009.h5").symlink_to("../.git/annex/objects/0/SHA256E-s1--0.h5")
+    config = dataclasses.replace(HERE, quarantine_threshold=0.5)
+    assert ingest_volumes([tmp_path / "boxes"], tmp_path / "data", config).simulations == 5
+    assert "a link to a file that is not there" in quarantine(tmp_path / "data")["009.h5"][1]
 
 
 def test_fits_is_for_maps(tmp_path):
