@@ -170,7 +170,7 @@ def _image(path: Path, hdus: Any, number: int, hdu: Any) -> Image:
 
 def _check_tiles(path: Path, hdu: Any, shape: tuple[int, ...]) -> None:
     """Refuse tiles larger than the image, before one is decompressed, and a file too short for its tiles."""
-    tile = tuple(getattr(hdu, "tile_shape", shape))
+    tile = tuple(map(int, getattr(hdu, "tile_shape", shape)))
     if len(tile) != len(shape) or any(not 0 < part <= max(side, 1) for part, side in zip(tile, shape, strict=True)):
         raise UnusableFileError(path, "ZTILE", f"tiles of {tile} for an image of shape {shape}")
     place = hdu.fileinfo()

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from tenfold.pipelines.readers.parameters import PARAMETERS, canonical, canonical_name
-from tenfold.pipelines.readers.safe_hdf5 import dataset, datasets, masked_values, open_hdf5, text
+from tenfold.pipelines.readers.safe_hdf5 import dataset, datasets, masked_values, open_hdf5, units_of
 from tenfold.pipelines.readers.statements import settled, with_table
 from tenfold.pipelines.readers.volume import Stated, UnusableFileError, Volume, check_array
 
@@ -49,7 +49,7 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
             redshifts=redshifts,
             box_mpc_h=settled("box_mpc_h", box, stated.box_mpc_h, path, stated.key),
             periodic=settled("periodic", periodic_of(about, path), stated.periodic, path, stated.key),
-            units=settled("units", text(about.get("units", "")), stated.units, path, stated.key) or "",
+            units=settled("units", units_of(array.attrs, file.attrs) or "", stated.units, path, stated.key) or "",
             masked=masked_values(array, path),
             read=lambda start, stop: array[start:stop].astype(native, copy=False).reshape(stop - start, *shape[1:]),
         )

@@ -8,7 +8,7 @@ import numpy as np
 
 from tenfold.pipelines.readers.field_names import field_of
 from tenfold.pipelines.readers.hdf5 import number, parameters_of, periodic_of
-from tenfold.pipelines.readers.safe_hdf5 import dataset, datasets, masked_values, open_hdf5, text
+from tenfold.pipelines.readers.safe_hdf5 import dataset, datasets, masked_values, open_hdf5, text, units_of
 from tenfold.pipelines.readers.statements import settled
 from tenfold.pipelines.readers.volume import (
     Stated,
@@ -64,9 +64,9 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
             raise UnusableFileError(
                 path, "multipoles", f"holds {len(multipoles)} numbers, must be the least and largest"
             )
-        units = settled("units", text(about.get("units", "")), stated.units, path, key)
-        units = units or ("" if "units" in about else field_of(key))
-        if not units and "units" not in about:
+        said = units_of(array.attrs, file.attrs)
+        units = settled("units", said or "", stated.units, path, key) or ("" if said is not None else field_of(key))
+        if not units and said is None:
             raise UnusableFileError(
                 path, key, "neither an attribute units nor its name says what its values are: --set ingest.units=…, "
                 "such as kappa for the convergence",

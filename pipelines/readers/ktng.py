@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 
 from tenfold.pipelines.readers.field_names import field_of
-from tenfold.pipelines.readers.safe_hdf5 import dataset, masked_values, open_hdf5, text
+from tenfold.pipelines.readers.safe_hdf5 import dataset, masked_values, open_hdf5, units_of
 from tenfold.pipelines.readers.statements import settled, with_table
 from tenfold.pipelines.readers.volume import Stated, UnusableFileError, Volume, check_array
 
@@ -74,7 +74,7 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
             redshifts=stated.redshifts,
             box_mpc_h=None,
             periodic=settled("periodic", False, stated.periodic, path, key),
-            units=settled("units", text(array.attrs.get("units", "")), stated.units, path, key) or field_of(key),
+            units=settled("units", units_of(array.attrs) or "", stated.units, path, key) or field_of(key),
             masked=masked_values(array, path),
             side_deg=side_deg,
             read=read,

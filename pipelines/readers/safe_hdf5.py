@@ -6,7 +6,7 @@ would then read whatever the process may read. All of it is looked for, and refu
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import h5py
@@ -215,6 +215,15 @@ def _small(file: h5py.File, key: str, path: Path) -> np.ndarray:
     if found.size * found.dtype.itemsize > _LARGEST_LIST:
         raise UnusableFileError(path, key, f"shape {found.shape} where a short list is meant")
     return np.asarray(found[()])
+
+
+def units_of(*attributes: Mapping[str, object]) -> str | None:
+    """The unit that attributes state, as ``units`` or ``unit``; None where none does. The first to state it decides."""
+    for about in attributes:
+        for name in ("units", "unit", "Units", "Unit", "UNITS", "UNIT"):
+            if name in about:
+                return text(about[name]).strip()
+    return None
 
 
 def text(value: object) -> str:

@@ -39,8 +39,11 @@ def test_the_shear_of_kappa_tng_is_not_called_kappa(tmp_path):
 
 
 def test_the_unit_an_attribute_states_goes_before_the_name(tmp_path):
-    path = write(tmp_path / "a.h5", {"kappa": field()}, units="1e-2")
-    assert only(path).units == "1e-2"
+    path = write(tmp_path / "a.h5", {"kappa": field(1), "wl/T": field(2)}, units="1e-2")
+    assert only(path, key="kappa").units == "1e-2"
+    with h5py.File(path, "a") as file:
+        file["wl/T"].attrs["unit"] = b"K"
+    assert only(path, key="wl/T").units == "K"
 
 
 def test_a_name_that_says_nothing_is_asked_about(tmp_path):

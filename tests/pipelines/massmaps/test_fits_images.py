@@ -176,6 +176,16 @@ def test_a_cut_tile_compressed_map_is_set_aside(tmp_path):
         maps_of(tmp_path / "a.fits")
 
 
+def test_tiles_larger_than_the_image_are_refused_before_one_is_unpacked(tmp_path):
+    header = fits.Header({**COSMOLOGY, "BUNIT": "kappa"})
+    hdu = fits.CompImageHDU(np.arange(64, dtype=np.int16).reshape(8, 8), header)
+    fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(tmp_path / "a.fits")
+    with fits.open(tmp_path / "a.fits", mode="update", disable_image_compression=True) as hdus:
+        hdus[1].header["ZTILE1"] = 10**9
+    with pytest.raises(UnusableFileError, match=r"ZTILE: tiles of \(1, 1000000000\)"):
+        list(volumes(tmp_path / "a.fits", Stated(dimensions=2)))
+
+
 def ingest(folder, out, **settings):
     config = MassMapIngest(processes=1, fractions=(0.5, 0.25, 0.25), quarantine_threshold=0.5, **settings)
     estimate_size([folder], config)
