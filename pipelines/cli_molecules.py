@@ -27,6 +27,7 @@ from tenfold.pipelines.terminal import (
 
 Preset = Annotated[str | None, typer.Option("--preset", help="dmpnn, enn-s2s, painn or demo.")]
 Embed = Annotated[bool, typer.Option("--embed", help="Make coordinates by ETKDGv3 and MMFF94 for a 3-D network.")]
+Seconds = Annotated[float, typer.Option("--seconds", min=0.01, help="Longest time for one molecule [s].")]
 Column = Annotated[str, typer.Option("--smiles-column", help="Column of the SMILES; `smiles` if left out.")]
 Encoding = Annotated[
     str, typer.Option("--encoding", help="Of text without a byte-order mark, such as latin-1; UTF-8 if left out.")
@@ -126,12 +127,19 @@ def predict_molecules_command(
     smiles_column: Column = "",
     encoding: Encoding = "",
     embed: Embed = False,
+    seconds: Seconds = 20.0,
 ) -> None:
-    """Properties with uncertainties for any number of molecules, row by row; killed, it goes on where it stood."""
+    """Properties with uncertainties for any number of molecules, row by row; killed, it goes on where it stood.
+
+    The input's columns are kept to the letter, a cell that begins with = too: import the table as text into a
+    spreadsheet if you do not know who wrote it.
+    """
     load_tensorflow()
     from tenfold.pipelines.molecules.predict import predict_molecules
 
-    done = predict_molecules(bundle, molecules, out, smiles_column=smiles_column, encoding=encoding, embed=embed)
+    done = predict_molecules(
+        bundle, molecules, out, smiles_column=smiles_column, encoding=encoding, embed=embed, seconds=seconds
+    )
     console.print(str(done), soft_wrap=True)
 
 
@@ -142,12 +150,14 @@ def explain_molecules_command(
     out: Out,
     target: Annotated[list[str] | None, typer.Option("--target", help="Property; repeatable; all if left out.")] = None,
     embed: Embed = False,
+    seconds: Seconds = 20.0,
 ) -> None:
     """Draw which atoms and bonds the answers for molecules rest on; the numbers go to attributions.csv."""
     load_tensorflow()
     from tenfold.pipelines.molecules.explain import explain_molecules
 
-    console.print(f"Explained: {explain_molecules(bundle, smiles, out, target or (), embed=embed)}", soft_wrap=True)
+    page = explain_molecules(bundle, smiles, out, target or (), embed=embed, seconds=seconds)
+    console.print(f"Explained: {page}", soft_wrap=True)
 
 
 @run.command("chemistry")

@@ -25,7 +25,7 @@ def cells(predictor: MoleculePredictor, graphs: Graphs) -> list[list[str]]:
     """Return the answers for n molecules, n rows of cells for `columns`."""
     learnt = predictor.learnt
     if learnt.kind == "regression":
-        numbers = predictor.predict_graphs(graphs).reshape(len(graphs), -1)
+        numbers = predictor.predict_graphs(graphs).reshape(len(graphs), 2 * len(learnt.targets))
         return [[f"{value:.6g}" for value in row] for row in numbers]
     probability = predictor.probabilities(graphs)
     values = predictor.values(probability)

@@ -6,27 +6,27 @@ import io
 import json
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
+from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 
 from rdkit import rdBase
 
 from tenfold.emulators.graphs import Graphs
-from tenfold.hpc.isolated import Died, isolated
 from tenfold.hpc.progress import progress
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.feed import Feed
 from tenfold.pipelines.files import TEMPORARY, replacing, writable
 from tenfold.pipelines.molecules.answers import cells, columns
-from tenfold.pipelines.molecules.atom_codes import Codes
-from tenfold.pipelines.molecules.featuriser import Featuriser
+from tenfold.pipelines.molecules.featuriser import NO_COORDINATES
+from tenfold.pipelines.molecules.kept_columns import KeptColumns, unlike
 from tenfold.pipelines.molecules.predictor import MoleculePredictor
-from tenfold.pipelines.molecules.work import molecule
+from tenfold.pipelines.molecules.work import blocks_of, featurised
 from tenfold.pipelines.readers.archives import pieces
-from tenfold.pipelines.readers.molecule import Entry, UnusableMoleculeError
+from tenfold.pipelines.readers.molecule import Entry, Lines
 from tenfold.pipelines.readers.molecules import Described, describe, entries
+from tenfold.pipelines.spreadsheet import as_text
 
 log = logging.getLogger("tenfold")
 
@@ -43,10 +43,17 @@ class Predicted:
     path: Path
     molecules: int
     bad: int
+    renamed: dict[str, str]
+    """Columns of the answers whose names the input has already, and what they are called instead."""
 
     def __str__(self) -> str:
-        bad = f", {self.bad:,} of them cannot be read: see column problem" if self.bad else ""
-        return f"Predicted {self.molecules:,} molecules{bad}: {self.path}"
+        problem = self.renamed.get("problem", "problem")
+        bad = f", {self.bad:,} of them cannot be read: see column {problem}" if self.bad else ""
+        said = [f"Predicted {self.molecules:,} molecules{bad}: {self.path}"]
+        if self.renamed:
+            names = ", ".join(f"{new} for {name}" for name, new in self.renamed.items())
+            said.append(f"The input has columns of the same names as the answers, which are called {names}.")
+        return "\n".join(said)
 
 
 def predict_molecules(
@@ -70,8 +77,10 @@ def predict_molecules(
     molecules
         CSV, SDF or XYZ, perhaps compressed.
     out
-        CSV to write: one row per molecule in the order of the input, its other columns kept; the answers, as
-        `tenfold.pipelines.molecules.answers.columns` names them; ``problem``, why a molecule has no prediction.
+        CSV to write: one row per row of the input in its order. First come the input's columns to the letter (of an SD
+        file the title and all data items, of an XYZ file comment and keys); then the answers, as
+        `tenfold.pipelines.molecules.answers.columns` names them; ``problem``, why a molecule has no prediction. Where
+        the input has a column of such a name, ours gets a number: ``problem_2``.
     smiles_column
         Of a table; `smiles` if left out.
     encoding
@@ -112,7 +121,11 @@ class _Run:
     def __init__(self, predictor: MoleculePredictor, described: Described, out: Path, identity: str, seconds: float):
         self.predictor, self.described, self.out, self.seconds = predictor, described, out, seconds
         self.identity = identity
-        self.columns = described.table.header if described.table else ("molecule",)
+        self.kept_columns = KeptColumns.of(described)
+        self.answers = columns(predictor.learnt)
+        added = [as_text(name) for name in (*self.answers, "problem")]
+        self.added = unlike(added, self.kept_columns.header)
+        self.renamed = {name: new for name, new in zip(added, self.added, strict=True) if new != name}
         self.partial = out.with_name(f".{out.name}.partial")
         self.state = out.with_name(f".{out.name}.state")
 
@@ -123,7 +136,7 @@ class _Run:
             file.truncate(kept["bytes"])
             file.seek(kept["bytes"])
             if not kept["bytes"]:
-                file.write(_csv([[*self.columns, *columns(self.predictor.learnt), "problem"]]))
+                file.write(_csv([[*self.kept_columns.header, *self.added]]))
             with progress("Predicting", total=self._total(), unit="byte") as advance, self._lines() as lines:
                 stream = entries(self.described, lines)
                 for _ in islice(stream, rows):
@@ -138,7 +151,7 @@ class _Run:
                     done = offset
         self.partial.replace(self.out)
         self.state.unlink(missing_ok=True)
-        return Predicted(self.out, rows, bad)
+        return Predicted(self.out, rows, bad, self.renamed)
 
     def _lines(self):
         return self.described.piece.lines(self.described.start)
@@ -147,48 +160,41 @@ class _Run:
         return self.described.piece.bytes
 
     def _featurised(
-        self, stream: Iterator[Entry], lines
+        self, stream: Iterator[Entry], lines: Lines
     ) -> Iterator[tuple[list[Entry], Graphs, list[str | None], int]]:
-        """Blocks of entries with their graphs, made in a process that can be spared."""
-        work = partial(_graphs, featuriser=self.predictor.learnt.featuriser)
+        """Blocks of entries with their graphs and reasons, and where in the file each block ends [bytes]."""
+        featuriser = self.predictor.learnt.featuriser
         taken: list[tuple[list[Entry], int]] = []
 
-        def blocks() -> Iterator[tuple[Entry, ...]]:
+        def blocks() -> Iterator[Sequence[Entry]]:
             while block := list(islice(stream, BLOCK)):
                 taken.append((block, lines.offset))
-                yield tuple(replace(entry, fields={}) for entry in block)
+                yield from blocks_of(block, featuriser)
 
-        for found in isolated(work, blocks(), self.seconds):
-            block, offset = taken.pop(0)
-            if not isinstance(found, Died):
-                yield block, *found, offset
-                continue
-            parts = []
-            alone = [(replace(entry, fields={}),) for entry in block]
-            for entry, one in zip(block, isolated(work, alone, self.seconds), strict=True):
-                parts.append(work((replace(entry, problem=one.reason),)) if isinstance(one, Died) else one)
-            yield (
-                block,
-                Graphs.join([graphs for graphs, _ in parts]),
-                [r for _, reasons in parts for r in reasons],
-                offset,
-            )
+        parts: list[Graphs] = []
+        reasons: list[str | None] = []
+        for graphs, found in featurised(blocks(), featuriser, self.seconds):
+            parts.append(graphs)
+            reasons += found
+            if len(reasons) == len(taken[0][0]):
+                block, offset = taken.pop(0)
+                yield block, Graphs.join(parts), reasons, offset
+                parts, reasons = [], []
 
     def _rows(self, block: Sequence[Entry], graphs: Graphs, reasons: Sequence[str | None]) -> list[list[str]]:
         known = iter(cells(self.predictor, graphs))
-        empty = [""] * len(columns(self.predictor.learnt))
+        empty = [""] * len(self.answers)
         rows = []
         for entry, reason in zip(block, reasons, strict=True):
-            if self.described.table is None:
-                own = [entry.text]
-            elif entry.fields:
-                own = list(entry.fields.values())
-            else:  # a row of the wrong length: what is known of it is its text
-                names = self.described.table.columns if self.described.table else self.columns
-                own = [entry.text if name == self.described.smiles_column else "" for name in names]
             values = empty if reason else next(known)
-            rows.append([*own, *values, reason or ""])
+            rows.append([*self.kept_columns.cells(entry), *values, as_text(self._problem(entry, reason or ""))])
         return rows
+
+    def _problem(self, entry: Entry, reason: str) -> str:
+        if reason == NO_COORDINATES:
+            return f"{reason}: add --embed to make them"
+        beyond = self.kept_columns.beyond(entry)
+        return f"{reason}; beyond them stands {beyond}" if beyond else reason
 
     def _keep(self, rows: int, bad: int, size: int) -> None:
         with replacing(self.state) as temporary:
@@ -197,30 +203,14 @@ class _Run:
     def _kept(self) -> dict:
         fresh = {"rows": 0, "bad": 0, "bytes": 0}
         try:
-            kept = json.loads(self.state.read_text())
-            if kept["identity"] == self.identity and self.partial.stat().st_size >= kept["bytes"]:
-                log.info("Going on after %s molecules", f"{kept['rows']:,}")
-                return kept
-        except (OSError, ValueError, KeyError):
+            kept = json.loads(self.state.read_text(encoding="utf-8"))
+            found = {name: int(kept[name]) for name in fresh}
+            if kept["identity"] == self.identity and self.partial.stat().st_size >= found["bytes"] > 0:
+                log.info("Going on after %s molecules", f"{found['rows']:,}")
+                return found
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return fresh
         return fresh
-
-
-def _graphs(block: Sequence[Entry], featuriser: Featuriser) -> tuple[Graphs, list[str | None]]:
-    """Graphs of the entries that can be used, and for every entry None or why it cannot."""
-    codes = Codes(featuriser.layout, positions=featuriser.geometry != "none")
-    reasons: list[str | None] = []
-    with rdBase.BlockLogs():
-        for entry in block:
-            try:
-                codes.add(molecule(entry, featuriser))
-            except UnusableMoleculeError as error:
-                reasons.append(error.reason)
-            except Exception as error:  # noqa: BLE001 (RDKit raises many kinds; a bad row never stops a run)
-                reasons.append(f"RDKit cannot use it ({str(error).strip().splitlines()[0] if str(error) else error!r})")
-            else:
-                reasons.append(None)
-    return codes.graphs(), reasons
 
 
 def _identity(bundle: Path, molecules: Path, described: Described, seconds: float, embed: bool) -> str:
@@ -238,11 +228,16 @@ def _identity(bundle: Path, molecules: Path, described: Described, seconds: floa
         seconds,
         embed,
         BLOCK,
+        version("tenfold"),
+        rdBase.rdkitVersion,
     ]
     return hashlib.sha256(json.dumps(found).encode()).hexdigest()
 
 
 def _csv(rows: Sequence[Sequence[str]]) -> bytes:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
+    plain = csv.writer(text, lineterminator="\n")
+    quoted = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)  # else a carriage return would end the row
+    for row in rows:
+        (quoted if any("\r" in cell for cell in row) else plain).writerow(row)
     return text.getvalue().encode()

@@ -40,6 +40,8 @@ class Entry:
     """Why it cannot even be read; empty where it can."""
     cells: tuple[str, ...] = ()
     """Of a table's row that does not fit the header: what stands in it. Empty elsewhere."""
+    comment: str = ""
+    """Of an XYZ frame: its comment line, whole."""
 
 
 @dataclass(frozen=True)

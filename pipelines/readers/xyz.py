@@ -1,6 +1,7 @@
 """XYZ files, one or many frames: a number of atoms, a comment, the atoms; the comment says which kind it is."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from tenfold.pipelines.readers import extended_xyz, qm9_xyz
 from tenfold.pipelines.readers.molecule import Entry, Lines
@@ -25,18 +26,19 @@ def entries(lines: Lines) -> Iterator[Entry]:
         atoms = [line.split() for _, line in zip(range(count), lines, strict=False)]
         title = comment.strip()
         if len(atoms) < count:
-            yield _rest(lines, first, f"{len(atoms)} atoms where {count} are promised: cut short?", title)
+            yield _rest(lines, first, f"{len(atoms)} atoms where {count} are promised: cut short?", comment)
             return
         try:
             if qm9_xyz.recognised(comment):
-                yield qm9_xyz.entry(first, comment, atoms, [next(lines, "") for _ in range(3)])
+                found = qm9_xyz.entry(first, comment, atoms, [next(lines, "") for _ in range(3)])
             else:
-                yield extended_xyz.entry(first, comment, atoms)
+                found = extended_xyz.entry(first, comment, atoms)
         except ValueError as error:
-            yield Entry(line=first, text=title, problem=f"not an XYZ frame ({error})")
+            found = Entry(line=first, text=title, problem=f"not an XYZ frame ({error})")
+        yield replace(found, comment=comment)
 
 
-def _rest(lines: Lines, first: int, problem: str, text: str = "") -> Entry:
+def _rest(lines: Lines, first: int, problem: str, comment: str = "") -> Entry:
     for _ in lines:
         pass
-    return Entry(line=first, text=text, problem=problem)
+    return Entry(line=first, text=comment.strip(), problem=problem, comment=comment)
