@@ -11,13 +11,15 @@ from rdkit.Chem.Draw import rdMolDraw2D
 from tenfold.hpc.isolated import Died, isolated
 from tenfold.pipelines.pictures import Picture
 
+Task = tuple[Chem.Mol, str, np.ndarray | None, np.ndarray | None]
+"""Arguments of `drawing`."""
 SIZE = (260, 200)
 UP, DOWN = "#D55E00", "#0072B2"
 """Raises the answer, lowers it."""
 _MOST_MEMORY = 8 * 2**30
 
 
-def drawings(tasks: Iterable[tuple[Chem.Mol, str, np.ndarray, np.ndarray]], seconds: float) -> Iterator[Picture | str]:
+def drawings(tasks: Iterable[Task], seconds: float) -> Iterator[Picture | str]:
     """Draw molecules, each in bounded time and memory: placing many rings on paper may never end.
 
     Parameters
@@ -36,7 +38,7 @@ def drawings(tasks: Iterable[tuple[Chem.Mol, str, np.ndarray, np.ndarray]], seco
         yield f"the drawing {found.reason}" if isinstance(found, Died) else found
 
 
-def _drawn(task: tuple[Chem.Mol, str, np.ndarray, np.ndarray]) -> Picture | str:
+def _drawn(task: Task) -> Picture | str:
     try:
         return drawing(*task)
     except (RuntimeError, ValueError, MemoryError) as error:

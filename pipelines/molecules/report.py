@@ -12,7 +12,7 @@ from rdkit import Chem, rdBase
 from tenfold.emulators.attributions import integrated_gradients
 from tenfold.pipelines.digits import figure, interval, measured, number
 from tenfold.pipelines.molecules import figures
-from tenfold.pipelines.molecules.drawings import drawing
+from tenfold.pipelines.molecules.drawings import drawings
 from tenfold.pipelines.molecules.manifest import MoleculeManifest
 from tenfold.pipelines.molecules.predictor import MoleculePredictor
 from tenfold.pipelines.molecules.uncertainty import doubts, outside
@@ -74,10 +74,13 @@ def write_report(path: Path, metrics: Mapping[str, Any], proof: Proof) -> None:
         multiclass=proof.predictor.learnt.multiclass,
         headline=headline(metrics, regression),
         scores=("mae", "rmse", "r2") if regression else ("roc_auc", "pr_auc", "brier"),
-        targets=[
-            {"name": target.name, "unit": target.unit, **_panels(metrics, proof, t)}
-            for t, target in enumerate(proof.predictor.learnt.targets)
-        ],
+        targets=_draw_worst(
+            [
+                {"name": target.name, "unit": target.unit, **_panels(metrics, proof, t)}
+                for t, target in enumerate(proof.predictor.learnt.targets)
+            ],
+            float(proof.manifest.ingest["seconds_per_molecule"]),
+        ),
         units={target.name: target.unit for target in proof.predictor.learnt.targets},
         rivals=RIVAL,
         manifest=proof.manifest,
@@ -140,7 +143,18 @@ def _panels(metrics: Mapping[str, Any], proof: Proof, t: int) -> dict[str, Any]:
         pictures, worst = _of_classes(proof, t, true, mean)
         pictures.append(error)
     rows = np.flatnonzero(known)[worst]
-    return {"pictures": pictures, "worst": [_drawn(proof, int(row), t) for row in rows]}
+    return {"pictures": pictures, "worst": [_shared_out(proof, int(row), t) for row in rows]}
+
+
+def _draw_worst(targets: list[dict[str, Any]], seconds: float) -> list[dict[str, Any]]:
+    """Draw the worst molecules of all targets, each in bounded time [s]: one that cannot be drawn keeps its words."""
+    worst = [each for target in targets for each in target["worst"]]
+    tasks = [each.pop("task") for each in worst]
+    drawn = drawings([task for task in tasks if task is not None], seconds)
+    for each, task in zip(worst, tasks, strict=True):
+        found = "RDKit cannot read the SMILES" if task is None else next(drawn)
+        each |= {"picture": None, "problem": found} if isinstance(found, str) else {"picture": found, "problem": ""}
+    return targets
 
 
 def _of_classes(proof: Proof, t: int, true: np.ndarray, mean: np.ndarray) -> tuple[list[Picture], np.ndarray]:
@@ -165,12 +179,12 @@ def _said(proof: Proof, row: int, t: int) -> tuple[str, int]:
     return f"true {classes[int(truth)]}, predicted {classes[code]} with probability {figure(mean)}", code
 
 
-def _drawn(proof: Proof, row: int, t: int) -> dict[str, Any]:
-    """Draw a molecule, coloured by what its atoms and bonds account for where the network can tell."""
+def _shared_out(proof: Proof, row: int, t: int) -> dict[str, Any]:
+    """Say what was predicted for a molecule, and what its drawing needs: shares of atoms and bonds, where known."""
     learnt = proof.predictor.learnt
     smiles, (said, code) = proof.smiles[row], _said(proof, row, t)
     words = f"{smiles}: {said}"
-    picture: Picture | None = None
+    task = None
     with rdBase.BlockLogs():
         if learnt.featuriser.geometry != "given":
             molecule = learnt.featuriser.molecule(smiles)
@@ -178,11 +192,11 @@ def _drawn(proof: Proof, row: int, t: int) -> dict[str, Any]:
             found = integrated_gradients(
                 proof.predictor.network, learnt.shape, learnt.featuriser.layout, graph, t, 16, code
             )
-            picture = drawing(molecule, words, found.atoms, found.bonds)
+            task = molecule, words, found.atoms, found.bonds
         else:
             molecule = Chem.MolFromSmiles(smiles)
-            picture = drawing(molecule, words) if molecule is not None else None
-    return {"picture": picture, "words": words, "similarity": figure(float(proof.similarity[row]))}
+            task = None if molecule is None else (molecule, words, None, None)
+    return {"task": task, "words": words, "similarity": figure(float(proof.similarity[row]))}
 
 
 def _speeds(speed: Mapping[str, float]) -> Sequence[tuple[str, float]]:
