@@ -93,6 +93,7 @@ def write_report(path: Path, metrics: Mapping[str, Any], trial: Trial) -> None:
         metrics=metrics,
         trial=trial,
         failed=[name.replace("_", " ") for name in trial.judgement.failed],
+        undecided=[name.replace("_", " ") for name in trial.judgement.undecided],
         verdicts=trial.judgement.verdicts,
         table=table,
         others=[(name.replace("_", " "), verdict) for name, verdict in verdicts.items()],
