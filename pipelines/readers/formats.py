@@ -7,7 +7,7 @@ from typing import Literal
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.readers import camels_maps, cosmoflow, fits_maps, hdf5, hdf5_maps, ktng, npy
 from tenfold.pipelines.readers.readable import readable
-from tenfold.pipelines.readers.safe_hdf5 import SIGNATURE, open_hdf5
+from tenfold.pipelines.readers.safe_hdf5 import SIGNATURE, is_hdf5, open_hdf5
 from tenfold.pipelines.readers.unsupported import described, snapshot
 from tenfold.pipelines.readers.volume import Stated, UnusableFileError, Volume
 
@@ -26,7 +26,7 @@ def format_of(path: Path) -> Format:
     head = _head(path, len(SIGNATURE))
     if head.startswith(npy.MAGIC):
         return "npy"
-    if head != SIGNATURE:
+    if not is_hdf5(path):
         raise UnusableFileError(path, "", described(path))
     with open_hdf5(path) as opened:
         if found := snapshot(opened):
@@ -80,7 +80,7 @@ def map_format_of(path: Path) -> MapFormat:
     for magic, told in known:
         if head.startswith(magic):
             return told
-    if head.startswith(SIGNATURE):
+    if is_hdf5(path):
         with open_hdf5(path) as opened:
             if found := snapshot(opened):
                 raise UnusableFileError(path, "", found)

@@ -23,6 +23,12 @@ _LARGEST_LIST = 2**20
 _DAMAGE = (OSError, RuntimeError, LookupError, ValueError, TypeError, ArithmeticError, NotImplementedError)
 
 
+def is_hdf5(path: Path) -> bool:
+    """Whether a file is HDF5 by its signature, which may stand behind a user block, as in MATLAB's files."""
+    with path.open("rb") as raw:
+        return raw.read(len(SIGNATURE)) == SIGNATURE or bool(h5py.is_hdf5(path))
+
+
 @contextlib.contextmanager
 def open_hdf5(path: Path) -> Iterator[h5py.File]:
     """Open an HDF5 file for reading after looking through all it contains.

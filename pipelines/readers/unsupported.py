@@ -47,6 +47,8 @@ def described(path: Path, dimensions: int = 3) -> str:
     not_read = READ.get(dimensions, READ[3])
     if dimensions == 3 and head.startswith(b"SIMPLE  ="):
         return f"a FITS file, {not_read}: `tenfold ingest massmaps` reads maps from FITS; give volumes as HDF5 or NPY"
+    if head.startswith(b"\x93NUMPY"):
+        return "an NPY file, not HDF5: it holds one array and no names, so leave out ingest.key and ingest.format"
     what = _binary(path, head) or _text(head)
     return f"{what} ({not_read})" if what else f"{not_read}: begins with {head[:8]!r}"
 

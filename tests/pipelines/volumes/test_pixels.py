@@ -13,6 +13,7 @@ from tests.formats.plain import write_dataset, write_table
 
 from tenfold.pipelines.massmaps.ingest import MassMapIngest, ingest_massmaps
 from tenfold.pipelines.readers.volume import FILL_VALUES, UnusableFileError, Volume
+from tenfold.pipelines.volumes.manifest import Manifest
 from tenfold.pipelines.volumes.moments import Moments
 from tenfold.pipelines.volumes.pixels import SAMPLE, check_deviation, check_masked
 from tenfold.pipelines.volumes.volumes import Ingest, ingest_volumes
@@ -147,6 +148,27 @@ def test_masked_files_are_set_aside_and_the_rest_packed(tmp_path):
     assert "7 of 256 values are -1.6375e+30" in found["2.npy"] and "(9, 3, 0)" in found["2.npy"]
     assert "7 values are NaN or infinite, the first at (9, 3, 0): masked" in found["4.npy"]
     assert all(np.isfinite(each).all() and abs(each).max() < 1 for each in records_of(tmp_path / "data").values())
+
+
+def test_what_is_said_to_be_meant_is_packed_and_recorded(tmp_path):
+    (tmp_path / "maps").mkdir()
+    rows = []
+    for n in range(4):
+        field = kappa(n, 16)
+        field[1, 2] = (0.01, 1.5, -99, 0.02)[n]
+        np.save(tmp_path / "maps" / f"{n}.npy", field)
+        rows.append({"file": f"{n}.npy", "omega_m": 0.2 + n / 50})
+    table = str(write_table(tmp_path / "table.csv", rows))
+    config = MassMapIngest(
+        processes=1, table=table, side_deg=2.0, quarantine_threshold=0.6, units="kappa", fractions=(1, 0, 0)
+    )
+    assert ingest_massmaps([tmp_path / "maps"], tmp_path / "asked", config).records == 2
+    reasons = {name: reason for name, (_, reason) in quarantine(tmp_path / "asked").items()}
+    assert "--set ingest.largest_deviation=" in reasons["1.npy"] and "--set ingest.fill_values=[]" in reasons["2.npy"]
+    meant = dataclasses.replace(config, largest_deviation=1e5, fill_values=())
+    assert ingest_massmaps([tmp_path / "maps"], tmp_path / "meant", meant).records == 4
+    kept = Manifest.read(tmp_path / "meant" / "manifest.json").ingest
+    assert (kept["largest_deviation"], kept["fill_values"]) == (1e5, [])
 
 
 @pytest.mark.parametrize("name", ["_FillValue", "missing_value"])

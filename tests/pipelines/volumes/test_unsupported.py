@@ -1,5 +1,6 @@
 import dataclasses
 
+import h5py
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -38,6 +39,23 @@ def test_a_link_that_leads_nowhere_is_set_aside_not_passed_over(tmp_path):
     config = dataclasses.replace(HERE, quarantine_threshold=0.5)
     assert ingest_volumes([tmp_path / "boxes"], tmp_path / "data", config).simulations == 5
     assert "a link to a file that is not there" in quarantine(tmp_path / "data")["009.h5"][1]
+
+
+def test_a_key_for_an_npy_file_is_said_to_be_too_much(tmp_path):
+    np.save(tmp_path / "a.npy", np.ones((4, 4, 4)))
+    with pytest.raises(UnusableFileError, match=r"an NPY file, not HDF5.*leave out ingest\.key"):
+        list(volumes(tmp_path / "a.npy", Stated(key="delta", parameters={"omega_m": 0.3})))
+
+
+def test_hdf5_behind_a_user_block_is_hdf5(tmp_path):
+    field = np.random.default_rng(0).normal(size=(4, 4, 4))
+    with h5py.File(tmp_path / "matlab.mat", "w", userblock_size=512) as file:
+        file["delta"] = field
+    with (tmp_path / "matlab.mat").open("r+b") as raw:
+        raw.write(b"MATLAB 7.3 MAT-file")
+    assert format_of(tmp_path / "matlab.mat") == map_format_of(tmp_path / "matlab.mat") == "hdf5"
+    (volume,) = volumes(tmp_path / "matlab.mat", Stated(key="delta", parameters={"omega_m": 0.3}))
+    assert volume.shape == (4, 4, 4, 1)
 
 
 def test_fits_is_for_maps(tmp_path):
