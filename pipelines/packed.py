@@ -1,21 +1,103 @@
 """Shard files that a folder holds, and whether they are still what an ingest would make."""
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, TypeVar
+
+from pydantic import ConfigDict, NonNegativeInt, TypeAdapter, ValidationError
 
 from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.output_folder import is_plain
+
+EXACT = ConfigDict(extra="forbid", allow_inf_nan=False)
+"""Of the parts of manifests: what is read back has no entry more, and finite numbers."""
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ShardEntry:
     """One shard file; its records follow those of the shard before."""
 
+    __pydantic_config__: ClassVar[ConfigDict] = EXACT
+
     file: str
-    records: int
-    bytes: int
+    records: NonNegativeInt
+    bytes: NonNegativeInt
+
+    def __post_init__(self) -> None:
+        """Refuse a name that leads out of the folder, and more records than fit."""
+        if not is_plain(self.file):
+            raise ValueError(f"{self.file!r} is not the name of a file in the folder of its manifest")
+        if self.records > self.bytes:
+            raise ValueError(f"{self.records:,} records in {self.bytes:,} bytes")
+
+    def path(self, folder: Path) -> Path:
+        """Return the shard's file in the folder of its manifest.
+
+        Raises
+        ------
+        InputError
+            It is a link that leads out of the folder.
+        """
+        path = folder / self.file
+        if path.is_symlink() and path.resolve().parent != folder.resolve():
+            raise InputError(f"{path}: leads out of its folder, to {path.resolve()}. Put the shard itself there.")
+        return path
+
+
+def read_manifest(kind: type[Made], path: Path, version: int) -> Made:
+    """Read a manifest: exactly its entries, each of its type, all numbers finite.
+
+    Parameters
+    ----------
+    kind
+        A dataclass of dataclasses.
+    path
+        Its JSON.
+    version
+        Of the format that is read.
+
+    Raises
+    ------
+    FileNotFoundError
+        It is not there.
+    InputError
+        It is damaged, or of another version.
+    """
+    try:
+        raw = path.read_bytes()
+        found = _adapter(kind).validate_json(raw, strict=True)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}).") from error
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        where = "".join(f"{part}: " for part in [".".join(map(str, problem["loc"]))] if part)
+        reason = f"not a manifest of ours, or damaged ({where}{problem['msg'].removeprefix('Value error, ')})"
+        other = _version(raw)
+        if other not in (None, version):
+            reason = f"format version {other}, and this version of tenfold reads {version}"
+        raise InputError(f"{path}: {reason}. Ingest again, into another folder.") from None
+    return found
+
+
+def _version(raw: bytes) -> int | None:
+    """Version of a manifest's format, where it says."""
+    try:
+        found = json.loads(raw)["version"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return None
+    return found if isinstance(found, int) else None
+
+
+@cache
+def _adapter(kind: type) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
 
 
 def unchanged(
@@ -59,7 +141,7 @@ def unchanged(
     if gone:
         found = f"holds {what} of {len(gone)} files that are not among those given now, such as {gone[0]}"
         raise InputError(f"{out}: {found}. Choose another folder, or remove this one.")
-    files = [out / shard.file for shard in shards]
+    files = [shard.path(out) for shard in shards]
     sizes = [file.stat().st_size if file.exists() else -1 for file in files]
     return known == now and sizes == [shard.bytes for shard in shards]
 

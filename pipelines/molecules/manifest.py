@@ -4,7 +4,9 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
+
+from pydantic import ConfigDict, NonNegativeInt
 
 from tenfold.pipelines.digits import measured
 from tenfold.pipelines.errors import InputError
@@ -13,7 +15,7 @@ from tenfold.pipelines.molecules.cells import Blanked
 from tenfold.pipelines.molecules.featuriser import Featuriser
 from tenfold.pipelines.molecules.ingest import Kind
 from tenfold.pipelines.molecules.properties import Property
-from tenfold.pipelines.packed import ShardEntry
+from tenfold.pipelines.packed import EXACT, ShardEntry, read_manifest
 
 MANIFEST = "manifest.json"
 """Name of the file."""
@@ -24,17 +26,21 @@ VERSION = 2  # since chirality is by CIP labels
 class SourceEntry:
     """One file of molecules, or all the small files of a folder."""
 
+    __pydantic_config__: ClassVar[ConfigDict] = EXACT
+
     source: str
     sha256: str
-    bytes: int
+    bytes: NonNegativeInt
     mtime_ns: int
-    molecules: int
+    molecules: NonNegativeInt
     """Those that cannot be used included."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
     """One column to learn; its statistics are those of the training split alone."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = EXACT
 
     name: str
     unit: str
@@ -43,7 +49,7 @@ class Target:
     mean: float
     """Of two classes: the fraction of the second; of more, and `std`, of nothing."""
     std: float
-    count: int
+    count: NonNegativeInt
     """Labels that are there, in the training split."""
     classes: tuple[str, ...] = ()
     """By code, 0 first; of two, the second is the positive one. Empty for numbers."""
@@ -86,7 +92,9 @@ class Target:
 class Leakage:
     """How near the test molecules are to the training set: Tanimoto of the nearest, Morgan radius 2, 2048 bits."""
 
-    test: int
+    __pydantic_config__: ClassVar[ConfigDict] = EXACT
+
+    test: NonNegativeInt
     mean: float
     median: float
     high: float
@@ -101,6 +109,8 @@ class Leakage:
 class MoleculeManifest:
     """All that is known about a folder of molecules without opening its shards."""
 
+    __pydantic_config__: ClassVar[ConfigDict] = EXACT
+
     featuriser: Featuriser
     targets: tuple[Target, ...]
     doubts: tuple[str, ...]
@@ -109,14 +119,14 @@ class MoleculeManifest:
     """What was decided for the user, such as which split was taken."""
     blanked: tuple[Blanked, ...]
     """Cells of targets that hold no usable label."""
-    sizes: dict[str, int]
+    sizes: dict[str, NonNegativeInt]
     """Molecules by split."""
-    atoms: int
+    atoms: NonNegativeInt
     """Of all molecules."""
-    bonds: int
-    largest: int
+    bonds: NonNegativeInt
+    largest: NonNegativeInt
     """Atoms of the largest molecule."""
-    duplicates: int
+    duplicates: NonNegativeInt
     """Molecules whose InChIKey another one, earlier in the data, has too."""
     leakage: Leakage | None
     """None where there is no test or no training molecule."""
@@ -124,7 +134,7 @@ class MoleculeManifest:
     shards: tuple[ShardEntry, ...]
     index_sha256: str
     """Of ``index.h5``: splits and similarities."""
-    rejected: int
+    rejected: NonNegativeInt
     content: str
     """Digest of the records' checksums and splits."""
     ingest: dict[str, Any]
@@ -151,29 +161,10 @@ class MoleculeManifest:
             It is not there, is damaged, or of a format this version does not know.
         """
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-            if found.get("version") != VERSION or "featuriser" not in found:
-                advice = f"this version reads {VERSION} of molecules. Remove the folder and ingest again."
-                raise InputError(f"{path}: format version {found.get('version')}; {advice}")
-            return cls(
-                **{
-                    **found,
-                    "featuriser": Featuriser(**found["featuriser"]),
-                    "targets": tuple(Target(**each) for each in found["targets"]),
-                    "doubts": tuple(found["doubts"]),
-                    "notes": tuple(found["notes"]),
-                    "blanked": tuple(Blanked(**each) for each in found["blanked"]),
-                    "leakage": None if found["leakage"] is None else Leakage(**found["leakage"]),
-                    "sources": tuple(SourceEntry(**each) for each in found["sources"]),
-                    "shards": tuple(ShardEntry(**each) for each in found["shards"]),
-                }
-            )
+            return read_manifest(cls, path, VERSION)
         except FileNotFoundError as error:
             advice = "Make them by `tenfold ingest molecules`."
             raise InputError(f"{path}: there are no shards of molecules here. {advice}") from error
-        except (OSError, json.JSONDecodeError, TypeError, KeyError, AttributeError) as error:
-            advice = "Remove the folder and ingest again."
-            raise InputError(f"{path}: not a manifest of molecules ({error}). {advice}") from error
 
     def write(self, path: Path) -> None:
         """Write the manifest, whole or not at all."""

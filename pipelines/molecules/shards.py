@@ -30,19 +30,21 @@ class MoleculeShards:
     def __init__(self, path: Path | str):
         self.path = Path(path)
         self.manifest = MoleculeManifest.read(self.path / "manifest.json")
-        self._first = np.array([0, *itertools.accumulate(shard.records for shard in self.manifest.shards)])
-        self._opened: dict[int, _Shard] = {}
-        self._checked = np.zeros(len(self), bool)
         for shard in self.manifest.shards:
-            file = self.path / shard.file
+            file = shard.path(self.path)
             size = file.stat().st_size if file.exists() else -1
             if size != shard.bytes:
                 found = "is missing" if size < 0 else f"has {size:,} bytes, not {shard.bytes:,}: it was cut or changed"
                 raise InputError(f"{file}: {found}. Ingest again: only what is not whole is made.")
+        self._first = np.array([0, *itertools.accumulate(shard.records for shard in self.manifest.shards)])
+        self._opened: dict[int, _Shard] = {}
+        self._checked = np.zeros(len(self), bool)
         try:
             with h5py.File(self.path / "index.h5", "r") as index:
                 self._split, self._similarity = index["split"][:], index["similarity"][:]
-        except (OSError, KeyError) as error:
+            if self._split.shape != (len(self),) or self._similarity.shape != (len(self),):
+                raise ValueError(f"it is about {len(self._split):,} molecules, the shards hold {len(self):,}")
+        except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise InputError(f"{self.path / 'index.h5'}: missing or damaged ({error}). Ingest again.") from error
 
     @classmethod
@@ -134,7 +136,7 @@ class MoleculeShards:
 
     def _open(self, shard: int) -> "_Shard":
         if shard not in self._opened:
-            self._opened[shard] = _Shard(self.path / self.manifest.shards[shard].file)
+            self._opened[shard] = _Shard(self.manifest.shards[shard].path(self.path))
         return self._opened[shard]
 
     def _read(self, indices: np.ndarray) -> tuple[Graphs, np.ndarray]:

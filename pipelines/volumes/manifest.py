@@ -2,26 +2,34 @@
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from pydantic import ConfigDict, NonNegativeFloat, NonNegativeInt
 
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files import replacing
-from tenfold.pipelines.packed import ShardEntry
+from tenfold.pipelines.packed import EXACT, ShardEntry, read_manifest
 from tenfold.pipelines.splits import Split
 
 MANIFEST = "manifest.json"
 """Name of the file."""
 VERSION = 1
+LARGEST_RECORD = 2**32
+"""A record is smaller [bytes]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Statistics:
     """Of numbers, over the training split."""
 
+    __pydantic_config__: ClassVar[ConfigDict] = EXACT
+
     mean: float
-    std: float
+    std: NonNegativeFloat
     low: float
     high: float
 
@@ -29,6 +37,8 @@ class Statistics:
 @dataclass(frozen=True, kw_only=True)
 class SimulationEntry:
     """One source file; its records follow those of the entry before."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = EXACT
 
     simulation: str
     """Files of one simulation share the name and the split."""
@@ -38,25 +48,29 @@ class SimulationEntry:
     """All that are known, by canonical name, physical units."""
     source: str
     sha256: str
-    bytes: int
+    bytes: NonNegativeInt
     mtime_ns: int
-    records: int
+    records: NonNegativeInt
 
 
 @dataclass(frozen=True, kw_only=True)
 class Quarantined:
     """A source file that was left out, and why."""
 
+    __pydantic_config__: ClassVar[ConfigDict] = EXACT
+
     source: str
     key: str
     reason: str
-    bytes: int
+    bytes: NonNegativeInt
     mtime_ns: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
     """All that is known about a folder of shards without opening them."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = EXACT
 
     shape: tuple[int, ...]
     """Of a record: (X, Y, Z, C), or (Y, X, C) of maps."""
@@ -128,30 +142,39 @@ class Manifest:
             It is not there, is damaged, or of a format this version does not know.
         """
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-            if found.get("version") != VERSION:
-                advice = f"this version reads {VERSION}. Ingest again into another folder."
-                raise InputError(f"{path}: format version {found.get('version')}; {advice}")
-            tuples = {name: tuple(found[name]) for name in ("shape", "redshifts", "parameter_names", "multipoles")
-                      if found.get(name) is not None}  # fmt: skip
-            return cls(
-                **{
-                    **found,
-                    **tuples,
-                    "parameters": tuple(Statistics(**each) for each in found["parameters"]),
-                    "value": Statistics(**found["value"]),
-                    "log1p": None if found["log1p"] is None else Statistics(**found["log1p"]),
-                    "simulations": tuple(SimulationEntry(**entry) for entry in found["simulations"]),
-                    "quarantined": tuple(Quarantined(**entry) for entry in found["quarantined"]),
-                    "shards": tuple(ShardEntry(**entry) for entry in found["shards"]),
-                }
-            )
+            manifest = read_manifest(cls, path, VERSION)
         except FileNotFoundError as error:
             raise InputError(f"{path}: there are no shards here. Make them by `tenfold ingest`.") from error
-        except (OSError, json.JSONDecodeError, TypeError, KeyError, AttributeError) as error:
-            raise InputError(f"{path}: not a manifest of shards ({error}). Ingest again.") from error
+        if problem := manifest.contradiction:
+            raise InputError(f"{path}: damaged ({problem}). Ingest again, into another folder.")
+        return manifest
+
+    @property
+    def contradiction(self) -> str:
+        """Where its entries do not fit each other; empty where they do."""
+        size = math.prod(self.shape) * _itemsize(self.dtype)
+        records = [sum(each.records for each in entries) for entries in (self.simulations, self.shards)]
+        if min(self.shape, default=0) < 1 or not 0 < size < LARGEST_RECORD:
+            return f"records of {self.dtype} {self.shape}"
+        if records[0] != records[1]:
+            return f"{records[0]:,} records by simulations, {records[1]:,} by shards"
+        if len(self.parameters) != len(self.parameter_names):
+            return f"statistics of {len(self.parameters)} parameters, {len(self.parameter_names)} names"
+        for each in self.simulations:
+            if missing := [name for name in self.parameter_names if name not in each.parameters]:
+                return f"{each.source} has no {missing[0]}"
+        return ""
 
     def write(self, path: Path) -> None:
         """Write the manifest, whole or not at all."""
         with replacing(path) as temporary:
             temporary.write_text(json.dumps(asdict(self), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _itemsize(dtype: str) -> int:
+    """Bytes of a number; 0 where it is the name of none."""
+    try:
+        found = np.dtype(dtype)
+    except (TypeError, ValueError, SyntaxError):
+        return 0
+    return found.itemsize if found.kind in "iuf" else 0

@@ -38,6 +38,12 @@ class Shards:
     def __init__(self, path: Path | str, *, verify: bool = True):
         self.path = Path(path)
         self.manifest = Manifest.read(self.path / "manifest.json")
+        for shard in self.manifest.shards:
+            file = shard.path(self.path)
+            size = file.stat().st_size if file.exists() else -1
+            if size != shard.bytes:
+                found = "is missing" if size < 0 else f"has {size:,} bytes, not {shard.bytes:,}: it was cut or changed"
+                raise InputError(f"{file}: {found}. Run `tenfold ingest` again: it makes only what is not whole.")
         self._verify = verify
         self._dtype = np.dtype(self.manifest.dtype)
         self._bytes = math.prod(self.manifest.shape) * self._dtype.itemsize
@@ -51,12 +57,6 @@ class Shards:
         self._parameters = np.array(
             [[entry.parameters[name] for name in self.manifest.parameter_names] for entry in entries], np.float64
         ).reshape(len(entries), -1)
-        for shard in self.manifest.shards:
-            file = self.path / shard.file
-            size = file.stat().st_size if file.exists() else -1
-            if size != shard.bytes:
-                found = "is missing" if size < 0 else f"has {size:,} bytes, not {shard.bytes:,}: it was cut or changed"
-                raise InputError(f"{file}: {found}. Run `tenfold ingest` again: it makes only what is not whole.")
 
     @classmethod
     def open(cls, path: Path | str, *, verify: bool = True) -> Self:
@@ -166,7 +166,7 @@ class Shards:
 
     def _open(self, number: int) -> "_Shard":
         entry = self.manifest.shards[number]
-        return _Shard(self.path / entry.file, (entry.records, *self.manifest.shape), self._dtype)
+        return _Shard(entry.path(self.path), (entry.records, *self.manifest.shape), self._dtype)
 
 
 def _reopen(cls: type[Shards], path: Path, verify: bool) -> Shards:
