@@ -30,7 +30,7 @@ def folder(tmp_path_factory):
     records = rng.lognormal(size=(RECORDS, SIDE, SIDE, SIDE, 1)).astype(np.float32)
     for n, record in enumerate(records):
         np.save(folder / "boxes" / f"{n:03d}.npy", record)
-        rows.append({"file": f"{n:03d}.npy", "omega_m": 0.1 + n / 1000, "sigma_8": 0.8})
+        rows.append({"file": f"{n:03d}.npy", "Omega_m": 0.1 + n / 1000, "sigma_8": 0.8})
     table = write_table(folder / "table.csv", rows)
     for compression in ("none", "blosc-lz4"):
         start, wall = time.process_time(), time.perf_counter()
