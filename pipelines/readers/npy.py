@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tenfold.pipelines.readers.cmd_names import file_name
 from tenfold.pipelines.readers.volume import Stated, UnusableFileError, Volume, check_array
 
 MAGIC = b"\x93NUMPY"
@@ -21,6 +22,15 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
         The header is damaged, promises what no volume is or more than the file holds; or no table gives parameters.
     """
     shape, dtype, start, fortran = _header(path)
+    name = file_name(path)
+    if name is not None and len(shape) == 4:
+        reason = (
+            f"{name.kind} of CAMELS Multifield, {shape[0]} simulations in one file: save each grid in a file of its own, "
+            "with its row of parameters in a table, --set ingest.table=FILE"
+        )
+        if name.kind == "Maps":
+            reason = "maps of CAMELS Multifield: tenfold ingest massmaps reads them"
+        raise UnusableFileError(path, "", reason)
     full: Any = shape if len(shape) == 4 else (*shape, 1)
     check_array(full, dtype, stated.largest_gib, path, "")
     _check_size(path, shape, dtype, start)

@@ -1,0 +1,56 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from tests.formats.ingested import HERE, boxes
+from tests.formats.plain import write_table
+
+from tenfold.emulators.cnn import CNN
+from tenfold.emulators.training import VolumeTraining
+from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.estimator.training import build_for
+from tenfold.pipelines.volumes.shards import Shards
+from tenfold.pipelines.volumes.volumes import ingest_volumes
+
+SHAPE = CNN(size=4, filters=(2,), dense=(4,), transform="identity")
+PIECES = "the data hold pieces of boxes or of the sky, which are not periodic: --set training.shifts=false"
+UNKNOWN = r"nothing says that the data are whole periodic boxes: .*ingest.periodic=true; if not: --set training.shifts="
+
+
+@pytest.fixture(scope="module")
+def arrays(tmp_path_factory):
+    """Shards of plain arrays, of which nothing says whether they are periodic."""
+    folder = tmp_path_factory.mktemp("arrays")
+    rows = []
+    for n in range(5):
+        np.save(folder / f"{n}.npy", np.random.default_rng(n).normal(size=(4, 4, 4)))
+        rows.append({"file": f"{n}.npy", "Omega_m": 0.2 + n / 20})
+    table = str(write_table(folder / "table.csv", rows))
+    ingest_volumes([folder], folder / "data", dataclasses.replace(HERE, table=table))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("shape", "training"),
+    [
+        (SHAPE, VolumeTraining(shifts=True)),
+        (dataclasses.replace(SHAPE, padding="periodic"), VolumeTraining(shifts=False)),
+    ],
+)
+def test_neither_shifts_nor_padding_take_unknown_data_for_periodic(arrays, shape, training):
+    with Shards.open(arrays / "data") as shards, pytest.raises(InputError, match=UNKNOWN):
+        build_for(shards, shape, training)
+
+
+def test_data_stated_to_be_periodic_are_shifted(arrays, tmp_path):
+    config = dataclasses.replace(HERE, table=str(arrays / "table.csv"), periodic=True)
+    ingest_volumes(sorted(arrays.glob("*.npy")), tmp_path / "data", config)
+    with Shards.open(tmp_path / "data") as shards:
+        assert build_for(shards, SHAPE, VolumeTraining(shifts=True)).input_shape == (None, 4, 4, 4, 1)
+
+
+def test_pieces_of_periodic_boxes_are_not_shifted(tmp_path):
+    boxes(tmp_path / "boxes", 5, channels=1)
+    ingest_volumes([tmp_path / "boxes"], tmp_path / "data", dataclasses.replace(HERE, cut=2))
+    with Shards.open(tmp_path / "data") as shards, pytest.raises(InputError, match=PIECES):
+        build_for(shards, dataclasses.replace(SHAPE, transform="log1p"), VolumeTraining(shifts=True))
