@@ -40,8 +40,7 @@ def raw_volumes(path: Path, stated: Stated) -> Iterator[Volume]:
         named, values = names(file, "namePar", path), numbers(file, "physPar", path)
         if len(named) != len(values):
             raise UnusableFileError(path, "physPar", f"{len(values)} values for {len(named)} names in namePar")
-        own = numbers(file, "redshifts", path).tolist() if "redshifts" in file else []
-        redshifts = settled("redshifts", tuple(map(float, own)), stated.redshifts, path, "redshifts") or ()
+        redshifts = settled("redshifts", _redshifts(file, path), stated.redshifts, path, "redshifts") or ()
         if redshifts and len(redshifts) != shape[3]:
             raise UnusableFileError(path, "redshifts", f"{len(redshifts)} redshifts for {shape[3]} channels of full")
         particles = file.attrs.get("particles")
@@ -101,6 +100,9 @@ def split_volumes(path: Path, stated: Stated) -> Iterator[Volume]:
             )
         else:
             parameters = stated.parameters
+        redshifts = settled("redshifts", _redshifts(file, path), stated.redshifts, path, "redshifts") or ()
+        if redshifts and len(redshifts) != x.shape[4]:
+            raise UnusableFileError(path, "redshifts", f"{len(redshifts)} redshifts for {x.shape[4]} channels of x")
         for n in range(len(x)):
             yield Volume(
                 simulation=_simulation(file, path, stated),
@@ -110,13 +112,17 @@ def split_volumes(path: Path, stated: Stated) -> Iterator[Volume]:
                 dtype=x.dtype.newbyteorder("="),
                 parameters=parameters,
                 varied=(),
-                redshifts=stated.redshifts,
+                redshifts=redshifts,
                 box_mpc_h=stated.box_mpc_h,
                 periodic=settled("periodic", False, stated.periodic, path, "x"),
                 units=stated.units or ("counts" if x.dtype.kind in "iu" else "density"),
                 masked=masked_values(x, path),
                 read=lambda start, stop, n=n: _native(x[n, start:stop]),
             )
+
+
+def _redshifts(file: h5py.File, path: Path) -> tuple[float, ...]:
+    return tuple(map(float, numbers(file, "redshifts", path))) if "redshifts" in file else ()
 
 
 def _simulation(file: h5py.File, path: Path, stated: Stated) -> str:

@@ -56,6 +56,8 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
         if side_deg is None:
             length = _side_mpc_h(header, parameters, path)
             box_mpc_h = settled("box_mpc_h", length, stated.box_mpc_h, path, "SIDE")
+        elif angle is not None and stated.box_mpc_h is not None:
+            raise UnusableFileError(path, "ANGLE", "the side is an angle, and ingest.box_mpc_h states a length")
         if side_deg is None and box_mpc_h is None:
             raise UnusableFileError(
                 path, "ANGLE", "the header lacks the side of the map, ANGLE [degrees] or SIDE [Mpc]: "

@@ -48,6 +48,8 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
             "angle_deg": settled("angle_deg", own["angle_deg"], stated.side_deg, path, key, "ingest.side_deg"),
             "box_mpc_h": settled("box_mpc_h", own["box_mpc_h"], stated.box_mpc_h, path, key),
         }
+        if own["angle_deg"] is not None and stated.box_mpc_h is not None and own["box_mpc_h"] is None:
+            raise UnusableFileError(path, "angle_deg", "the side is an angle, and ingest.box_mpc_h states a length")
         if sizes["angle_deg"] is None and sizes["box_mpc_h"] is None:
             raise UnusableFileError(
                 path, key, "neither an attribute angle_deg nor box_mpc_h gives the side of the map: "

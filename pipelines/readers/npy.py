@@ -25,8 +25,8 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
     name = file_name(path)
     if name is not None and len(shape) == 4:
         reason = (
-            f"{name.kind} of CAMELS Multifield, {shape[0]} simulations in one file: save each grid in a file of its own, "
-            "with its row of parameters in a table, --set ingest.table=FILE"
+            f"{name.kind} of CAMELS Multifield, {shape[0]} simulations in one file: save each grid in a file of its "
+            "own, with its row of parameters in a table, --set ingest.table=FILE"
         )
         if name.kind == "Maps":
             reason = "maps of CAMELS Multifield: tenfold ingest massmaps reads them"

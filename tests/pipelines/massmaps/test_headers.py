@@ -55,6 +55,7 @@ def test_dark_energy_of_a_flat_cosmology_is_not_learnt_beside_matter(tmp_path):
         ({"Omega_m": 0.3}, {}, "omega_m is 0.26 in the file, and 0.3 in the table of parameters"),
         ({"w0": -0.9}, {}, "w_0 is -1 in the file, and -0.9 in the table of parameters"),
         (None, {"side_deg": 5.0}, "ANGLE is 3.5 in the file, and ingest.side_deg says 5"),
+        (None, {"box_mpc_h": 25.0}, "ANGLE: the side is an angle, and ingest.box_mpc_h states a length"),
         (None, {"redshifts": (1.0,)}, r"redshifts is \(2\) in the file, and ingest.redshifts says \(1\)"),
     ],
 )
