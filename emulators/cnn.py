@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from tenfold.emulators.sizes import check_size
+
 if TYPE_CHECKING:
     import keras
 
@@ -46,6 +48,7 @@ class CNN:
 
     def __post_init__(self):
         """Refuse shapes that cannot be built."""
+        check_size("filters", self.filters)  # first: the size must be halved by as many
         if self.dimensions not in (2, 3):
             raise ValueError(f"dimensions: found {self.dimensions}, must be 2 (maps) or 3 (volumes)")
         if self.size % self.downsampling:
@@ -59,6 +62,8 @@ class CNN:
             raise ValueError(f"kernel: found {self.kernel}, must be odd")
         if self.channels < 1 or self.coarsen < 1 or not self.filters:
             raise ValueError("channels, coarsen and the number of filters must be at least 1")
+        for name in ("size", "channels", "kernel", "filters", "dense"):
+            check_size(name, getattr(self, name))
 
     @property
     def downsampling(self) -> int:

@@ -11,7 +11,6 @@ from keras import ops
 from tenfold.emulators.graph_layers import Encode, segment_sum
 
 
-@keras.saving.register_keras_serializable("tenfold")
 class DirectedMessages(keras.layers.Layer):
     """A batch of classes of directed bonds in, a vector per class of atoms out.
 
@@ -68,8 +67,3 @@ class DirectedMessages(keras.layers.Layer):
     def compute_output_shape(self, shapes):
         """Return the shape of the atoms' vectors."""
         return (shapes["atom_type"][0], self.hidden)
-
-    def get_config(self):
-        """Return what the layer is built from."""
-        own = {name: getattr(self, name) for name in ("hidden", "depth", "dropout", "seed")}
-        return {**super().get_config(), **own, "atoms": self.atoms.table, "bonds": self.bonds.table}

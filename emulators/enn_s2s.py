@@ -12,7 +12,6 @@ from keras import ops
 from tenfold.emulators.graph_layers import Encode
 
 
-@keras.saving.register_keras_serializable("tenfold")
 class EdgeNetwork(keras.layers.Layer):
     """Dense blocks of molecules in, a vector per slot out, shape (molecules · slots, hidden).
 
@@ -109,8 +108,3 @@ class EdgeNetwork(keras.layers.Layer):
     def compute_output_shape(self, shapes):
         """Return the shape of the slots' vectors."""
         return (shapes["codes"][0], self.hidden)
-
-    def get_config(self):
-        """Return what the layer is built from."""
-        own = {name: getattr(self, name) for name in ("hidden", "depth", "edge_hidden", "towers", "seed")}
-        return {**super().get_config(), **own, "atoms": self.atoms.table, "bonds": self.bonds.table}

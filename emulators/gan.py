@@ -10,6 +10,8 @@ learns is what that misses.
 from dataclasses import dataclass
 from typing import Literal
 
+from tenfold.emulators.sizes import MOST, check_size
+
 MARGIN = 4
 """Cells beyond each edge that a cropped generator carries, so that its kernels' own edges are not seen."""
 
@@ -49,6 +51,9 @@ class GAN:
 
     def __post_init__(self):
         """Refuse shapes that cannot be built."""
+        for name in ("size", "channels", "latent", "style", "group", "filters", "critic_filters"):
+            check_size(name, getattr(self, name))
+        check_size("conditions", self.conditions, MOST)
         for name in ("channels", "latent", "style", "group"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: found {getattr(self, name)}, must be at least 1")

@@ -11,7 +11,6 @@ def _plain(values) -> list:
     return np.asarray(values, np.float64).tolist()
 
 
-@keras.saving.register_keras_serializable("tenfold")
 class Polynomial(keras.layers.Layer):
     """Numbers that are polynomials of second degree in others.
 
@@ -39,12 +38,7 @@ class Polynomial(keras.layers.Layer):
         products = [x[:, a : a + 1] * x[:, b : b + 1] for a, b in zip(i, j, strict=True)]
         return ops.matmul(ops.concatenate([ops.ones((ops.shape(x)[0], 1)), x, *products], axis=1), self.coefficients)
 
-    def get_config(self):
-        """Return what the layer is built from."""
-        return {**super().get_config(), "coefficients": self.initial}
 
-
-@keras.saving.register_keras_serializable("tenfold")
 class GaussianField(keras.layers.Layer):
     """White noise in, a Gaussian field of a power spectrum out, cut from a periodic one.
 
@@ -88,8 +82,3 @@ class GaussianField(keras.layers.Layer):
             real, imaginary = (ops.sum(mixed * part[:, None], axis=2) for part in (real, imaginary))
         field, _ = ops.ifft2((real * amplitude, imaginary * amplitude))
         return ops.transpose(field[:, :, : self.cut, : self.cut], (0, 2, 3, 1))
-
-    def get_config(self):
-        """Return what the layer is built from."""
-        own = {"size": self.size, "cut": self.cut, "knots": self.knots, "mixing": self.mixing}
-        return {**super().get_config(), **own}

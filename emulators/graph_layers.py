@@ -49,7 +49,6 @@ def other_end(rows, hears, speaks, back):
     return take(rows)
 
 
-@keras.saving.register_keras_serializable("tenfold")
 class Encode(keras.layers.Layer):
     """Codes in, numbers out: one-hot, or the code times a scale.
 
@@ -86,12 +85,7 @@ class Encode(keras.layers.Layer):
         """Return the shape of the numbers."""
         return (*shape[:-1], self.columns)
 
-    def get_config(self):
-        """Return what the layer is built from."""
-        return {**super().get_config(), "table": self.table}
 
-
-@keras.saving.register_keras_serializable("tenfold")
 class Head(keras.layers.Layer):
     """Dense layers from a vector to the numbers that an answer is made of; the last begins near zero."""
 
@@ -134,13 +128,7 @@ class Head(keras.layers.Layer):
         """Return the shape of the outputs."""
         return (*shape[:-1], self.outputs)
 
-    def get_config(self):
-        """Return what the layer is built from."""
-        own = {name: getattr(self, name) for name in ("dense", "outputs", "activation", "dropout", "seed")}
-        return {**super().get_config(), **own}
 
-
-@keras.saving.register_keras_serializable("tenfold")
 class MeanPool(keras.layers.Layer):
     """Mean over the atoms of each molecule; with ``norm`` above 0, the sum over atoms divided by that number."""
 
@@ -160,14 +148,7 @@ class MeanPool(keras.layers.Layer):
         """Return the shape of the means."""
         return (shapes["size"][0], shapes["rows"][-1])
 
-    def get_config(self):
-        """Return what the layer is built from."""
-        config = super().get_config()
-        config.pop("dtype", None)
-        return {**config, "norm": self.norm}
 
-
-@keras.saving.register_keras_serializable("tenfold")
 class Members(keras.layers.Layer):
     """Stack what the members of an ensemble say: a list of (G, C) in, (G, members, C) out."""
 
@@ -178,14 +159,7 @@ class Members(keras.layers.Layer):
         """Map a list of (G, C) to (G, members, C)."""
         return ops.stack(values, axis=1)
 
-    def get_config(self):
-        """Return what the layer is built from."""
-        config = super().get_config()
-        config.pop("dtype", None)
-        return config
 
-
-@keras.saving.register_keras_serializable("tenfold")
 class PropertyHead(keras.layers.Layer):
     """Numbers per molecule in, properties in the targets' units out.
 
@@ -258,10 +232,3 @@ class PropertyHead(keras.layers.Layer):
         values = rows.reshape(len(rows), len(self.scale), -1)[..., 0]
         factor = np.where(self.extensive, 1.0, 1.0 / size[:, None])
         return factor * (np.array(self.location) + np.array(self.scale) * values) + np.array(self.reference)[element]
-
-    def get_config(self):
-        """Return what the layer is built from."""
-        config = super().get_config()
-        config.pop("dtype", None)
-        own = {name: getattr(self, name) for name in ("kind", "location", "scale", "reference", "extensive", "classes")}
-        return {**config, **own}

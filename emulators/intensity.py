@@ -103,14 +103,7 @@ class _Channels(keras.layers.Layer):
         values = (i.centre, i.scale, i.mean, i.std)
         return all(s > 0 for s in i.scale), *(ops.convert_to_tensor(list(v), dtype="float32") for v in values)
 
-    def get_config(self):
-        """Return what the layer is built from."""
-        i = self.intensity
-        own = {"centre": list(i.centre), "scale": list(i.scale), "mean": list(i.mean), "std": list(i.std)}
-        return {**super().get_config(), **own}
 
-
-@keras.saving.register_keras_serializable("tenfold")
 class FromKappa(_Channels):
     """Convergence in, numbers of order one out."""
 
@@ -122,7 +115,6 @@ class FromKappa(_Channels):
         return (x - mean) / std
 
 
-@keras.saving.register_keras_serializable("tenfold")
 class ToKappa(_Channels):
     """Numbers of order one in, convergence out: the exact inverse of `FromKappa`."""
 

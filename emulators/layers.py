@@ -7,7 +7,6 @@ TRANSFORMS = ("log1p", "identity")
 ONE = 0.5413  # softplus(0.5413) = 1: an untrained network answers with the scatter of the training split
 
 
-@keras.saving.register_keras_serializable("tenfold")
 class Standardise(keras.layers.Layer):
     """Raw values in, numbers of order one out: (transform(moment of a block) − mean) / std, per channel.
 
@@ -46,13 +45,7 @@ class Standardise(keras.layers.Layer):
         mean, std = (ops.convert_to_tensor(v, dtype="float32") for v in (self.mean, self.std))
         return ops.cast((x - mean) / std, self.compute_dtype)
 
-    def get_config(self):
-        """Return what the layer is built from."""
-        own = {name: getattr(self, name) for name in ("coarsen", "moments", "transform", "mean", "std")}
-        return {**super().get_config(), **own}
 
-
-@keras.saving.register_keras_serializable("tenfold")
 class Affine(keras.layers.Layer):
     """A scale and a shift per feature, both learnt: kernel · x + bias.
 
@@ -70,7 +63,6 @@ class Affine(keras.layers.Layer):
         return x * self.kernel + self.bias
 
 
-@keras.saving.register_keras_serializable("tenfold")
 class Wrap(keras.layers.Layer):
     """Pad the axes of space of (batch, …, channel) periodically, as the simulated box is."""
 
@@ -86,12 +78,7 @@ class Wrap(keras.layers.Layer):
             x = ops.concatenate([last, x, first], axis=axis)
         return x
 
-    def get_config(self):
-        """Return what the layer is built from."""
-        return {**super().get_config(), "width": self.width}
 
-
-@keras.saving.register_keras_serializable("tenfold")
 class GaussianHead(keras.layers.Layer):
     """2P numbers in, (batch, P, 2) out: mean and standard deviation of each parameter, in physical units.
 
@@ -115,9 +102,3 @@ class GaussianHead(keras.layers.Layer):
         mean = ops.convert_to_tensor(self.location, dtype="float32") + scale * x[..., 0]
         sigma = scale * (ops.softplus(x[..., 1] + ONE) + 1e-3)
         return ops.stack([mean, sigma], axis=-1)
-
-    def get_config(self):
-        """Return what the layer is built from."""
-        config = super().get_config()
-        config.pop("dtype", None)
-        return {**config, "location": self.location, "scale": self.scale}

@@ -83,15 +83,7 @@ class _Convolution(keras.layers.Layer):
             self.direction.assign(u)
         return kernel / ops.squeeze(ops.matmul(ops.matmul(v, matrix), ops.transpose(u)))
 
-    def get_config(self):
-        """Return what the layer is built from."""
-        return {
-            **super().get_config(), "filters": self.filters, "kernel": self.size, "stride": self.stride,
-            "periodic": self.periodic, "spectral_norm": self.spectral_norm, "gain": self.gain, "seed": self.seed,
-        }  # fmt: skip
 
-
-@keras.saving.register_keras_serializable("tenfold")
 class Convolution(_Convolution):
     """Convolution of (batch, y, x, channel) that leaves side / stride cells per side."""
 
@@ -108,7 +100,6 @@ class Convolution(_Convolution):
         return ops.conv(x, self._kernel(training, 3), strides=self.stride, padding=padding) + self.bias
 
 
-@keras.saving.register_keras_serializable("tenfold")
 class TransposedConvolution(_Convolution):
     """Transposed convolution of (batch, y, x, channel) to ``stride`` cells per side for each.
 
@@ -133,7 +124,6 @@ class TransposedConvolution(_Convolution):
         return x[:, first : first + sides[0], first : first + sides[1]] + self.bias
 
 
-@keras.saving.register_keras_serializable("tenfold")
 class FiLM(keras.layers.Layer):
     """Scale and shift each channel by what a vector says (Perez et al. 2018, arXiv:1709.07871)."""
 
@@ -154,12 +144,7 @@ class FiLM(keras.layers.Layer):
         scale, shift = ops.split((ops.matmul(vector, self.kernel) + self.bias)[:, None, None], 2, axis=-1)
         return x * (1 + scale) + shift
 
-    def get_config(self):
-        """Return what the layer is built from."""
-        return {**super().get_config(), "seed": self.seed}
 
-
-@keras.saving.register_keras_serializable("tenfold")
 class GroupDeviation(keras.layers.Layer):
     """Append to each feature its standard deviation over a group of neighbours in the batch: maps alike are seen.
 
@@ -177,12 +162,7 @@ class GroupDeviation(keras.layers.Layer):
         deviation = ops.sqrt(ops.var(parts, axis=1, keepdims=True) + 1e-4)
         return ops.concatenate([x, ops.reshape(ops.broadcast_to(deviation, ops.shape(parts)), (-1, features))], axis=-1)
 
-    def get_config(self):
-        """Return what the layer is built from."""
-        return {**super().get_config(), "group": self.group}
 
-
-@keras.saving.register_keras_serializable("tenfold")
 class GroupBatchNormalization(keras.layers.Layer):
     """Batch normalisation within groups of neighbours in the batch (Hoffer et al. 2017, arXiv:1705.08741).
 
@@ -215,12 +195,7 @@ class GroupBatchNormalization(keras.layers.Layer):
     def _affine(self, x, mean, variance):
         return (x - mean) * ops.rsqrt(variance + 1e-3) * self.scale + self.offset
 
-    def get_config(self):
-        """Return what the layer is built from."""
-        return {**super().get_config(), "group": self.group, "momentum": self.momentum}
 
-
-@keras.saving.register_keras_serializable("tenfold")
 class Units(keras.layers.Layer):
     """Physical parameters to numbers of order one: (p − mean) / std or (ln p − mean) / std, shape (batch, P)."""
 
@@ -239,7 +214,3 @@ class Units(keras.layers.Layer):
             logarithm = ops.log(ops.maximum(parameters, 1e-30))
             parameters = ops.where(ops.convert_to_tensor(self.logarithmic), logarithm, parameters)
         return (parameters - mean) / std
-
-    def get_config(self):
-        """Return what the layer is built from."""
-        return {**super().get_config(), "mean": self.mean, "std": self.std, "logarithmic": self.logarithmic}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from tenfold.emulators.graphs import FeatureLayout
+from tenfold.emulators.sizes import MOST, check_size
 
 if TYPE_CHECKING:
     import keras
@@ -76,6 +77,10 @@ class MPNN:
         for name in ("hidden", "depth", "edge_hidden", "towers", "set2set_steps", "radial", "ensemble"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: found {getattr(self, name)}, must be at least 1")
+        for name in ("hidden", "edge_hidden", "radial", "dense"):
+            check_size(name, getattr(self, name))
+        for name in ("depth", "set2set_steps", "ensemble"):
+            check_size(name, getattr(self, name), MOST)
         if min(self.dense) < 1:
             raise ValueError(f"dense: found {self.dense}, units must be at least 1")
         if not 0 <= self.dropout < 1:

@@ -11,7 +11,6 @@ from keras import ops
 from tenfold.emulators.graph_layers import Encode, other_end, segment_sum
 
 
-@keras.saving.register_keras_serializable("tenfold")
 class Equivariant(keras.layers.Layer):
     """Pairs of near atoms in; scalars (A, F) and vectors (A, 3, F) of atoms out.
 
@@ -109,13 +108,7 @@ class Equivariant(keras.layers.Layer):
         atoms = shapes["codes"][0]
         return (atoms, self.hidden), (atoms, 3, self.hidden)
 
-    def get_config(self):
-        """Return what the layer is built from."""
-        own = {name: getattr(self, name) for name in ("hidden", "depth", "cutoff", "radial", "seed")}
-        return {**super().get_config(), **own, "atoms": self.atoms.table}
 
-
-@keras.saving.register_keras_serializable("tenfold")
 class Dipoles(keras.layers.Layer):
     """Scalars and vectors of atoms in, T vectors per molecule out: Σ (atom's dipole + its charge · its position).
 
@@ -167,14 +160,7 @@ class Dipoles(keras.layers.Layer):
         """Return the shape of the vectors."""
         return (shapes["size"][0], 3, self.targets)
 
-    def get_config(self):
-        """Return what the layer is built from."""
-        config = super().get_config()
-        config.pop("dtype", None)
-        return {**config, "targets": self.targets, "seed": self.seed}
 
-
-@keras.saving.register_keras_serializable("tenfold")
 class Magnitudes(keras.layers.Layer):
     """Lengths of vectors in place of some targets' numbers, so that the answer is scale · length.
 
@@ -207,9 +193,3 @@ class Magnitudes(keras.layers.Layer):
     def compute_output_shape(self, shapes):
         """Return the shape of the values."""
         return shapes["values"]
-
-    def get_config(self):
-        """Return what the layer is built from."""
-        config = super().get_config()
-        config.pop("dtype", None)
-        return {**config, "dipole": self.dipole, "offset": self.offset}

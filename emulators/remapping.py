@@ -8,7 +8,6 @@ KNOTS = np.arange(-4.5, 5.01, 0.5)
 """Where the change is laid down, in units of the spread of the values; beyond the outermost it is constant."""
 
 
-@keras.saving.register_keras_serializable("tenfold")
 class Remapping(keras.layers.Layer):
     """Values u to u + Σ c_j B((u − t_j) / h): B the cubic B-spline, t_j evenly spaced knots, h their spacing.
 
@@ -38,10 +37,6 @@ class Remapping(keras.layers.Layer):
             for step in range(4)
         ]
         return u + ops.reshape(ops.sum(ops.stack(near), axis=0), (-1, height, width, channels))
-
-    def get_config(self):
-        """Return what the layer is built from."""
-        return {**super().get_config(), "knots": self.knots}
 
 
 def bump(distance):

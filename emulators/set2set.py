@@ -9,7 +9,6 @@ from keras import ops
 from tenfold.emulators.graph_layers import segment_max, segment_sum
 
 
-@keras.saving.register_keras_serializable("tenfold")
 class Set2Set(keras.layers.Layer):
     """Atoms' vectors (A, d) in, molecules' vectors (G + 1, 2d) out: the last query and what it gathered.
 
@@ -58,9 +57,3 @@ class Set2Set(keras.layers.Layer):
     def compute_output_shape(self, shapes):
         """Return the shape of the molecules' vectors."""
         return (shapes["size"][0], 2 * shapes["rows"][-1])
-
-    def get_config(self):
-        """Return what the layer is built from."""
-        config = super().get_config()
-        config.pop("dtype", None)
-        return {**config, "steps": self.steps, "seed": self.seed}

@@ -9,6 +9,7 @@ from tenfold.emulators.discriminator import bent, told
 from tenfold.emulators.first_guess import FirstGuess, products_of, waves_of
 from tenfold.emulators.gan import GAN
 from tenfold.emulators.gaussian_field import Polynomial
+from tenfold.emulators.generator import build_generator
 from tenfold.emulators.pair import units_of, with_parameters
 from tenfold.emulators.training import Reduce, Step, traced
 
@@ -52,6 +53,8 @@ class Settling:
     rate
         Peak learning rate, of Adam without momentum; it falls to zero as a cosine, so that the chance in steps is
         averaged out in the end.
+    precision
+        Keras dtype policy of the generator.
 
     Attributes
     ----------
@@ -73,13 +76,14 @@ class Settling:
         batch: int,
         steps: int,
         rate: float,
+        precision: str = "float32",
     ):
         import keras
         import tensorflow as tf
 
         witness = build_witness(shape, guess)
         variables = [*generator.trainable_variables, generator.get_layer("remap").coefficients]
-        as_it_was = keras.models.clone_model(generator)
+        as_it_was = build_generator(shape, guess, precision=precision)
         as_it_was.set_weights(generator.get_weights())
         falling = keras.optimizers.schedules.CosineDecay(rate, max(1, steps))
         adam = keras.optimizers.Adam(falling, beta_1=0.0, beta_2=0.99, epsilon=EPSILON)

@@ -1,6 +1,6 @@
-"""The state of a training: every variable of networks, optimizers and averages, as plain arrays and back."""
+"""The state of networks and their training: every variable as a plain array, and back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import numpy as np
@@ -47,3 +47,54 @@ class State:
                 raise ValueError(f"{name}: kept with shape {arrays[name].shape}, needed with {tuple(variable.shape)}")
         for name, variable in self.named.items():
             variable.assign(arrays[name])
+
+
+def arrays_of(network: keras.Model) -> tuple[np.ndarray, ...]:
+    """Return a copy of every variable's value, in the order of ``network.variables``."""
+    return tuple(np.array(keras.ops.convert_to_numpy(variable)) for variable in network.variables)
+
+
+def rebuild(build: Callable[[], keras.Model], arrays: Sequence[np.ndarray]) -> keras.Model:
+    """Build a network and give its variables the values that `arrays_of` returned.
+
+    Shapes are compared before any variable is allocated, so that a description of an absurdly large network costs
+    nothing.
+
+    Parameters
+    ----------
+    build
+        Builds the network. Its variables must be made by initialisers, as those of layers are.
+    arrays
+        One for each variable, of its shape and dtype, finite.
+
+    Raises
+    ------
+    ValueError
+        The arrays are not those of the network, or one holds NaN or infinity.
+    """
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            network = build()
+        _check_arrays(network.variables, arrays)
+    except BaseException:
+        keras.utils.clear_session(free_memory=False)  # else the next network built allocates these variables as well
+        raise
+    with keras.StatelessScope():
+        pass  # on leaving it, Keras allocates the variables declared above
+    for variable, array in zip(network.variables, arrays, strict=True):
+        variable.assign(array)
+    return network
+
+
+def _check_arrays(variables: Sequence[keras.Variable], arrays: Sequence[np.ndarray]) -> None:
+    if len(arrays) != len(variables):
+        raise ValueError(f"found {len(arrays)} arrays of weights, the network has {len(variables)}")
+    for number, (variable, array) in enumerate(zip(variables, arrays, strict=True)):
+        wanted = tuple(variable.shape)
+        if array.shape != wanted or array.dtype.name != variable.dtype or not array.dtype.isnative:
+            raise ValueError(
+                f"weights {number}: found shape {array.shape} of {array.dtype}, {variable.path} has {wanted} of "
+                f"{variable.dtype}"
+            )
+        if not np.isfinite(array).all():
+            raise ValueError(f"weights {number}: NaN or infinity in {variable.path}")

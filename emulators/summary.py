@@ -185,7 +185,6 @@ def turned(x):
     return ops.concatenate([x, -x], axis=1)
 
 
-@keras.saving.register_keras_serializable("tenfold")
 class Summary(keras.layers.Layer):
     """Statistics of a map in closed form.
 
@@ -269,12 +268,3 @@ class Summary(keras.layers.Layer):
         """Map (batch, N, N, C) and the mean answers (batch, F) to what is over them, the latter's shape."""
         x, means = inputs
         return (self.answers(x) - means) / ops.convert_to_tensor(np.array(self.scatter, np.float32))
-
-    def get_config(self):
-        """Return what the layer is built from."""
-        own = {
-            "edges": self.edges, "thresholds": self.thresholds, "heights": self.heights,
-            "wavelet_spread": self.wavelet_spread, "scatter": self.scatter, "intensity": self.intensity,
-            "counted": self.counted,
-        }  # fmt: skip
-        return {**super().get_config(), **own}

@@ -43,7 +43,7 @@ def describe_training(config: CosmologyRun, data: Path | None) -> Group:
         from tenfold.pipelines.volumes.shards import Shards
 
         with Shards.open(data) as shards:
-            network = build_for(shards, shape, training)
+            _, network = build_for(shards, shape, training)
             names = shards.manifest.parameter_names
             counts = {split: len(shards.split(split)) for split in ("train", "validation", "test")}
         steps = steps_per_epoch(counts["train"], training.global_batch)

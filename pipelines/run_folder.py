@@ -77,8 +77,8 @@ class RunFolder:
 
     @property
     def network(self) -> Path:
-        """The trained network, as Keras writes it."""
-        return self.path / "network.keras"
+        """The trained network of a training on fields: its description and its weights, as `Bundle` writes them."""
+        return self.path / "network.tenfold"
 
     @property
     def bundle(self) -> Path:

@@ -1,16 +1,57 @@
 """A trained parameter estimator: volumes or maps in, parameters with uncertainties out."""
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import keras
 import numpy as np
 
-from tenfold.emulators.layers import Standardise  # and with it every layer that a saved network is made of
+from tenfold.emulators.cnn import CNN, build
+from tenfold.emulators.layers import Standardise
 from tenfold.emulators.symmetries import SQUARE, SYMMETRIES, transform
+from tenfold.pipelines.bundle import LARGEST_GIB, read_network
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.run_folder import RunFolder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learnt:
+    """Everything that determines an estimator besides its weights; P parameters, C channels after `Standardise`."""
+
+    shape: CNN
+    names: tuple[str, ...]
+    """The P parameters."""
+    location: tuple[float, ...]
+    """Mean of each parameter over the training split, physical units."""
+    scale: tuple[float, ...]
+    """Standard deviation of each parameter over the training split, physical units."""
+    mean: tuple[float, ...]
+    """Mean of each channel after coarsening and transform, C values."""
+    std: tuple[float, ...]
+    """Standard deviation of each channel after coarsening and transform, C values."""
+    precision: Literal["float32", "mixed_bfloat16"] = "float32"
+    """Keras dtype policy."""
+    sigma_factor: tuple[float, ...] = ()
+    """What the network's standard deviations are multiplied by, P values; empty before the training has ended."""
+
+    def __post_init__(self):
+        """Check that the numbers of values agree."""
+        counts = {len(self.names), len(self.location), len(self.scale), len(self.sigma_factor) or len(self.names)}
+        if len(counts) > 1 or not self.names:
+            raise ValueError(f"names, location, scale and sigma_factor: found {sorted(counts)} values")
+        channels = self.shape.channels * self.shape.moments
+        if not len(self.mean) == len(self.std) == channels:
+            raise ValueError(f"mean, std: found {len(self.mean)} and {len(self.std)} values, must be {channels}")
+        if not all(factor > 0 for factor in self.sigma_factor):
+            raise ValueError(f"sigma_factor: found {self.sigma_factor}, must be above 0")
+
+    def network(self, seed: int = 0) -> keras.Model:
+        """Build the network, its weights as they are before training."""
+        return build(
+            self.shape, location=self.location, scale=self.scale, mean=self.mean, std=self.std, seed=seed,
+            precision=self.precision,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -69,8 +110,17 @@ def spread(views: int, ways: int) -> list[int]:
     return [round(i * ways / views) for i in range(views)]
 
 
-def load(run: Path, batch: int = 8) -> Estimator:
-    """Load the estimator a run has trained.
+def load(run: Path, batch: int = 8, largest_gib: float = LARGEST_GIB) -> Estimator:
+    """Load the estimator a run has trained; nothing in its folder is executed.
+
+    Parameters
+    ----------
+    run
+        Folder of the run.
+    batch
+        Volumes per call.
+    largest_gib
+        Largest size that the network's file may unpack to [GiB].
 
     Raises
     ------
@@ -81,8 +131,5 @@ def load(run: Path, batch: int = 8) -> Estimator:
     record = folder.read_record()
     if "sigma_factor" not in record:
         raise InputError(f"{run}: is a training of {record.get('what', 'something else')}, not of an estimator")
-    try:
-        network = keras.saving.load_model(folder.network, compile=False)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(f"{folder.network}: cannot be read ({error}). Train again.") from error
-    return Estimator(network, tuple(record["names"]), np.array(record["sigma_factor"]), batch)
+    _, learnt, network = read_network(folder.network, "estimator", Learnt, largest_gib)
+    return Estimator(network, learnt.names, np.array(learnt.sigma_factor or np.ones(len(learnt.names))), batch)

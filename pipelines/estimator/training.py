@@ -2,20 +2,22 @@
 
 import resource
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 
+import keras
 import numpy as np
 
-from tenfold.emulators.cnn import CNN, build, input_statistics
+from tenfold.emulators.cnn import CNN, input_statistics
 from tenfold.emulators.initialisation import calibrate
 from tenfold.emulators.losses import gaussian_nll
 from tenfold.emulators.symmetries import augment
 from tenfold.emulators.training import Position, VolumeTraining, regression_step
 from tenfold.hpc import order
 from tenfold.hpc.ranks import Ranks
+from tenfold.pipelines.bundle import Bundle
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.estimator.estimator import Estimator
+from tenfold.pipelines.estimator.estimator import Estimator, Learnt
 from tenfold.pipelines.estimator.logarithm import check_logarithm
 from tenfold.pipelines.run_folder import RunFolder, versions
 from tenfold.pipelines.training_run import TrainingRun
@@ -53,8 +55,9 @@ class EstimatorTraining(TrainingRun):
         self.data, self.views = data, views
         self.scale = np.array(data.manifest.parameter_std, dtype=np.float32)
         self.records = data.split("train")
+        self.learnt, built = build_for(data, network, training)
         super().__init__(
-            folder, build_for(data, network, training), network, training, ranks,
+            folder, built, network, training, ranks,
             samples=len(self.records), data=data.manifest.fingerprint,
         )  # fmt: skip
         self.training: VolumeTraining = training
@@ -128,7 +131,9 @@ class EstimatorTraining(TrainingRun):
                     predictions[f"{split}_{key}"] = value
                 predictions[f"{split}_simulation"] = np.array(self.data.simulation(records), dtype=str)
             if self.ranks.first:
-                self.network.save(self.folder.network)
+                learnt = replace(self.learnt, sigma_factor=tuple(factor.tolist()))
+                facts = {"data": {"fingerprint": self.fingerprint}, "versions": versions()}
+                Bundle.of("estimator", learnt, self.network, facts).write(self.folder.network)
         if self.ranks.first:
             self.folder.write_predictions(**predictions)
             self.folder.write_record({
@@ -143,8 +148,14 @@ class EstimatorTraining(TrainingRun):
         self.ranks.barrier()
 
 
-def build_for(data: Shards, shape: CNN, training: VolumeTraining):
-    """Build the network for data, its first weights fitted to a few training records; say what does not fit."""
+def build_for(data: Shards, shape: CNN, training: VolumeTraining) -> tuple[Learnt, keras.Model]:
+    """Describe and build the network for data, its first weights fitted to a few training records.
+
+    Raises
+    ------
+    InputError
+        The network or the training does not fit the data.
+    """
     manifest = data.manifest
     found, wanted = tuple(manifest.shape), (shape.size,) * shape.dimensions + (shape.channels,)
     if found != wanted:
@@ -160,9 +171,11 @@ def build_for(data: Shards, shape: CNN, training: VolumeTraining):
     records = data.split("train")
     samples = data.read(records[:: max(1, len(records) // CALIBRATION)][:CALIBRATION])
     mean, std = input_statistics(shape, samples)
-    network = build(
-        shape, location=manifest.parameter_mean, scale=manifest.parameter_std, mean=mean, std=std,
-        seed=training.seed, precision=training.precision,
+    learnt = Learnt(
+        shape=shape, names=tuple(manifest.parameter_names), location=tuple(map(float, manifest.parameter_mean)),
+        scale=tuple(map(float, manifest.parameter_std)), mean=tuple(mean), std=tuple(std),
+        precision=training.precision,
     )  # fmt: skip
+    network = learnt.network(training.seed)
     calibrate(network, samples)
-    return network
+    return learnt, network

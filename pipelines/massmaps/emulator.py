@@ -1,17 +1,20 @@
 """A trained emulator of mass maps: cosmological parameters in, maps out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tenfold.emulators import gaussian_field, intensity, map_layers, remapping  # noqa: F401 (register a saved network's layers)
+from tenfold.emulators.first_guess import FirstGuess, terms
 from tenfold.emulators.gan import GAN
+from tenfold.emulators.generator import build_generator
+from tenfold.emulators.intensity import Intensity
 from tenfold.emulators.latents import draw, slerp
+from tenfold.pipelines.bundle import LARGEST_GIB, read_network
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.run_folder import RunFolder
 
@@ -19,6 +22,86 @@ SAMPLE = 3
 """Keeps the random numbers of samples apart from those of the training."""
 PART = 32
 """Maps made at once."""
+LARGEST_FIELD = 2**28
+"""Modes of the Gaussian field times knots of its spectrum, at most: 2 GiB of double precision while it is built."""
+
+Row = tuple[float, ...]
+Matrix = tuple[Row, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learnt:
+    """Everything that determines a generator besides its weights; see `FirstGuess` for what is measured on maps.
+
+    T terms of a polynomial in the P parameters, C channels, K knots.
+    """
+
+    shape: GAN
+    intensity: Intensity
+    logarithmic: tuple[bool, ...]
+    """Of which of the P parameters the logarithm is taken."""
+    location: Row
+    """Mean of the parameters, or of their logarithms, P values."""
+    scale: Row
+    """Standard deviation of the parameters, or of their logarithms, P values."""
+    ln_spread: Matrix
+    """Of the logarithm of the spread of κ, shape (T, C)."""
+    mean: Matrix
+    """Of the mean of the transformed maps, shape (T, C)."""
+    knots: Row
+    """Multiples of the map's fundamental mode, rising, K values."""
+    ln_power: tuple[Matrix, ...]
+    """Of ln P(k) at the knots, shape (T, K, C)."""
+    mixing: tuple[Matrix, ...]
+    """Lower triangles of the channels' correlations, shape (K, C, C)."""
+    precision: Literal["float32", "mixed_bfloat16"] = "float32"
+    """Keras dtype policy."""
+
+    @classmethod
+    def of(cls, shape: GAN, guess: FirstGuess, precision: Literal["float32", "mixed_bfloat16"]) -> "Learnt":
+        """Keep of a first guess what a generator is built from."""
+        arrays = {name: _tuples(getattr(guess, name)) for name in ("ln_spread", "mean", "knots", "ln_power", "mixing")}
+        return cls(
+            shape=shape, intensity=guess.intensity, logarithmic=guess.logarithmic, location=guess.location,
+            scale=guess.scale, precision=precision, **arrays,
+        )  # fmt: skip
+
+    def __post_init__(self):
+        """Check that the shapes agree, and that the field can be built."""
+        channels, knots, count = self.shape.channels, len(self.knots), terms(len(self.location))
+        wanted = {
+            "ln_spread": (count, channels), "mean": (count, channels), "knots": (knots,),
+            "ln_power": (count, knots, channels), "mixing": (knots, channels, channels),
+        }  # fmt: skip
+        for name, shape in wanted.items():
+            if (found := np.shape(getattr(self, name))) != shape:
+                raise ValueError(f"{name}: found shape {found}, must be {shape}")
+        if knots < 2 or not (np.diff([0.0, *self.knots]) > 0).all():
+            raise ValueError("knots: must be above 0 and rise")
+        for name, values in vars(self.intensity).items():
+            if len(values) != channels:
+                raise ValueError(f"intensity.{name}: found {len(values)} values, must be {channels}")
+        parameters = {len(self.logarithmic), len(self.location), len(self.scale)}
+        if len(parameters) > 1 or self.shape.conditions not in (0, len(self.location)):
+            raise ValueError(f"location, scale, logarithmic: found {sorted(parameters)} values")
+        side = max(self.shape.noise_sides, default=0)
+        if side**2 * knots > LARGEST_FIELD:
+            raise ValueError(f"size: a field of {side}² modes is larger than can be built")
+
+    def network(self, seed: int = 0) -> keras.Model:
+        """Build the generator, its weights as they are before training."""
+        guess = replace(
+            FirstGuess.plain(self.shape.size, self.intensity, self.location, self.scale),
+            logarithmic=self.logarithmic,
+            **{name: np.array(getattr(self, name)) for name in ("ln_spread", "mean", "knots", "ln_power", "mixing")},
+        )
+        return build_generator(self.shape, guess, seed=seed, precision=self.precision)
+
+
+def _tuples(values: Any) -> Any:
+    """Nested tuples of plain numbers."""
+    values = np.asarray(values)
+    return tuple(map(_tuples, values)) if values.ndim > 1 else tuple(map(float, values))
 
 
 @dataclass(frozen=True)
@@ -49,24 +132,30 @@ class MassMapEmulator:
     """Parameters that all maps it was trained on had in common."""
 
     @classmethod
-    def load(cls, path: Path | str) -> "MassMapEmulator":
-        """Load the emulator a run has trained, from the run's folder.
+    def load(cls, path: Path | str, largest_gib: float = LARGEST_GIB) -> "MassMapEmulator":
+        """Load the emulator a run has trained, from the run's folder; nothing in it is executed.
+
+        Parameters
+        ----------
+        path
+            Folder of the run.
+        largest_gib
+            Largest size that the network's file may unpack to [GiB].
 
         Raises
         ------
         InputError
-            No training has finished there, or it was of something else.
+            No training has finished there, it was of something else, or its network cannot be read.
         """
         folder = RunFolder(Path(path))
         record = folder.read_record()
         if record.get("what") != "massmaps":
             raise InputError(f"{path}: holds a run of something else than mass maps")
-        given: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in record["network"].items()}
         ranges = dict(zip(record["names"], zip(record["low"], record["high"], strict=True), strict=True))
-        network = keras.saving.load_model(folder.network, compile=False)
+        _, learnt, network = read_network(folder.network, "massmaps", Learnt, largest_gib)
         multipoles = record.get("multipoles")
         return cls(
-            network, GAN(**given), ranges, record["side_deg"],
+            network, learnt.shape, ranges, record["side_deg"],
             box_mpc_h=record.get("box_mpc_h"), units=record.get("units", "kappa"),
             redshifts=tuple(record.get("redshifts", ())), fixed=record.get("fixed", {}),
             multipoles=None if multipoles is None else (multipoles[0], multipoles[1]),

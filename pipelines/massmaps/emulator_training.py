@@ -21,9 +21,11 @@ from tenfold.emulators.training import Position
 from tenfold.hpc import checkpoints, order
 from tenfold.hpc.progress import progress
 from tenfold.hpc.ranks import Ranks
+from tenfold.pipelines.bundle import Bundle
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files import replacing
 from tenfold.pipelines.massmaps.calibration import calibrate
+from tenfold.pipelines.massmaps.emulator import Learnt
 from tenfold.pipelines.massmaps.emulator_statistics import compare, measure, sets
 from tenfold.pipelines.massmaps.first_guess import FITTED, first_guess
 from tenfold.pipelines.run_folder import RunFolder, versions
@@ -200,7 +202,9 @@ class MassMapTraining(TrainingRun):
             corrected = asdict(calibrate(self.network, make, self.guess, *self.known()))
             settled = self.settle()
         if best is not None:
-            self.network.save(self.folder.network)
+            learnt = Learnt.of(self.shape, self.guess, self.training.precision)
+            facts = {"data": {"fingerprint": self.fingerprint}, "versions": versions()}
+            Bundle.of("massmaps", learnt, self.network, facts).write(self.folder.network)
             parameters = self.data.parameters(self.records) if self.shape.conditions else np.empty((1, 0))
             names = self.data.manifest.parameter_names if self.shape.conditions else ()
             self.folder.write_record({
@@ -224,7 +228,7 @@ class MassMapTraining(TrainingRun):
             return []
         settling = Settling(
             self.network, self.shape, self.guess, r.sum, batch=t.global_batch, steps=t.settling_steps,
-            rate=t.settling_rate,
+            rate=t.settling_rate, precision=t.precision,
         )  # fmt: skip
         places, weights = self.share()
         found = []

@@ -1,7 +1,7 @@
 """A trained molecular network in use: SMILES in, properties with uncertainties out."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -11,14 +11,19 @@ import numpy as np
 from tenfold.emulators.graph_batches import batch
 from tenfold.emulators.graphs import Graphs
 from tenfold.emulators.mpnn import MPNN, build
+from tenfold.emulators.sizes import check_size
 from tenfold.emulators.training import traced
-from tenfold.pipelines.bundle import Bundle
+from tenfold.pipelines.bundle import LARGEST_GIB, Bundle, read_network
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.molecules.featuriser import Featuriser
 from tenfold.pipelines.molecules.probabilities import probabilities, values
 
 Kind = Literal["regression", "classification"]
 
+MOST_TARGETS = 10_000
+"""Of a network."""
+MOST_CLASSES = 1_000
+"""Of a target."""
 BINARY = ("0", "1")
 """Classes of a target that names none."""
 
@@ -75,6 +80,13 @@ class Learnt:
     targets: tuple[Target, ...]
     atom_reference: tuple[tuple[float, ...], ...] | None = None
     """What each atom adds by its element's code, a row of T per code; None: nothing."""
+    precision: Literal["float32", "mixed_bfloat16"] = "float32"
+    """Keras dtype policy."""
+
+    def __post_init__(self):
+        """Check the numbers of targets and classes."""
+        check_size("targets", len(self.targets), MOST_TARGETS)
+        check_size("classes", max((len(target.classes) for target in self.targets), default=0), MOST_CLASSES)
 
     @property
     def classes(self) -> tuple[tuple[str, ...], ...]:
@@ -91,7 +103,7 @@ class Learnt:
         """Numbers that the network gives of each target: mean and standard deviation, or logits."""
         return 2 if self.kind == "regression" else max(map(len, self.classes)) if self.multiclass else 1
 
-    def network(self, seed: int = 0, precision: str = "float32") -> keras.Model:
+    def network(self, seed: int = 0) -> keras.Model:
         """Build the network, its weights as they are before training."""
         return build(
             self.shape, self.featuriser.layout, targets=len(self.targets), kind=self.kind,
@@ -100,7 +112,7 @@ class Learnt:
             dipole=[target.dipole for target in self.targets],
             classes=[len(classes) for classes in self.classes] if self.kind == "classification" else None,
             atom_reference=None if self.atom_reference is None else np.array(self.atom_reference),
-            seed=seed, precision=precision,
+            seed=seed, precision=self.precision,
         )  # fmt: skip
 
 
@@ -220,40 +232,36 @@ class MoleculePredictor:
 
     def bundle(self, facts: dict[str, Any], splits: str) -> Bundle:
         """Return everything that a file of this predictor holds; ``facts`` are added to what describes it."""
-        weights = tuple(np.asarray(keras.ops.convert_to_numpy(variable)) for variable in self.network.variables)
-        described = {"learnt": asdict(self.learnt), "calibration": self.calibration.tolist()}
-        return Bundle(facts=described | facts, weights=weights, splits=splits)
+        facts = {"calibration": self.calibration.tolist()} | facts
+        return Bundle.of("molecules", self.learnt, self.network, facts, splits)
 
     @classmethod
-    def read(cls, path: Path, size: int = 256) -> "MoleculePredictor":
+    def read(cls, path: Path, size: int = 256, largest_gib: float = LARGEST_GIB) -> "MoleculePredictor":
         """Load a predictor from a file that `tenfold train molecules` wrote.
+
+        Parameters
+        ----------
+        path
+            The file.
+        size
+            Molecules per call.
+        largest_gib
+            Largest size that it may unpack to [GiB].
 
         Raises
         ------
         InputError
-            The file is no bundle, damaged, or holds other weights than its network has.
+            The file is no bundle, damaged, too large, or holds other weights than its network has.
         """
-        kept = Bundle.read(path)
+        bundle, learnt, network = read_network(path, "molecules", Learnt, largest_gib)
         try:
-            found = kept.facts["learnt"]
-            targets = tuple(Target(**each) for each in found["targets"])
-            reference = found["atom_reference"]
-            learnt = Learnt(
-                shape=MPNN(**_tuples(found["shape"])), featuriser=Featuriser(**found["featuriser"]),
-                kind=found["kind"], targets=targets,
-                atom_reference=None if reference is None else tuple(map(tuple, reference)),
-            )  # fmt: skip
-            network = learnt.network()
+            calibration = np.array(bundle.facts["calibration"], np.float64)
         except (KeyError, TypeError, ValueError) as error:
-            raise InputError(
-                f"{path}: describes a network this version cannot build ({error}). Train again."
-            ) from error
-        shapes = [tuple(variable.shape) for variable in network.variables]
-        if shapes != [array.shape for array in kept.weights]:
-            raise InputError(f"{path}: its weights are not those of the network it describes. Train again.")
-        for variable, array in zip(network.variables, kept.weights, strict=True):
-            variable.assign(array)
-        return cls(network, learnt, np.array(kept.facts["calibration"]), size)
+            raise InputError(f"{path}: calibration: cannot be read ({error}). Train again.") from error
+        wanted = (len(learnt.targets), 2)
+        if calibration.shape != wanted or not np.isfinite(calibration).all():
+            raise InputError(f"{path}: calibration: must be finite numbers of shape {wanted}. Train again.")
+        return cls(network, learnt, calibration, size)
 
 
 def calibrated(outputs: np.ndarray, calibration: np.ndarray) -> np.ndarray:
@@ -282,7 +290,3 @@ def _forward(network: keras.Model):
         return lambda inputs: keras.ops.convert_to_numpy(network(inputs, training=False))
     call = traced(lambda inputs: network(inputs, training=False), ragged=True)
     return lambda inputs: call((inputs,))
-
-
-def _tuples(found: dict[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}

@@ -60,10 +60,10 @@ class MoleculeTraining(TrainingRun):
         self.records, self.labels = records[known], labels[known]
         if not len(self.records):
             raise InputError(f"{data.path}: no molecule of the training split has a label; ingest others, or more")
-        self.learnt = describe(data, self.records, network, self.kind)
+        self.learnt = replace(describe(data, self.records, network, self.kind), precision=training.precision)
         self.sizes = np.concatenate([data.graphs(part).sizes for part in parts(self.records)])
         super().__init__(
-            folder, self.learnt.network(training.seed, training.precision), network, training, ranks,
+            folder, self.learnt.network(training.seed), network, training, ranks,
             samples=len(self.records), data=data.manifest.fingerprint,
         )  # fmt: skip
         self.predictor = MoleculePredictor(self.network, self.learnt, size=max(64, training.global_batch))

@@ -1,7 +1,7 @@
 """The networks of mass maps on a GPU: Keras on the JAX backend, beside the same networks in PyTorch.
 
-    KERAS_BACKEND=tensorflow python massmaps_on_gpu.py --write maps.npz RUN/network.keras …   # where the training was
-    KERAS_BACKEND=jax python massmaps_on_gpu.py --beside maps.npz RUN/network.keras …         # on the GPU
+    KERAS_BACKEND=tensorflow python massmaps_on_gpu.py --write maps.npz RUN …   # where the training was
+    KERAS_BACKEND=jax python massmaps_on_gpu.py --beside maps.npz RUN …         # on the GPU
 
 A machine for this needs keras, jax and torch, and no TensorFlow. Of each trained generator it prints how far its maps
 are from those that TensorFlow made of the same random numbers, PyTorch's (weights copied) too, and maps per second; of
@@ -32,13 +32,13 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from tenfold.emulators import gaussian_field, intensity, map_layers, remapping  # noqa: F401 (register layers)
 from tenfold.emulators.adversarial import AdversarialTraining, adam
 from tenfold.emulators.discriminator import build_discriminator
 from tenfold.emulators.first_guess import FirstGuess
 from tenfold.emulators.gan import COSMOGAN
 from tenfold.emulators.generator import build_generator
 from tenfold.emulators.intensity import Intensity
+from tenfold.pipelines.massmaps.emulator import MassMapEmulator
 
 COMPARED, MADE, BATCH, WINDOWS, STEPS = 32, 1024, 64, 7, 20
 
@@ -195,7 +195,7 @@ def trained(path: Path, beside: dict[str, np.ndarray], device: str) -> None:
     import torch
     from massmaps_in_torch import generator_of
 
-    network = keras.models.load_model(path, compile=False)
+    network = MassMapEmulator.load(path).network
     truth, many = beside[str(path)], inputs_of(network)
     values = [[v.value for v in kept] for kept in (network.trainable_variables, network.non_trainable_variables)]
 
@@ -232,7 +232,7 @@ if __name__ == "__main__":
     parser.add_argument("--device", default="cuda")
     asked = parser.parse_args()
     if asked.write:
-        loaded = {path: keras.models.load_model(path, compile=False) for path in asked.networks}
+        loaded = {path: MassMapEmulator.load(path).network for path in asked.networks}
         np.savez(asked.write, **{str(path): np.asarray(n(first(inputs_of(n)))) for path, n in loaded.items()})
     else:
         given = dict(np.load(asked.beside))

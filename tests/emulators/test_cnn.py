@@ -6,6 +6,7 @@ import pytest
 
 from tenfold.emulators.cnn import CNN, build, input_statistics
 from tenfold.emulators.initialisation import calibrate
+from tenfold.emulators.state import arrays_of, rebuild
 from tenfold.pipelines.config import load
 from tenfold.pipelines.studies.cosmology_config import CosmologyRun
 
@@ -65,10 +66,12 @@ def test_input_statistics_are_taken_off_inside():
     np.testing.assert_allclose(np.asarray(inner(counts)), (np.log1p(counts) - 0.5) / 0.4, rtol=1e-5, atol=1e-6)
 
 
-def test_saved_and_loaded_it_answers_the_same(tmp_path):
-    network = build(SMALL, location=[0.3, 0.8], scale=[0.1, 0.1])
-    network.save(tmp_path / "network.keras")
-    again = keras.saving.load_model(tmp_path / "network.keras", compile=False)
+def test_rebuilt_with_its_weights_it_answers_the_same():
+    def described(seed):
+        return build(SMALL, location=[0.3, 0.8], scale=[0.1, 0.1], seed=seed)
+
+    network = described(seed=3)
+    again = rebuild(lambda: described(seed=0), arrays_of(network))
     counts = np.random.default_rng(0).poisson(1, (2, 8, 8, 8, 1)).astype(np.int16)
     assert (np.asarray(again(counts)) == np.asarray(network(counts))).all()
 
@@ -80,6 +83,9 @@ def test_saved_and_loaded_it_answers_the_same(tmp_path):
         ({"dropout": 1.0}, "dropout"),
         ({"kernel": 2}, "odd"),
         ({"filters": ()}, "filters"),
+        ({"filters": (4, 10**9)}, "filters: found 1000000000, must be at most 65,536"),
+        ({"dense": (8,) * 101}, "dense: found 101 layers, must be at most 100"),
+        ({"size": 2**30}, "size: found 1073741824, must be at most 65,536"),
     ],
 )
 def test_shapes_that_cannot_be_built_are_refused(change, said):

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from tenfold.emulators.cnn import CNN, build
+from tenfold.emulators.cnn import CNN
 from tenfold.emulators.layers import Standardise
+from tenfold.pipelines.bundle import Bundle
 from tenfold.pipelines.cli import app
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.estimator.estimator import Estimator, load
+from tenfold.pipelines.estimator.estimator import Estimator, Learnt, load
 from tenfold.pipelines.estimator.explain import explain_estimator
 from tenfold.pipelines.estimator.saliency import QUANTILES, SHUFFLES, in_turn, measure
 from tenfold.pipelines.run_folder import RunFolder
@@ -114,11 +115,15 @@ def run(tmp_path_factory):
         )  # fmt: skip
     ingest_volumes([folder / "boxes"], folder / "data", Ingest(fractions=(0.5, 0.2, 0.3), processes=1))
     shape = CNN(size=SIDE, coarsen=2, filters=(4,), dense=(8,), pooling="average", readout="global")
-    network = build(shape, location=[0.3, 0.8], scale=[0.1, 0.1], seed=1)
+    learnt = Learnt(
+        shape=shape, names=NAMES, location=(0.3, 0.8), scale=(0.1, 0.1), mean=(0.0,), std=(1.0,),
+        sigma_factor=(1.0, 1.0),
+    )  # fmt: skip
+    network = learnt.network(seed=1)
     network.get_layer("out").kernel.assign(RNG.standard_normal((8, 4)))
     made = RunFolder(folder / "run")
     made.create()
-    network.save(made.network)
+    Bundle.of("estimator", learnt, network, {}).write(made.network)
     with Shards.open(folder / "data") as shards:
         test = shards.split("test")
         truth = shards.parameters(test)
@@ -164,7 +169,7 @@ def test_noise_on_counts_stays_above_the_emptiest_cell(run):
     [
         (lambda run: (run.path / "run.json").unlink(), "no training has finished"),
         (lambda run: run.write_record({"what": "molecules", "data": "x"}), "tenfold explain molecules"),
-        (lambda run: run.network.write_bytes(b"cut"), r"network\.keras: cannot be read"),
+        (lambda run: run.network.write_bytes(b"cut"), r"network\.tenfold: cannot be read"),
         (lambda run: run.write_record(run.read_record() | {"data": "/gone"}), "Put the shards back"),
     ],
 )

@@ -7,7 +7,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 from tests.pipelines.massmaps import train_lognormal
@@ -17,6 +16,7 @@ from tenfold.emulators.training import Position
 from tenfold.hpc import checkpoints
 from tenfold.hpc.ranks import Ranks
 from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.massmaps.emulator import MassMapEmulator
 from tenfold.pipelines.massmaps.emulator_statistics import band_powers, compare, measure, sets
 from tenfold.pipelines.massmaps.emulator_training import MassMapTraining
 from tenfold.pipelines.run_folder import RunFolder
@@ -32,7 +32,7 @@ def weights(run: Path) -> dict[str, np.ndarray]:
 
 def finished(run: Path) -> list[np.ndarray]:
     """Weights of the generator that was kept, calibrated and settled."""
-    return keras.saving.load_model(RunFolder(run).network).get_weights()
+    return MassMapEmulator.load(run).network.get_weights()
 
 
 @pytest.fixture(scope="module")

@@ -79,11 +79,11 @@ def test_a_study_goes_from_an_empty_folder_to_its_verdicts_and_is_not_done_twice
     assert "<img " in (out / "report.html").read_text()
 
     def made():
-        kept = [path for path in out.rglob("*") if path.suffix in (".fits", ".h5", ".keras", ".csv")]
+        kept = [path for path in out.rglob("*") if path.suffix in (".fits", ".h5", ".tenfold", ".csv")]
         return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in kept}
 
     before = made()
-    assert {path.suffix for path in before} >= {".fits", ".keras", ".csv"}
+    assert {path.suffix for path in before} >= {".fits", ".tenfold", ".csv"}
     judged = []
 
     def judge_again(*given, **_):

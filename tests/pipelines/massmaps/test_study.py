@@ -17,9 +17,11 @@ from tests.formats.plain import write_table
 from tests.pipelines.massmaps.lognormal import lognormal
 from typer.testing import CliRunner
 
-from tenfold.emulators.cnn import CNN, build
+from tenfold.emulators.cnn import CNN
+from tenfold.pipelines.bundle import Bundle
 from tenfold.pipelines.cli import app
 from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.estimator.estimator import Learnt
 from tenfold.pipelines.massmaps.emulate import emulate
 from tenfold.pipelines.massmaps.emulator import MassMapEmulator
 from tenfold.pipelines.massmaps.emulator_training import about
@@ -198,17 +200,19 @@ def test_maps_simulated_since_judge_in_place_of_the_test_split_unless_they_were_
 
 @pytest.fixture(scope="module")
 def estimator(tmp_path_factory) -> Path:
-    """An estimator of maps that has learnt nothing."""
-    shape = CNN(dimensions=2, size=SIDE, transform="identity", filters=(4,), dense=(8,), readout="global")
-    network = build(shape, location=[0.3, 0.8], scale=[0.1, 0.1], std=[0.02], seed=1)
+    """Folder of an estimator of maps that has learnt nothing."""
     folder = RunFolder(tmp_path_factory.mktemp("judge") / "estimator")
     folder.create()
-    network.save(folder.network)
     return folder.path
 
 
 def say_trained_on(data: Path, estimator: Path, names: tuple[str, ...] = ("omega_m", "sigma_8")) -> None:
     fingerprint = Manifest.read(data / "manifest.json").fingerprint
+    learnt = Learnt(
+        shape=CNN(dimensions=2, size=SIDE, transform="identity", filters=(4,), dense=(8,), readout="global"),
+        names=names, location=(0.3, 0.8), scale=(0.1, 0.1), mean=(0.0,), std=(0.02,), sigma_factor=(1.0, 1.0),
+    )  # fmt: skip
+    Bundle.of("estimator", learnt, learnt.network(seed=1), {}).write(RunFolder(estimator).network)
     RunFolder(estimator).write_record({"names": names, "sigma_factor": [1.0, 1.0], "fingerprint": fingerprint})
 
 

@@ -1,0 +1,243 @@
+"""Run folders that a stranger made: nothing in them is run, and what is not ours is refused by name."""
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import h5py
+import keras
+import numpy as np
+import pytest
+
+from tenfold.emulators.cnn import CNN
+from tenfold.emulators.first_guess import FirstGuess
+from tenfold.emulators.gan import GAN
+from tenfold.emulators.intensity import Intensity
+from tenfold.emulators.mpnn import MPNN
+from tenfold.pipelines.bundle import Bundle
+from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.estimator import estimator
+from tenfold.pipelines.massmaps import emulator
+from tenfold.pipelines.molecules.featuriser import Featuriser
+from tenfold.pipelines.molecules.predictor import Learnt, MoleculePredictor, Target
+from tenfold.pipelines.run_folder import RunFolder
+
+ESTIMATOR = estimator.Learnt(
+    shape=CNN(dimensions=2, size=8, filters=(4,), dense=(8,), transform="identity"), names=("omega_m", "sigma_8"),
+    location=(0.3, 0.8), scale=(0.1, 0.1), mean=(0.0,), std=(0.02,), sigma_factor=(1.5, 0.5),
+)  # fmt: skip
+SHAPE = GAN(size=16, latent=8, filters=(4, 8, 8), critic_filters=(4, 8), style=8, conditions=2, group=2)
+KAPPA = Intensity((-0.01,), (0.01,), (0.8,), (0.7,))
+GUESS = FirstGuess.plain(16, KAPPA, (0.3, 0.8), (0.1, 0.1))
+MASSMAPS = emulator.Learnt.of(SHAPE, GUESS, "float32")
+RECORDS: dict[str, dict[str, Any]] = {
+    "estimator": {"names": ["omega_m", "sigma_8"], "sigma_factor": [1.5, 0.5]},
+    "massmaps": {"what": "massmaps", "names": ["omega_m", "sigma_8"], "low": [0.1, 0.6], "high": [0.5, 1.0],
+                 "side_deg": 2.0},
+}  # fmt: skip
+LOADED: dict[str, Callable[[Path], Any]] = {"estimator": estimator.load, "massmaps": emulator.MassMapEmulator.load}
+LEARNT = {"estimator": ESTIMATOR, "massmaps": MASSMAPS}
+
+
+def made(path: Path, kind: str) -> RunFolder:
+    """A finished run of a small network."""
+    folder = RunFolder(path)
+    folder.create()
+    Bundle.of(kind, LEARNT[kind], LEARNT[kind].network(seed=3), {}).write(folder.network)
+    folder.write_record(RECORDS[kind])
+    return folder
+
+
+def hostile(path: Path, function: dict[str, Any], arguments: dict[str, Any]) -> None:
+    """Write a Keras file whose one layer is a Lambda that calls a function of Keras itself."""
+    given = {"class_name": "InputLayer", "config": {"batch_shape": [None, 4], "dtype": "float32", "name": "i"}}
+    tensor = {"class_name": "__keras_tensor__", "config": {"shape": [None, 4], "dtype": "float32",
+                                                           "keras_history": ["i", 0, 0]}}  # fmt: skip
+    layer = {
+        "module": "keras.layers", "class_name": "Lambda", "registered_name": None, "name": "l",
+        "config": {"name": "l", "trainable": True, "dtype": "float32", "function": function, "arguments": arguments},
+        "inbound_nodes": [{"args": [tensor], "kwargs": {}}],
+    }  # fmt: skip
+    first = {"module": "keras.layers", "registered_name": None, "name": "i", "inbound_nodes": [], **given}
+    model = {
+        "module": "keras.src.models.functional", "class_name": "Functional", "registered_name": "Functional",
+        "config": {"name": "m", "trainable": True, "layers": [first, layer],
+                   "input_layers": [["i", 0, 0]], "output_layers": [["l", 0, 0]]},
+    }  # fmt: skip
+    weights = io.BytesIO()
+    with h5py.File(weights, "w"):
+        pass
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("metadata.json", json.dumps({"keras_version": "3.8.0", "date_saved": "2025-01-01@00:00:00"}))
+        archive.writestr("config.json", json.dumps(model))
+        archive.writestr("model.weights.h5", weights.getvalue())
+
+
+def gallery(path: Path, target: Path) -> None:
+    function = {"module": "keras.visualization", "class_name": "function", "config": "plot_image_gallery",
+                "registered_name": "function"}  # fmt: skip
+    hostile(path, function, {"path": str(target), "rows": 1, "cols": 1, "value_range": [0, 1]})
+
+
+def floats(path: Path, target: Path) -> None:
+    function = {"module": "keras.config", "class_name": "function", "config": "set_floatx",
+                "registered_name": "function"}  # fmt: skip
+    hostile(path, function, {"value": "float64"})
+
+
+@pytest.mark.parametrize("attack", [gallery, floats])
+@pytest.mark.parametrize("kind", ["estimator", "massmaps"])
+def test_a_keras_file_is_not_read(tmp_path, kind, attack):
+    folder = made(tmp_path / "run", kind)
+    attack(folder.path / "network.keras", tmp_path / "written.png")
+    before = sorted(tmp_path.rglob("*"))
+    LOADED[kind](folder.path)  # beside ours it does not matter
+    folder.network.unlink()
+    before.remove(folder.network)
+    with pytest.raises(InputError, match=r"network\.keras: is a network as tenfold wrote it before .* Train again"):
+        LOADED[kind](folder.path)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert keras.config.floatx() == "float32"
+
+
+@pytest.mark.parametrize("attack", [gallery, floats])
+@pytest.mark.parametrize("kind", ["estimator", "massmaps"])
+def test_nor_under_the_name_of_ours(tmp_path, kind, attack):
+    folder = made(tmp_path / "run", kind)
+    attack(folder.network, tmp_path / "written.png")
+    with pytest.raises(InputError, match=r"network\.tenfold: cannot be read as a trained network"):
+        LOADED[kind](folder.path)
+    assert not (tmp_path / "written.png").exists()
+    assert keras.config.floatx() == "float32"
+
+
+def test_an_estimator_answers_the_same_to_the_bit_once_it_is_written_and_read(tmp_path):
+    folder = made(tmp_path / "run", "estimator")
+    maps = np.random.default_rng(0).normal(0, 0.02, (11, 8, 8, 1)).astype(np.float32)
+    before = estimator.Estimator(ESTIMATOR.network(seed=3), ESTIMATOR.names, np.array([1.5, 0.5])).predict(
+        maps, views=8
+    )
+    for one, other in zip(before, estimator.load(folder.path).predict(maps, views=8), strict=True):
+        assert one.tobytes() == other.tobytes()
+
+
+@pytest.mark.parametrize("change", [{}, {"boundary": "cropped"}, {"network": "dcgan", "filters": (8, 4)}])
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+def test_an_emulator_makes_the_same_maps_to_the_bit_once_it_is_written_and_read(tmp_path, change, precision):
+    """With everything measured on maps away from its neutral value, as after training and calibration."""
+    rng, shape = np.random.default_rng(1), replace(SHAPE, **change)
+
+    def off(values: np.ndarray) -> np.ndarray:
+        return values + 0.1 * rng.standard_normal(np.shape(values))
+
+    guess = replace(
+        GUESS, logarithmic=(True, False), location=(-1.2, 0.8), ln_spread=off(GUESS.ln_spread), mean=off(GUESS.mean),
+        ln_power=off(GUESS.ln_power), knots=GUESS.knots * 1.01,
+    )  # fmt: skip
+    learnt = emulator.Learnt.of(shape, guess, precision)
+    network = learnt.network(seed=4)
+    for variable in network.variables:
+        variable.assign(off(np.asarray(variable)))
+    folder = made(tmp_path / "run", "massmaps")
+    Bundle.of("massmaps", learnt, network, {}).write(folder.network)
+    read = emulator.MassMapEmulator.load(folder.path)
+    maps = replace(read, network=network).sample(3, seed=1, omega_m=0.3, sigma_8=[0.7, 0.8, 0.9])
+    assert np.isfinite(maps).all()
+    assert maps.tobytes() == read.sample(3, seed=1, omega_m=0.3, sigma_8=[0.7, 0.8, 0.9]).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "said"),
+    [
+        ("estimator", {"shape": {"filters": [10**9]}}, "filters: found 1000000000, must be at most 65,536"),
+        ("estimator", {"shape": {"dense": [60_000, 60_000]}}, "its weights are not those of the network"),
+        ("estimator", {"sigma_factor": [1.5, -1.0]}, "sigma_factor: found"),
+        ("estimator", {"names": ["omega_m"]}, "names, location, scale and sigma_factor"),
+        ("estimator", {"mean": [0.0, 0.0]}, "mean, std: found 2 and 1 values, must be 1"),
+        ("estimator", {"std": [0.0]}, "std: found"),
+        ("estimator", {"precision": "float64"}, "precision"),
+        ("massmaps", {"shape": {"style": 10**9}}, "style: found 1000000000, must be at most 65,536"),
+        ("massmaps", {"shape": {"size": 65_536}}, "a field of 65536² modes is larger than can be built"),
+        ("massmaps", {"shape": {"conditions": 3}}, "location, scale, logarithmic: found"),
+        ("massmaps", {"shape": {"channels": 2}}, r"ln_spread: found shape \(6, 1\), must be \(6, 2\)"),
+        ("massmaps", {"knots": [1.0, 2.0]}, "ln_power: found shape"),
+        ("massmaps", {"intensity": {"scale": [0.1, 0.1]}}, r"intensity\.scale: found 2 values, must be 1"),
+    ],
+)
+def test_a_description_that_cannot_be_is_refused(tmp_path, kind, change, said):
+    folder = made(tmp_path / "run", kind)
+    bundle = Bundle.read(folder.network, kind)
+    for name, value in change.items():
+        within = bundle.facts["learnt"]
+        within[name] = within[name] | value if isinstance(value, dict) else value
+    bundle.write(folder.network)
+    with pytest.raises(InputError, match=said) as refused:
+        LOADED[kind](folder.path)
+    assert str(folder.network) in str(refused.value)
+
+
+@pytest.mark.parametrize("kind", ["estimator", "massmaps"])
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda weights: weights[:-1], "arrays of weights, the network has"),
+        (lambda weights: (*weights, weights[0]), "arrays of weights, the network has"),
+        (lambda weights: (np.full_like(weights[0], np.nan), *weights[1:]), "weights 0: NaN or infinity"),
+        (lambda weights: (weights[0][..., :-1], *weights[1:]), "weights 0: found shape"),
+        (lambda weights: (weights[0].astype(np.float64), *weights[1:]), "weights 0: found shape"),
+    ],
+)
+def test_weights_of_another_network_are_refused(tmp_path, kind, spoil, said):
+    folder = made(tmp_path / "run", kind)
+    bundle = Bundle.read(folder.network, kind)
+    replace(bundle, weights=spoil(bundle.weights)).write(folder.network)
+    with pytest.raises(InputError, match=said) as refused:
+        LOADED[kind](folder.path)
+    assert str(folder.network) in str(refused.value)
+
+
+def molecules() -> tuple[Learnt, Bundle]:
+    learnt = Learnt(
+        shape=MPNN(network="dmpnn", hidden=16, depth=2, dense=(8,)), featuriser=Featuriser(), kind="regression",
+        targets=(Target(name="gap", unit="eV", location=1.0, scale=2.0),),
+    )  # fmt: skip
+    return learnt, MoleculePredictor(learnt.network(seed=3), learnt).bundle({}, "")
+
+
+def test_a_network_of_molecules_answers_the_same_to_the_bit_once_it_is_written_and_read(tmp_path):
+    learnt, _ = molecules()
+    predictor = MoleculePredictor(learnt.network(seed=3), learnt, np.array([[1.3, 0.0]]))
+    predictor.bundle({}, "").write(tmp_path / "a.tenfold")
+    again = MoleculePredictor.read(tmp_path / "a.tenfold")
+    one, other = (each.predict(["CCO", "c1ccccc1", "CC(=O)O"]) for each in (predictor, again))
+    assert one.mean.tobytes() == other.mean.tobytes()
+    assert one.sigma.tobytes() == other.sigma.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda facts: facts["learnt"]["shape"].update(hidden=10**9), "hidden: found 1000000000, must be at most"),
+        (lambda facts: facts["learnt"]["shape"].update(hidden=60_000), "its weights are not those of the network"),
+        (lambda facts: facts["learnt"]["shape"].update(depth=10**9), "depth: found 1000000000, must be at most 100"),
+        (lambda facts: facts["learnt"]["shape"].update(ensemble=10**9), "ensemble: found 1000000000"),
+        (lambda facts: facts["learnt"]["featuriser"].update(features="poor"), "featuriser.features"),
+        (lambda facts: facts["learnt"]["targets"][0].update(location="1.0"), "targets.0.location"),
+        (lambda facts: facts.update(calibration=[["a", 0.0]]), "calibration: "),
+        (lambda facts: facts.update(calibration=[[1.0, 0.0], [1.0, 0.0]]), r"calibration: .* shape \(1, 2\)"),
+        (lambda facts: facts.update(calibration={}), "calibration: "),
+        (lambda facts: facts.pop("calibration"), "calibration: "),
+    ],
+)
+def test_a_bundle_of_molecules_that_cannot_be_is_refused(tmp_path, change, said):
+    _, bundle = molecules()
+    facts = json.loads(json.dumps(bundle.facts))
+    change(facts)
+    replace(bundle, facts=facts).write(tmp_path / "a.tenfold")
+    with pytest.raises(InputError, match=said) as refused:
+        MoleculePredictor.read(tmp_path / "a.tenfold")
+    assert str(tmp_path / "a.tenfold") in str(refused.value)
