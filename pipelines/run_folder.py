@@ -26,7 +26,7 @@ HISTORY: tuple[str, ...] = ("epoch", "step", "loss", "validation_loss", "learnin
 PACKAGES = ("tenfold", "tensorflow", "keras", "horovod", "mpich", "h5py", "dask", "camb", "rdkit", "numpy", "scipy")
 
 FILES = (
-    "config.yaml", "history.csv", "predictions.npz", "metrics.json", "run.json", "network.keras", "bundle.tenfold",
+    "config.yaml", "history.csv", "predictions.npz", "metrics.json", "run.json", "network.tenfold", "bundle.tenfold",
     "samples.png", "checkpoints", "tensorboard",
 )  # fmt: skip
 """What a training writes into its folder."""
