@@ -1,5 +1,6 @@
 """From a molecule to its graph of codes, by a description that a bundle can carry."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -12,11 +13,13 @@ from tenfold.pipelines.molecules.conformers import embedded
 from tenfold.pipelines.molecules.standardise import standardised
 from tenfold.pipelines.readers.molecule import UnusableMoleculeError
 
-__all__ = ["Featuriser", "UnusableMoleculeError"]
+__all__ = ["NO_COORDINATES", "Featuriser", "UnusableMoleculeError", "reason_of"]
 
 NO_COORDINATES = "no coordinates given"
 """Why a molecule without any cannot be used where they must be given."""
 _LONGEST_TEXT_PER_ATOM = 20
+_LARGE_CHARGE = re.compile(r"[+-]\d{3,}(:\d+)?\]")
+"""RDKit keeps charges in one byte, and reads +300 as +44."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +70,9 @@ class Featuriser:
         if len(smiles) > _LONGEST_TEXT_PER_ATOM * self.largest_atoms:
             reason = f"{len(smiles):,} characters, more than {self.largest_atoms:,} atoms can need"
             raise UnusableMoleculeError(reason)
+        charge = _LARGE_CHARGE.search(smiles)
+        if charge:
+            raise UnusableMoleculeError(f"no atom has the charge {charge[0][:10].partition(':')[0].rstrip(']')}")
         mol = Chem.MolFromSmiles(smiles)
         if mol is None:
             raise UnusableMoleculeError(_why(smiles))
@@ -115,12 +121,11 @@ class Featuriser:
         with rdBase.BlockLogs():
             for each in smiles:
                 try:
-                    mol = self.molecule(each)
-                except UnusableMoleculeError as error:
-                    reasons.append(error.reason)
-                    continue
-                codes.add(mol, each)
-                reasons.append(None)
+                    codes.add(self.molecule(each), each)
+                except Exception as error:  # noqa: BLE001 (RDKit raises many kinds; a bad row never stops a run)
+                    reasons.append(reason_of(error))
+                else:
+                    reasons.append(None)
         return codes.graphs(), reasons
 
     def _bound(self, mol: Chem.Mol) -> None:
@@ -129,6 +134,14 @@ class Featuriser:
             raise UnusableMoleculeError("no atoms")
         if atoms > self.largest_atoms:
             raise UnusableMoleculeError(f"{atoms:,} atoms, more than largest_atoms {self.largest_atoms:,}")
+
+
+def reason_of(error: Exception) -> str:
+    """Return why a molecule cannot be used, from what was raised over it."""
+    if isinstance(error, UnusableMoleculeError):
+        return error.reason
+    said = str(error).strip()
+    return f"RDKit cannot use it ({said.splitlines()[0] if said else repr(error)})"
 
 
 def _why(smiles: str) -> str:

@@ -193,6 +193,7 @@ class _Run:
     def _problem(self, entry: Entry, reason: str) -> str:
         if reason == NO_COORDINATES:
             return f"{reason}: add --embed to make them"
+        reason = reason.replace("(geometry embed)", "(add --embed)")
         beyond = self.kept_columns.beyond(entry)
         return f"{reason}; beyond them stands {beyond}" if beyond else reason
 

@@ -15,7 +15,7 @@ from tenfold.emulators.graphs import Graphs
 from tenfold.hpc.isolated import Died, isolated
 from tenfold.pipelines.molecules.atom_codes import Codes
 from tenfold.pipelines.molecules.bonds import bonded
-from tenfold.pipelines.molecules.featuriser import Featuriser
+from tenfold.pipelines.molecules.featuriser import Featuriser, reason_of
 from tenfold.pipelines.molecules.fingerprints import BYTES, fingerprint
 from tenfold.pipelines.molecules.geometry import check_given, dimension_of
 from tenfold.pipelines.readers.molecule import Entry, UnusableMoleculeError
@@ -189,11 +189,9 @@ def _read(entries: Sequence[Entry], featuriser: Featuriser) -> tuple[Chem.Mol, G
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, UnusableMoleculeError):
-        return error.reason
     if isinstance(error, MemoryError):
         return f"needs more than {_MOST_MEMORY / 2**30:g} GiB of memory"
-    return f"RDKit cannot use it ({str(error).strip().splitlines()[0] if str(error).strip() else repr(error)})"
+    return reason_of(error)
 
 
 def _written(entry: Entry) -> str:

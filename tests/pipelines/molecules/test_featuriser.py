@@ -7,6 +7,7 @@ from rdkit import Chem
 from rdkit.Chem import rdMolTransforms
 from tests.formats.molecules import SMILES
 
+from tenfold.pipelines.molecules import featuriser as featuriser_module
 from tenfold.pipelines.molecules.atom_codes import GILMER, RICH, RICH_ELEMENTS
 from tenfold.pipelines.molecules.featuriser import Featuriser, UnusableMoleculeError
 
@@ -123,6 +124,24 @@ def test_what_cannot_be_used_is_left_out_with_its_reason():
     with pytest.raises(UnusableMoleculeError, match="no SMILES"):
         Featuriser().molecule(" ")
     assert len(Featuriser(geometry="embed", hydrogens=True).graphs([])[0]) == 0
+
+
+def test_whatever_rdkit_raises_is_a_reason_and_the_next_molecule_is_read(monkeypatch):
+    def violated(mol):
+        if mol.GetNumAtoms() == 2:
+            raise RuntimeError("Pre-condition Violation\n\tdetails")
+        return mol
+
+    monkeypatch.setattr(featuriser_module, "standardised", violated)
+    graphs, reasons = Featuriser(standardise=True).graphs(["CC", "CCC"])
+    assert reasons == ["RDKit cannot use it (Pre-condition Violation)", None]
+    assert graphs.sizes.tolist() == [3]
+
+
+def test_charges_that_rdkit_cannot_keep_are_refused():
+    _, reasons = Featuriser().graphs(["[C+300]", "C[N-128:1]", "[Fe+3]", "[O--]", "[C+99999]"])
+    assert reasons == ["no atom has the charge +300", "no atom has the charge -128", None, None,
+                       "no atom has the charge +99999"]  # fmt: skip
 
 
 def test_standardised_is_the_acid_of_its_salt_and_keeps_a_charge_that_no_hydrogen_can_balance():

@@ -6,6 +6,7 @@ from typing import Literal
 
 import pytest
 from rdkit import Chem
+from rdkit.Chem import rdDepictor
 from tests.formats.molecules import SMILES, write_extended_xyz, write_qm9, write_sdf
 from tests.pipelines.molecules.test_rejects import knot
 
@@ -82,6 +83,19 @@ def test_good_smiles_for_a_network_of_coordinates_say_what_is_missing(bundle_3d,
     assert {row[-1] for row in rows} == {"no coordinates given: add --embed to make them"}
     _, (_, *rows) = predicted(bundle_3d, source, embed=True)
     assert all(row[1] and not row[-1] for row in rows)
+
+
+def test_a_drawing_given_to_a_network_of_coordinates_says_what_helps(bundle_3d, tmp_path):
+    source = tmp_path / "m.sdf"
+    mol = Chem.MolFromSmiles("CCO")
+    rdDepictor.Compute2DCoords(mol)
+    source.write_text(f"{Chem.MolToMolBlock(mol)}$$$$\n")
+    _, (_, row) = predicted(bundle_3d, source)
+    assert "2D" in row[-1]
+    assert "(add --embed)" in row[-1]
+    _, (_, row) = predicted(bundle_3d, source, embed=True)
+    assert row[1]
+    assert not row[-1]
 
 
 def test_interrupted_between_blocks_it_ends_with_the_same_bytes(bundle, tmp_path, monkeypatch):
