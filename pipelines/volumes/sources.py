@@ -94,6 +94,8 @@ def _rows(files: Sequence[Path], config: Ingest) -> dict[Path, Row]:
                 "tells them apart"
             )
         named[key], rows[path] = path, table[key]
+        if "/" in key and not table[key].simulation:  # files of one name in many folders are of as many simulations
+            rows[path] = replace(table[key], simulation=key)
     if not rows:
         raise InputError(
             f"{config.table}: names none of the {len(files)} files, such as {files[0].name}; its first row is of "
@@ -132,7 +134,10 @@ def look(sources: Sequence[SourceFile], config: Ingest) -> tuple[list[Header], l
     for header in list(headers):
         other = first.setdefault(header.simulation, header)
         if other.parameters != header.parameters:
-            reason = f"is called simulation {header.simulation} as {other.file.path.name} is, with other parameters"
+            reason = (
+                f"is called simulation {header.simulation} as {other.file.path} is, with other parameters: name the "
+                "simulation of each in a table, --set ingest.table=FILE"
+            )
             refuse(header, "", reason)
     return headers, bad
 

@@ -115,4 +115,4 @@ def test_two_universes_under_one_name_are_not_taken_for_one(tmp_path):
     ingest_volumes([tmp_path / "boxes"], tmp_path / "data", config)
     ((name, (_, reason)),) = quarantine(tmp_path / "data").items()
     assert name == "zzz.h5"
-    assert reason == "is called simulation universe 3 as 003.h5 is, with other parameters"
+    assert reason.startswith("is called simulation universe 3 as ") and "003.h5 is, with other parameters" in reason

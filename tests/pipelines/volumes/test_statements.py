@@ -206,12 +206,12 @@ def test_files_of_one_name_in_two_folders_have_rows_of_their_own(tmp_path):
     both = write_table(tmp_path / "name.csv", [{"file": "rho.npy", "Omega_m": 0.3}])
     with pytest.raises(InputError, match=r"rho.npy may be .*run_0/rho.npy or .*run_1/rho.npy"):
         ingest_volumes([tmp_path / "boxes"], tmp_path / "data", dataclasses.replace(HERE, table=str(both)))
-    rows = [{"file": f"run_{n}/rho.npy", "simulation": f"s{n}", "Omega_m": 0.2 + n / 20} for n in range(4)]
+    rows = [{"file": f"run_{n}/rho.npy", "Omega_m": 0.2 + n / 20} for n in range(4)]
     table = write_table(tmp_path / "path.csv", rows)
     ingest_volumes([tmp_path / "boxes"], tmp_path / "data", dataclasses.replace(HERE, table=str(table)))
     with Shards.open(tmp_path / "data") as shards:
         found = {each.simulation: each.parameters["omega_m"] for each in shards.manifest.simulations}
-    assert found == pytest.approx({f"s{n}": 0.2 + n / 20 for n in range(4)})
+    assert found == pytest.approx({f"run_{n}/rho.npy": 0.2 + n / 20 for n in range(4)})
 
 
 def test_a_table_of_other_files_is_refused(tmp_path):
