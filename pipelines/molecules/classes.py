@@ -1,5 +1,6 @@
 """Classes of a target: whether its labels are classes or numbers, and which class a cell of a table means."""
 
+import json
 import math
 import re
 from collections import Counter
@@ -9,6 +10,7 @@ from functools import cached_property
 
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.molecules.ingest import Kind
+from tenfold.pipelines.readers import numbers
 from tenfold.pipelines.readers.molecule_table import MISSING
 
 MOST_CLASSES = 20
@@ -25,8 +27,8 @@ NEGATIVE = frozenset(
 """Words whose meaning orders two classes, in lower case."""
 
 _BINARY = ("0", "1")
-_QUALIFIED = re.compile(r"[<>~≤≥≈]|\d\s*(±|\+/-)")
-"""Measurements that are bounds or have errors: no numbers as they stand, and no classes."""
+_QUALIFIED = re.compile(r"^[<>~≤≥≈]|\d\s*(±|\+/?-)|^[-+]?inf(inity)?$", re.IGNORECASE)
+"""Measurements that are bounds, have errors or are infinite: no numbers as they stand, and no classes."""
 
 
 @dataclass(frozen=True)
@@ -86,23 +88,24 @@ def classes_of(name: str, cells: Mapping[str, int], kind: Kind | None = None, *,
     InputError
         Words and numbers stand in one column, or the labels are too many or too few for classes.
     """
-    numbers: Counter[str] = Counter()
+    figures: Counter[str] = Counter()
     words: Counter[str] = Counter()
     for cell, count in cells.items():
         text = cell.strip()
-        if text.lower() not in MISSING and not _QUALIFIED.search(text):
-            (words if number(text) is None else numbers)[text] += count
-    values = {_key(text) for text in numbers}
+        if text.lower() not in MISSING and (kind == "classification" or not _QUALIFIED.search(text)):
+            (words if number(text) is None else figures)[text] += count
+    values = {_key(text) for text in figures}
     if kind == "regression":
         return Classes(())
-    if kind is None and numbers and words.total() > MOST_STRAY * (words.total() + numbers.total()):
-        found = f"both words ({listed(_commonest(words))}) and numbers ({listed(_commonest(numbers))})"
+    if kind is None and figures and words.total() > MOST_STRAY * (words.total() + figures.total()):
+        key = json.dumps(name, ensure_ascii=False)
+        found = f"both words ({listed(_commonest(words))}) and numbers ({listed(_commonest(figures))})"
         raise InputError(
             f"target {name}: its labels are {found}. Say which counts by kinds: "
-            f"{{{name}: regression}} sets the words aside, {{{name}: classification}} makes a class of each label."
+            f"{{{key}: regression}} sets the words aside, {{{key}: classification}} makes a class of each label."
         )
-    if kind is None and numbers:
-        two = len(values) == 2 and numbers.total() > 2 and not measured
+    if kind is None and figures:
+        two = len(values) == 2 and figures.total() > 2 and not measured
         if not two and not values <= set(_BINARY):
             return Classes(())
         words = Counter()
@@ -118,11 +121,9 @@ def classes_of(name: str, cells: Mapping[str, int], kind: Kind | None = None, *,
 
 
 def number(text: str) -> float | None:
-    """Return the number that a text is, None where it is none: no underscores, no digits of other scripts."""
-    if not text.isascii() or "_" in text:
-        return None
+    """Return the finite number that a text is, None where it is none."""
     try:
-        return float(text)
+        return numbers.number(text)
     except ValueError:
         return None
 
@@ -141,7 +142,7 @@ def listed(names) -> str:
 def _key(text: str) -> str:
     """The same for all spellings of a label: 1, 1.0 and +1; Yes and YES."""
     value = number(text)
-    return text.casefold() if value is None or not math.isfinite(value) else format(value + 0.0, ".15g")
+    return text.casefold() if value is None else format(value + 0.0, ".15g")
 
 
 def _words(name: str, words: Counter[str]) -> list[str]:

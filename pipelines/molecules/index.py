@@ -1,6 +1,7 @@
 """What only all molecules together can say: splits, statistics, duplicates, leakage; kept in ``index.h5``."""
 
 import hashlib
+import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,9 +143,10 @@ def _few_numbers(name: str, values: np.ndarray) -> str | None:
     if not 2 <= len(found) <= FEW or len(values) < 2 * len(found) or (found != np.round(found)).any():
         return None
     shown = ", ".join(f"{value:g} ({count:,})" for value, count in zip(found, counts, strict=True))
+    key = json.dumps(name, ensure_ascii=False)
     return (
         f"{name}: its labels are {shown}, learnt as numbers (regression). If they are classes: "
-        f"--set 'ingest.kinds={{{name}: classification}}'; if not, regression there silences this."
+        f"--set 'ingest.kinds={{{key}: classification}}'; if not, regression there silences this."
     )
 
 

@@ -47,8 +47,10 @@ class Target:
     """By code, 0 first; of two, the second is the positive one. Empty for numbers, and for the classes 0 and 1."""
 
     def __post_init__(self):
-        """Make a tuple of what JSON has as a list."""
+        """Make a tuple of what JSON has as a list, and refuse what are no classes."""
         object.__setattr__(self, "classes", tuple(self.classes))
+        if len(self.classes) == 1 or len(set(self.classes)) != len(self.classes):
+            raise ValueError(f"classes: found {self.classes}, must be 2 or more different names")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -266,7 +266,8 @@ def kind_of(data: MoleculeShards) -> Kind:
         by_kind = {k: [target.name for target in data.manifest.targets if target.kind == k] for k in get_args(Kind)}
         raise InputError(
             f"{data.path}: holds numbers ({', '.join(by_kind['regression']) or 'none'}) and classes "
-            f"({', '.join(by_kind['classification']) or 'none'}); ingest them apart and train a network for each"
+            f"({', '.join(by_kind['classification']) or 'none'}); ingest them apart and train a network for "
+            "each, or say by ingest.kinds what they are"
         )
     return kinds.pop()
 

@@ -14,6 +14,7 @@ from tenfold.pipelines.molecules.classes import MOST_CELLS, Classes, classes_of,
 from tenfold.pipelines.molecules.manifest import MoleculeManifest
 from tenfold.pipelines.molecules.molecules import ingest_molecules
 from tenfold.pipelines.molecules.shards import MoleculeShards
+from tenfold.pipelines.molecules.training import kind_of
 from tenfold.pipelines.studies.chemistry_config import ChemistryRun
 
 
@@ -43,7 +44,9 @@ from tenfold.pipelines.studies.chemistry_config import ChemistryRun
         ("0.5 1.25", ()),  # two molecules with two values say nothing
         ("0 1 <5 >10", ("0", "1")),
         ("1.5 2.5 3.5 <5 >10 2±1", ()),
-        ("inf nan 1.5 2.5 3.5", ()),
+        ("inf nan 1.5 2.5 3.5 -Infinity", ()),
+        ("inflamed calm inflamed", ("calm", "inflamed")),
+        ("1_0 2 3 4 5 6 7 8 9 10 11", ()),
     ],
 )
 def test_two_values_and_words_are_classes_and_other_numbers_are_not(labels, names):
@@ -52,7 +55,12 @@ def test_two_values_and_words_are_classes_and_other_numbers_are_not(labels, name
 
 @pytest.mark.parametrize(
     ("labels", "names"),
-    [("0 1 2 1", ("0", "1", "2")), ("10 9 1 9", ("1", "9", "10")), ("1 2A 2B 3", ("1", "3", "2A", "2B"))],
+    [
+        ("0 1 2 1", ("0", "1", "2")),
+        ("10 9 1 9", ("1", "9", "10")),
+        ("1 2A 2B 3", ("1", "3", "2A", "2B")),
+        ("<10 10-99 >99", ("10-99", "<10", ">99")),
+    ],
 )
 def test_numbers_are_classes_where_the_user_says_so(labels, names):
     assert classes_of("y", Counter(labels.split()), "classification").names == names
@@ -65,7 +73,7 @@ def test_two_values_are_numbers_where_the_user_says_so_or_names_a_unit():
 
 def test_a_few_words_among_numbers_are_typing_errors_and_many_are_asked_about():
     assert classes_of("y", Counter({"0": 50, "1": 45, "unclear": 5})).names == ("0", "1")
-    with pytest.raises(InputError, match=r"both words \(unclear\) and numbers \(0, 1\).*\{y: classification\}"):
+    with pytest.raises(InputError, match=r'both words \(unclear\) and numbers \(0, 1\).*\{"y": classification\}'):
         classes_of("y", Counter({"0": 50, "1": 30, "unclear": 20}))
     assert classes_of("y", Counter({"0": 5, "1": 3, "no": 2}), "classification").names == ("0", "1", "no")
 
@@ -176,3 +184,14 @@ def test_a_manifest_without_classes_keeps_its_fingerprint(tmp_path):
         del found["targets"][0][name]
     path.write_text(json.dumps(found))
     assert MoleculeManifest.read(path).fingerprint == before
+
+
+def test_numbers_and_classes_are_learnt_apart(tmp_path):
+    rows = [(smiles, n, n % 2) for n, smiles in enumerate(SMILES)]
+    table = write_csv(tmp_path / "m.csv", rows, ("smiles", "y", "active"))
+    ingest_molecules([table], tmp_path / "data", dataclasses.replace(HERE, targets=("y", "active")))
+    with (
+        MoleculeShards.open(tmp_path / "data") as shards,
+        pytest.raises(InputError, match=r"holds numbers \(y\) and classes \(active\).*apart.*ingest.kinds"),
+    ):
+        kind_of(shards)

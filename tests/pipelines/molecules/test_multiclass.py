@@ -15,7 +15,7 @@ from tenfold.pipelines.labels.enumeration import enumerate_molecules
 from tenfold.pipelines.molecules.explain import explain, explain_molecules
 from tenfold.pipelines.molecules.molecules import ingest_molecules
 from tenfold.pipelines.molecules.predict import predict_molecules
-from tenfold.pipelines.molecules.predictor import MoleculePredictor
+from tenfold.pipelines.molecules.predictor import Learnt, MoleculePredictor, Target
 from tenfold.pipelines.molecules.run import train_molecules
 from tenfold.pipelines.molecules.shards import MoleculeShards
 from tenfold.pipelines.molecules.validation import validate_molecules
@@ -137,3 +137,25 @@ def test_labels_spelt_otherwise_train_the_same_network(smiles, tmp_path):
     chance = [row["y_pred"] for row in columns["bits"]]
     assert [row["y_prob_1"] for row in columns["signs"]] == chance
     assert {row["y_pred"] for row in columns["signs"]} <= {"-1", "1"}
+
+
+def test_a_bundle_keeps_the_classes(tmp_path):
+    targets = (Target(name="y", unit="", classes=("a", "b", "c")), Target(name="z", unit=""))
+    learnt = Learnt(shape=NETWORK, featuriser=HERE.featuriser, kind="classification", targets=targets)
+    predictor = MoleculePredictor(learnt.network(seed=5), learnt, np.array([[2.0, 0.0], [1.5, -0.5]]))
+    predictor.bundle({}, "").write(tmp_path / "bundle.tenfold")
+    again = MoleculePredictor.read(tmp_path / "bundle.tenfold")
+    assert again.learnt.classes == (("a", "b", "c"), ("0", "1"))
+    ours, theirs = (each.predict(["CCO", "c1ccncc1", "no molecule"]).probabilities for each in (predictor, again))
+    assert ours is not None
+    assert theirs is not None
+    np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_allclose(ours[:2].sum(axis=-1), 1)
+    assert (ours[:2, 1, 2] == 0).all()
+    assert np.isnan(ours[2]).all()
+
+
+@pytest.mark.parametrize("classes", [("a",), ("a", "a"), ("a", "b", "a")])
+def test_names_that_are_no_classes_are_refused(classes):
+    with pytest.raises(ValueError, match="2 or more different names"):
+        Target(name="y", unit="", classes=classes)
