@@ -37,14 +37,14 @@ class Verdict:
         return max(self.tolerance, self.null) if self.null == self.null else self.tolerance
 
     @property
-    def failed(self) -> bool:
-        """Whether the figure is above what is allowed by more than its scatter, or NaN."""
-        return not (self.passed or self.value <= self.allowed * (1 + self.margin))
+    def undecided(self) -> bool:
+        """Whether the figure is above what is allowed, but within its scatter of it, or there is no null to compare."""
+        return not self.passed and (self.null != self.null or self.value <= self.allowed * (1 + self.margin))
 
     @property
-    def undecided(self) -> bool:
-        """Whether the figure is above what is allowed, but within its scatter of it: a repetition may pass."""
-        return not (self.passed or self.failed)
+    def failed(self) -> bool:
+        """Whether the figure is above what is allowed by more than its scatter, or is NaN beside a null that is not."""
+        return not (self.passed or self.undecided)
 
 
 @dataclass(frozen=True, kw_only=True)

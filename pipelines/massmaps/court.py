@@ -39,9 +39,10 @@ class Court:
     """Maps generated for each simulated one: they cost little, and so their chance is hardly in their means."""
     draws: int = 200
     """Splits of the simulations into halves, of which the null is made."""
-    seed_margin: float = 0.2
-    """Fraction of what is allowed by which a figure must exceed it to fail, and `tenfold validate` with it: twice the
-    scatter of a figure over seeds of training and judging. Within the margin it is undecided."""
+    seed_margin: float = 1.0
+    """Fraction of what is allowed by which a figure must exceed it to fail, and `tenfold validate` with it. Within it the
+    figure is undecided: over five seeds of training and judging the demo, figures scatter by up to about half of what
+    is allowed, and the limit stands two such standard deviations above it. 0: whatever is not allowed fails."""
     seed: int = 0
     """Of the splits."""
     channel: int = 0

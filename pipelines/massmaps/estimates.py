@@ -76,7 +76,7 @@ def estimates(
         simulated map. Both kinds are of the same cosmologies, so what the estimator gets wrong there cancels; the
         null is how far from zero the scatter from simulation to simulation leaves the mean (Student's t). An estimator
         that reads simulated maps no better than who answers with their mean judges nothing: its verdict is NaN, and
-        not favourable.
+        undecided.
     """
     parameters, groups = held.simulated.parameters, held.simulated.groups
     assert parameters is not None and groups is not None

@@ -179,3 +179,9 @@ def test_a_verdict_fails_only_beyond_the_scatter_of_its_figure(value, passed, un
     """0.06 is allowed, by the null, and a quarter of it is chance: 0.075 is where failure begins."""
     verdict = Verdict(value=value, tolerance=0.05, null=0.06, passed=value <= 0.06, said="", margin=0.25)
     assert (verdict.passed, verdict.undecided, verdict.failed) == (passed, undecided, failed)
+
+
+def test_without_a_null_nothing_is_decided():
+    verdict = Verdict(value=np.nan, tolerance=0.05, null=np.nan, passed=False, said="")
+    assert verdict.undecided
+    assert not verdict.failed

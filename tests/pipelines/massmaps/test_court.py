@@ -37,7 +37,7 @@ def judged(simulated, training):
     statistics = statistics_for(simulated, SIDE_DEG, ell_max=1500, bins=6, periodic=True)
 
     def judged(generated: np.ndarray):
-        court = Court(tolerance=0.1, bispectrum_tolerance=0.3, draws=100, significance=0.005)
+        court = Court(tolerance=0.1, bispectrum_tolerance=0.3, draws=100, significance=0.005, seed_margin=0)
         skies, learnt = Skies(maps=simulated), Skies(maps=training)
         return judge(statistics, skies, generated, court, training=learnt, periodic=True)
 
