@@ -40,9 +40,11 @@ class Court:
     draws: int = 200
     """Splits of the simulations into halves, of which the null is made."""
     seed_margin: float = 1.0
-    """Fraction of what is allowed by which a figure must exceed it to fail, and `tenfold validate` with it; within it
-    the figure is undecided. Over five seeds of training and judging the demo, figures scatter by up to about half of what
-    is allowed: the limit stands two such standard deviations above it. 0: whatever is not allowed fails."""
+    """Fraction of what is allowed by which a figure must exceed it to fail, and `tenfold validate` with it.
+
+    Within it the figure is undecided. Over five seeds of training and judging the demo, figures scatter by up to about
+    half of what is allowed: the limit stands two such standard deviations above it. 0: whatever is not allowed fails.
+    """
     seed: int = 0
     """Of the splits."""
     channel: int = 0
