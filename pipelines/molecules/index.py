@@ -57,6 +57,12 @@ class Index:
         """Molecules by split."""
         return {name: int((self.split == number).sum()) for number, name in enumerate(SPLITS)}
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was decided for the user."""
+        said = f"The split has no validation: {self.drawn:,} of its training molecules were drawn for it by chance."
+        return (said,) if self.drawn else ()
+
     def targets(self, config: MoleculeIngest, units: dict[str, str], classes: Sequence[Classes]) -> tuple[Target, ...]:
         """Each target's unit, kind, classes, and statistics over the training split.
 
@@ -196,6 +202,11 @@ def index_molecules(shards: Sequence[Path], out: Path, config: MoleculeIngest, m
             published = by_column(words, keys)  # pyright: ignore[reportArgumentType]
             split = with_validation(published, keys, config.fractions, config.seed)
             drawn = int((split != published).sum())
+    if method == "column" and not (split == 0).any() and (split < 0).any():
+        raise InputError(
+            f"no molecule is left to learn from: all {(split < 0).sum():,} of the training split are in a split to be "
+            "tested on as well. All geometries of a molecule are one molecule."
+        )
     similarity = np.full(len(keys), np.nan, np.float32)
     training = whole["fingerprints"][split == 0]
     if len(training):

@@ -225,7 +225,7 @@ def _manifest(
         targets=targets,
         sizes=index.sizes,
         doubts=(*index.doubts(targets, config.kinds, config.properties), *missing),
-        notes=(*planned.notes, *_drawn(index)),
+        notes=(*planned.notes, *index.notes),
         blanked=merged(each for shard in packed for each in shard.blanked),
         atoms=int(index.atoms.sum()),
         bonds=index.bonds,
@@ -243,15 +243,6 @@ def _manifest(
         ingest=recorded,
         rdkit=rdBase.rdkitVersion,
         tenfold=version("tenfold"),
-    )
-
-
-def _drawn(index: Index) -> tuple[str, ...]:
-    """Say where a validation split was drawn."""
-    return (
-        (f"The split has no validation: {index.drawn:,} of its training molecules were drawn for it by chance.",)
-        if index.drawn
-        else ()
     )
 
 

@@ -130,12 +130,15 @@ def by_chance(keys: Sequence[str], fractions: tuple[float, float, float], seed: 
     InputError
         There are fewer molecules than wanted splits.
     """
-    try:
-        found = split_simulations(keys, fractions, seed)
-    except ValueError as error:
-        said = str(error).replace("simulations", "different molecules")
-        alike = ". All geometries of a molecule are one molecule, and stay in one split" if len(keys) > 2 else ""
-        raise InputError(f"{said}{alike}") from error
+    wanted = [name for name, fraction in zip(SPLITS, fractions, strict=True) if fraction > 0]
+    different = len(set(keys))
+    if different < len(wanted):
+        counted = "1 molecule" if different == 1 else f"{different} different molecules"
+        alike = (
+            " All geometries of a molecule are one molecule, and stay in one split." if len(keys) > different else ""
+        )
+        raise InputError(f"{counted} cannot be split into {', '.join(wanted)}: each needs at least one.{alike}")
+    found = split_simulations(keys, fractions, seed)
     return np.array([SPLITS.index(found[key]) for key in keys], np.int8)
 
 

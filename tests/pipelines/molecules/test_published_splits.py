@@ -62,6 +62,16 @@ def test_a_test_molecule_that_a_training_file_has_as_well_is_not_learnt_from(tmp
     ]
 
 
+def test_geometries_of_one_molecule_cannot_be_learnt_from_and_tested_on(tmp_path):
+    write_parts(tmp_path / "m", {"train": [SMILES[3]] * 4, "test": [SMILES[3]] * 2})
+    with pytest.raises(
+        InputError, match=r"all 4 of the training split are in a split to be tested on as well. All geom"
+    ):
+        ingest_molecules([tmp_path / "m"], tmp_path / "data", HERE)
+    with pytest.raises(InputError, match=r"1 molecule cannot be split .* All geometries of a molecule are one"):
+        ingest_molecules([tmp_path / "m" / "train.csv"], tmp_path / "data 2", HERE)
+
+
 def test_without_a_validation_file_it_is_drawn_from_training_and_said(tmp_path):
     write_parts(tmp_path / "m", {"train": SMILES[:18], "test": SMILES[18:]})
     summary = ingest_molecules([tmp_path / "m"], tmp_path / "data", HERE)

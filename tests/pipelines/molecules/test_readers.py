@@ -246,3 +246,52 @@ def test_an_archive_that_unpacks_to_far_more_than_is_believed_is_refused(tmp_pat
     with pytest.raises(InputError, match=r"unpacks to more than largest_gib 0.001"):
         ingest_molecules([tmp_path / "m.csv.gz"], tmp_path / "data", HERE)
     assert not list((tmp_path / "data").glob("*")) + list((tmp_path / "data").glob(".*"))
+
+
+CELL = 'Lattice="9 0 0 0 9 0 0 0 9" Properties=species:S:1:pos:R:3 y=1'
+WATER_ATOMS = "O 0 0 0\nH 0 0.6 0.76\nH 0 0.6 -0.76\n"
+
+
+def test_a_lattice_is_periodic_unless_the_file_says_otherwise(tmp_path):
+    found = {}
+    for name, pbc in {"none": "", "true": ' pbc="T T T"', "slab": ' pbc="T T F"', "ones": ' pbc="1 1 1"'}.items():
+        (tmp_path / f"{name}.xyz").write_text(f"3\n{CELL}{pbc}\n{WATER_ATOMS}" * 2)
+        with pytest.raises(InputError) as error:
+            ingest_molecules([tmp_path / f"{name}.xyz"], tmp_path / "data", PLACED)
+        found[name] = str(error.value)
+    for said in found.values():
+        assert "2 of 2 molecules cannot be used" in said or "none of its 2 molecules can be read" in said
+        assert "periodic: it is a crystal, not a molecule" in said
+    assert 'a Lattice without pbc means pbc="T T T"' in found["none"]
+    for name, pbc in {"box": "F F F", "zeros": "0 0 0"}.items():
+        (tmp_path / f"{name}.xyz").write_text(f'3\n{CELL} pbc="{pbc}"\n{WATER_ATOMS}')
+        assert read([tmp_path / f"{name}.xyz"], tmp_path / name, PLACED)[0].tolist() == [[1]]
+
+
+def test_atoms_may_be_given_by_their_atomic_numbers(tmp_path):
+    numbers = WATER_ATOMS.replace("O", "8").replace("H", "1")
+    for name, comment in {"z": "Properties=Z:I:1:pos:R:3 y=1", "bare": "y=1"}.items():
+        (tmp_path / f"{name}.xyz").write_text(f"3\n{comment}\n{numbers}")
+        assert read([tmp_path / f"{name}.xyz"], tmp_path / name, PLACED)[2] == ["O"]
+    (tmp_path / "bad.xyz").write_text("1\ny=1\n119 0 0 0\n")
+    with pytest.raises(InputError, match="no element has the atomic number 119"):
+        ingest_molecules([tmp_path / "bad.xyz"], tmp_path / "bad", PLACED)
+
+
+def test_a_charge_is_a_whole_number_and_coordinates_are_finite(tmp_path):
+    for text, said in (("charge=0.5", "charge 0.5 is not a whole number"), ("charge=1_0", "'1_0' is no number")):
+        (tmp_path / "m.xyz").write_text(f"3\ny=1 {text}\n{WATER_ATOMS}")
+        with pytest.raises(InputError, match=said):
+            ingest_molecules([tmp_path / "m.xyz"], tmp_path / "data", PLACED)
+    (tmp_path / "m.xyz").write_text("3\ny=1\n" + WATER_ATOMS.replace("0.76", "nan"))
+    with pytest.raises(InputError, match="'nan' is not finite"):
+        ingest_molecules([tmp_path / "m.xyz"], tmp_path / "data", PLACED)
+
+
+def test_labels_that_two_files_give_differently_are_refused(tmp_path):
+    write_sdf(tmp_path / "m.sdf", SMILES[:3])  # with y = 0, 1, 2
+    write_csv(tmp_path / "m.sdf.csv", [("mol_0", 0), ("mol_1", "1.0"), ("mol_2", 7)], ("mol_id", "y"))
+    assert read([tmp_path / "m.sdf"], tmp_path / "data", PLACED)[0].tolist() == [[0], [1]]
+    assert [reason for *_, reason in rejected(tmp_path / "data")] == [
+        f"y: '2' in its own file, and '7' in {tmp_path / 'm.sdf.csv'}"
+    ]

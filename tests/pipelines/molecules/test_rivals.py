@@ -88,7 +88,7 @@ def test_with_too_few_validation_labels_a_target_that_grows_with_the_molecule_ge
         writer.writerow(["smiles", "U0", "volume", "gap"])
         for n, smiles in enumerate(enumerate_molecules(30, 3)):
             writer.writerow([smiles, *(f"{energy(Chem.MolFromSmiles(smiles)) + n / 100:.3f}" for _ in range(3))])
-    config = MoleculeIngest(targets=("U0", "volume", "gap"), extensive=("volume",), processes=1)
+    config = MoleculeIngest(targets=("U0", "volume", "gap"), units={"U0": "eV"}, extensive=("volume",), processes=1)
     ingest_molecules([tmp_path / "table.csv"], tmp_path / "data", config)
     with MoleculeShards.open(tmp_path / "data") as few:
         assert len(few.split("validation")) < 8
