@@ -128,6 +128,9 @@ def predict_molecules_command(
     encoding: Encoding = "",
     embed: Embed = False,
     seconds: Seconds = 20.0,
+    largest_gib: Annotated[
+        float, typer.Option("--largest-gib", help="Largest size that a compressed input may unpack to [GiB].")
+    ] = 64.0,
 ) -> None:
     """Properties with uncertainties for any number of molecules, row by row; killed, it goes on where it stood.
 
@@ -138,8 +141,9 @@ def predict_molecules_command(
     from tenfold.pipelines.molecules.predict import predict_molecules
 
     done = predict_molecules(
-        bundle, molecules, out, smiles_column=smiles_column, encoding=encoding, embed=embed, seconds=seconds
-    )
+        bundle, molecules, out, smiles_column=smiles_column, encoding=encoding, embed=embed, seconds=seconds,
+        largest_gib=largest_gib,
+    )  # fmt: skip
     console.print(str(done), soft_wrap=True)
 
 

@@ -66,6 +66,8 @@ class MoleculeIngest:
     """A molecule of more atoms is rejected."""
     seconds_per_molecule: float = 20.0
     """A molecule that takes longer is rejected."""
+    largest_gib: float = 64.0
+    """Largest size that a compressed file may unpack to [GiB]."""
     records_per_shard: int = 8192
     """Rows read, the bad ones included, for each shard."""
     rejected_threshold: float = 0.5
@@ -80,6 +82,8 @@ class MoleculeIngest:
                 raise ValueError(f"{name}: found {getattr(self, name)}, valid is 1 or more")
         if not self.seconds_per_molecule > 0:
             raise ValueError(f"seconds_per_molecule: found {self.seconds_per_molecule}, valid is above 0")
+        if not self.largest_gib > 0:
+            raise ValueError(f"largest_gib: found {self.largest_gib}, valid is above 0")
         if len(self.fractions) != 3 or min(self.fractions) < 0 or not math.isclose(sum(self.fractions), 1):
             raise ValueError(f"fractions: found {self.fractions}, valid are three of 0 or more that add up to 1")
         if self.fractions[0] <= 0:
@@ -135,7 +139,7 @@ class MoleculeIngest:
     def recorded(self) -> dict:
         """What decides the result, and no more, as a manifest keeps it."""
         found = json.loads(json.dumps(asdict(self)))
-        for without_effect in ("processes", "rejected_threshold"):
+        for without_effect in ("processes", "rejected_threshold", "largest_gib"):
             del found[without_effect]
         for name in ("labels", "exclude"):
             path = found.pop(name)

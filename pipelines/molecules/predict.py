@@ -32,7 +32,7 @@ log = logging.getLogger("tenfold")
 
 BLOCK = 512
 """Molecules that are read, featurised and predicted together; the output is the same wherever a run was interrupted."""
-LARGEST_GIB = 1024.0
+LARGEST_GIB = 64.0
 """Largest size that a compressed input may unpack to [GiB]."""
 
 
@@ -65,6 +65,7 @@ def predict_molecules(
     encoding: str = "",
     seconds: float = 20.0,
     embed: bool = False,
+    largest_gib: float = LARGEST_GIB,
 ) -> Predicted:
     """Predict the properties of the molecules of a file.
 
@@ -89,6 +90,8 @@ def predict_molecules(
         Longest time for one molecule [s]; one that takes longer has a problem, and the run goes on.
     embed
         Make coordinates (ETKDGv3, MMFF94) for a network that was given them in training, and do without the file's.
+    largest_gib
+        Largest size that a compressed input may unpack to [GiB].
 
     Raises
     ------
@@ -103,7 +106,7 @@ def predict_molecules(
     try:
         if not molecules.is_file():
             raise InputError(f"{molecules}: there is no such file")
-        found = pieces(molecules, spool, LARGEST_GIB, encoding)
+        found = pieces(molecules, spool, largest_gib, encoding)
         if len(found) != 1 or not found[0].bytes:
             raise InputError(
                 f"{molecules}: found {len(found)} files in it, or nothing; one file of molecules is wanted"

@@ -16,8 +16,6 @@ _PACKED = tuple(ending + packed for ending in ENDINGS for packed in (".gz", ".bz
 _LOOSE = (".xyz", ".extxyz", ".mol")
 REJECTED = "rejected.csv"
 """What an ingest writes of the molecules that it could not use."""
-LARGEST_GIB = 64.0
-"""Largest size that is unpacked of one file [GiB]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,12 +98,12 @@ def described_pieces(source: MoleculeSource, spool: Path, config: MoleculeIngest
     """The pieces of a source, looked at; what must be unpacked is written beside `spool`."""
     stated = Path(config.labels)
     labels = (
-        pieces(stated, spool.with_suffix(f".labels{TEMPORARY}"), LARGEST_GIB, config.encoding)[0]
+        pieces(stated, spool.with_suffix(f".labels{TEMPORARY}"), config.largest_gib, config.encoding)[0]
         if config.labels
         else None
     )
     for n, path in enumerate(source.paths):
-        found = pieces(path, spool.with_suffix(f".{n}{TEMPORARY}"), LARGEST_GIB, config.encoding)
+        found = pieces(path, spool.with_suffix(f".{n}{TEMPORARY}"), config.largest_gib, config.encoding)
         by_name = {piece.name: piece for piece in found}
         for piece in found:
             besides = labels or by_name.get(f"{piece.name}.csv")
@@ -115,5 +113,7 @@ def described_pieces(source: MoleculeSource, spool: Path, config: MoleculeIngest
                 continue
             beside = _labels_beside(path)
             if besides is None and len(found) == 1 and beside is not None:
-                besides = pieces(beside, spool.with_suffix(f".beside{TEMPORARY}"), LARGEST_GIB, config.encoding)[0]
+                besides = pieces(beside, spool.with_suffix(f".beside{TEMPORARY}"), config.largest_gib, config.encoding)[
+                    0
+                ]
             yield describe(piece, config.smiles_column, besides)

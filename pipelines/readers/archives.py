@@ -8,7 +8,7 @@ import lzma
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,6 @@ from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.readers.molecule import BEGINNING, Lines, Mark
 from tenfold.pipelines.readers.text_encodings import LONGEST_MARK, by_lines, encoding_of
 
-_OPENERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
 _ZIP = b"PK\x03\x04"
 _BY_PANDAS = "python -c \"import pandas; pandas.{}('IN').to_csv('OUT.csv', index=False)\""
 _OTHERS = (
@@ -34,6 +33,12 @@ _OTHERS = (
 )
 """What files that are none of ours begin with, what they are, and what to do."""
 _BLOCK = 2**20
+MOST_MEMBERS = 2_000_000
+"""Files in one archive, at most; QM9 is 133,885."""
+_LARGEST_HEADER = 2**20
+"""Bytes of a long name or other notes on a member; real ones have a few hundred."""
+_LARGEST_DICTIONARY = 2**28
+"""Memory for unpacking xz; its highest preset takes 65 MiB."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +63,7 @@ class Piece:
             yield Lines(file, mark, self.bytes, self.name, self.encoding)
 
 
-def pieces(path: Path, spool: Path, largest_gib: float, encoding: str = "") -> list[Piece]:
+def pieces(path: Path, spool: Path, largest_gib: float, encoding: str = "", most: int = MOST_MEMBERS) -> list[Piece]:
     """The pieces of a file: itself, or the regular files of an archive in order of their names.
 
     What is compressed is unpacked first, into `spool`, and what is in UTF-16 or UTF-32 is written there in UTF-8.
@@ -73,11 +78,14 @@ def pieces(path: Path, spool: Path, largest_gib: float, encoding: str = "") -> l
         Largest size that is unpacked [GiB].
     encoding
         Of its text, where no byte-order mark says it; empty: UTF-8.
+    most
+        Largest number of members of a tar archive.
 
     Raises
     ------
     InputError
-        It cannot be read, is damaged, unpacks to more, is a ZIP archive of several files, or not in its encoding.
+        It cannot be read, is damaged, unpacks to more, has more members or two of one name, is a ZIP archive of several
+        files, or not in its encoding.
     """
     plain = path
     try:
@@ -89,7 +97,9 @@ def pieces(path: Path, spool: Path, largest_gib: float, encoding: str = "") -> l
         opener = next((opener for magic, opener in _OPENERS.items() if head.startswith(magic)), None)
         text = encoding_of(head[:LONGEST_MARK], encoding)
         if head.startswith(_ZIP) or opener is not None or not by_lines(text):
-            opened = _unzipped(path, largest_gib) if head.startswith(_ZIP) else (opener or open)(path, "rb")
+            opened = (
+                _unzipped(path, largest_gib) if head.startswith(_ZIP) else opener(path) if opener else path.open("rb")
+            )
             plain = spool
             with opened as packed, spool.open("wb") as out:
                 text = _copy(packed, out, path, largest_gib, encoding)
@@ -97,8 +107,12 @@ def pieces(path: Path, spool: Path, largest_gib: float, encoding: str = "") -> l
             file.seek(257)
             if file.read(5) != b"ustar":
                 return [Piece(name=str(path), path=plain, offset=0, bytes=plain.stat().st_size, encoding=text)]
-        return _members(path, plain, encoding or "utf-8")
-    except (OSError, EOFError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile) as error:
+        return _members(path, plain, encoding or "utf-8", most)
+    except InputError:
+        raise
+    except (
+        OSError, EOFError, ValueError, OverflowError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile,
+    ) as error:  # fmt: skip
         raise InputError(f"{path}: cannot be read, or is damaged ({error}). Fetch or pack it again.") from error
 
 
@@ -112,6 +126,8 @@ def _unzipped(path: Path, largest_gib: float) -> AbstractContextManager[BinaryIO
         if len(found) != 1:
             listed = ", ".join(info.filename[:60] for info in found[:5])
             raise InputError(f"{path}: a ZIP archive of {len(found)} files ({listed}), one is read. Unpack it.")
+        if found[0].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # zipfile unpacks others unbounded
+            raise InputError(f"{path}: packed by another method than deflate. Unpack it by another program.")
         if found[0].file_size > largest_gib * 2**30:
             raise InputError(_too_large(path, largest_gib))
         try:
@@ -150,20 +166,73 @@ def _copy(packed: io.BufferedIOBase | BinaryIO, out: BinaryIO, path: Path, large
     return encoding
 
 
-def _members(path: Path, plain: Path, encoding: str) -> list[Piece]:
+def _members(path: Path, plain: Path, encoding: str, most: int) -> list[Piece]:
     """Regular files of a tar; links, devices and hidden files are passed over, and nothing is written anywhere."""
     if not by_lines(encoding):
         raise InputError(f"{path}: an archive of files in {encoding} is not read. Unpack it, or convert them to UTF-8.")
-    with tarfile.open(plain, "r:") as tar:
-        found = [
-            Piece(
-                name=f"{path}/{member.name}",
-                path=plain,
-                offset=member.offset_data,
-                bytes=member.size,
-                encoding=encoding,
-            )
-            for member in tar
-            if member.isreg() and not member.issparse() and not Path(member.name).name.startswith(".")
-        ]
-    return sorted(found, key=lambda piece: piece.name)
+    found: dict[str, Piece] = {}
+    with plain.open("rb") as raw, tarfile.open(fileobj=_Headers(raw), mode="r:") as tar:
+        for number, member in enumerate(tar):
+            if number >= most:
+                raise InputError(f"{path}: has more than {most:,} members. Pack fewer in one archive.")
+            tar.members.clear()  # else tarfile keeps them all
+            if not member.isreg() or member.issparse() or Path(member.name).name.startswith("."):
+                continue
+            name = f"{path}/{member.name}"
+            if name in found:
+                raise InputError(f"{name}: is there twice. Unpack the archive, and pack it again with one of them.")
+            found[name] = Piece(
+                name=name, path=plain, offset=member.offset_data, bytes=member.size, encoding=encoding
+            )  # fmt: skip
+    return sorted(found.values(), key=lambda piece: piece.name)
+
+
+class _Headers(io.FileIO):
+    """A tar file as `tarfile` reads it: its headers, which are small, and never the members."""
+
+    def __init__(self, raw: BinaryIO):
+        super().__init__(raw.fileno(), closefd=False)
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Read at most so many bytes; raise `tarfile.ReadError` where a header says that it is very long."""
+        if not 0 <= size <= _LARGEST_HEADER:
+            raise tarfile.ReadError(f"a header of {size:,} bytes, more than {_LARGEST_HEADER:,}")
+        return super().read(size) or b""
+
+
+class _Xz(io.RawIOBase):
+    """An xz file, unpacked in bounded memory; `lzma.open` lets the file say how much."""
+
+    def __init__(self, path: Path):
+        self.file = path.open("rb")
+        self.stream = self._begun()
+
+    @staticmethod
+    def _begun() -> lzma.LZMADecompressor:
+        return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_LARGEST_DICTIONARY)
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Unpack at most so many bytes; none are left where it returns none."""
+        while True:
+            if self.stream.eof:
+                packed = self.stream.unused_data.lstrip(b"\0")  # padding between streams
+                while not packed:
+                    if not (block := self.file.read(_BLOCK)):
+                        return b""
+                    packed = block.lstrip(b"\0")
+                self.stream = self._begun()
+            elif self.stream.needs_input:
+                if not (packed := self.file.read(_BLOCK)):
+                    raise EOFError("cut short")
+            else:
+                packed = b""
+            if block := self.stream.decompress(packed, size):
+                return block
+
+    def close(self) -> None:
+        """Close the file."""
+        self.file.close()
+        super().close()
+
+
+_OPENERS: dict[bytes, Callable[[Path], BinaryIO]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": _Xz}  # type: ignore[dict-item]

@@ -240,12 +240,12 @@ def test_an_archive_cut_short_is_named(tmp_path):
         ingest_molecules([tmp_path / "m.xyz.gz"], tmp_path / "data", dataclasses.replace(PLACED, targets=("gap",)))
 
 
-def test_an_archive_that_unpacks_to_far_more_than_is_believed_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("tenfold.pipelines.molecules.sources.LARGEST_GIB", 1e-3)
+def test_an_archive_that_unpacks_to_far_more_than_is_believed_is_refused(tmp_path):
+    config = dataclasses.replace(HERE, largest_gib=1e-3)
     (tmp_path / "m.csv.gz").write_bytes(gzip.compress(b"smiles,y\n" + b"C,1\n" * 10**6))
     with pytest.raises(InputError, match=r"unpacks to more than largest_gib 0.001"):
-        ingest_molecules([tmp_path / "m.csv.gz"], tmp_path / "data", HERE)
-    assert not list((tmp_path / "data").glob("*")) + list((tmp_path / "data").glob(".*"))
+        ingest_molecules([tmp_path / "m.csv.gz"], tmp_path / "data", config)
+    assert [path.name for path in (tmp_path / "data").iterdir()] == [".tenfold.json"]
 
 
 CELL = 'Lattice="9 0 0 0 9 0 0 0 9" Properties=species:S:1:pos:R:3 y=1'
