@@ -107,7 +107,7 @@ def test_an_archive_is_read_as_the_folder_is(tmp_path, packed):
     np.testing.assert_array_equal(targets, [[0.5048, 0], [0.3399, 1.6256], [0.3615, 1.8511]])
     assert shards.keys([1]) == [(f"{path}/qm9/dsgdb9nsd_000002.xyz", 1)]
     assert sorted(file.name for file in (tmp_path / "data").iterdir()) == [
-        "index.h5", "manifest.json", "molecules_00000.h5", "rejected.csv",
+        ".tenfold.json", "index.h5", "manifest.json", "molecules_00000.h5", "rejected.csv",
     ]  # fmt: skip
 
 
