@@ -1,5 +1,6 @@
 """The command `tenfold`: parses, calls one function, prints."""
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -99,7 +100,7 @@ def validate(
             raise InputError("--null: is for volumes; a training on molecules has no such control")
         report = validate_molecules(run, out)
         for said in RunFolder(run).read_record().get("targets", ()):
-            console.print(str(said), soft_wrap=True, markup=False, highlight=False)
+            console.print(str(said), soft_wrap=True, highlight=False)
     else:
         from tenfold.pipelines.estimator.validate import validate as validate_estimator
 
@@ -174,11 +175,15 @@ def main() -> None:
     Status 0; 1 where a check or a verdict failed; 2 for input that cannot be used; 75 for a run stopped as asked.
     """
     log(promised(os.environ)[1] == 0)
+    logging.captureWarnings(True)
     try:
         app()
     except (InputError, RanksError) as error:
         tell(error)
         sys.exit(2)
+    except Exception as error:  # noqa: BLE001 (what Python would print of it may hold names of files)
+        tell(error)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

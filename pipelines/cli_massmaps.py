@@ -71,7 +71,7 @@ def ingest_massmaps_command(
     if dry_run:
         console.print(str(estimate_size(paths, chosen)), soft_wrap=True)
         return
-    console.print(str(ingest_massmaps(paths, out, chosen)), soft_wrap=True, markup=False)
+    console.print(str(ingest_massmaps(paths, out, chosen)), soft_wrap=True)
 
 
 @train.command("emulator")

@@ -86,7 +86,7 @@ def ingest_molecules_command(
 
         console.print(describe_ingest(config, paths))
         return
-    console.print(str(ingest_molecules(paths, out, config)), soft_wrap=True, markup=False)
+    console.print(str(ingest_molecules(paths, out, config)), soft_wrap=True)
 
 
 @train.command("molecules")
@@ -115,7 +115,7 @@ def train_molecules_command(
 
         folder = train_molecules(data, out, chosen.network, chosen.training, ranks, resume=resume)
         if ranks.first:
-            console.print("\n".join(folder.read_record()["targets"]), soft_wrap=True, markup=False, highlight=False)
+            console.print("\n".join(folder.read_record()["targets"]), soft_wrap=True, highlight=False)
             console.print(f"Trained: {folder.bundle}. Next: tenfold validate {folder.path}", soft_wrap=True)
 
 

@@ -85,7 +85,7 @@ def ingest_volumes_command(
     if dry_run:
         console.print(estimate_size(paths, chosen))
         return
-    console.print(str(ingest_volumes(paths, out, chosen)), soft_wrap=True, markup=False)
+    console.print(str(ingest_volumes(paths, out, chosen)), soft_wrap=True)
 
 
 @train.command("estimator")

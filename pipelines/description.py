@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
 from tenfold.hpc.order import steps_per_epoch
 from tenfold.pipelines.studies.cosmology_config import CosmologyRun
@@ -143,10 +144,10 @@ def describe_checks(checks: Iterable[Any]) -> Table:
     for column in ("", "check", "found"):
         grid.add_column(column)
     for check in checks:
-        mark = "[green]ok[/]" if check.ok else "[bold red]FAIL[/]"
+        mark = Text("ok", "green") if check.ok else Text("FAIL", "bold red")
         grid.add_row(mark, check.name, check.found)
         if not check.ok:
-            grid.add_row("", "", f"[bold]what to do:[/] {check.advice}")
+            grid.add_row("", "", Text.assemble(("what to do:", "bold"), f" {check.advice}"))
     return grid
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from numpy.typing import NDArray
 
 # Okabe & Ito's colours, told apart by every kind of colour vision (jfly.uni-koeln.de/color)
@@ -29,6 +31,12 @@ STYLE: dict[Any, Any] = {
     "svg.hashsalt": "tenfold",  # the same numbers give the same bytes
     "mathtext.fontset": "dejavusans",
 }
+SYMBOL = {"omega_m": r"\Omega_m", "sigma_8": r"\sigma_8", "n_s": "n_s", "h": "h", "omega_b": r"\Omega_b"}
+"""Symbols of parameters, as figures typeset them between dollar signs."""
+_TYPESET = re.compile(
+    "|".join(rf"\${re.escape(each)}\$" for each in SYMBOL.values())
+    + r"|\$\\mathdefault\{(?:[-−+0-9.^{} ]|\\times)*\}\$"  # Matplotlib's own, of axes
+)
 PANEL = (3.5, 2.9)  # width and height [inches]: a phone's width at its natural size
 
 
@@ -38,6 +46,18 @@ class Picture:
 
     source: str
     words: str
+
+
+def _names_as_they_are(figure: Figure) -> None:
+    """Typeset only what is our own: dollar signs in other people's names stay, and control characters are replaced."""
+    for text in figure.findobj(Text):
+        assert isinstance(text, Text)
+        said = text.get_text()
+        shown = "".join(each if each.isprintable() or each == "\n" else "\ufffd" for each in said)
+        if shown != said:
+            text.set_text(shown)
+        if "$" in _TYPESET.sub("", said):
+            text.set_parse_math(False)
 
 
 def grey_beyond(axes: Axes, trusted: tuple[float, float]) -> None:
@@ -75,6 +95,7 @@ def loss(history: Mapping[str, NDArray[np.float64]], title: str) -> Picture:
 
 def svg(figure: Figure, words: str) -> Picture:
     """Return a figure as a picture in SVG; the same numbers give the same bytes."""
+    _names_as_they_are(figure)
     out = io.StringIO()
     figure.savefig(out, format="svg", dpi=200, metadata={"Date": None, "Creator": None})
     return Picture("data:image/svg+xml;base64," + base64.b64encode(out.getvalue().encode()).decode(), words)
@@ -82,6 +103,7 @@ def svg(figure: Figure, words: str) -> Picture:
 
 def png(figure: Figure, words: str) -> Picture:
     """Return a figure as a picture in PNG, for what has too many pixels to be drawn."""
+    _names_as_they_are(figure)
     out = io.BytesIO()
     figure.savefig(out, format="png", dpi=180, metadata={"Software": None})
     return Picture("data:image/png;base64," + base64.b64encode(out.getvalue()).decode(), words)

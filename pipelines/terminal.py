@@ -8,18 +8,46 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.logging import RichHandler
+from rich.segment import Segment
+from rich.text import Text
 
 from tenfold.hpc.memory import keep_freed_memory
 from tenfold.hpc.ranks import Ranks, RanksError, launch
 from tenfold.hpc.signals import STOPPED
 from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.terminal_text import visible
 
-console = Console()
+
+class Terminal(Console):
+    """A console that shows text as it stands: names of files neither steer the terminal nor are read as markup."""
+
+    def __init__(self, *, stderr: bool = False):
+        super().__init__(stderr=stderr, markup=False, emoji=False)
+
+    def render_str(self, text: str, **how: Any) -> Text:
+        """Turn a string into text, its control characters written out: Rich itself would drop some of them."""
+        return super().render_str(visible(text), **how)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """Render as `rich.console.Console` does, with control characters of the text written out."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(visible(segment.text), segment.style)
+
+
+class PlainFormatter(logging.Formatter):
+    """Formats records as text that does not steer the terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Format a record, its traceback included, with control characters written out."""
+        return visible(super().format(record))
+
+
+console = Terminal()
 simulate = typer.Typer(no_args_is_help=True, help="Make simulations to learn from.")
 ingest = typer.Typer(no_args_is_help=True, help="Pack data into shards that training reads at full speed.")
 train = typer.Typer(no_args_is_help=True, help="Train a network; under mpirun or srun, on every rank.")
@@ -62,10 +90,11 @@ def on_ranks(out: Path) -> Iterator[Ranks]:
 def log(show: bool = True) -> None:
     """Send tenfold's log to standard error; ranks that are not the first only warn."""
     if sys.stderr.isatty():
-        handler: logging.Handler = RichHandler(console=Console(stderr=True), show_path=False, show_level=False)
+        handler: logging.Handler = RichHandler(console=Terminal(stderr=True), show_path=False, show_level=False)
     else:
         handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+        handler.setFormatter(PlainFormatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    logging.getLogger("py.warnings").handlers[:] = [handler]
     logger = logging.getLogger("tenfold")
     logger.handlers[:] = [handler]
     logger.setLevel(logging.INFO if show else logging.WARNING)
@@ -90,6 +119,6 @@ def load_tensorflow() -> None:
 def tell(error: BaseException, prefix: str = "") -> None:
     """Print an error: a message meant for the user plainly, anything else with its traceback."""
     if isinstance(error, (InputError, RanksError)):
-        Console(stderr=True).print(f"tenfold: {prefix}{error}", style="bold red", markup=False, soft_wrap=True)
+        Terminal(stderr=True).print(f"tenfold: {prefix}{error}", style="bold red", soft_wrap=True)
     else:
         logging.getLogger("tenfold").error("%s%s", prefix, error, exc_info=error)

@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from tenfold.pipelines.estimator.baseline import Estimates
-from tenfold.pipelines.pictures import PANEL, SERIES, STYLE, Picture, png, svg
+from tenfold.pipelines.pictures import PANEL, SERIES, STYLE, SYMBOL, Picture, png, svg
 
 Array = NDArray[np.float64]
 
 COLOUR = {"cnn": "#0072B2", "power_spectrum": "#D55E00", "mean": "#767676"}
 MARKER = {"cnn": "o", "power_spectrum": "s", "mean": "D"}
 LABEL = {"cnn": "network", "power_spectrum": "power spectrum", "mean": "mean"}
-SYMBOL = {"omega_m": r"\Omega_m", "sigma_8": r"\sigma_8", "n_s": "n_s", "h": "h", "omega_b": r"\Omega_b"}
 SLICE_RANGE = (-1.0, 2.5)  # of arcsinh δ, the same in every slice
 
 
