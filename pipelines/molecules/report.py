@@ -73,6 +73,7 @@ def write_report(path: Path, metrics: Mapping[str, Any], proof: Proof) -> None:
         regression=regression,
         multiclass=proof.predictor.learnt.multiclass,
         headline=headline(metrics, regression),
+        doubts=doubts(metrics["targets"], metrics["dft"]) if regression else [],
         scores=("mae", "rmse", "r2") if regression else ("roc_auc", "pr_auc", "brier"),
         targets=_draw_worst(
             [
@@ -99,7 +100,7 @@ def with_interval(scores: Mapping[str, Any], key: str) -> tuple[str, str, str]:
 
 
 def headline(metrics: Mapping[str, Any], regression: bool) -> str:
-    """Say how the network stands beside its rival, no gain without intervals that part; and what is off with its σ."""
+    """Say in a sentence how the network stands beside its rival: no gain without intervals that part."""
     key, better = ("mae", -1) if regression else ("roc_auc", 1)
     won, level, lost = [], [], []
     for name, own in metrics["targets"].items():
@@ -118,8 +119,7 @@ def headline(metrics: Mapping[str, Any], regression: bool) -> str:
         if names
     ]
     what = "mean absolute error" if regression else "area under the ROC curve"
-    sentences = [f"Beside a random forest on fingerprints, by {what}, the network {'; '.join(said)}."] if said else []
-    return " ".join([*sentences, *(doubts(metrics["targets"], metrics["dft"]) if regression else [])])
+    return f"Beside a random forest on fingerprints, by {what}, the network {'; '.join(said)}." if said else ""
 
 
 def _panels(metrics: Mapping[str, Any], proof: Proof, t: int) -> dict[str, Any]:

@@ -70,17 +70,14 @@ def doubts(targets: Mapping[str, Mapping[str, Any]], named: Sequence[Mapping[str
     """
     said = []
     for name, (_, width, percent) in LEVELS.items():
-        for side, many in ((1, "many"), (-1, "few")):
+        for side, wrong in ((1, "wide"), (-1, "narrow")):
             shares = ", ".join(
                 f"{100 * scores[name]:.0f} % for {target.replace('_', ' ')}"
                 for target, scores in targets.items() if outside(scores, name) == side
             )  # fmt: skip
             if shares:
-                wrong = "wide" if side > 0 else "narrow"
-                said.append(
-                    f"Its σ is too {wrong} where too {many} answers lie within {width}, which should be {percent} %: "
-                    f"{shares}."
-                )
+                should = f"within {width}, where {percent} % of the answers should lie"
+                said.append(f"Stated σ are too {wrong}: {should}, are {shares}.")
     errors = sum(scores["confident_errors"] for scores in targets.values())
     if errors:
         answers = sum(scores["molecules"] for scores in targets.values())

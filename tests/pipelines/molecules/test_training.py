@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import html
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ from rdkit import Chem
 from rdkit.Chem import Crippen
 
 from tenfold.pipelines.labels.enumeration import enumerate_molecules
+from tenfold.pipelines.molecules.uncertainty import doubts
 
 BIN = Path(sys.executable).parent
 MOLECULES = 150
@@ -143,6 +145,9 @@ def test_the_report_shows_every_target(study):
     for target in ("logp", "rings"):
         assert {"mae", "rmse", "r2", "unit", "error_ratio"} <= metrics["targets"][target].keys()
         assert metrics["rivals"]["random_forest"][target]["mae"] > 0
+    found = doubts(metrics["targets"], metrics["dft"])
+    assert ("What is off:" in page) == bool(found)
+    assert all(html.escape(each).replace("&#x27;", "&#39;") in page for each in found)
     assert metrics["speed"]["network_batched_s"] > 0
     assert 0 <= metrics["speed"]["padding"] < 0.6
 

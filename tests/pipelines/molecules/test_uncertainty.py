@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from tenfold.pipelines.molecules.report import headline
 from tenfold.pipelines.molecules.scores import score_regression
 from tenfold.pipelines.molecules.uncertainty import check_sigma, doubts, outside
 
@@ -20,35 +19,26 @@ def scored(factor: float = 1.0, *, wrong: int = 0, unit: str = "eV", seed: int =
     return found | check_sigma(true, mean, sigma, SMILES)
 
 
-def metrics(*, dft=(), **targets):
-    """What a page is written from; the forest is far behind."""
-    rival = {name: scores | {"mae": 9.0} for name, scores in targets.items()}
-    return {"targets": targets, "rivals": {"random_forest": rival}, "dft": list(dft)}
-
-
 def test_a_calibrated_network_is_not_doubted():
-    found = headline(metrics(homo=scored()), regression=True)
-    assert found == ("Beside a random forest on fingerprints, by mean absolute error, the network beats it for homo.")
+    assert doubts({"homo": scored()}) == []
 
 
-def test_the_headline_says_which_sigma_are_too_wide():
+def test_sigma_that_are_too_wide_are_said():
     wide = scored(1.6)
     assert outside(wide, "coverage_68") == outside(wide, "coverage_95") == 1
-    found = headline(metrics(band_gap=wide, homo=scored()), regression=True)
-    assert f"Its σ is too wide where too many answers lie within 1σ, which should be 68 %: {shares(wide)}." in found
-    assert "too narrow" not in found and "homo." in found.split(" Its")[0]
+    within = [f"{100 * wide[name]:.0f} %" for name in ("coverage_68", "coverage_95")]
+    assert doubts({"band_gap": wide, "homo": scored()}) == [
+        f"Stated σ are too wide: within 1σ, where 68 % of the answers should lie, are {within[0]} for band gap.",
+        f"Stated σ are too wide: within 1.96σ, where 95 % of the answers should lie, are {within[1]} for band gap.",
+    ]
 
 
-def test_the_headline_says_which_sigma_are_too_narrow():
+def test_sigma_that_are_too_narrow_are_said():
     found = doubts({"band_gap": scored(0.8), "homo": scored(), "lumo": scored(0.8, seed=1)})
     assert len(found) == 2
-    assert "too narrow where too few answers lie within 1σ, which should be 68 %" in found[0]
-    assert "within 1.96σ, which should be 95 %" in found[1]
-    assert all("for band gap, " in each and "for lumo." in each and "homo" not in each for each in found)
-
-
-def shares(scores) -> str:
-    return f"{100 * scores['coverage_68']:.0f} % for band gap"
+    assert found[0].startswith("Stated σ are too narrow: within 1σ, where 68 % of the answers should lie, are ")
+    assert found[1].startswith("Stated σ are too narrow: within 1.96σ, where 95 % ")
+    assert all(" % for band gap, " in each and each.endswith(" % for lumo.") and "homo" not in each for each in found)
 
 
 def test_the_worst_of_the_confident_errors_is_named():
@@ -64,8 +54,8 @@ def test_the_molecules_calculated_by_dft_are_looked_at_as_well():
         {"smiles": "CC=O", "properties": {"lumo": {"gfn2": -6.0, "network": -6.3, "uncertainty": 0.5}}},
         {"smiles": "CO", "properties": {"lumo": {"gfn2": 1.4, "network": -5.9, "uncertainty": 0.5}}},
     ]
-    found = headline(metrics(lumo=scored(), dft=named), regression=True)
-    assert found.endswith(
+    (found,) = doubts({"lumo": scored()}, named)
+    assert found == (
         "Of the molecules calculated by DFT as well, 1 answer is more than 5σ from GFN2's; the worst: lumo of CO, "
         "predicted −5.90 ± 0.50 eV, true 1.40."
     )
