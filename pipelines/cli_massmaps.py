@@ -104,7 +104,9 @@ def train_emulator_command(
 
 def emulate_command(
     emulator: Annotated[Path, typer.Argument(help="Folder of a finished training.")],
-    out: Annotated[Path, typer.Option("--out", help="File to write, .fits or .h5.")],
+    out: Annotated[
+        Path, typer.Option("--out", help="File to write, .fits or .h5; replaced only if it holds emulated maps.")
+    ],
     count: Annotated[int, typer.Option("--count", min=1, help="Number of maps.")] = 16,
     parameters: Annotated[
         list[str] | None, typer.Option("--parameter", help="One of the cosmology, as omega_m=0.3; repeatable.")

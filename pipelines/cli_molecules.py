@@ -123,7 +123,7 @@ def train_molecules_command(
 def predict_molecules_command(
     bundle: Annotated[Path, typer.Argument(help="Trained network: the bundle of a run.")],
     molecules: Annotated[Path, typer.Argument(help="CSV, SDF or XYZ file.")],
-    out: Annotated[Path, typer.Option("--out", help="CSV to write.")],
+    out: Annotated[Path, typer.Option("--out", help="CSV to write; replaced only if it is a table of predictions.")],
     smiles_column: Column = "",
     encoding: Encoding = "",
     embed: Embed = False,

@@ -4,7 +4,7 @@ import contextlib
 import os
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tenfold.pipelines.errors import InputError
@@ -64,6 +64,19 @@ def writable(folder: Path) -> Path:
         message = f"{folder}: cannot be written to ({error.strerror}). Choose another output folder."
         raise InputError(message) from error
     return folder
+
+
+def check_free(path: Path, is_ours: Callable[[Path], bool]) -> None:
+    """Refuse a file to write that is there already, unless an earlier run of the same kind wrote it.
+
+    Raises
+    ------
+    InputError
+        Something else is there.
+    """
+    if path.exists() and not is_ours(path):
+        advice = "Move it away, or choose another --out."
+        raise InputError(f"{path}: was not written by tenfold in this way, and would be overwritten. {advice}")
 
 
 def sweep(path: Path) -> None:

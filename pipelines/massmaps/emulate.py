@@ -7,12 +7,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 import h5py
+from astropy.io import fits
 
 from tenfold.emulators.adversarial import AdversarialTraining
 from tenfold.emulators.gan import GAN
 from tenfold.hpc.ranks import Ranks
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.files import replacing, writable
+from tenfold.pipelines.files import check_free, replacing, writable
 from tenfold.pipelines.massmaps.emulator import MassMapEmulator
 from tenfold.pipelines.massmaps.emulator_training import MassMapTraining
 from tenfold.pipelines.massmaps.fits_cubes import header_of, write_cube
@@ -78,11 +79,13 @@ def emulate(
     Raises
     ------
     InputError
-        The cosmology is not one the emulator makes, or the file has another ending.
+        The cosmology is not one the emulator makes, the file has another ending, or is there and holds something else
+        than maps of an emulator.
     """
     out = Path(out)
     if out.suffix not in (".fits", ".h5", ".hdf5"):
         raise InputError(f"{out}: a name that ends in .fits or .h5 is needed")
+    check_free(out, _is_ours)
     emulator = MassMapEmulator.load(run)
     maps = emulator.sample(count, seed=seed, extrapolate=extrapolate, **parameters)
     writable(out.parent)
@@ -108,3 +111,14 @@ def emulate(
         file["kappa" if emulator.units == "kappa" else "maps"] = maps
         file.attrs.update({name: value for name, value in facts.items() if value is not None})
     return out
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file holds maps of an emulator."""
+    try:
+        if path.suffix == ".fits":
+            return "EMULATOR" in fits.getheader(path)
+        with h5py.File(path, "r") as file:
+            return "emulator" in file.attrs
+    except (OSError, ValueError, KeyError, RuntimeError):
+        return False

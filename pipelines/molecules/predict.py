@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import logging
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -17,7 +18,7 @@ from tenfold.emulators.graphs import Graphs
 from tenfold.hpc.progress import progress
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.feed import Feed
-from tenfold.pipelines.files import TEMPORARY, replacing, writable
+from tenfold.pipelines.files import TEMPORARY, check_free, replacing, sweep, writable
 from tenfold.pipelines.molecules.answers import cells, columns
 from tenfold.pipelines.molecules.featuriser import NO_COORDINATES
 from tenfold.pipelines.molecules.kept_columns import KeptColumns, unlike
@@ -30,6 +31,7 @@ from tenfold.pipelines.spreadsheet import as_text
 
 log = logging.getLogger("tenfold")
 
+_LONGEST_HEADER = 2**20
 BLOCK = 512
 """Molecules that are read, featurised and predicted together; the output is the same wherever a run was interrupted."""
 LARGEST_GIB = 64.0
@@ -96,12 +98,16 @@ def predict_molecules(
     Raises
     ------
     InputError
-        A file cannot be read or written, or a table has no such column.
+        A file cannot be read or written, or a table has no such column; `out` is there, and is no table of predictions.
     """
     predictor = MoleculePredictor.read(bundle, BLOCK)
     if embed:
         predictor = predictor.embedding()
+    if out.exists() and molecules.exists() and out.samefile(molecules):
+        raise InputError(f"{out}: is the input, and would be overwritten. Choose another --out.")
+    check_free(out, _is_ours)
     writable(out.parent)
+    sweep(out.with_name(f".{out.name}.state"))
     spool = out.with_name(f".{out.name}.unpacked{TEMPORARY}")
     try:
         if not molecules.is_file():
@@ -116,6 +122,17 @@ def predict_molecules(
         return _Run(predictor, described, out, identity, seconds).finish()
     finally:
         spool.unlink(missing_ok=True)
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file is a table of predictions, which is known by its header."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            header = next(csv.reader([file.readline(_LONGEST_HEADER)]), [])
+    except (OSError, ValueError, csv.Error):
+        return False
+    answered = any(re.search(r"_pred(_\d+)?$", name) for name in header)
+    return answered and re.fullmatch(r"problem(_\d+)?", header[-1]) is not None
 
 
 class _Run:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.massmaps import emulate as emulating
 from tenfold.pipelines.massmaps.ingest import MassMapIngest, ingest_massmaps
 from tenfold.pipelines.volumes.manifest import Manifest
@@ -52,3 +53,16 @@ def test_a_length_in_mpc_is_written_where_h_is_known(tmp_path, monkeypatch):
     emulating.emulate(tmp_path / "run", tmp_path / "maps.h5", 1, {"omega_m": 0.3, "a_sn1": 1.0})
     with h5py.File(tmp_path / "maps.h5") as file:
         assert (file.attrs["box_mpc_h"], file.attrs["periodic"], "angle_deg" in file.attrs) == (25.0, True, False)
+
+
+@pytest.mark.parametrize("name", ["maps.fits", "maps.h5"])
+def test_a_file_of_the_user_is_not_overwritten(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(emulating.MassMapEmulator, "load", lambda run: emulator())
+    path = tmp_path / name
+    path.write_text("mine")
+    with pytest.raises(InputError, match=f"{name}: was not written by tenfold in this way, and would be overwritten"):
+        emulating.emulate(tmp_path / "run", path, 1, {"omega_m": 0.3, "a_sn1": 1.0})
+    assert path.read_text() == "mine"
+    path.unlink()
+    for _ in range(2):
+        emulating.emulate(tmp_path / "run", path, 1, {"omega_m": 0.3, "a_sn1": 1.0})

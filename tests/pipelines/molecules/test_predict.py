@@ -243,3 +243,20 @@ def test_a_reason_is_no_formula(bundle, tmp_path):
     _, (_, row) = predicted(bundle, table(tmp_path / "m.csv", "smiles\n=cmd|' /C calc'!A0\n"))
     assert row[0] == "=cmd|' /C calc'!A0"
     assert row[-1] == "not a SMILES"
+
+
+@pytest.mark.parametrize("name", ["table.csv", "thesis.csv"])
+def test_a_file_of_the_user_is_not_overwritten(bundle, tmp_path, name):
+    (tmp_path / "table.csv").write_text("smiles\nCCO\n")
+    (tmp_path / "thesis.csv").write_text("smiles,logp\nCCO,1\n")
+    before = (tmp_path / name).read_bytes()
+    with pytest.raises(InputError, match=f"{name}: .* would be overwritten"):
+        predict_molecules(bundle, tmp_path / "table.csv", tmp_path / name)
+    assert (tmp_path / name).read_bytes() == before
+    predict_molecules(bundle, tmp_path / "table.csv", tmp_path / "out.csv")
+    first = (tmp_path / "out.csv").read_bytes()
+    (tmp_path / "..out.csv.state.0123456789ab.part").write_text("half")
+    (tmp_path / ".mine.part").write_text("mine")
+    predict_molecules(bundle, tmp_path / "table.csv", tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_bytes() == first
+    assert {path.name for path in tmp_path.iterdir()} == {"table.csv", "thesis.csv", "out.csv", ".mine.part"}
