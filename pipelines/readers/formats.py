@@ -29,10 +29,10 @@ def format_of(path: Path) -> Format:
     if not is_hdf5(path):
         raise UnusableFileError(path, "", described(path))
     with open_hdf5(path) as opened:
-        if found := snapshot(opened):
-            raise UnusableFileError(path, "", found)
         if "full" in opened:
             return "cosmoflow"
+        if found := snapshot(opened):
+            raise UnusableFileError(path, "", found)
         return "cosmoflow-split" if "x" in opened and "y" in opened else "hdf5"
 
 

@@ -55,7 +55,7 @@ def described(path: Path, dimensions: int = 3) -> str:
 
 def snapshot(file: h5py.File) -> str:
     """Why an HDF5 file of particles, or of a simulation code, is not read as a field; empty where it is none."""
-    if any(name.startswith("PartType") for name in file) and "Header" in file:
+    if "Header" in file and any(name.startswith("PartType") for name in file):
         return _SNAPSHOT.format("SWIFT" if "Units" in file and "Cosmology" in file else "Gadget, AREPO")
     if "native_fields" in file and "domain" in file:
         fields = ", ".join(f"native_fields/{name}" for name in sorted(file["native_fields"])[:12])  # type: ignore[arg-type]
