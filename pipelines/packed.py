@@ -8,13 +8,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from pydantic import ConfigDict, NonNegativeInt, TypeAdapter, ValidationError
-
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.output_folder import is_plain
 
-EXACT = ConfigDict(extra="forbid", allow_inf_nan=False)
-"""Of the parts of manifests: what is read back has no entry more, and finite numbers."""
+EXACT = {"extra": "forbid", "allow_inf_nan": False}
+"""How Pydantic reads the parts of manifests: no entry more, and finite numbers."""
 Made = TypeVar("Made")
 
 
@@ -22,16 +20,17 @@ Made = TypeVar("Made")
 class ShardEntry:
     """One shard file; its records follow those of the shard before."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = EXACT
+    __pydantic_config__: ClassVar[Any] = EXACT
 
     file: str
-    records: NonNegativeInt
-    bytes: NonNegativeInt
+    records: int
+    bytes: int
 
     def __post_init__(self) -> None:
         """Refuse a name that leads out of the folder, and more records than fit."""
         if not is_plain(self.file):
             raise ValueError(f"{self.file!r} is not the name of a file in the folder of its manifest")
+        check_counts(self, "records", "bytes")
         if self.records > self.bytes:
             raise ValueError(f"{self.records:,} records in {self.bytes:,} bytes")
 
@@ -47,6 +46,13 @@ class ShardEntry:
         if path.is_symlink() and path.resolve().parent != folder.resolve():
             raise InputError(f"{path}: leads out of its folder, to {path.resolve()}. Put the shard itself there.")
         return path
+
+
+def check_counts(part: Any, *names: str) -> None:
+    """Refuse negative numbers in a part of a manifest, by `ValueError`."""
+    for name in names:
+        if getattr(part, name) < 0:
+            raise ValueError(f"{name}: found {getattr(part, name)}, must be 0 or more")
 
 
 def read_manifest(kind: type[Made], path: Path, version: int) -> Made:
@@ -68,6 +74,8 @@ def read_manifest(kind: type[Made], path: Path, version: int) -> Made:
     InputError
         It is damaged, or of another version.
     """
+    from pydantic import ValidationError
+
     try:
         raw = path.read_bytes()
         found = _adapter(kind).validate_json(raw, strict=True)
@@ -96,7 +104,9 @@ def _version(raw: bytes) -> int | None:
 
 
 @cache
-def _adapter(kind: type) -> TypeAdapter[Any]:
+def _adapter(kind: type) -> Any:
+    from pydantic import TypeAdapter  # takes a tenth of a second, which processes that only pack do not need
+
     return TypeAdapter(kind)
 
 

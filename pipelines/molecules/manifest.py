@@ -6,8 +6,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from pydantic import ConfigDict, NonNegativeInt
-
 from tenfold.pipelines.digits import measured
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files import replacing
@@ -15,7 +13,7 @@ from tenfold.pipelines.molecules.cells import Blanked
 from tenfold.pipelines.molecules.featuriser import Featuriser
 from tenfold.pipelines.molecules.ingest import Kind
 from tenfold.pipelines.molecules.properties import Property
-from tenfold.pipelines.packed import EXACT, ShardEntry, read_manifest
+from tenfold.pipelines.packed import EXACT, ShardEntry, check_counts, read_manifest
 
 MANIFEST = "manifest.json"
 """Name of the file."""
@@ -26,21 +24,25 @@ VERSION = 2  # since chirality is by CIP labels
 class SourceEntry:
     """One file of molecules, or all the small files of a folder."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = EXACT
+    __pydantic_config__: ClassVar[Any] = EXACT
 
     source: str
     sha256: str
-    bytes: NonNegativeInt
+    bytes: int
     mtime_ns: int
-    molecules: NonNegativeInt
+    molecules: int
     """Those that cannot be used included."""
+
+    def __post_init__(self) -> None:
+        """Refuse negative numbers."""
+        check_counts(self, "bytes", "molecules")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
     """One column to learn; its statistics are those of the training split alone."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = EXACT
+    __pydantic_config__: ClassVar[Any] = EXACT
 
     name: str
     unit: str
@@ -49,7 +51,7 @@ class Target:
     mean: float
     """Of two classes: the fraction of the second; of more, and `std`, of nothing."""
     std: float
-    count: NonNegativeInt
+    count: int
     """Labels that are there, in the training split."""
     classes: tuple[str, ...] = ()
     """By code, 0 first; of two, the second is the positive one. Empty for numbers."""
@@ -61,7 +63,8 @@ class Target:
     """What it is physically, where that matters to a network."""
 
     def __post_init__(self):
-        """Make tuples of what JSON has as lists."""
+        """Make tuples of what JSON has as lists; refuse negative numbers."""
+        check_counts(self, "count", "labelled")
         for name in ("classes", "class_counts"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
 
@@ -92,9 +95,9 @@ class Target:
 class Leakage:
     """How near the test molecules are to the training set: Tanimoto of the nearest, Morgan radius 2, 2048 bits."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = EXACT
+    __pydantic_config__: ClassVar[Any] = EXACT
 
-    test: NonNegativeInt
+    test: int
     mean: float
     median: float
     high: float
@@ -109,7 +112,7 @@ class Leakage:
 class MoleculeManifest:
     """All that is known about a folder of molecules without opening its shards."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = EXACT
+    __pydantic_config__: ClassVar[Any] = EXACT
 
     featuriser: Featuriser
     targets: tuple[Target, ...]
@@ -119,14 +122,14 @@ class MoleculeManifest:
     """What was decided for the user, such as which split was taken."""
     blanked: tuple[Blanked, ...]
     """Cells of targets that hold no usable label."""
-    sizes: dict[str, NonNegativeInt]
+    sizes: dict[str, int]
     """Molecules by split."""
-    atoms: NonNegativeInt
+    atoms: int
     """Of all molecules."""
-    bonds: NonNegativeInt
-    largest: NonNegativeInt
+    bonds: int
+    largest: int
     """Atoms of the largest molecule."""
-    duplicates: NonNegativeInt
+    duplicates: int
     """Molecules whose InChIKey another one, earlier in the data, has too."""
     leakage: Leakage | None
     """None where there is no test or no training molecule."""
@@ -134,7 +137,7 @@ class MoleculeManifest:
     shards: tuple[ShardEntry, ...]
     index_sha256: str
     """Of ``index.h5``: splits and similarities."""
-    rejected: NonNegativeInt
+    rejected: int
     content: str
     """Digest of the records' checksums and splits."""
     ingest: dict[str, Any]
@@ -144,6 +147,10 @@ class MoleculeManifest:
     """Versions of the code."""
     version: int = VERSION
     """Of this format."""
+
+    def __post_init__(self) -> None:
+        """Refuse negative numbers."""
+        check_counts(self, "atoms", "bonds", "largest", "duplicates", "rejected")
 
     @property
     def fingerprint(self) -> str:

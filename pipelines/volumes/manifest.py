@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from pydantic import ConfigDict, NonNegativeFloat, NonNegativeInt
 
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files import replacing
-from tenfold.pipelines.packed import EXACT, ShardEntry, read_manifest
+from tenfold.pipelines.packed import EXACT, ShardEntry, check_counts, read_manifest
 from tenfold.pipelines.splits import Split
 
 MANIFEST = "manifest.json"
@@ -26,19 +25,23 @@ LARGEST_RECORD = 2**32
 class Statistics:
     """Of numbers, over the training split."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = EXACT
+    __pydantic_config__: ClassVar[Any] = EXACT
 
     mean: float
-    std: NonNegativeFloat
+    std: float
     low: float
     high: float
+
+    def __post_init__(self) -> None:
+        """Refuse negative numbers."""
+        check_counts(self, "std")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SimulationEntry:
     """One source file; its records follow those of the entry before."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = EXACT
+    __pydantic_config__: ClassVar[Any] = EXACT
 
     simulation: str
     """Files of one simulation share the name and the split."""
@@ -48,29 +51,37 @@ class SimulationEntry:
     """All that are known, by canonical name, physical units."""
     source: str
     sha256: str
-    bytes: NonNegativeInt
+    bytes: int
     mtime_ns: int
-    records: NonNegativeInt
+    records: int
+
+    def __post_init__(self) -> None:
+        """Refuse negative numbers."""
+        check_counts(self, "bytes", "records")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Quarantined:
     """A source file that was left out, and why."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = EXACT
+    __pydantic_config__: ClassVar[Any] = EXACT
 
     source: str
     key: str
     reason: str
-    bytes: NonNegativeInt
+    bytes: int
     mtime_ns: int
+
+    def __post_init__(self) -> None:
+        """Refuse negative numbers."""
+        check_counts(self, "bytes")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
     """All that is known about a folder of shards without opening them."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = EXACT
+    __pydantic_config__: ClassVar[Any] = EXACT
 
     shape: tuple[int, ...]
     """Of a record: (X, Y, Z, C), or (Y, X, C) of maps."""

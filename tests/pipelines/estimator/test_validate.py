@@ -241,13 +241,17 @@ def copy_run(proven, tmp_path, **changes):
     return target.path
 
 
+PREDICTED = tuple(f"test_{name}" for name in ("record", "simulation", "true", "mean", "sigma"))
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"test_true": lambda true: true + 0.01}, "true parameters differ"),
         ({"test_simulation": lambda names: names[::-1]}, "simulations or true parameters differ"),
         ({"names": lambda names: np.array(["omega_m", "n_s"])}, "do not have n_s .they have omega_m, sigma_8"),
-        ({"test_record": lambda records: records[:-1]}, "the predictions are of"),
+        ({"test_record": lambda records: records[:-1]}, "rows are meant"),
+        (dict.fromkeys(PREDICTED, lambda values: values[:-1]), "the predictions are of"),
     ],
 )
 def test_predictions_of_other_data_are_refused(proven, tmp_path, changes, words):
