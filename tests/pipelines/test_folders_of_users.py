@@ -1,0 +1,93 @@
+"""Every command that writes a folder leaves what is a user's there as it is, and says what is in the way."""
+
+import pytest
+from tests.formats.ingested import HERE, boxes
+from tests.formats.molecules import HERE as MOLECULES
+from tests.formats.molecules import some
+
+from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.labels.few_by_dft import few_by_dft
+from tenfold.pipelines.labels.labels import Labels, label_molecules
+from tenfold.pipelines.massmaps.mass_maps import MassMaps
+from tenfold.pipelines.massmaps.simulate import simulate_massmaps
+from tenfold.pipelines.molecules.molecules import ingest_molecules
+from tenfold.pipelines.output_folder import RECORD
+from tenfold.pipelines.run_folder import RunFolder
+from tenfold.pipelines.simulation.simulate import Simulation, simulate_volumes
+from tenfold.pipelines.studies.stages import Stages
+from tenfold.pipelines.volumes.volumes import ingest_volumes
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sources")
+    boxes(folder / "boxes", 4)
+    some(folder / "m.csv")
+    return folder
+
+
+COMMANDS = {
+    "volumes": lambda sources, out: ingest_volumes([sources / "boxes"], out, HERE),
+    "molecules": lambda sources, out: ingest_molecules([sources / "m.csv"], out, MOLECULES),
+    "boxes": lambda _, out: simulate_volumes(Simulation(count=1, processes=1), out),
+    "maps": lambda _, out: simulate_massmaps(MassMaps(count=1, processes=1), out),
+    "labels": lambda _, out: label_molecules(Labels(count=1, processes=1), out),
+    "training": lambda _, out: RunFolder(out).create(),
+    "study": lambda _, out: Stages(out, ["network"]),
+    "dft": lambda _, out: few_by_dft(["C"], out, seed=0, processes=1),
+}
+ALONE = ("volumes", "molecules", "boxes", "maps", "labels")
+
+
+@pytest.mark.parametrize("command", ALONE)
+@pytest.mark.parametrize(
+    "name", ["shard_00000.h5", "shard_00007.h5", "molecules_00000.h5", "quarantine.csv", "rejected.csv", "index.h5",
+             ".notes.part", ".shard_00000.h5.0123456789ab.part", "thesis.tex", "box_00000.h5", "maps_00000.fits"],
+)  # fmt: skip
+def test_a_folder_with_anything_of_a_user_is_refused(command, name, sources, tmp_path):
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(InputError) as caught:
+        COMMANDS[command](sources, tmp_path)
+    assert name in str(caught.value)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {name: "mine"}
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        ("training", "config.yaml"), ("training", "run.json"), ("training", "history.csv"),
+        ("training", "metrics.json"), ("training", "checkpoints"), ("study", "report.html"), ("study", "network.yaml"), ("study", "metrics.json"),
+        ("study", "stages.json"), ("dft", "dft.json"),
+    ],
+)  # fmt: skip
+def test_a_file_of_a_user_in_a_folder_that_is_shared_is_not_overwritten(command, name, sources, tmp_path):
+    mine = {name: '{"mine": "own"}', "thesis.tex": "mine", ".a.0123456789ab.part": "mine"}
+    for each, text in mine.items():
+        (tmp_path / each).write_text(text)
+    with pytest.raises(InputError, match=f"{name}: "):
+        COMMANDS[command](sources, tmp_path)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == mine
+
+
+@pytest.mark.parametrize("command", ["training", "study"])
+def test_a_shared_folder_with_other_files_is_taken(command, sources, tmp_path):
+    (tmp_path / "thesis.tex").write_text("mine")
+    COMMANDS[command](sources, tmp_path)
+    COMMANDS[command](sources, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"thesis.tex", RECORD}
+
+
+@pytest.mark.parametrize("command", ["volumes", "molecules"])
+def test_shards_of_an_earlier_version_are_taken_up_and_only_they_are_removed(command, sources, tmp_path):
+    out = tmp_path / "data"
+    COMMANDS[command](sources, out)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    (out / RECORD).unlink()
+    shard = next(path for path in sorted(out.iterdir()) if path.name.endswith("_00000.h5"))
+    shard.unlink()
+    COMMANDS[command](sources, out)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    (out / "shard_00099.h5").write_text("mine")
+    with pytest.raises(InputError, match=r"shard_00099.h5"):
+        COMMANDS[command](sources, out)
+    assert (out / "shard_00099.h5").read_text() == "mine"
