@@ -38,13 +38,13 @@ class State:
         Raises
         ------
         ValueError
-            The arrays are not those of these variables: the network or the optimizer is another one.
+            The arrays are not those of these variables, as the network or the optimizer is another one; or one of them
+            holds NaN or infinity.
         """
         for name, variable in self.named.items():
             if name not in arrays:
                 raise ValueError(f"the state kept has no {name}: it belongs to another network or optimizer")
-            if tuple(arrays[name].shape) != tuple(variable.shape):
-                raise ValueError(f"{name}: kept with shape {arrays[name].shape}, needed with {tuple(variable.shape)}")
+            _check(name, variable, arrays[name])
         for name, variable in self.named.items():
             variable.assign(arrays[name])
 
@@ -90,11 +90,15 @@ def _check_arrays(variables: Sequence[keras.Variable], arrays: Sequence[np.ndarr
     if len(arrays) != len(variables):
         raise ValueError(f"found {len(arrays)} arrays of weights, the network has {len(variables)}")
     for number, (variable, array) in enumerate(zip(variables, arrays, strict=True)):
-        wanted = tuple(variable.shape)
-        if array.shape != wanted or array.dtype.name != variable.dtype or not array.dtype.isnative:
-            raise ValueError(
-                f"weights {number}: found shape {array.shape} of {array.dtype}, {variable.path} has {wanted} of "
-                f"{variable.dtype}"
-            )
-        if not np.isfinite(array).all():
-            raise ValueError(f"weights {number}: NaN or infinity in {variable.path}")
+        _check(f"weights {number}", variable, array)
+
+
+def _check(name: str, variable: keras.Variable, array: np.ndarray) -> None:
+    """Check that an array can be the value of a variable: shape, dtype, finite."""
+    wanted = tuple(variable.shape)
+    if array.shape != wanted or array.dtype.name != variable.dtype or not array.dtype.isnative:
+        raise ValueError(
+            f"{name}: found shape {array.shape} of {array.dtype}, {variable.path} has {wanted} of {variable.dtype}"
+        )
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name}: NaN or infinity in {variable.path}")

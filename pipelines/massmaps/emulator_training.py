@@ -190,7 +190,10 @@ class MassMapTraining(TrainingRun):
         if self.ranks.any(self.ranks.first and best is None):
             raise InputError(f"{self.folder.path / 'best'}: no checkpoint can be read; train again in another --out")
         if best is not None:
-            State(network=self.network.variables).restore(best.arrays)
+            try:
+                State(network=self.network.variables).restore(best.arrays)
+            except ValueError as error:
+                raise InputError(f"{best.path}: {error}; train again in another --out") from error
         self.ranks.broadcast(self.network.variables)
         corrected: dict[str, list[float]] = {}
         settled: list[float] = []

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tenfold.emulators.cnn import CNN, build
-from tenfold.emulators.state import arrays_of, rebuild
+from tenfold.emulators.state import State, arrays_of, rebuild
 
 SHAPE = CNN(size=8, filters=(4, 8), dense=(8,), dropout=0.1)
 
@@ -46,6 +46,27 @@ def spoilt(number: int, array: np.ndarray) -> list[np.ndarray]:
 def test_other_arrays_are_refused(arrays, said):
     with pytest.raises(ValueError, match=said):
         rebuild(described, arrays())
+
+
+@pytest.mark.parametrize(
+    ("array", "said"),
+    [
+        (np.zeros(5, np.float32), r"found shape \(5,\) of float32"),
+        (np.zeros(4, np.float64), "of float64"),
+        (np.full(4, np.nan, np.float32), "NaN or infinity"),
+    ],
+)
+def test_the_state_of_another_training_is_refused_and_leaves_the_variables_as_they_are(array, said):
+    network = described()
+    state = State(network=network.variables)
+    kept = state.arrays()
+    name = list(kept)[1]
+    with pytest.raises(ValueError, match=said):
+        state.restore(
+            {key: value + 1 if value.dtype == np.float32 else value for key, value in kept.items()} | {name: array}
+        )
+    for key, value in state.arrays().items():
+        assert value.tobytes() == kept[key].tobytes()
 
 
 def test_a_network_too_large_for_any_memory_is_refused_before_it_is_allocated():
