@@ -56,7 +56,8 @@ def test_a_folder_with_anything_of_a_user_is_refused(command, name, sources, tmp
     ("command", "name"),
     [
         ("training", "config.yaml"), ("training", "run.json"), ("training", "history.csv"),
-        ("training", "metrics.json"), ("training", "checkpoints"), ("study", "report.html"), ("study", "network.yaml"), ("study", "metrics.json"),
+        ("training", "metrics.json"), ("training", "checkpoints"), ("study", "report.html"),
+        ("study", "network.yaml"), ("study", "metrics.json"),
         ("study", "stages.json"), ("dft", "dft.json"),
     ],
 )  # fmt: skip
