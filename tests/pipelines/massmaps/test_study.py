@@ -159,8 +159,12 @@ def test_what_cannot_be_emulated_leaves_nothing(study, tmp_path, arguments, said
 
 def test_an_emulator_that_has_learnt_nothing_fails_its_trial_and_says_by_what(study):
     done = tenfold("validate", study / "network")
+    assert done.returncode == 0, done.stderr  # of so few and small maps, all that is off is within chance
+    undecided = re.search("Undecided: (.*)", done.stdout)
+    done = tenfold("validate", study / "network", "--set", "court.seed_margin=0")
     assert done.returncode == 1, done.stderr
-    assert "Failed: " in done.stdout
+    assert undecided
+    assert f"Failed: {undecided[1]}" in done.stdout
     metrics = json.loads((study / "network" / "metrics.json").read_text())
     verdicts = metrics["verdicts"]
     assert {"angular_power", "peaks_distribution", "minkowski_v1_variety", "memorisation"} <= verdicts.keys()
