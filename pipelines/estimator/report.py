@@ -92,7 +92,27 @@ def _all(names: Sequence[str]) -> Markup:
 
 
 def headline(metrics: Mapping[str, Any]) -> Markup:
-    """Say in one sentence what the whole comparison shows: no gain without an interval that shows it."""
+    """Say what the whole comparison shows, no gain without an interval that shows it, and where σ is off."""
+    return Markup(" ").join([_comparison(metrics), *_miscalibration(metrics)])
+
+
+def _miscalibration(metrics: Mapping[str, Any]) -> list[Markup]:
+    """Sentences on the network's σ where the interval of its coverage leaves out what a calibrated one has."""
+    said = []
+    for name, found in metrics["simulations"].get("network", {}).items():
+        for score, stated, width in (("coverage_68", 0.682689, "1σ"), ("coverage_95", 0.95, "1.96σ")):
+            low, high = found[f"{score}_low"], found[f"{score}_high"]
+            if not low <= stated <= high:
+                said.append(
+                    Markup("Its σ for {} is too {}: {} of the truths lie within {}, where {} would.").format(
+                        symbol(name), "wide" if low > stated else "narrow", inline(found, score), width, f"{stated:.2f}"
+                    )
+                )
+                break
+    return said
+
+
+def _comparison(metrics: Mapping[str, Any]) -> Markup:
     outcome = {name: gain(ratio) for name, ratio in metrics["simulations"]["ratio"].items()}
     better, worse, level = (
         [name for name in outcome if outcome[name] == found] for found in ("better", "worse", "level")

@@ -196,6 +196,19 @@ def test_the_headline_claims_what_the_intervals_show(metrics, words):
     assert words in headline(metrics)
 
 
+def test_the_headline_says_where_sigma_is_off():
+    def scores(low, high):
+        honest = {"coverage_95": 0.95, "coverage_95_low": 0.93, "coverage_95_high": 0.97}
+        return honest | {"coverage_68": (low + high) / 2, "coverage_68_low": low, "coverage_68_high": high}
+
+    metrics = ratios([BETTER, BETTER])
+    metrics["simulations"]["network"] = dict(zip(NAMES, (scores(0.5, 0.6), scores(0.65, 0.72)), strict=True))
+    said = headline(metrics)
+    assert "Its σ for Ω<sub>m</sub> is too narrow: 0.550 (0.500 … 0.600) of the truths lie within 1σ" in said
+    assert "where 0.68 would." in said
+    assert said.count("Its σ") == 1
+
+
 def test_no_gain_is_claimed_where_the_interval_reaches_one():
     first, second = verdicts(ratios([(0.99, 3.0), BETTER], [LEVEL, BETTER], learnt=(0.8, 1.3)))
     assert "no difference is shown" in first
