@@ -46,7 +46,8 @@ def test_data_stated_to_be_periodic_are_shifted(arrays, tmp_path):
     config = dataclasses.replace(HERE, table=str(arrays / "table.csv"), periodic=True)
     ingest_volumes(sorted(arrays.glob("*.npy")), tmp_path / "data", config)
     with Shards.open(tmp_path / "data") as shards:
-        assert build_for(shards, SHAPE, VolumeTraining(shifts=True)).input_shape == (None, 4, 4, 4, 1)
+        _, network = build_for(shards, SHAPE, VolumeTraining(shifts=True))
+        assert network.input_shape == (None, 4, 4, 4, 1)
 
 
 def test_pieces_of_periodic_boxes_are_not_shifted(tmp_path):
