@@ -81,9 +81,9 @@ def check_deviation(
 
     With the median m and the robust standard deviation s = 1.4826 × MAD of a channel, values with |x − m| > `largest` s
     are asked about if they lie at least eight times as far from m as all other values on that side. So the heavy tails
-    of fields pass, however long they are, because they have no gap: densities and CAMELS fields over many orders of
-    magnitude, log-normal fields, peaks of the convergence. Counts, and other integers of 0 or more, are not judged, nor
-    is a channel of which more than half has one value.
+    of fields pass, however long they are, because they have no gap: peaks of the convergence, for example. Of a field
+    above 0 everywhere, such as a density over many orders of magnitude, the logarithm is judged. Counts, and other
+    integers of 0 or more, are not, nor is a channel of which more than half has one value.
 
     Most volumes are spared the sorting. An isolated value that far out makes one side of a distribution very long in
     units of the plain standard deviation, or the other very short; where that is so, a sample tells m and s closely
@@ -108,12 +108,15 @@ def check_deviation(
     if not moments.std > 0 or (volume.dtype.kind in "iu" and moments.low >= 0):
         return
     below, above = (moments.mean - moments.low) / moments.std, (moments.high - moments.mean) / moments.std
-    if min(below, above) > 1.25 and max(below, above) < 7 and largest >= 50:
+    nearly_zero = 0 < moments.low < 1e-6 * moments.mean  # far out in the logarithm alone
+    if min(below, above) > 1.25 and max(below, above) < 7 and largest >= 50 and not nearly_zero:
         return
+    measure = np.log if moments.low > 0 else np.asarray
+    low, high = measure(moments.low), measure(moments.high)
     for channel, sample in enumerate(some.T):
-        sample = sample.astype(np.float64)
+        sample = measure(sample.astype(np.float64))
         median, spread = _robust(sample)
-        for side, furthest in ((1, moments.high - median), (-1, median - moments.low)):
+        for side, furthest in ((1, high - median), (-1, median - low)):
             if not spread or furthest < largest / 2 * spread:
                 continue
             apart = side * (sample - median)
@@ -121,15 +124,17 @@ def check_deviation(
                 continue
             whole = volume.read(0, volume.shape[0]) if whole is None else whole
             values = whole[..., channel].reshape(-1)
-            values = values.astype(np.float64) if values.dtype.kind in "iu" else values
+            values = measure(values.astype(np.float64) if values.dtype.kind in "iu" else values)
             limit = 0.9 * largest * spread  # a sample knows s to some 4 %
             apart = values - values.dtype.type(median) if side > 0 else values.dtype.type(median) - values
             far = apart > limit
             if far.any() and apart[far].min() >= _ISOLATED * np.where(far, 0, apart).max():
-                _refuse_isolated(volume, channel, values.astype(np.float64), side, largest)
+                _refuse_isolated(volume, channel, whole[..., channel].reshape(-1).astype(np.float64), side, largest)
 
 
-def _refuse_isolated(volume: Volume, channel: int, values: np.ndarray, side: int, largest: float) -> None:
+def _refuse_isolated(volume: Volume, channel: int, field: np.ndarray, side: int, largest: float) -> None:
+    logarithm = field.min() > 0
+    values = np.log(field) if logarithm else field
     median, spread = _robust(values)
     apart = side * (values - median)
     far = apart > largest * spread
@@ -142,8 +147,9 @@ def _refuse_isolated(volume: Volume, channel: int, values: np.ndarray, side: int
     number, first = int(far.sum()), (*map(int, place), channel)
     raise UnusableFileError(
         volume.source, volume.key, f"{number:,} values lie {nearest:,.0f} robust standard deviations or more from the "
-        f"median {median:.6g}, and all others on that side within {rest:.3g}; the first is {values[far.argmax()]:g} at "
-        f"{first}. A fill value or damage? Mend or remove the file; if such values are meant: "
+        f"median {np.exp(median) if logarithm else median:.6g}{' in the logarithm' if logarithm else ''}, and all "
+        f"others on that side within {rest:.3g}; the first is {field[far.argmax()]:g} at {first}. "
+        "A fill value or damage? Mend or remove the file; if such values are meant: "
         f"--set ingest.largest_deviation={math.ceil(apart.max() / spread)}",
     )  # fmt: skip
 

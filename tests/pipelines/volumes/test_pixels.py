@@ -124,6 +124,16 @@ def test_heavy_tails_of_fields_are_never_asked_about(field, seed):
     judge(field(seed).astype(np.float32))
 
 
+def test_small_maps_of_positive_fields_are_judged_by_their_logarithm():
+    """Of 1,000 independent log-normal maps of 16² a few have one pixel far above all others."""
+    for seed in range(1000):
+        judge(1e10 * lognormal(1.5, side=16, seed=seed).astype(np.float32))
+    dead = lognormal(0.5, side=16)
+    dead[3, 4] = 1e-30
+    with pytest.raises(UnusableFileError, match=r"median 0.99\d* in the logarithm.*the first is 1e-30 at \(3, 4, 0\)"):
+        judge(dead)
+
+
 @pytest.mark.parametrize("mean", [0.01, 0.3, 1, 50])
 def test_counts_are_never_asked_about(mean):
     rng = np.random.default_rng(0)
