@@ -7,7 +7,7 @@ from typing import Literal
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.readers import camels_maps, cosmoflow, fits_maps, hdf5, hdf5_maps, ktng, npy
 from tenfold.pipelines.readers.readable import readable
-from tenfold.pipelines.readers.safe_hdf5 import SIGNATURE, is_hdf5, open_hdf5
+from tenfold.pipelines.readers.safe_hdf5 import SIGNATURE, has_link, is_hdf5, open_hdf5
 from tenfold.pipelines.readers.unsupported import described, snapshot
 from tenfold.pipelines.readers.volume import Stated, UnusableFileError, Volume
 
@@ -28,9 +28,9 @@ def format_of(path: Path) -> Format:
         return "npy"
     if not is_hdf5(path):
         raise UnusableFileError(path, "", described(path))
+    if has_link(path, "full"):
+        return "cosmoflow"
     with open_hdf5(path) as opened:
-        if "full" in opened:
-            return "cosmoflow"
         if found := snapshot(opened):
             raise UnusableFileError(path, "", found)
         return "cosmoflow-split" if "x" in opened and "y" in opened else "hdf5"

@@ -29,6 +29,15 @@ def is_hdf5(path: Path) -> bool:
         return raw.read(len(SIGNATURE)) == SIGNATURE or bool(h5py.is_hdf5(path))
 
 
+def has_link(path: Path, name: str) -> bool:
+    """Whether the root of an HDF5 file has a link of this name, which is not followed; False where it is damaged."""
+    try:
+        with h5py.File(path, "r") as file:
+            return file.id.links.exists(name.encode())
+    except _DAMAGE:
+        return False
+
+
 @contextlib.contextmanager
 def open_hdf5(path: Path) -> Iterator[h5py.File]:
     """Open an HDF5 file for reading after looking through all it contains.

@@ -1,9 +1,13 @@
 """The page of a training on molecules: what it draws, and figures with the digits of their intervals."""
 
+import json
+
 import numpy as np
 from rdkit import Chem
 
 from tenfold.pipelines.molecules.report import _draw_worst, with_interval
+from tenfold.pipelines.molecules.validation import labelling_cost
+from tenfold.pipelines.output_folder import RECORD
 from tenfold.pipelines.pictures import Picture
 
 
@@ -25,3 +29,14 @@ def test_a_score_near_one_is_told_from_one():
     )  # fmt: skip
     assert with_interval({"mae": 1234.5, "mae_low": 900.0, "mae_high": 1600.0}, "mae") == ("1230", "900", "1600")
     assert with_interval({"mae": None, "mae_low": None, "mae_high": None}, "mae") == ("–", "–", "–")
+
+
+def test_what_labels_cost_is_read_from_logs_and_not_from_the_record_beside_them(tmp_path):
+    log = tmp_path / "molecules" / "log"
+    log.mkdir(parents=True)
+    (log / RECORD).write_text(json.dumps({"made_by": "tenfold", "files": []}))
+    for n, (count, unlabelled) in enumerate([(3, ["C"]), (2, [])]):
+        found = {"count": count, "unlabelled": unlabelled, "quantum_s": 6.0, "geometry_s": 1.0}
+        (log / f"molecules_{n:05d}.json").write_text(json.dumps(found))
+    assert labelling_cost(tmp_path) == {"quantum_s": 3.0, "geometry_s": 0.5}
+    assert labelling_cost(tmp_path / "none") == {}
