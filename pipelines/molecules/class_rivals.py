@@ -6,11 +6,8 @@ import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 
 from tenfold.pipelines.molecules.fingerprints import fingerprints
+from tenfold.pipelines.molecules.rivals import TREES, training_sample
 from tenfold.pipelines.molecules.shards import MoleculeShards
-
-TREES = 200
-MOST = 20_000
-"""Training molecules that the forest learns from, at most."""
 
 
 def fit_class_rivals(data: MoleculeShards, test: np.ndarray, counts: Sequence[int], seed: int) -> dict[str, np.ndarray]:
@@ -25,7 +22,7 @@ def fit_class_rivals(data: MoleculeShards, test: np.ndarray, counts: Sequence[in
     counts
         Classes of each target, T values.
     seed
-        Of the forest, and of which molecules it learns from where these are more than `MOST`.
+        Of the forest, and of which molecules it learns from where these are many.
 
     Returns
     -------
@@ -34,7 +31,7 @@ def fit_class_rivals(data: MoleculeShards, test: np.ndarray, counts: Sequence[in
     """
     train = data.split("train")
     labels = data.targets(train)
-    few = train if len(train) <= MOST else np.random.default_rng(seed).choice(train, MOST, replace=False)
+    few = training_sample(train, seed)
     own = data.targets(few)
     bits, asked = (np.unpackbits(fingerprints(data.smiles(rows)), axis=1) for rows in (few, test))
     forest, mean = (np.zeros((len(test), len(counts), max(counts))) for _ in range(2))

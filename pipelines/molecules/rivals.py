@@ -108,7 +108,7 @@ def fit_rivals(data: MoleculeShards, test: np.ndarray, kind: str, seed: int) -> 
     """
     train = data.split("train")
     labels = data.targets(train)
-    few = train if len(train) <= MOST else np.random.default_rng(seed).choice(train, MOST, replace=False)
+    few = training_sample(train, seed)
     own, asked = _Part.of(data, few), _Part.of(data, test)
     judge = _Part.of(data, data.split("validation")[:MOST]) if kind == "regression" else None
     forest, mean = (np.full((len(test), labels.shape[1], 2), np.nan) for _ in range(2))
@@ -128,6 +128,11 @@ def fit_rivals(data: MoleculeShards, test: np.ndarray, kind: str, seed: int) -> 
         else:
             forest[:, t] = mean[:, t]
     return Rivals(predictions={"random_forest": forest, "mean": mean}, by_composition=tuple(by_composition))
+
+
+def training_sample(train: np.ndarray, seed: int) -> np.ndarray:
+    """Training molecules that a forest learns from: all, or `MOST` drawn at random."""
+    return train if len(train) <= MOST else np.random.default_rng(seed).choice(train, MOST, replace=False)
 
 
 def composition(data: MoleculeShards, rows: np.ndarray) -> np.ndarray:
