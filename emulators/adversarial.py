@@ -51,7 +51,7 @@ class AdversarialTraining(Training):
     judged: int = 256
     """Maps of the validation split that each epoch's statistics are taken over, and as many made ones."""
     settling_steps: int = 480
-    """Steps of `tenfold.emulators.settling` after the training, each of a global batch of made maps; 0: none."""
+    """Steps of `tenfold.emulators.moment_matching` after the training, each of a global batch of made maps; 0: none."""
     settling_rate: float = 1e-4
     """Their peak learning rate, whatever the batch: there are as many steps with a large one as with a small."""
 

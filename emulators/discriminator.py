@@ -7,12 +7,12 @@ import keras
 from keras import layers, ops
 
 from tenfold.emulators import map_layers as own
-from tenfold.emulators.first_guess import HEIGHTS, THRESHOLDS, FirstGuess
+from tenfold.emulators.conditioning import dense, spread, units_of, with_parameters
+from tenfold.emulators.differentiable_statistics import Summary
 from tenfold.emulators.gan import GAN
 from tenfold.emulators.gaussian_field import Polynomial
 from tenfold.emulators.intensity import FromKappa
-from tenfold.emulators.pair import dense, spread, units_of, with_parameters
-from tenfold.emulators.summary import Summary
+from tenfold.emulators.lognormal import HEIGHTS, THRESHOLDS, FirstGuess
 
 
 def build_discriminator(

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from tenfold.emulators.first_guess import interpolation, modes
+from tenfold.emulators.lognormal import interpolation, modes
 
 
 def _plain(values) -> list:

@@ -8,11 +8,11 @@ import numpy as np
 from keras import layers, ops
 
 from tenfold.emulators import map_layers as own
-from tenfold.emulators.first_guess import FirstGuess
+from tenfold.emulators.conditioning import dense, spread, units_of, with_parameters
 from tenfold.emulators.gan import GAN
 from tenfold.emulators.gaussian_field import GaussianField, Polynomial
 from tenfold.emulators.intensity import ToKappa
-from tenfold.emulators.pair import dense, spread, units_of, with_parameters
+from tenfold.emulators.lognormal import FirstGuess
 from tenfold.emulators.remapping import KNOTS, Remapping
 
 
@@ -26,7 +26,7 @@ def build_generator(
     shape
         The pair's shape.
     guess
-        What is known of the maps, from `tenfold.pipelines.massmaps.first_guess`.
+        What is known of the maps, from `tenfold.pipelines.emulator.lognormal`.
     seed
         Seed of the initial weights.
     precision

@@ -38,14 +38,14 @@ import numpy as np
 from tenfold.hpc.ranks import Ranks
 from tenfold.pipelines.config import load
 from tenfold.pipelines.estimator.comparison import compare
-from tenfold.pipelines.estimator.estimate import train_estimator
+from tenfold.pipelines.estimator.train import train_estimator
 from tenfold.pipelines.estimator.estimator import load as load_estimator
 from tenfold.pipelines.simulation.cosmology import Cosmology
 from tenfold.pipelines.simulation.matter_power import camb_power
 from tenfold.pipelines.simulation.simulate import simulate_volumes
 from tenfold.pipelines.studies.cosmology_config import CosmologyRun
 from tenfold.pipelines.volumes.shards import Shards
-from tenfold.pipelines.volumes.volumes import ingest_volumes
+from tenfold.pipelines.volumes.ingest import ingest_volumes
 from tenfold.stats.power import overdensity, power_spectrum
 
 out = Path(OUT)

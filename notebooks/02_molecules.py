@@ -40,9 +40,9 @@ from tenfold.pipelines import load
 from tenfold.pipelines.studies.chemistry_config import ChemistryRun
 from tenfold.pipelines.config import load as load_config
 from tenfold.pipelines.labels.labels import label_molecules
-from tenfold.pipelines.molecules.run import train_molecules
+from tenfold.pipelines.predictor.train import train_molecules
 from tenfold.pipelines.molecules.shards import MoleculeShards
-from tenfold.pipelines.molecules.molecules import ingest_molecules
+from tenfold.pipelines.molecules.ingest import ingest_molecules
 
 out = Path(OUT)
 config = load_config(ChemistryRun, preset="demo")

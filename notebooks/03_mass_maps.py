@@ -42,18 +42,18 @@ import numpy as np
 from tenfold.hpc.ranks import Ranks
 from tenfold.pipelines.config import load
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.massmaps.court import ASPECTS, judge
-from tenfold.pipelines.massmaps.emulate import train_emulator
-from tenfold.pipelines.massmaps.emulator import MassMapEmulator
-from tenfold.pipelines.massmaps.fits_cubes import read_maps
-from tenfold.pipelines.massmaps.held_out import alike, held_out, skies
-from tenfold.pipelines.massmaps.ingest import ingest_massmaps
-from tenfold.pipelines.massmaps.light_cone import light_cone
-from tenfold.pipelines.massmaps.limber import convergence_power, matter_power, resolution
-from tenfold.pipelines.massmaps.map_statistics import statistics_for
-from tenfold.pipelines.massmaps.simulate import simulate_massmaps
-from tenfold.pipelines.massmaps.validation import TRAINED
-from tenfold.pipelines.pictures import SERIES, STYLE, grey_beyond, print_trusted
+from tenfold.pipelines.acceptance.acceptance import ASPECTS, judge
+from tenfold.pipelines.emulator.train import train_emulator
+from tenfold.pipelines.emulator.emulator import MassMapEmulator
+from tenfold.pipelines.simulation.lensing.fits_cubes import read_maps
+from tenfold.pipelines.acceptance.held_out import alike, held_out, skies
+from tenfold.pipelines.volumes.maps import ingest_massmaps
+from tenfold.pipelines.simulation.lensing.light_cone import light_cone
+from tenfold.pipelines.simulation.lensing.limber import convergence_power, matter_power, resolution
+from tenfold.pipelines.acceptance.map_statistics import statistics_for
+from tenfold.pipelines.simulation.lensing.simulate import simulate_massmaps
+from tenfold.pipelines.acceptance.validate import TRAINED
+from tenfold.pipelines.reports.figures import SERIES, STYLE, grey_beyond, print_trusted
 from tenfold.pipelines.simulation.cosmology import Cosmology, sample
 from tenfold.pipelines.studies.massmaps_config import MassMapsRun
 from tenfold.pipelines.volumes.shards import Shards

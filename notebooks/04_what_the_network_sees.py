@@ -38,17 +38,17 @@ import matplotlib.pyplot as plt
 import numpy as np
 from tenfold.hpc.ranks import Ranks
 from tenfold.pipelines.config import load
-from tenfold.pipelines.estimator.estimate import train_estimator
+from tenfold.pipelines.estimator.train import train_estimator
 from tenfold.pipelines.estimator.estimator import load as load_estimator
 from tenfold.pipelines.estimator.saliency import in_turn, measure
-from tenfold.pipelines.massmaps.ingest import ingest_massmaps
-from tenfold.pipelines.massmaps.simulate import simulate_massmaps
-from tenfold.pipelines.pictures import print_trusted
+from tenfold.pipelines.volumes.maps import ingest_massmaps
+from tenfold.pipelines.simulation.lensing.simulate import simulate_massmaps
+from tenfold.pipelines.reports.figures import print_trusted
 from tenfold.pipelines.simulation.simulate import simulate_volumes
 from tenfold.pipelines.studies.cosmology_config import CosmologyRun
 from tenfold.pipelines.studies.massmaps_config import MassMapsRun
 from tenfold.pipelines.volumes.shards import Shards
-from tenfold.pipelines.volumes.volumes import ingest_volumes
+from tenfold.pipelines.volumes.ingest import ingest_volumes
 from tenfold.stats.saliency import highest_peaks
 
 out, out_boxes = Path(MAPS_OUT), Path(BOXES_OUT)

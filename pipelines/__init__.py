@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tenfold.pipelines.molecules.predictor import MoleculePredictor
+    from tenfold.pipelines.predictor.predictor import MoleculePredictor
 
 
 def load(path: Path | str) -> "MoleculePredictor":
@@ -17,6 +17,6 @@ def load(path: Path | str) -> "MoleculePredictor":
     InputError
         The file is not what `tenfold train molecules` writes, or is damaged.
     """
-    from tenfold.pipelines.molecules.predictor import MoleculePredictor
+    from tenfold.pipelines.predictor.predictor import MoleculePredictor
 
     return MoleculePredictor.read(Path(path))

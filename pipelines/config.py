@@ -12,7 +12,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.plain_yaml import Places, parse_yaml, read_yaml
+from tenfold.pipelines.files.plain_yaml import Places, parse_yaml, read_yaml
 
 PRESET_FOLDER = Path(__file__).parent / "presets"
 

@@ -24,12 +24,12 @@ def test_every_folder_with_code_is_listed_for_the_wheel():
 
 def test_every_data_file_is_carried_by_the_wheel():
     data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
-    patterns = {f"{package.split('.')[1]}/{pattern}" for package, globs in data.items() for pattern in globs}
+    patterns = {f"{'/'.join(package.split('.')[1:])}/{pattern}" for package, globs in data.items() for pattern in globs}
     carried = {file for pattern in patterns for file in ROOT.glob(pattern)}
     needed = {
         file
-        for folder in ("pipelines/presets", "pipelines/templates", "hpc/slurm")
-        for file in (ROOT / folder).glob("*")
+        for folder in ("pipelines/presets", "pipelines/reports/templates", "hpc/slurm")
+        for file in (ROOT / folder).rglob("*")
         if file.is_file()
     }
     assert needed

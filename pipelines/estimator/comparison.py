@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.estimator.baseline import Baseline, Choice, Estimates, features, fit, mean_estimates
 from tenfold.pipelines.estimator.spectra import Spectra, measure
-from tenfold.pipelines.run_folder import RunFolder
+from tenfold.pipelines.training.run_folder import RunFolder
 from tenfold.pipelines.volumes.manifest import Manifest
 from tenfold.pipelines.volumes.shards import Shards
 from tenfold.stats.calibration import Bootstrap, rmse_ratio, scores

@@ -10,9 +10,9 @@ import numpy as np
 from tenfold.emulators.cnn import CNN, build
 from tenfold.emulators.layers import Standardise
 from tenfold.emulators.symmetries import SQUARE, SYMMETRIES, transform
-from tenfold.pipelines.bundle import LARGEST_GIB, read_network
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.run_folder import RunFolder
+from tenfold.pipelines.training.bundle import LARGEST_GIB, read_network
+from tenfold.pipelines.training.run_folder import RunFolder
 
 
 @dataclass(frozen=True, kw_only=True)

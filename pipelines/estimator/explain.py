@@ -10,10 +10,10 @@ from tenfold.pipelines.estimator.comparison import check_belonging, read_predict
 from tenfold.pipelines.estimator.estimator import load
 from tenfold.pipelines.estimator.saliency import Saliency, in_turn, measure
 from tenfold.pipelines.estimator.saliency_report import Seen, seen, unit_of, width_of
-from tenfold.pipelines.files import replacing
-from tenfold.pipelines.output_folder import OutputFolder
-from tenfold.pipelines.page import write_page
-from tenfold.pipelines.run_folder import RunFolder
+from tenfold.pipelines.files.atomic import replacing
+from tenfold.pipelines.reports.html import write_page
+from tenfold.pipelines.storage.output_folder import OutputFolder
+from tenfold.pipelines.training.run_folder import RunFolder
 from tenfold.pipelines.volumes.shards import Shards
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from tenfold.pipelines.estimator.baseline import Estimates
-from tenfold.pipelines.pictures import PANEL, SERIES, STYLE, SYMBOL, Picture, png, svg
+from tenfold.pipelines.reports.figures import PANEL, SERIES, STYLE, SYMBOL, Picture, png, svg
 
 Array = NDArray[np.float64]
 

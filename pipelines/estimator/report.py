@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from tenfold.pipelines import digits
 from tenfold.pipelines.estimator import figures
 from tenfold.pipelines.estimator.comparison import METHODS, Comparison, gain
-from tenfold.pipelines.page import flatten, write_page
-from tenfold.pipelines.pictures import Picture, loss
+from tenfold.pipelines.reports import digits
+from tenfold.pipelines.reports.figures import Picture, loss
+from tenfold.pipelines.reports.html import flatten, write_page
 
 SYMBOL = {
     "omega_m": Markup("Ω<sub>m</sub>"),

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from tenfold.pipelines.estimator.figures import symbol
 from tenfold.pipelines.estimator.saliency import PEAKS, Saliency
-from tenfold.pipelines.pictures import PANEL, SERIES, STYLE, Picture, png, print_trusted, svg
+from tenfold.pipelines.reports.figures import PANEL, SERIES, STYLE, Picture, png, print_trusted, svg
 from tenfold.stats.saliency import highest_peaks
 
 RAISES, LOWERS = "#D55E00", "#0072B2"

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
-from tenfold.pipelines.digits import figure
 from tenfold.pipelines.estimator import saliency_figures as figures
 from tenfold.pipelines.estimator.report import symbol
 from tenfold.pipelines.estimator.saliency import CASCADE_STEPS, COPIES, NOISE, PEAKS, REACH, SHUFFLES, STEPS, Saliency
-from tenfold.pipelines.pictures import Picture
+from tenfold.pipelines.reports.digits import figure
+from tenfold.pipelines.reports.figures import Picture
 from tenfold.pipelines.volumes.manifest import Manifest
 
 METHOD = {

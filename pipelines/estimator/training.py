@@ -15,12 +15,12 @@ from tenfold.emulators.symmetries import augment
 from tenfold.emulators.training import Position, VolumeTraining, regression_step
 from tenfold.hpc import order
 from tenfold.hpc.ranks import Ranks
-from tenfold.pipelines.bundle import Bundle
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.estimator.estimator import Estimator, Learnt
 from tenfold.pipelines.estimator.logarithm import check_logarithm
-from tenfold.pipelines.run_folder import RunFolder, versions
-from tenfold.pipelines.training_run import TrainingRun
+from tenfold.pipelines.training.bundle import Bundle
+from tenfold.pipelines.training.run import TrainingRun
+from tenfold.pipelines.training.run_folder import RunFolder, versions
 from tenfold.pipelines.volumes.shards import Shards
 
 CALIBRATION = 32

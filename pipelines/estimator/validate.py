@@ -14,10 +14,10 @@ from tenfold.pipelines.estimator.baseline import Baseline
 from tenfold.pipelines.estimator.comparison import Comparison, compare, score
 from tenfold.pipelines.estimator.gallery import show
 from tenfold.pipelines.estimator.report import write_report
-from tenfold.pipelines.files import replacing
-from tenfold.pipelines.json_file import read_numbers
-from tenfold.pipelines.output_folder import OutputFolder
-from tenfold.pipelines.run_folder import RunFolder
+from tenfold.pipelines.files.atomic import replacing
+from tenfold.pipelines.files.json_file import read_numbers
+from tenfold.pipelines.storage.output_folder import OutputFolder
+from tenfold.pipelines.training.run_folder import RunFolder
 
 DRAWS = 10_000
 LEVEL = 0.95

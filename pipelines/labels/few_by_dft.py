@@ -10,10 +10,10 @@ from tenfold.hpc.cluster import completed
 from tenfold.hpc.isolated import isolated
 from tenfold.hpc.progress import progress
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.files import replacing
-from tenfold.pipelines.json_file import read_json
+from tenfold.pipelines.files.atomic import replacing
+from tenfold.pipelines.files.json_file import read_json
 from tenfold.pipelines.labels.labelled import Labelled, Level, label
-from tenfold.pipelines.output_folder import OutputFolder
+from tenfold.pipelines.storage.output_folder import OutputFolder
 
 LONGEST_S = 3600.0
 """Longest time that a molecule may take [s]."""

@@ -14,12 +14,12 @@ from tenfold.hpc.cluster import WorkerDiedError, completed
 from tenfold.hpc.isolated import Died, isolated
 from tenfold.hpc.progress import progress
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.files import replacing
+from tenfold.pipelines.files.atomic import replacing
+from tenfold.pipelines.files.spreadsheet import as_text
 from tenfold.pipelines.labels.electronic_structure import UNITS
 from tenfold.pipelines.labels.enumeration import KINDS, Kind, enumerate_molecules
 from tenfold.pipelines.labels.labelled import Labelled, Level, Unlabelled, label
-from tenfold.pipelines.output_folder import RECORD, OutputFolder
-from tenfold.pipelines.spreadsheet import as_text
+from tenfold.pipelines.storage.output_folder import RECORD, OutputFolder
 
 __all__ = ["UNITS", "LabelSummary", "Labels", "label_molecules"]
 

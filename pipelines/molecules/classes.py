@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.molecules.ingest import Kind
+from tenfold.pipelines.molecules.config import Kind
 from tenfold.pipelines.readers import numbers
 from tenfold.pipelines.readers.molecule_table import MISSING
 

@@ -10,16 +10,16 @@ import h5py
 import numpy as np
 
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.files import replacing
+from tenfold.pipelines.files.atomic import replacing
 from tenfold.pipelines.molecules.classes import Classes
-from tenfold.pipelines.molecules.ingest import Kind, MoleculeIngest
+from tenfold.pipelines.molecules.config import Kind, MoleculeIngest
 from tenfold.pipelines.molecules.manifest import Leakage, Target
 from tenfold.pipelines.molecules.packing import Rejected, read_texts
 from tenfold.pipelines.molecules.properties import Property, property_of
 from tenfold.pipelines.molecules.similarity import clusters, nearest_of
 from tenfold.pipelines.molecules.splits import Method, by_chance, by_column, by_group, with_validation
 from tenfold.pipelines.molecules.units import canonical_unit, doubt
-from tenfold.pipelines.splits import SPLITS
+from tenfold.pipelines.storage.splits import SPLITS
 
 INDEX = "index.h5"
 """Name of the file of splits and similarities."""

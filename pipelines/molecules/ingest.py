@@ -1,147 +1,295 @@
-"""How molecules become shards: the configuration of an ingest."""
+"""Molecules of many files into shards that training reads: read, understood, featurised, split without leaks."""
 
+import csv
 import hashlib
-import json
-import math
-from dataclasses import asdict, dataclass, field
+import logging
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
-from typing import Literal, get_args
 
-from tenfold.pipelines.molecules.featuriser import Featuriser
-from tenfold.pipelines.molecules.properties import Property
-from tenfold.pipelines.molecules.splits import Folds, folds
-from tenfold.pipelines.molecules.units import check_unit
-from tenfold.pipelines.readers.text_encodings import check_encoding
+from rdkit import rdBase
 
-Kind = Literal["regression", "classification"]
+from tenfold.hpc.cluster import WorkerDiedError, completed
+from tenfold.hpc.progress import progress
+from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.files.atomic import TEMPORARY, replacing
+from tenfold.pipelines.files.spreadsheet import as_text
+from tenfold.pipelines.molecules.cells import Blanked, merged
+from tenfold.pipelines.molecules.classes import Classes, missing_words, number
+from tenfold.pipelines.molecules.config import MoleculeIngest
+from tenfold.pipelines.molecules.index import INDEX, Index, index_molecules
+from tenfold.pipelines.molecules.manifest import MANIFEST, Leakage, MoleculeManifest, Target
+from tenfold.pipelines.molecules.packing import MoleculePacking, PackedMolecules, Rejected, pack_molecules
+from tenfold.pipelines.molecules.plan import Plan, plan
+from tenfold.pipelines.molecules.sources import REJECTED, MoleculeSource, find_molecule_sources
+from tenfold.pipelines.molecules.units import factor
+from tenfold.pipelines.storage.output_folder import OutputFolder
+from tenfold.pipelines.storage.shard_files import ShardEntry, unchanged
+
+log = logging.getLogger("tenfold")
+
+__all__ = ["MoleculeIngest", "MoleculeIngestSummary", "ingest_molecules"]
+
+BESIDE_SHARDS = (MANIFEST, INDEX, REJECTED)
+"""Files of the folder that are no shards."""
+WORTH_A_PROCESS = 4096
+"""A Dask worker takes about as long to start as to featurise so many molecules."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class MoleculeIngest:
-    """How molecules become shards."""
+class MoleculeIngestSummary:
+    """What an ingest did."""
 
-    targets: tuple[str, ...] = ()
-    """Columns, or keys of SD files and XYZ comments, to learn; blanks are missing."""
-    smiles_column: str = ""
-    """Column of the SMILES in tables; empty: `smiles`."""
-    labels: str = ""
-    """Table of targets for files without their own; a column of it is the molecule's title or file."""
-    labels_by: Literal["name", "order"] = "name"
-    """How rows of labels belong to molecules: by that column, or by standing in the same order, row by row."""
-    encoding: str = ""
-    """Of text files without a byte-order mark, such as latin-1; empty: UTF-8."""
-    exclude: str = ""
-    """Text file that names molecules to leave out: the first word of each line, such as a title or a number."""
-    units: dict[str, str] = field(default_factory=dict)
-    """By target. Where a format has units, as QM9 has, values are converted to the one named here."""
-    properties: dict[str, Property] = field(default_factory=dict)
-    """By target: dipole, the length of a dipole moment; extensive, what grows with the molecule; other. Those left out
-    are told by name and unit: `mu` in D is a dipole, `u0` in eV is extensive."""
-    kinds: dict[str, Kind] = field(default_factory=dict)
-    """By target. Where left out, two values of any spelling, and words, are classes; other numbers are not."""
-    extensive: tuple[str, ...] = ()
-    """Targets that grow with the molecule, as energies do; the same as `properties` extensive."""
-    features: Literal["rich", "gilmer"] = "rich"
-    """Codes of atoms and bonds: the richer set, or table 1 of arXiv:1704.01212."""
-    hydrogens: bool = False
-    """Whether hydrogens are atoms of the graph."""
-    geometry: Literal["none", "given", "embed"] = "none"
-    """Coordinates: left out, taken from the file, or made by ETKDGv3 and MMFF94."""
-    standardise: bool = False
-    """Keep only the largest fragment, neutral."""
-    split: Literal["auto", "random", "scaffold", "butina", "column"] = "auto"
-    """By chance, by Bemis-Murcko scaffold, by cluster, or as a column says; a molecule never crosses. Auto: as
-    published, where files are called train, validation and test or a column `split` says so; elsewhere by chance."""
-    split_column: str = ""
-    """Column that says train, validation or test, or numbers folds."""
-    test_folds: tuple[str | int, ...] = ()
-    """Of a column that numbers folds: those of the test."""
-    validation_folds: tuple[str | int, ...] = ()
-    """Of a column that numbers folds: those of validation; the others are of training."""
-    fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
-    """Of the molecules: training, validation, test."""
-    seed: int = 0
-    """Of the split, and of coordinates that are made."""
-    largest_atoms: int = 1000
-    """A molecule of more atoms is rejected."""
-    seconds_per_molecule: float = 20.0
-    """A molecule that takes longer is rejected."""
-    largest_gib: float = 64.0
-    """Largest size that a compressed file may unpack to [GiB]."""
-    records_per_shard: int = 8192
-    """Rows read, the bad ones included, for each shard."""
-    rejected_threshold: float = 0.5
-    """Largest fraction of rows that may be bad."""
-    processes: int = 2
-    """Dask worker processes, at most: one does without Dask, and few data are not worth two."""
+    out: Path
+    molecules: int
+    sizes: dict[str, int]
+    """Molecules by split."""
+    duplicates: int
+    """Molecules that are there more than once, kept on one side of the split."""
+    rejected: int
+    reasons: dict[str, int]
+    """The commonest reasons for rejection, and how often."""
+    leakage: Leakage | None
+    targets: tuple[Target, ...]
+    notes: tuple[str, ...]
+    """What was decided for the user, such as which split was taken."""
+    blanked: tuple[Blanked, ...]
+    """Cells of targets that hold no usable label."""
+    doubts: tuple[str, ...]
+    """About labels that may not be what they are taken for: numbers in another unit, or classes."""
+    bytes: int
+    made: int
+    """Shards written in this run; the others were there already."""
 
-    def __post_init__(self):
-        """Refuse what cannot be done."""
-        for name in ("records_per_shard", "processes"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: found {getattr(self, name)}, valid is 1 or more")
-        if not self.seconds_per_molecule > 0:
-            raise ValueError(f"seconds_per_molecule: found {self.seconds_per_molecule}, valid is above 0")
-        if not self.largest_gib > 0:
-            raise ValueError(f"largest_gib: found {self.largest_gib}, valid is above 0")
-        if len(self.fractions) != 3 or min(self.fractions) < 0 or not math.isclose(sum(self.fractions), 1):
-            raise ValueError(f"fractions: found {self.fractions}, valid are three of 0 or more that add up to 1")
-        if self.fractions[0] <= 0:
-            raise ValueError(f"fractions: found {self.fractions}, the first, for training, must be above 0")
-        if not 0 <= self.rejected_threshold <= 1:
-            raise ValueError(f"rejected_threshold: found {self.rejected_threshold}, valid is 0 to 1")
-        if self.split not in ("auto", "random", "scaffold", "butina", "column"):
-            raise ValueError(f"split: found {self.split!r}, valid are auto, random, scaffold, butina, column")
-        if (self.split == "column") != bool(self.split_column):
-            raise ValueError("split_column: name it with split column, and only then")
-        if (self.test_folds or self.validation_folds) and self.split != "column":
-            raise ValueError("test_folds, validation_folds: name them with split column, and only then")
-        if {*self.folds.test} & {*self.folds.validation}:
-            raise ValueError(f"validation_folds: found {self.validation_folds}, some of which are test_folds")
-        check_encoding(self.encoding)
-        if self.labels_by not in ("name", "order"):
-            raise ValueError(f"labels_by: found {self.labels_by!r}, valid are name, order")
-        if len(set(self.targets)) != len(self.targets):
-            raise ValueError(f"targets: found {self.targets}, each may stand there once")
-        for name in (*self.units, *self.kinds, *self.extensive, *self.properties):
-            if name not in self.targets:
-                found = f"found {name!r}, none of the targets {self.targets}"
-                raise ValueError(f"units, kinds, properties and extensive: {found}")
-        for name, unit in self.units.items():
-            check_unit(unit, name)
-        for name, each in self.properties.items():
-            if each not in get_args(Property):
-                raise ValueError(f"properties: found {each!r}, valid are {', '.join(get_args(Property))}")
-            if name in self.extensive and each != "extensive":
-                raise ValueError(f"properties: found {each!r} for {name}, which extensive names too")
-        for kind in self.kinds.values():
-            if kind not in ("regression", "classification"):
-                raise ValueError(f"kinds: found {kind!r}, valid are regression, classification")
-        self.featuriser  # noqa: B018 (checks the rest)
+    def __str__(self) -> str:
+        shares = ", ".join(f"{count:,} {split}" for split, count in self.sizes.items())
+        said = [
+            f"{self.out}: {self.molecules:,} molecules ({shares}), {self.bytes / 1e6:.1f} MB, {self.made} shards new."
+        ]
+        said += map(str, (*self.targets, *self.notes, *self.blanked))
+        if self.duplicates:
+            said.append(f"{self.duplicates:,} are there more than once, and stand on one side of the split.")
+        if self.leakage:
+            near = f"median similarity {self.leakage.median:.2f}, {100 * self.leakage.above_0_9:.1f} % above 0.9"
+            said.append(f"Test molecules and their nearest training molecules: {near}.")
+        if self.rejected:
+            reasons = "; ".join(f"{count:,} × {reason}" for reason, count in self.reasons.items())
+            said.append(f"{self.rejected:,} rows rejected, see {self.out / 'rejected.csv'}: {reasons}.")
+        return "\n".join([*said, *self.doubts])
 
-    @property
-    def featuriser(self) -> Featuriser:
-        """How molecules become graphs."""
-        return Featuriser(
-            features=self.features,
-            hydrogens=self.hydrogens,
-            geometry=self.geometry,
-            standardise=self.standardise,
-            largest_atoms=self.largest_atoms,
-            seed=self.seed,
+
+def ingest_molecules(paths: Iterable[Path | str], out: Path | str, config: MoleculeIngest) -> MoleculeIngestSummary:
+    """Make shards of molecules.
+
+    Rows are read once to count them, then understood and featurised under Dask, one shard per task, each molecule in a
+    process that can be spared. What cannot be used goes to ``OUT/rejected.csv`` with file, line, text and reason. What
+    is whole is not made again: after a kill, only what is missing; with nothing changed, nothing.
+
+    Parameters
+    ----------
+    paths
+        Tables with SMILES, SD files, XYZ files; folders and tar archives of these; compressed or not.
+    out
+        Folder of the shards.
+
+    Raises
+    ------
+    InputError
+        There are no files or no such columns, too many rows are bad, `out` cannot be written or holds something else.
+        What tenfold did not make there is neither overwritten nor removed.
+    """
+    sources = find_molecule_sources(paths, config)
+    out, recorded = Path(out), config.recorded()
+    made = MoleculeManifest.read(out / MANIFEST) if (out / MANIFEST).exists() else None
+    known = () if made is None else (*BESIDE_SHARDS, *(shard.file for shard in made.shards))
+    folder = OutputFolder.claim(out, BESIDE_SHARDS, alone=True, known=known)
+    done = None if made is None else _unchanged(out, made, sources, recorded)
+    if done is not None:
+        return done
+    try:
+        planned = plan(sources, out, config)
+        packings = _packings(planned, out, config)
+        folder = folder.add(packing.out.name for packing in packings)
+        (out / MANIFEST).unlink(missing_ok=True)
+        packed = _pack(packings, config)
+    finally:
+        for spooled in out.glob(f".unpacked_[0-9]*{TEMPORARY}"):
+            spooled.unlink()
+    folder.keep((*BESIDE_SHARDS, *(packing.out.name for packing in packings)))
+    rejected = [each for shard in packed for each in shard.rejected]
+    _judge(rejected, planned.rows, out, config)
+    if sum(shard.records for shard in packed) + len(rejected) != planned.rows:
+        raise InputError(f"{out}: the files were changed while they were read. Run again.")
+    index = index_molecules([packing.out for packing in packings], out, config, planned.split)
+    rejected += index.set_aside
+    listed = _write_rejected(out, rejected)
+    if rejected:
+        log.warning("%d molecules were rejected; %s says why", len(rejected), listed)
+    manifest = _manifest(planned, packings, packed, index, len(rejected), recorded, config)
+    for each in manifest.doubts:
+        log.warning("%s", each)
+    manifest.write(out / MANIFEST)
+    return _summary(out, manifest, rejected, sum(shard.made for shard in packed))
+
+
+def _packings(planned: Plan, out: Path, config: MoleculeIngest) -> list[MoleculePacking]:
+    factors = tuple(
+        factor(planned.units[name], config.units.get(name, planned.units[name]), name) if name in planned.units else 1.0
+        for name in config.targets
+    )
+    classes = planned.classes(config)
+    besides = hashlib.sha256()
+    excluded: set[str] = set()
+    for path in (config.labels, config.exclude):
+        besides.update(Path(path).read_bytes() if path else b"")
+    if config.exclude:
+        lines = Path(config.exclude).read_text(encoding="utf-8", errors="replace").splitlines()
+        excluded = {line.split()[0] for line in lines if line.split()}
+    return [
+        MoleculePacking(
+            out=out / f"molecules_{number:05d}.h5",
+            spans=spans,
+            featuriser=config.featuriser,
+            targets=config.targets,
+            factors=factors,
+            classes=classes,
+            labels_by=config.labels_by,
+            split_column=planned.split_column,
+            folds=config.folds,
+            excluded=frozenset(excluded),
+            seconds=config.seconds_per_molecule,
+            besides=besides.hexdigest(),
+        )
+        for number, spans in enumerate(planned.chunks)
+    ]
+
+
+def _pack(packings: Sequence[MoleculePacking], config: MoleculeIngest) -> list[PackedMolecules]:
+    packed: dict[int, PackedMolecules] = {}
+    rows = sum(span.count for packing in packings for span in packing.spans)
+    try:
+        with progress("Featurising", total=len(packings), unit="shard") as advance:
+            for number, each in completed(pack_molecules, packings, min(config.processes, 1 + rows // WORTH_A_PROCESS)):
+                packed[number] = each
+                advance(1)
+    except WorkerDiedError as error:
+        span = packings[error.position].spans[0]
+        where = f"{span.described.piece.name}, from line {span.mark.line} on"
+        raise InputError(f"{where}: {error}. Is there memory enough? Lower records_per_shard or processes.") from error
+    except OSError as error:
+        raise InputError(f"a shard could not be written ({error}). Make room, then run again.") from error
+    return [packed[number] for number in range(len(packings))]
+
+
+def _judge(rejected: Sequence[Rejected], rows: int, out: Path, config: MoleculeIngest) -> None:
+    """End the run where too many rows are bad."""
+    bad = [each for each in rejected if not each.asked]
+    if len(rejected) == rows or len(bad) > config.rejected_threshold * rows:
+        listed = _write_rejected(out, rejected)
+        first = f"{rejected[0].file}, line {rejected[0].line}: {rejected[0].reason}"
+        raise InputError(
+            f"{len(rejected)} of {rows} molecules cannot be used, more than rejected_threshold "
+            f"{config.rejected_threshold:g} allows. The first: {first}. All are listed in {listed}."
         )
 
-    @property
-    def folds(self) -> Folds:
-        """Which words of the split's column are which split."""
-        return folds(self.test_folds, self.validation_folds)
 
-    def recorded(self) -> dict:
-        """What decides the result, and no more, as a manifest keeps it."""
-        found = json.loads(json.dumps(asdict(self)))
-        for without_effect in ("processes", "rejected_threshold", "largest_gib"):
-            del found[without_effect]
-        for name in ("labels", "exclude"):
-            path = found.pop(name)
-            found[f"{name}_sha256"] = hashlib.sha256(Path(path).read_bytes()).hexdigest() if path else ""
-        return found
+def _write_rejected(out: Path, rejected: Sequence[Rejected]) -> Path:
+    """Write ``rejected.csv``: file, line, text, reason."""
+    listed = out / REJECTED
+    with replacing(listed) as temporary, temporary.open("w", newline="", encoding="utf-8") as opened:
+        lines = csv.writer(opened)
+        lines.writerow(["file", "line", "text", "reason"])
+        lines.writerows([as_text(each.file), each.line, as_text(each.text), as_text(each.reason)] for each in rejected)
+    return listed
+
+
+def _manifest(
+    planned: Plan,
+    packings: Sequence[MoleculePacking],
+    packed: Sequence[PackedMolecules],
+    index: Index,
+    rejected: int,
+    recorded: dict,
+    config: MoleculeIngest,
+) -> MoleculeManifest:
+    classes = planned.classes(config)
+    targets = index.targets(config, planned.units, classes)
+    missing = [
+        said for name, own in zip(config.targets, classes, strict=True) if (said := _missing(name, own, planned))
+    ]
+    return MoleculeManifest(
+        featuriser=config.featuriser,
+        targets=targets,
+        sizes=index.sizes,
+        doubts=(*index.doubts(targets, config.kinds, config.properties), *missing),
+        notes=(*planned.notes, *index.notes),
+        blanked=merged(each for shard in packed for each in shard.blanked),
+        atoms=int(index.atoms.sum()),
+        bonds=index.bonds,
+        largest=int(index.atoms.max()),
+        duplicates=index.duplicates,
+        leakage=index.leakage,
+        sources=planned.sources,
+        shards=tuple(
+            ShardEntry(file=packing.out.name, records=each.records, bytes=each.bytes)
+            for packing, each in zip(packings, packed, strict=True)
+        ),
+        index_sha256=index.sha256,
+        rejected=rejected,
+        content=index.content,
+        ingest=recorded,
+        rdkit=rdBase.rdkitVersion,
+        tenfold=version("tenfold"),
+    )
+
+
+def _missing(name: str, classes: Classes, planned: Plan) -> str:
+    """Say so where words that may be a class, such as none, count as missing labels."""
+    words = missing_words(planned.cells[name])
+    if not words or all(number(each) is not None for each in classes.names):
+        return ""
+    shown = ", ".join(f"{word!r} ({count:,})" for word, count in sorted(words.items()))
+    return f"{name}: {shown} count as missing labels. If that is a class, give it another name in the file."
+
+
+def _unchanged(
+    out: Path, manifest: MoleculeManifest, sources: Sequence[MoleculeSource], recorded: dict
+) -> MoleculeIngestSummary | None:
+    """What is there already, if it is all that is wanted; an error, if it is something else."""
+    known = {each.source: (each.bytes, each.mtime_ns) for each in manifest.sources}
+    now = {each.name: (each.bytes, each.mtime_ns) for each in sources}
+    index = out / INDEX
+    whole = unchanged(out, manifest.ingest, recorded, known, now, manifest.shards, "molecules") and index.exists()
+    if not whole or not (out / REJECTED).exists():
+        return None
+    if hashlib.sha256(index.read_bytes()).hexdigest() != manifest.index_sha256:
+        return None
+    with (out / REJECTED).open(newline="", encoding="utf-8") as opened:
+        rejected = [Rejected(**{**row, "line": int(row["line"])}) for row in csv.DictReader(opened)]
+    return _summary(out, manifest, rejected, 0)
+
+
+def _alike(rejected: Rejected) -> str:
+    """A reason without what is different in each row."""
+    return re.sub(r"'.*?' (?=is )", "a cell ", re.sub(r"atom # \d+", "atom", rejected.reason))
+
+
+def _summary(out: Path, manifest: MoleculeManifest, rejected: Sequence[Rejected], made: int) -> MoleculeIngestSummary:
+    return MoleculeIngestSummary(
+        out=out,
+        molecules=sum(manifest.sizes.values()),
+        sizes=manifest.sizes,
+        duplicates=manifest.duplicates,
+        rejected=len(rejected),
+        reasons=dict(Counter(map(_alike, rejected)).most_common(5)),
+        leakage=manifest.leakage,
+        targets=manifest.targets,
+        notes=manifest.notes,
+        blanked=manifest.blanked,
+        doubts=manifest.doubts,
+        bytes=sum(shard.bytes for shard in manifest.shards),
+        made=made,
+    )

@@ -6,14 +6,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from tenfold.pipelines.digits import measured
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.files import replacing
+from tenfold.pipelines.files.atomic import replacing
 from tenfold.pipelines.molecules.cells import Blanked
+from tenfold.pipelines.molecules.config import Kind
 from tenfold.pipelines.molecules.featuriser import Featuriser
-from tenfold.pipelines.molecules.ingest import Kind
 from tenfold.pipelines.molecules.properties import Property
-from tenfold.pipelines.packed import EXACT, ShardEntry, check_counts, read_manifest
+from tenfold.pipelines.reports.digits import measured
+from tenfold.pipelines.storage.shard_files import EXACT, ShardEntry, check_counts, read_manifest
 
 MANIFEST = "manifest.json"
 """Name of the file."""

@@ -13,12 +13,12 @@ import numpy as np
 from rdkit import rdBase
 
 from tenfold.emulators.graphs import Graphs
-from tenfold.pipelines.files import replacing
+from tenfold.pipelines.files.atomic import replacing
 from tenfold.pipelines.molecules.cells import Blanked, NoLabelError, check_agreement, label, merged
 from tenfold.pipelines.molecules.classes import Classes
 from tenfold.pipelines.molecules.featuriser import Featuriser
+from tenfold.pipelines.molecules.parsing import understand
 from tenfold.pipelines.molecules.splits import Folds
-from tenfold.pipelines.molecules.work import understand
 from tenfold.pipelines.readers.labels_table import names_of, read_labels
 from tenfold.pipelines.readers.molecule import Entry
 from tenfold.pipelines.readers.molecules import Span, read

@@ -9,7 +9,7 @@ from pathlib import Path
 from tenfold.hpc.progress import progress
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.molecules.classes import Classes, classes_of, count_cell
-from tenfold.pipelines.molecules.ingest import MoleculeIngest
+from tenfold.pipelines.molecules.config import MoleculeIngest
 from tenfold.pipelines.molecules.manifest import SourceEntry
 from tenfold.pipelines.molecules.sources import MoleculeSource, described_pieces
 from tenfold.pipelines.molecules.splits import Method, published, split_columns, split_in_name

@@ -16,7 +16,7 @@ from tenfold.emulators.graphs import Graphs
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.molecules.manifest import MoleculeManifest
 from tenfold.pipelines.molecules.packing import checksums, read_texts
-from tenfold.pipelines.splits import SPLITS, Split
+from tenfold.pipelines.storage.splits import SPLITS, Split
 
 __all__ = ["MoleculeManifest", "MoleculeShards"]
 

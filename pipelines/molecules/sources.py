@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.files import TEMPORARY
-from tenfold.pipelines.molecules.ingest import MoleculeIngest
+from tenfold.pipelines.files.atomic import TEMPORARY
+from tenfold.pipelines.molecules.config import MoleculeIngest
 from tenfold.pipelines.readers.archives import pieces
 from tenfold.pipelines.readers.molecules import ENDINGS, Described, describe
 

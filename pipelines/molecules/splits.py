@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.splits import SPLITS, Split, split_simulations
+from tenfold.pipelines.storage.splits import SPLITS, Split, split_simulations
 
 _WORDS: dict[str, Split] = {
     "train": "train", "training": "train",

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from tenfold.pipelines.digits import figure
 from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.reports.digits import figure
 
 _UNITS = {
     "energy": {

@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.files import replacing
+from tenfold.pipelines.files.atomic import replacing
 from tenfold.pipelines.simulation.cosmology import PARAMETERS, Cosmology
 
 COSMOFLOW_NAMES = {"omega_m": "Omega_m", "sigma_8": "sigma_8", "n_s": "N_spec", "h": "H_0", "omega_b": "Omega_b"}

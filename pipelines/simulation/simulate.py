@@ -15,14 +15,14 @@ from tenfold.hpc.cluster import completed
 from tenfold.hpc.memory import keep_freed_memory
 from tenfold.hpc.progress import progress
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.files import replacing
-from tenfold.pipelines.output_folder import OutputFolder
+from tenfold.pipelines.files.atomic import replacing
 from tenfold.pipelines.simulation.boxes import finished, recorded, write_box
 from tenfold.pipelines.simulation.cosmology import BOUNDS, PARAMETERS, Cosmology, growth, sample
 from tenfold.pipelines.simulation.gaussian import gaussian_twin
 from tenfold.pipelines.simulation.initial_conditions import linear_field
 from tenfold.pipelines.simulation.nbody import evolve
 from tenfold.pipelines.simulation.painting import paint
+from tenfold.pipelines.storage.output_folder import OutputFolder
 from tenfold.stats.power import overdensity
 
 if TYPE_CHECKING:

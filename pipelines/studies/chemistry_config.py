@@ -6,7 +6,7 @@ from typing import ClassVar
 from tenfold.emulators.mpnn import MPNN
 from tenfold.emulators.training import Training
 from tenfold.pipelines.labels.labels import Labels
-from tenfold.pipelines.molecules.ingest import MoleculeIngest
+from tenfold.pipelines.molecules.config import MoleculeIngest
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tenfold.pipelines.labels.few_by_dft import few_by_dft
 from tenfold.pipelines.labels.labels import label_molecules
-from tenfold.pipelines.molecules.molecules import ingest_molecules
+from tenfold.pipelines.molecules.ingest import ingest_molecules
 from tenfold.pipelines.studies.chemistry_config import ChemistryRun
 from tenfold.pipelines.studies.stages import Stages, launch
 
@@ -26,7 +26,7 @@ def run_chemistry(config: ChemistryRun, out: Path, *, ranks: int = 2) -> Path:
     Path
         The report.
     """
-    from tenfold.pipelines.molecules.validation import validate_molecules
+    from tenfold.pipelines.predictor.validate import validate_molecules
 
     stages = Stages(out, ["network"])
     with stages.stage("label"):

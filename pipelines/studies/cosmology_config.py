@@ -6,7 +6,7 @@ from typing import ClassVar
 from tenfold.emulators.cnn import CNN
 from tenfold.emulators.training import VolumeTraining
 from tenfold.pipelines.simulation.simulate import Simulation
-from tenfold.pipelines.volumes.ingest import Ingest
+from tenfold.pipelines.volumes.config import Ingest
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 from tenfold.pipelines.simulation.simulate import simulate_twins, simulate_volumes
 from tenfold.pipelines.studies.cosmology_config import CosmologyRun
 from tenfold.pipelines.studies.stages import Stages, launch
-from tenfold.pipelines.volumes.volumes import ingest_volumes
+from tenfold.pipelines.volumes.ingest import ingest_volumes
 
 
 def run_cosmology(config: CosmologyRun, out: Path, *, ranks: int = 2) -> Path:

@@ -8,10 +8,10 @@ from tenfold.emulators.adversarial import AdversarialTraining
 from tenfold.emulators.cnn import CNN
 from tenfold.emulators.gan import GAN
 from tenfold.emulators.training import VolumeTraining
-from tenfold.pipelines.massmaps.court import Court
-from tenfold.pipelines.massmaps.ingest import MassMapIngest
-from tenfold.pipelines.massmaps.mass_maps import MassMaps
+from tenfold.pipelines.acceptance.acceptance import Court
+from tenfold.pipelines.simulation.lensing.config import MassMaps
 from tenfold.pipelines.studies.cosmology_config import CosmologyRun, Proof
+from tenfold.pipelines.volumes.maps import MassMapIngest
 
 
 @dataclass(frozen=True, kw_only=True)

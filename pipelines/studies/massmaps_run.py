@@ -3,12 +3,12 @@
 import json
 from pathlib import Path
 
-from tenfold.pipelines.files import replacing
-from tenfold.pipelines.massmaps.court import Judgement
-from tenfold.pipelines.massmaps.ingest import ingest_massmaps
-from tenfold.pipelines.massmaps.simulate import simulate_massmaps
+from tenfold.pipelines.acceptance.acceptance import Judgement
+from tenfold.pipelines.files.atomic import replacing
+from tenfold.pipelines.simulation.lensing.simulate import simulate_massmaps
 from tenfold.pipelines.studies.massmaps_config import MassMapsRun
 from tenfold.pipelines.studies.stages import Stages, launch
+from tenfold.pipelines.volumes.maps import ingest_massmaps
 
 
 def run_massmaps(config: MassMapsRun, out: Path, *, ranks: int = 2) -> tuple[Path, Judgement]:
@@ -32,7 +32,7 @@ def run_massmaps(config: MassMapsRun, out: Path, *, ranks: int = 2) -> tuple[Pat
     Judgement
         The verdicts.
     """
-    from tenfold.pipelines.massmaps.validation import validate_massmaps
+    from tenfold.pipelines.acceptance.validate import validate_massmaps
 
     stages = Stages(out, ["network", "estimator"])
     with stages.stage("simulate"):

@@ -13,9 +13,9 @@ from typing import Any
 from tenfold.hpc.doctor import find_mpirun
 from tenfold.pipelines.config import dump
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.files import replacing
-from tenfold.pipelines.json_file import read_numbers
-from tenfold.pipelines.output_folder import OutputFolder
+from tenfold.pipelines.files.atomic import replacing
+from tenfold.pipelines.files.json_file import read_numbers
+from tenfold.pipelines.storage.output_folder import OutputFolder
 
 log = logging.getLogger("tenfold")
 

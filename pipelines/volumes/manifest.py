@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.files import replacing
-from tenfold.pipelines.packed import EXACT, ShardEntry, check_counts, read_manifest
-from tenfold.pipelines.splits import Split
+from tenfold.pipelines.files.atomic import replacing
+from tenfold.pipelines.storage.shard_files import EXACT, ShardEntry, check_counts, read_manifest
+from tenfold.pipelines.storage.splits import Split
 
 MANIFEST = "manifest.json"
 """Name of the file."""

@@ -14,7 +14,7 @@ import h5py
 import hdf5plugin
 import numpy as np
 
-from tenfold.pipelines.files import replacing
+from tenfold.pipelines.files.atomic import replacing
 from tenfold.pipelines.readers.formats import volumes
 from tenfold.pipelines.readers.readable import readable, reading
 from tenfold.pipelines.readers.volume import Layout, Stated, UnusableFileError, Volume

@@ -20,7 +20,7 @@ import hdf5plugin  # noqa: F401  (registers Blosc)
 import numpy as np
 
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.splits import Split
+from tenfold.pipelines.storage.splits import Split
 from tenfold.pipelines.volumes.manifest import Manifest
 
 __all__ = ["Manifest", "Shards"]

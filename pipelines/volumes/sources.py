@@ -10,13 +10,13 @@ from pathlib import Path
 from tenfold.hpc.isolated import Died, isolated
 from tenfold.hpc.progress import progress
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.files import replacing
+from tenfold.pipelines.files.atomic import replacing
+from tenfold.pipelines.files.spreadsheet import as_text
 from tenfold.pipelines.readers.formats import volumes
 from tenfold.pipelines.readers.readable import reading
 from tenfold.pipelines.readers.tables import Row, read_table, row_of
 from tenfold.pipelines.readers.volume import Layout, UnusableFileError
-from tenfold.pipelines.spreadsheet import as_text
-from tenfold.pipelines.volumes.ingest import Ingest
+from tenfold.pipelines.volumes.config import Ingest
 from tenfold.pipelines.volumes.manifest import Quarantined
 from tenfold.pipelines.volumes.packing import SourceFile
 

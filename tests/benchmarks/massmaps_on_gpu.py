@@ -34,11 +34,11 @@ import numpy as np
 
 from tenfold.emulators.adversarial import AdversarialTraining, adam
 from tenfold.emulators.discriminator import build_discriminator
-from tenfold.emulators.first_guess import FirstGuess
 from tenfold.emulators.gan import COSMOGAN
 from tenfold.emulators.generator import build_generator
 from tenfold.emulators.intensity import Intensity
-from tenfold.pipelines.massmaps.emulator import MassMapEmulator
+from tenfold.emulators.lognormal import FirstGuess
+from tenfold.pipelines.emulator.emulator import MassMapEmulator
 
 COMPARED, MADE, BATCH, WINDOWS, STEPS = 32, 1024, 64, 7, 20
 

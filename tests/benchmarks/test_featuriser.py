@@ -14,7 +14,7 @@ import pytest
 from rdkit import Chem, rdBase
 
 from tenfold.pipelines.molecules.featuriser import Featuriser
-from tenfold.pipelines.molecules.molecules import MoleculeIngest, ingest_molecules
+from tenfold.pipelines.molecules.ingest import MoleculeIngest, ingest_molecules
 
 ROUNDS = 7
 TARGET = "measured log solubility in mols per litre"

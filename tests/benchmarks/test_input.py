@@ -12,8 +12,8 @@ import pytest
 import tensorflow as tf
 from tests.formats.plain import write_table
 
+from tenfold.pipelines.volumes.ingest import Ingest, ingest_volumes
 from tenfold.pipelines.volumes.shards import Shards
-from tenfold.pipelines.volumes.volumes import Ingest, ingest_volumes
 
 SIDE, RECORDS, BATCH, ROUNDS = 64, 192, 8, 9
 """201 MB of 64³ float32."""

@@ -18,8 +18,8 @@ from tenfold.pipelines.config import load
 from tenfold.pipelines.estimator.comparison import compare, score
 from tenfold.pipelines.studies.cosmology_config import CosmologyRun
 from tenfold.pipelines.studies.cosmology_run import train_under_ranks
+from tenfold.pipelines.volumes.ingest import ingest_volumes
 from tenfold.pipelines.volumes.manifest import Manifest
-from tenfold.pipelines.volumes.volumes import ingest_volumes
 
 RUN = Path(os.environ.get("TENFOLD_LAPTOP", "runs/laptop"))
 COUNTS = (128, 256, 512)

@@ -11,11 +11,11 @@ import pytest
 
 from tenfold.hpc.cluster import completed
 from tenfold.hpc.memory import keep_freed_memory
-from tenfold.pipelines.massmaps.lens_planes import SimulatedPlanes, simulate_planes
-from tenfold.pipelines.massmaps.limber import limber
-from tenfold.pipelines.massmaps.mass_maps import MassMaps
-from tenfold.pipelines.massmaps.simulate import simulate_maps
 from tenfold.pipelines.simulation.cosmology import Cosmology
+from tenfold.pipelines.simulation.lensing.config import MassMaps
+from tenfold.pipelines.simulation.lensing.lens_planes import SimulatedPlanes, simulate_planes
+from tenfold.pipelines.simulation.lensing.limber import limber
+from tenfold.pipelines.simulation.lensing.simulate import simulate_maps
 from tenfold.pipelines.simulation.simulate import transfer_table
 
 pytestmark = pytest.mark.benchmark

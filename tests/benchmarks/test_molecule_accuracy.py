@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tenfold.pipelines.molecules.ingest import MoleculeIngest
-from tenfold.pipelines.molecules.molecules import ingest_molecules
-from tenfold.pipelines.molecules.scores import score_classes, score_regression
+from tenfold.pipelines.molecules.config import MoleculeIngest
+from tenfold.pipelines.molecules.ingest import ingest_molecules
 from tenfold.pipelines.molecules.shards import MoleculeShards
+from tenfold.pipelines.predictor.scores import score_classes, score_regression
 
 pytestmark = pytest.mark.benchmark
 

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tenfold.pipelines.molecules.ingest import MoleculeIngest
-from tenfold.pipelines.molecules.molecules import ingest_molecules
+from tenfold.pipelines.molecules.config import MoleculeIngest
+from tenfold.pipelines.molecules.ingest import ingest_molecules
 from tenfold.pipelines.molecules.shards import MoleculeShards
 
 pytestmark = pytest.mark.benchmark

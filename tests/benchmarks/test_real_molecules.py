@@ -11,7 +11,7 @@ import pytest
 from rdkit import Chem
 from tests.formats.molecules import rejected
 
-from tenfold.pipelines.molecules.molecules import MoleculeIngest, ingest_molecules
+from tenfold.pipelines.molecules.ingest import MoleculeIngest, ingest_molecules
 from tenfold.pipelines.molecules.shards import MoleculeShards
 from tenfold.pipelines.molecules.units import factor
 from tenfold.pipelines.readers.qm9_xyz import ATOMS, PROPERTIES, UNITS

@@ -21,7 +21,7 @@ from tenfold.pipelines.labels.electronic_structure import UNITS
 from tenfold.pipelines.labels.gfn2 import gfn2, relaxed
 from tenfold.pipelines.molecules.conformers import embedded
 from tenfold.pipelines.molecules.featuriser import Featuriser
-from tenfold.pipelines.molecules.predictor import Learnt, MoleculePredictor, Target
+from tenfold.pipelines.predictor.predictor import Learnt, MoleculePredictor, Target
 
 pytestmark = pytest.mark.benchmark
 

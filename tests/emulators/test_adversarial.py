@@ -9,11 +9,11 @@ import tensorflow as tf
 from tenfold.emulators.adversarial import AdversarialTraining, adam, adversarial_step, gradient_norms
 from tenfold.emulators.averaging import MovingAverage
 from tenfold.emulators.discriminator import build_discriminator
-from tenfold.emulators.first_guess import FirstGuess
 from tenfold.emulators.gan import GAN
 from tenfold.emulators.generator import build_generator
 from tenfold.emulators.intensity import Intensity
 from tenfold.emulators.latents import draw
+from tenfold.emulators.lognormal import FirstGuess
 
 SMALL = {"size": 8, "latent": 4, "filters": (8, 4), "critic_filters": (4, 8), "style": 4, "conditions": 2, "group": 2}
 KAPPA = Intensity((-0.01,), (0.01,), (0.8,), (0.7,))

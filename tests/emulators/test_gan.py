@@ -4,15 +4,15 @@ import keras
 import numpy as np
 import pytest
 
+from tenfold.emulators.differentiable_statistics import spectrum_of
 from tenfold.emulators.discriminator import build_discriminator
-from tenfold.emulators.first_guess import FirstGuess, modes
 from tenfold.emulators.gan import COSMOGAN, GAN
 from tenfold.emulators.generator import build_generator
 from tenfold.emulators.intensity import FromKappa, Intensity, ToKappa, fit
 from tenfold.emulators.latents import draw, slerp
+from tenfold.emulators.lognormal import FirstGuess, modes
 from tenfold.emulators.map_layers import Convolution, GroupBatchNormalization, GroupDeviation, TransposedConvolution
 from tenfold.emulators.state import arrays_of, rebuild
-from tenfold.emulators.summary import spectrum_of
 
 SMALL = GAN(size=16, latent=8, filters=(4, 8, 8), critic_filters=(4, 8), style=8, conditions=2, group=2)
 CROPPED = GAN(**{**vars(SMALL), "boundary": "cropped"})

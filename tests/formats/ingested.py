@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from tests.formats.cosmoflow import write_raw
 
+from tenfold.pipelines.volumes.ingest import Ingest
 from tenfold.pipelines.volumes.shards import Shards
-from tenfold.pipelines.volumes.volumes import Ingest
 
 HERE = Ingest(processes=1, records_per_shard=32)
 

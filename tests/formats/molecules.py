@@ -7,7 +7,7 @@ from pathlib import Path
 from rdkit import Chem
 from rdkit.Chem import AllChem
 
-from tenfold.pipelines.molecules.molecules import MoleculeIngest
+from tenfold.pipelines.molecules.ingest import MoleculeIngest
 
 HERE = MoleculeIngest(targets=("y",), processes=1)
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.pipelines.massmaps.lognormal import lognormal
+from tests.pipelines.emulator.lognormal import lognormal
 
 from tenfold.pipelines.config import load
-from tenfold.pipelines.massmaps.fits_cubes import write_maps
 from tenfold.pipelines.simulation.cosmology import Cosmology
+from tenfold.pipelines.simulation.lensing.fits_cubes import write_maps
 from tenfold.pipelines.studies.massmaps_config import MassMapsRun
 
 CLONE = Path(__file__).parents[2]

@@ -10,9 +10,9 @@ import pytest
 from nbclient import NotebookClient
 
 from tenfold.hpc.ranks import Ranks
+from tenfold.pipelines.acceptance.validate import validate_massmaps
 from tenfold.pipelines.config import load
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.massmaps.validation import validate_massmaps
 from tenfold.pipelines.studies.chemistry_config import ChemistryRun
 from tenfold.pipelines.studies.cosmology_config import CosmologyRun
 from tenfold.pipelines.studies.massmaps_config import MassMapsRun

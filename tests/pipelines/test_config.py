@@ -13,11 +13,11 @@ from rich.console import Console
 from tenfold.emulators.gan import COSMOGAN
 from tenfold.emulators.mpnn import MPNN, PUBLISHED
 from tenfold.hpc.ranks import Ranks
+from tenfold.pipelines.cli.dry_run import describe_massmaps
 from tenfold.pipelines.config import check as check_config
 from tenfold.pipelines.config import dump, load, presets
-from tenfold.pipelines.description import describe_massmaps
+from tenfold.pipelines.emulator.training import check
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.massmaps.emulator_training import check
 from tenfold.pipelines.studies.chemistry_config import ChemistryRun
 from tenfold.pipelines.studies.cosmology_config import CosmologyRun
 from tenfold.pipelines.studies.massmaps_config import MassMapsRun

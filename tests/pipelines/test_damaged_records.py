@@ -13,12 +13,12 @@ from tests.formats.molecules import some
 
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.estimator.comparison import read_predictions
-from tenfold.pipelines.json_file import read_json, read_numbers
-from tenfold.pipelines.molecules.molecules import ingest_molecules
+from tenfold.pipelines.files.json_file import read_json, read_numbers
+from tenfold.pipelines.molecules.ingest import ingest_molecules
 from tenfold.pipelines.molecules.shards import MoleculeShards
-from tenfold.pipelines.run_folder import RunFolder
+from tenfold.pipelines.training.run_folder import RunFolder
+from tenfold.pipelines.volumes.ingest import ingest_volumes
 from tenfold.pipelines.volumes.shards import Shards
-from tenfold.pipelines.volumes.volumes import ingest_volumes
 
 OTHERS = (None, True, -1, 10**30, 1.5, "x", "", [], [[]], {}, [None], {"x": None}, float("nan"), float("inf"))
 BROKEN = (b"", b"{", b"null", b"[]", b"3", b"\xff\xfe", b"[" * 10**5, b'{"a":' * 10**5, b"\x00" * 100, b'"' * 9)

@@ -8,14 +8,14 @@ from tests.formats.molecules import some
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.labels.few_by_dft import few_by_dft
 from tenfold.pipelines.labels.labels import Labels, label_molecules
-from tenfold.pipelines.massmaps.mass_maps import MassMaps
-from tenfold.pipelines.massmaps.simulate import simulate_massmaps
-from tenfold.pipelines.molecules.molecules import ingest_molecules
-from tenfold.pipelines.output_folder import RECORD
-from tenfold.pipelines.run_folder import RunFolder
+from tenfold.pipelines.molecules.ingest import ingest_molecules
+from tenfold.pipelines.simulation.lensing.config import MassMaps
+from tenfold.pipelines.simulation.lensing.simulate import simulate_massmaps
 from tenfold.pipelines.simulation.simulate import Simulation, simulate_volumes
+from tenfold.pipelines.storage.output_folder import RECORD
 from tenfold.pipelines.studies.stages import Stages
-from tenfold.pipelines.volumes.volumes import ingest_volumes
+from tenfold.pipelines.training.run_folder import RunFolder
+from tenfold.pipelines.volumes.ingest import ingest_volumes
 
 
 @pytest.fixture(scope="module")

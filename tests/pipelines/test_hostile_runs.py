@@ -14,17 +14,17 @@ import numpy as np
 import pytest
 
 from tenfold.emulators.cnn import CNN
-from tenfold.emulators.first_guess import FirstGuess
 from tenfold.emulators.gan import GAN
 from tenfold.emulators.intensity import Intensity
+from tenfold.emulators.lognormal import FirstGuess
 from tenfold.emulators.mpnn import MPNN
-from tenfold.pipelines.bundle import Bundle
+from tenfold.pipelines.emulator import emulator
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.estimator import estimator
-from tenfold.pipelines.massmaps import emulator
 from tenfold.pipelines.molecules.featuriser import Featuriser
-from tenfold.pipelines.molecules.predictor import Learnt, MoleculePredictor, Target
-from tenfold.pipelines.run_folder import RunFolder
+from tenfold.pipelines.predictor.predictor import Learnt, MoleculePredictor, Target
+from tenfold.pipelines.training.bundle import Bundle
+from tenfold.pipelines.training.run_folder import RunFolder
 
 ESTIMATOR = estimator.Learnt(
     shape=CNN(dimensions=2, size=8, filters=(4,), dense=(8,), transform="identity"), names=("omega_m", "sigma_8"),

@@ -32,8 +32,8 @@ from gaussian_theory import (
     smooth,
 )
 
-from tenfold.pipelines.page import TEMPLATES
-from tenfold.pipelines.pictures import PANEL, SERIES, STYLE, Picture, png, svg
+from tenfold.pipelines.reports.figures import PANEL, SERIES, STYLE, Picture, png, svg
+from tenfold.pipelines.reports.html import TEMPLATES
 
 LEGENDS = {"pixels": "lower center", "V0": "upper right", "V0, 3-D": "upper right", "peaks": "lower center",
            "equilateral bispectrum": "upper right"}  # fmt: skip

@@ -10,8 +10,8 @@ from tests.formats.ingested import HERE
 from tenfold.emulators.cnn import CNN
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.estimator.logarithm import check_logarithm
+from tenfold.pipelines.volumes.ingest import ingest_volumes
 from tenfold.pipelines.volumes.shards import Shards
-from tenfold.pipelines.volumes.volumes import ingest_volumes
 
 NETWORK = CNN(size=8, channels=2, coarsen=2, filters=(2,), transform="log1p")
 FRACTIONS = (0.5, 0.25, 0.25)

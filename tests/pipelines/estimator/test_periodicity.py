@@ -9,8 +9,8 @@ from tenfold.emulators.cnn import CNN
 from tenfold.emulators.training import VolumeTraining
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.estimator.training import build_for
+from tenfold.pipelines.volumes.ingest import ingest_volumes
 from tenfold.pipelines.volumes.shards import Shards
-from tenfold.pipelines.volumes.volumes import ingest_volumes
 
 SHAPE = CNN(size=4, filters=(2,), dense=(4,), transform="identity")
 PIECES = "the data hold pieces of boxes or of the sky, which are not periodic: --set training.shifts=false"

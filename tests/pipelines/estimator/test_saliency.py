@@ -11,17 +11,17 @@ from typer.testing import CliRunner
 
 from tenfold.emulators.cnn import CNN
 from tenfold.emulators.layers import Standardise
-from tenfold.pipelines.bundle import Bundle
-from tenfold.pipelines.cli import app
+from tenfold.pipelines.cli.main import app
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.estimator.estimator import Estimator, Learnt, load
 from tenfold.pipelines.estimator.explain import explain_estimator
 from tenfold.pipelines.estimator.saliency import QUANTILES, SHUFFLES, in_turn, measure
-from tenfold.pipelines.run_folder import RunFolder
 from tenfold.pipelines.simulation.boxes import write_box
 from tenfold.pipelines.simulation.cosmology import Cosmology
+from tenfold.pipelines.training.bundle import Bundle
+from tenfold.pipelines.training.run_folder import RunFolder
+from tenfold.pipelines.volumes.ingest import Ingest, ingest_volumes
 from tenfold.pipelines.volumes.shards import Shards
-from tenfold.pipelines.volumes.volumes import Ingest, ingest_volumes
 from tenfold.stats.saliency import highest_peaks
 
 SIDE = 16

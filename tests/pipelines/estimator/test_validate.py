@@ -7,7 +7,6 @@ import shutil
 import numpy as np
 import pytest
 
-from tenfold.pipelines.digits import number
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.estimator import figures
 from tenfold.pipelines.estimator.baseline import Baseline
@@ -16,11 +15,12 @@ from tenfold.pipelines.estimator.gallery import spanning
 from tenfold.pipelines.estimator.report import headline, verdicts
 from tenfold.pipelines.estimator.spectra import measure
 from tenfold.pipelines.estimator.validate import validate
-from tenfold.pipelines.run_folder import RunFolder
+from tenfold.pipelines.reports.digits import number
 from tenfold.pipelines.simulation.boxes import write_box
 from tenfold.pipelines.simulation.cosmology import Cosmology
+from tenfold.pipelines.training.run_folder import RunFolder
+from tenfold.pipelines.volumes.ingest import Ingest, ingest_volumes
 from tenfold.pipelines.volumes.shards import Shards
-from tenfold.pipelines.volumes.volumes import Ingest, ingest_volumes
 from tenfold.stats.power import overdensity, power_spectrum
 
 BOXES, SIDE, PARTICLES = 40, 12, 32

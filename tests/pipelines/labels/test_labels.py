@@ -15,8 +15,8 @@ from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.labels.gfn2 import gfn2
 from tenfold.pipelines.labels.labelled import Labelled, Unlabelled, label
 from tenfold.pipelines.labels.labels import UNITS, Labels, label_molecules
-from tenfold.pipelines.molecules.ingest import MoleculeIngest
-from tenfold.pipelines.molecules.molecules import ingest_molecules
+from tenfold.pipelines.molecules.config import MoleculeIngest
+from tenfold.pipelines.molecules.ingest import ingest_molecules
 from tenfold.pipelines.molecules.shards import MoleculeShards
 
 FEW = Labels(count=10, seed=5, kind="qm9", molecules_per_file=4, processes=1)
@@ -111,7 +111,7 @@ def test_a_second_run_does_nothing_and_a_larger_count_adds(folder, tmp_path):
 
 KILLED = """
 import os, signal, sys
-from tenfold.pipelines import files
+from tenfold.pipelines.files import atomic as files
 from tenfold.pipelines.labels import labels
 left = int(sys.argv[2])
 whole = files.Path.replace

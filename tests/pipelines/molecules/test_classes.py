@@ -11,10 +11,10 @@ from tests.formats.molecules import HERE, SMILES, rejected, write_csv
 from tenfold.pipelines.config import load
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.molecules.classes import MOST_CELLS, Classes, classes_of, count_cell
+from tenfold.pipelines.molecules.ingest import ingest_molecules
 from tenfold.pipelines.molecules.manifest import MoleculeManifest
-from tenfold.pipelines.molecules.molecules import ingest_molecules
 from tenfold.pipelines.molecules.shards import MoleculeShards
-from tenfold.pipelines.molecules.training import kind_of
+from tenfold.pipelines.predictor.training import kind_of
 from tenfold.pipelines.studies.chemistry_config import ChemistryRun
 
 

@@ -9,9 +9,9 @@ from rdkit.Chem import AllChem
 from tests.formats.molecules import HERE, SMILES, placed, rejected, write_csv
 
 from tenfold.pipelines.molecules.featuriser import Featuriser
-from tenfold.pipelines.molecules.molecules import ingest_molecules
+from tenfold.pipelines.molecules.ingest import ingest_molecules
+from tenfold.pipelines.molecules.parsing import molecule
 from tenfold.pipelines.molecules.shards import MoleculeShards
-from tenfold.pipelines.molecules.work import molecule
 from tenfold.pipelines.readers.molecule import Entry, UnusableMoleculeError
 
 GIVEN = Featuriser(features="gilmer", geometry="given", hydrogens=True)

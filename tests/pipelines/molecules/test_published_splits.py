@@ -7,7 +7,7 @@ import pytest
 from tests.formats.molecules import HERE, SMILES, rejected, write_csv
 
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.molecules.molecules import ingest_molecules
+from tenfold.pipelines.molecules.ingest import ingest_molecules
 from tenfold.pipelines.molecules.shards import MoleculeShards
 from tenfold.pipelines.molecules.splits import folds, split_in_name, with_validation
 

@@ -20,7 +20,7 @@ from tests.formats.molecules import (
 )
 
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.molecules.molecules import MoleculeIngest, ingest_molecules
+from tenfold.pipelines.molecules.ingest import MoleculeIngest, ingest_molecules
 from tenfold.pipelines.molecules.shards import MoleculeShards
 
 PLACED = dataclasses.replace(HERE, geometry="given", hydrogens=True, fractions=(1, 0, 0))

@@ -6,7 +6,7 @@ from rdkit import Chem
 from tests.formats.molecules import HERE, SMILES, rejected, write_csv
 
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.molecules.molecules import ingest_molecules
+from tenfold.pipelines.molecules.ingest import ingest_molecules
 from tenfold.pipelines.molecules.shards import MoleculeShards
 
 

@@ -9,7 +9,7 @@ import pytest
 from tests.formats.molecules import HERE, SMILES, bytes_of, some, write_csv
 
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.molecules.molecules import ingest_molecules
+from tenfold.pipelines.molecules.ingest import ingest_molecules
 
 CONFIG = dataclasses.replace(HERE, records_per_shard=8)
 
@@ -27,8 +27,8 @@ KILLED = """
 import os, signal, sys, dataclasses
 from pathlib import Path
 from tests.formats.molecules import HERE
-from tenfold.pipelines import files
-from tenfold.pipelines.molecules.molecules import ingest_molecules
+from tenfold.pipelines.files import atomic as files
+from tenfold.pipelines.molecules.ingest import ingest_molecules
 left = int(sys.argv[3])
 whole = files._to_disk
 def to_disk(path):
@@ -81,7 +81,7 @@ def test_rows_added_at_the_end_leave_whole_shards_and_old_splits_as_they_are(tmp
 
 
 def test_one_process_and_two_make_the_same_bytes(tmp_path, monkeypatch):
-    monkeypatch.setattr("tenfold.pipelines.molecules.molecules.WORTH_A_PROCESS", 1)
+    monkeypatch.setattr("tenfold.pipelines.molecules.ingest.WORTH_A_PROCESS", 1)
     table = some(tmp_path / "m.csv")
     ingest_molecules([table], tmp_path / "one", CONFIG)
     ingest_molecules([table], tmp_path / "two", dataclasses.replace(CONFIG, processes=2))
@@ -103,7 +103,7 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("tenfold.pipelines.files.os.fsync", full)
+    monkeypatch.setattr("tenfold.pipelines.files.atomic.os.fsync", full)
     with pytest.raises(InputError, match=r"could not be written .*No space left on device.*Make room, then run again"):
         ingest_molecules([some(tmp_path / "m.csv")], tmp_path / "data", CONFIG)
     assert not list((tmp_path / "data").iterdir())

@@ -9,8 +9,8 @@ from rdkit import Chem
 from tenfold.emulators.graphs import Graphs
 from tenfold.emulators.mpnn import MPNN
 from tenfold.pipelines.molecules.featuriser import Featuriser
-from tenfold.pipelines.molecules.predictor import Learnt, MoleculePredictor, Target
-from tenfold.pipelines.molecules.work import understand
+from tenfold.pipelines.molecules.parsing import understand
+from tenfold.pipelines.predictor.predictor import Learnt, MoleculePredictor, Target
 from tenfold.pipelines.readers.molecule import Entry
 
 MOLECULES = (

@@ -9,7 +9,7 @@ from tests.formats.molecules import HERE, SMILES, rejected, some, write_csv
 
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.molecules.fingerprints import fingerprints
-from tenfold.pipelines.molecules.molecules import ingest_molecules
+from tenfold.pipelines.molecules.ingest import ingest_molecules
 from tenfold.pipelines.molecules.shards import MoleculeShards
 from tenfold.pipelines.molecules.similarity import clusters, nearest
 from tenfold.pipelines.molecules.splits import by_chance, by_column, by_group

@@ -7,7 +7,7 @@ import pytest
 from tests.formats.molecules import HERE, SMILES, rejected, some, write_csv, write_sdf
 
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.molecules.molecules import ingest_molecules
+from tenfold.pipelines.molecules.ingest import ingest_molecules
 from tenfold.pipelines.molecules.shards import MoleculeShards
 from tenfold.pipelines.readers.archives import pieces
 from tenfold.pipelines.readers.molecule import Entry

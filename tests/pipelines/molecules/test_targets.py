@@ -9,8 +9,8 @@ from tests.formats.molecules import HERE, SMILES, rejected, write_csv
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.molecules.cells import NoLabelError, label
 from tenfold.pipelines.molecules.classes import Classes
+from tenfold.pipelines.molecules.ingest import ingest_molecules
 from tenfold.pipelines.molecules.manifest import MoleculeManifest
-from tenfold.pipelines.molecules.molecules import ingest_molecules
 from tenfold.pipelines.molecules.properties import property_of
 from tenfold.pipelines.molecules.shards import MoleculeShards
 from tenfold.pipelines.molecules.units import canonical_unit, check_unit, factor

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.output_folder import RECORD
 from tenfold.pipelines.simulation.simulate import Simulation, estimate_size, simulate_twins, simulate_volumes
+from tenfold.pipelines.storage.output_folder import RECORD
 from tenfold.stats.power import overdensity, power_spectrum
 
 # only σ8 varies: one call of CAMB

@@ -10,8 +10,8 @@ from tests.formats.cosmoflow import write_raw, write_split
 from tests.formats.ingested import HERE, boxes, quarantine
 from tests.formats.plain import write_table
 
+from tenfold.pipelines.volumes.ingest import ingest_volumes
 from tenfold.pipelines.volumes.shards import Shards
-from tenfold.pipelines.volumes.volumes import ingest_volumes
 
 SPLITS = ("train", "validation", "test")
 

@@ -11,12 +11,12 @@ from tests.formats.cosmoflow import write_raw
 from tests.formats.ingested import HERE, boxes, quarantine, records_of
 from tests.formats.plain import write_dataset, write_table
 
-from tenfold.pipelines.massmaps.ingest import MassMapIngest, ingest_massmaps
 from tenfold.pipelines.readers.volume import FILL_VALUES, UnusableFileError, Volume
+from tenfold.pipelines.volumes.ingest import Ingest, ingest_volumes
 from tenfold.pipelines.volumes.manifest import Manifest
+from tenfold.pipelines.volumes.maps import MassMapIngest, ingest_massmaps
 from tenfold.pipelines.volumes.moments import Moments
 from tenfold.pipelines.volumes.pixels import SAMPLE, check_deviation, check_masked
-from tenfold.pipelines.volumes.volumes import Ingest, ingest_volumes
 
 
 def volume_of(values, **changes):

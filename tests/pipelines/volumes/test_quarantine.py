@@ -10,7 +10,7 @@ from tests.formats.hostile import BEFORE_READING, IN_THE_VALUES, SECRET, nan
 from tests.formats.ingested import HERE, boxes, quarantine, records_of
 
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.volumes.volumes import ingest_volumes
+from tenfold.pipelines.volumes.ingest import ingest_volumes
 
 
 def test_bad_files_are_set_aside_with_their_reasons_and_the_rest_packed(tmp_path):

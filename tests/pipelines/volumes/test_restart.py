@@ -10,9 +10,9 @@ from tests.formats.ingested import HERE, boxes, bytes_of, records_of
 from tests.formats.plain import write_table
 
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.output_folder import RECORD
+from tenfold.pipelines.storage.output_folder import RECORD
+from tenfold.pipelines.volumes.ingest import ingest_volumes
 from tenfold.pipelines.volumes.shards import Shards
-from tenfold.pipelines.volumes.volumes import ingest_volumes
 
 
 def test_a_second_run_does_nothing(tmp_path):
@@ -30,7 +30,7 @@ def test_a_second_run_does_nothing(tmp_path):
 KILLED = """
 import os, signal, sys, types, zlib
 from tenfold.pipelines.volumes import packing
-from tenfold.pipelines.volumes.volumes import Ingest, ingest_volumes
+from tenfold.pipelines.volumes.ingest import Ingest, ingest_volumes
 left = int(sys.argv[3])
 def crc32(data):
     global left
@@ -133,7 +133,7 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("tenfold.pipelines.files.os.fsync", full)
+    monkeypatch.setattr("tenfold.pipelines.files.atomic.os.fsync", full)
     with pytest.raises(InputError, match=r"could not be written .*No space left on device.*Make room, then run again"):
         ingest_volumes([tmp_path / "boxes"], tmp_path / "data", HERE)
     assert not list((tmp_path / "data").iterdir())

@@ -8,8 +8,8 @@ import pytest
 from tests.formats.cosmoflow import write_raw
 
 from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.volumes.ingest import Ingest, ingest_volumes
 from tenfold.pipelines.volumes.shards import Shards
-from tenfold.pipelines.volumes.volumes import Ingest, ingest_volumes
 
 
 @pytest.fixture(scope="module", params=["none", "blosc-lz4"])

@@ -1,0 +1,1 @@
+"""Verdicts on generated fields, whoever made them."""

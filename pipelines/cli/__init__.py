@@ -1,0 +1,1 @@
+"""The tenfold command: parses, calls one function, prints."""

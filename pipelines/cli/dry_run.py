@@ -1,0 +1,225 @@
+"""What would be done, and its size, as tables for the terminal."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from tenfold.hpc.order import steps_per_epoch
+from tenfold.pipelines.labels.labels import Labels
+from tenfold.pipelines.molecules.config import MoleculeIngest
+from tenfold.pipelines.studies.chemistry_config import ChemistryRun
+from tenfold.pipelines.studies.cosmology_config import CosmologyRun
+from tenfold.pipelines.studies.massmaps_config import MassMapsRun
+
+
+def table(title: str, rows: Iterable[tuple[str, Any]]) -> Table:
+    """Return a two-column table."""
+    grid = Table(title=title, title_justify="left", show_header=False, box=None, padding=(0, 2))
+    for name, value in rows:
+        grid.add_row(name, str(value))
+    return grid
+
+
+def describe_estimator(config: CosmologyRun, data: Path | None) -> Group:
+    """Describe a training: the network layer by layer, its parameters, and with data at hand the number of steps.
+
+    Raises
+    ------
+    InputError
+        The data do not fit the network.
+    """
+    from tenfold.emulators.cnn import build
+
+    shape, training = config.network, config.training
+    if data is None:
+        names = tuple(config.simulation.ranges)
+        low, high = zip(*config.simulation.ranges.values(), strict=True)
+        network = build(shape, location=[(a + b) / 2 for a, b in zip(low, high, strict=True)],
+                        scale=[(b - a) / 12**0.5 for a, b in zip(low, high, strict=True)])  # fmt: skip
+        size = []
+    else:
+        from tenfold.pipelines.estimator.training import build_for
+        from tenfold.pipelines.volumes.shards import Shards
+
+        with Shards.open(data) as shards:
+            _, network = build_for(shards, shape, training)
+            names = shards.manifest.parameter_names
+            counts = {split: len(shards.split(split)) for split in ("train", "validation", "test")}
+        steps = steps_per_epoch(counts["train"], training.global_batch)
+        size = [
+            ("samples", ", ".join(f"{count} {split}" for split, count in counts.items())),
+            ("steps", f"{training.epochs} epochs of {steps} steps = {training.epochs * steps}"),
+        ]
+    layers = Table(title="Layers", title_justify="left", box=None, padding=(0, 2))
+    layers.add_column("layer")
+    layers.add_column("output")
+    layers.add_column("parameters", justify="right")
+    for layer in network.layers:
+        layers.add_row(layer.name, " × ".join(str(n) for n in layer.output.shape[1:]), f"{layer.count_params():,}")
+    summary = table("Training", [
+        ("input", f"{shape.size}{'²' if shape.dimensions == 2 else '³'} × {shape.channels}, {shape.transform}"),
+        ("estimates", ", ".join(names) + " (mean and σ of each)"),
+        ("parameters", f"{network.count_params():,}"),
+        *size,
+        ("global batch", training.global_batch),
+        ("peak learning rate", f"{training.peak_learning_rate:g} (linear in the global batch)"),
+        ("precision", training.precision),
+        ("checkpoint", _checkpoint_size(network.count_params())),
+    ])  # fmt: skip
+    return Group(layers, "", summary)
+
+
+def describe_cosmology(config: CosmologyRun) -> Group:
+    """Describe a whole cosmology run."""
+    from tenfold.pipelines.simulation.simulate import estimate_size
+
+    null = "yes, on Gaussian twins of the boxes" if config.proof.control else "no"
+    return Group(
+        "Simulate", str(estimate_size(config.simulation)), "", describe_estimator(config, None), "",
+        table("Proof", [("null control", null), ("orientations averaged", config.proof.views)]),
+    )  # fmt: skip
+
+
+def describe_emulator(config: MassMapsRun, data: Path | None) -> Table:
+    """Describe the training of an emulator of maps: both networks, and with data at hand the number of steps.
+
+    Raises
+    ------
+    InputError
+        The data do not fit the networks.
+    """
+    from tenfold.emulators.discriminator import build_discriminator
+    from tenfold.emulators.generator import build_generator
+    from tenfold.emulators.intensity import Intensity
+    from tenfold.emulators.lognormal import FirstGuess
+    from tenfold.hpc.ranks import Ranks
+    from tenfold.pipelines.emulator.training import check, loss_of
+    from tenfold.pipelines.volumes.shards import Shards
+
+    shape, training = config.network, config.training
+    names, size = tuple(config.simulation.ranges), [("epochs", str(training.epochs))]
+    if data is not None:
+        with Shards.open(data) as shards:
+            check(shards, shape, training, Ranks())
+            names = shards.manifest.parameter_names
+            counts = {split: len(shards.split(split)) for split in ("train", "validation", "test")}
+        steps = counts["train"] // training.global_batch
+        size = [
+            ("maps", ", ".join(f"{count:,} {split}" for split, count in counts.items())),
+            ("steps", f"{training.epochs} epochs of {steps} steps = {training.epochs * steps}"),
+        ]
+    plain, unknown = (1.0,) * shape.channels, (1.0,) * shape.conditions  # what the maps would tell
+    guess = FirstGuess.plain(shape.size, Intensity(plain, plain, plain, plain), unknown, unknown)
+    generator, judge = build_generator(shape, guess), build_discriminator(shape, guess)
+    return table("Emulator", [
+        ("shape", f"{shape.size}² × {shape.channels}, {shape.boundary}"),
+        ("made for", ", ".join(names) if shape.conditions else "nothing: all alike"),
+        ("network", shape.network),
+        ("parameters", f"about {round(generator.count_params(), -2):,}, judged by {round(judge.count_params(), -2):,}"),
+        *size,
+        ("loss", f"{loss_of(shape, training)}, penalty {training.penalty}"),
+        ("global batch", training.global_batch),
+        ("learning rates", f"{training.learning_rate:g}, and {training.critic_learning_rate:g} of what judges"),
+        ("settles for", f"{training.settling_steps if shape.network == 'wgan-gp' else 0} steps"),
+        ("precision", training.precision),
+    ])  # fmt: skip
+
+
+def describe_massmaps(config: MassMapsRun) -> Group:
+    """Describe a whole run on mass maps."""
+    from tenfold.pipelines.simulation.lensing.config import estimate_size
+
+    told = ["Simulate", str(estimate_size(config.simulation)), "", describe_emulator(config, None)]
+    if config.estimates:
+        estimator = replace(config.map_estimator, simulation=config.simulation.boxes)
+        told += ["", "Estimator", "", describe_estimator(estimator, None)]
+    return Group(*told)
+
+
+def describe_predictor(config: ChemistryRun, data: Path) -> Table:
+    """Describe a training: the network, its weights, the data and the number of steps.
+
+    Raises
+    ------
+    InputError
+        The data do not fit the network.
+    """
+    from tenfold.pipelines.molecules.shards import MoleculeShards
+    from tenfold.pipelines.predictor.training import describe, kind_of
+
+    with MoleculeShards.open(data) as shards:
+        learnt = describe(shards, shards.split("train"), config.network, kind_of(shards))
+        kinds = "\n".join(map(str, shards.manifest.targets))
+        counts = {split: len(shards.split(split)) for split in ("train", "validation", "test")}
+    steps = steps_per_epoch(counts["train"], config.training.global_batch)
+    return table("Training", [
+        ("network", f"{config.network.network}, {learnt.network().count_params():,} weights"),
+        ("predicts", ", ".join(f"{t.name} [{t.unit}]" if t.unit else t.name for t in learnt.targets)),
+        ("kinds", kinds),
+        ("molecules", ", ".join(f"{count:,} {split}" for split, count in counts.items())),
+        ("steps", f"{config.training.epochs} epochs of {steps} steps = {config.training.epochs * steps}"),
+    ])  # fmt: skip
+
+
+def describe_labels(config: Labels) -> Table:
+    """Describe what is labelled."""
+    return table("Label", [
+        ("molecules", f"{config.count:,}, {config.kind}"),
+        ("files", -(-config.count // config.molecules_per_file)),
+        ("labels", f"{config.level}, at geometries {'relaxed by GFN2' if config.relax else 'by MMFF94'}"),
+    ])  # fmt: skip
+
+
+def describe_molecule_ingest(config: MoleculeIngest, paths: Iterable[Path] = ()) -> Table:
+    """Describe an ingest, and with paths at hand the size of what it reads.
+
+    Raises
+    ------
+    InputError
+        A path is not there, or there are no files of molecules.
+    """
+    from tenfold.pipelines.molecules.sources import find_molecule_sources
+
+    files = find_molecule_sources(paths, config) if paths else []
+    size = [("files", f"{sum(len(f.paths) for f in files)}, {sum(f.bytes for f in files) / 1e6:.1f} MB")]
+    return table("Ingest", [
+        *(size if files else ()),
+        ("targets", ", ".join(config.targets) or "none"),
+        ("graphs", f"{config.features}, {'with' if config.hydrogens else 'without'} hydrogens"),
+        ("coordinates", config.geometry),
+        ("split", f"{config.split}, {' / '.join(f'{share:g}' for share in config.fractions)}"),
+    ])  # fmt: skip
+
+
+def describe_chemistry(config: ChemistryRun) -> Group:
+    """Describe a whole chemistry run; the size of its network depends on the labels' data."""
+    training = table("Training", [
+        ("network", f"{config.network.network}, {config.network.hidden} numbers of each atom or bond"),
+        ("epochs", config.training.epochs),
+        ("global batch", config.training.global_batch),
+    ])  # fmt: skip
+    by_dft = table("By DFT as well", [("molecules", ", ".join(config.labels.dft) or "none")])
+    return Group(describe_labels(config.labels), "", by_dft, "", describe_molecule_ingest(config.ingest), "", training)
+
+
+def describe_checks(checks: Iterable[Any]) -> Table:
+    """Show what `tenfold doctor` found, and what to do about each failure."""
+    grid = Table(box=None, padding=(0, 2))
+    for column in ("", "check", "found"):
+        grid.add_column(column)
+    for check in checks:
+        mark = Text("ok", "green") if check.ok else Text("FAIL", "bold red")
+        grid.add_row(mark, check.name, check.found)
+        if not check.ok:
+            grid.add_row("", "", Text.assemble(("what to do:", "bold"), f" {check.advice}"))
+    return grid
+
+
+def _checkpoint_size(parameters: int) -> str:
+    """Return the size of a checkpoint: weights, their average, and two moments of the optimizer, float32."""
+    return f"about {parameters * 4 * 4 / 1e6:.1f} MB each"

@@ -1,0 +1,190 @@
+"""The command `tenfold`: parses, calls one function, prints."""
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tenfold.hpc.ranks import RanksError, promised
+from tenfold.pipelines.cli import massmaps, molecules, volumes  # noqa: F401 (they add their commands)
+from tenfold.pipelines.cli.console import (
+    ConfigFile,
+    Out,
+    Preset,
+    Settings,
+    config,
+    console,
+    explain,
+    ingest,
+    load_tensorflow,
+    log,
+    predict,
+    run,
+    simulate,
+    tell,
+    train,
+)
+from tenfold.pipelines.errors import InputError
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's own errors reach Python as exceptions
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=(
+    "Machine learning for simulations of the cosmos and of molecules: simulate, ingest, train, and prove it."
+))  # fmt: skip
+for group, name in (
+    (simulate, "simulate"), (ingest, "ingest"), (train, "train"), (predict, "predict"),
+    (explain, "explain"), (run, "run"), (config, "config"),
+):  # fmt: skip
+    app.add_typer(group, name=name)
+app.command("emulate")(massmaps.emulate_command)
+
+
+@app.command()
+def validate(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished training.")],
+    null: Annotated[Path | None, typer.Option("--null", help="Training on the boxes' Gaussian twins.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Where the report goes; the run's folder, or with --unseen one in it.")
+    ] = None,
+    estimator: Annotated[
+        Path | None, typer.Option("--estimator", help="Of mass maps: a trained estimator of them, one more judge.")
+    ] = None,
+    unseen: Annotated[
+        Path | None,
+        typer.Option("--unseen", help="Of mass maps: shards simulated since; all of them judge, not the test split."),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of mass maps: seed of the generated maps.")] = 0,
+    file: ConfigFile = None,
+    settings: Settings = None,
+) -> None:
+    """Hold a trained network against the truth and what it must beat, on its test split; write report.html.
+
+    Of mass maps, --config and --set state what the court allows (court.tolerance=0.1), and status 1 says that a verdict
+    failed: its figure is above what is allowed by more than it scatters between seeds (court.seed_margin). A figure
+    above what is allowed by less is printed as undecided.
+    """
+    load_tensorflow()
+    from tenfold.pipelines.training.run_folder import RunFolder
+
+    what = RunFolder(run).read_record().get("what")
+    if what == "massmaps":
+        from tenfold.pipelines.acceptance.validate import validate_massmaps
+        from tenfold.pipelines.config import load
+        from tenfold.pipelines.studies.massmaps_config import MassMapsRun
+
+        if null is not None:
+            raise InputError("--null: is for volumes; a training on mass maps has no such control")
+        if idle := [each for each in settings or () if not each.startswith("court.")]:
+            raise InputError(f"--set {idle[0]}: only the court is configured here, as in --set court.tolerance=0.1")
+        court = load(MassMapsRun, file, None, tuple(settings or ())).court
+        report, judgement = validate_massmaps(run, out, court=court, estimator=estimator, unseen=unseen, seed=seed)
+        console.print(f"Report: {report}", soft_wrap=True)
+        for verdict, names in (("Undecided", judgement.undecided), ("Failed", judgement.failed)):
+            if names:
+                console.print(f"{verdict}: {', '.join(names)}", soft_wrap=True)
+        if not judgement.passed:
+            raise typer.Exit(1)
+        return
+    if estimator is not None or unseen is not None:
+        raise InputError("--estimator, --unseen: judge an emulator of mass maps, and nothing else")
+    if file or settings:
+        raise InputError("--config, --set: only a court of mass maps is configured here, another training has its own")
+    if what == "molecules":
+        from tenfold.pipelines.predictor.validate import validate_molecules
+
+        if null is not None:
+            raise InputError("--null: is for volumes; a training on molecules has no such control")
+        report = validate_molecules(run, out)
+        for said in RunFolder(run).read_record().get("targets", ()):
+            console.print(str(said), soft_wrap=True, highlight=False)
+    else:
+        from tenfold.pipelines.estimator.validate import validate as validate_estimator
+
+        report = validate_estimator(run, null, out)
+    console.print(f"Report: {report}", soft_wrap=True)
+
+
+Study = Annotated[str, typer.Option("--study", help="cosmology, massmaps or chemistry.")]
+
+
+def _kind(study: str):
+    from tenfold.pipelines.studies.chemistry_config import ChemistryRun
+    from tenfold.pipelines.studies.cosmology_config import CosmologyRun
+    from tenfold.pipelines.studies.massmaps_config import MassMapsRun
+
+    kinds = {kind.STUDY: kind for kind in (CosmologyRun, MassMapsRun, ChemistryRun)}
+    if study not in kinds:
+        raise InputError(f"--study {study}: there is none of that name; there are: {', '.join(kinds)}")
+    return kinds[study]
+
+
+@config.command("show")
+def config_show(
+    study: Study = "cosmology", file: ConfigFile = None, preset: Preset = None, settings: Settings = None
+) -> None:
+    """Print the whole configuration, defaults filled in, as YAML."""
+    from tenfold.pipelines.config import dump, load
+
+    typer.echo(dump(load(_kind(study), file, preset, tuple(settings or ()))), nl=False)
+
+
+@config.command("validate")
+def config_validate(
+    file: Annotated[Path, typer.Argument(help="YAML file to check.")], study: Study = "cosmology"
+) -> None:
+    """Check a configuration file: every key and value."""
+    from tenfold.pipelines.config import load
+
+    load(_kind(study), file)
+    console.print(f"{file}: valid", soft_wrap=True)
+
+
+@app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(help="qm9, esol, freesolv or tox21.")],
+    out: Out,
+    base_url: Annotated[
+        str | None, typer.Option("--base-url", help="A mirror, where the files' names are added.")
+    ] = None,
+) -> None:
+    """Download a published set of molecules, checked by its checksum; what broke off goes on where it stopped."""
+    from tenfold.pipelines.molecules.published import fetch
+
+    console.print(str(fetch(name, out, base_url)), soft_wrap=True)
+
+
+@app.command()
+def doctor() -> None:
+    """Check this installation: packages, MPI, Horovod, Dask, HDF5; say what to do about each failure."""
+    from tenfold.hpc.doctor import checkup
+    from tenfold.pipelines.cli.dry_run import describe_checks
+
+    checks = checkup()
+    console.print(describe_checks(checks))
+    if not all(check.ok for check in checks):
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Run the command line.
+
+    Status 0; 1 where a check or a verdict failed; 2 for input that cannot be used; 75 for a run stopped as asked.
+    """
+    log(promised(os.environ)[1] == 0)
+    logging.captureWarnings(True)
+    try:
+        app()
+    except (InputError, RanksError) as error:
+        tell(error)
+        sys.exit(2)
+    except Exception as error:  # noqa: BLE001 (what Python would print of it may hold names of files)
+        tell(error)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

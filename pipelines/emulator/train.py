@@ -1,0 +1,124 @@
+"""Emulators of mass maps, end to end: shards in, a trained generator out; maps written for any cosmology."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+
+import h5py
+from astropy.io import fits
+
+from tenfold.emulators.adversarial import AdversarialTraining
+from tenfold.emulators.gan import GAN
+from tenfold.hpc.ranks import Ranks
+from tenfold.pipelines.emulator.emulator import MassMapEmulator
+from tenfold.pipelines.emulator.training import MassMapTraining
+from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.files.atomic import check_free, replacing, writable
+from tenfold.pipelines.simulation.lensing.fits_cubes import header_of, write_cube
+from tenfold.pipelines.training.run import carry_out
+from tenfold.pipelines.training.run_folder import RunFolder
+from tenfold.pipelines.volumes.shards import Shards
+
+
+def train_emulator(
+    data: Path, out: Path, network: GAN, training: AdversarialTraining, ranks: Ranks, *, resume: bool = False
+) -> RunFolder:
+    """Train an emulator of mass maps on shards.
+
+    Parameters
+    ----------
+    data
+        Folder of shards, as `tenfold ingest massmaps` writes it.
+    out
+        Folder of the run.
+    network, training
+        Shape of the pair of networks, and how it is trained.
+    ranks
+        The ranks of this run, from `tenfold.hpc.ranks.launch`.
+    resume
+        Go on from the newest checkpoint in ``out``, where there is one.
+
+    Raises
+    ------
+    InputError
+        The data do not fit the networks, ``out`` cannot be written, or holds another run.
+    Stopped
+        A signal asked the run to stop; ``resume`` goes on.
+    """
+    config = {"data": str(data), "network": asdict(network), "training": asdict(training)}
+
+    def begin(shards: Shards, folder: RunFolder) -> MassMapTraining:
+        return MassMapTraining(shards, folder, network, training, ranks)
+
+    return carry_out(partial(Shards.open, data), begin, out, config, ranks, resume=resume)
+
+
+def emulate(
+    run: Path, out: Path, count: int, parameters: Mapping[str, float], *, seed: int = 0, extrapolate: bool = False
+) -> Path:
+    """Write maps of a trained emulator.
+
+    Parameters
+    ----------
+    run
+        Folder of a finished training.
+    out
+        File to write: ``.fits`` (as `simulation.lensing.fits_cubes` writes simulated maps) or ``.h5`` (dataset
+        ``kappa``, or ``maps`` of another field, the same facts as attributes).
+    count
+        Number of maps.
+    parameters
+        The cosmology, by name.
+    seed
+        Of the maps.
+    extrapolate
+        Allow a cosmology out of the trained range.
+
+    Raises
+    ------
+    InputError
+        The cosmology is not one the emulator makes, the file has another ending, or is there and holds something else
+        than maps of an emulator.
+    """
+    out = Path(out)
+    if out.suffix not in (".fits", ".h5", ".hdf5"):
+        raise InputError(f"{out}: a name that ends in .fits or .h5 is needed")
+    check_free(out, _is_ours)
+    emulator = MassMapEmulator.load(run)
+    maps = emulator.sample(count, seed=seed, extrapolate=extrapolate, **parameters)
+    writable(out.parent)
+    known, made_by = {**emulator.fixed, **parameters}, str(Path(run).resolve())
+    if out.suffix == ".fits":
+        header = header_of(
+            known, units=emulator.units, side_deg=emulator.side_deg, box_mpc_h=emulator.box_mpc_h,
+            periodic=emulator.periodic, redshifts=emulator.redshifts, trusted=emulator.multipoles,
+            varied=tuple(emulator.ranges), seed=seed,
+        )  # fmt: skip
+        header["EMULATOR"] = made_by
+        if emulator.multipoles is not None:
+            header.add_comment("LMIN and LMAX are those of the maps that the emulator was trained on")
+        write_cube(out, maps if maps.ndim == 4 else maps[..., None], header)
+        return out
+    facts = {
+        **known, "units": emulator.units, "angle_deg": emulator.side_deg, "box_mpc_h": emulator.box_mpc_h,
+        "periodic": emulator.periodic, "redshifts": emulator.redshifts or None,
+        "multipoles": emulator.multipoles, "varied": " ".join(emulator.ranges), "seed": seed, "emulator": made_by,
+        "version": version("tenfold"),
+    }  # fmt: skip
+    with replacing(out) as temporary, h5py.File(temporary, "w") as file:
+        file["kappa" if emulator.units == "kappa" else "maps"] = maps
+        file.attrs.update({name: value for name, value in facts.items() if value is not None})
+    return out
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file holds maps of an emulator."""
+    try:
+        if path.suffix == ".fits":
+            return "EMULATOR" in fits.getheader(path)
+        with h5py.File(path, "r") as file:
+            return "emulator" in file.attrs
+    except (OSError, ValueError, KeyError, RuntimeError):
+        return False

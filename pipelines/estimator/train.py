@@ -1,0 +1,55 @@
+"""Parameter estimators, end to end: shards in, a trained network with its predictions out."""
+
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+from tenfold.emulators.cnn import CNN
+from tenfold.emulators.training import VolumeTraining
+from tenfold.hpc.ranks import Ranks
+from tenfold.pipelines.estimator.training import EstimatorTraining
+from tenfold.pipelines.training.run import carry_out
+from tenfold.pipelines.training.run_folder import RunFolder
+from tenfold.pipelines.volumes.shards import Shards
+
+
+def train_estimator(
+    data: Path,
+    out: Path,
+    network: CNN,
+    training: VolumeTraining,
+    ranks: Ranks,
+    *,
+    views: int = 1,
+    resume: bool = False,
+) -> RunFolder:
+    """Train a parameter estimator on shards, and predict the validation and test splits.
+
+    Parameters
+    ----------
+    data
+        Folder of shards, as `tenfold ingest volumes` writes it.
+    out
+        Folder of the run.
+    network, training
+        Shape of the network, and how it is trained.
+    ranks
+        The ranks of this run, from `tenfold.hpc.ranks.launch`.
+    views
+        Orientations of the cube averaged over in the predictions.
+    resume
+        Go on from the newest checkpoint in ``out``, where there is one.
+
+    Raises
+    ------
+    InputError
+        The data do not fit the network, ``out`` cannot be written, or holds another run.
+    Stopped
+        A signal asked the run to stop; ``resume`` goes on.
+    """
+    config = {"data": str(data), "network": asdict(network), "training": asdict(training), "views": views}
+
+    def begin(shards: Shards, folder: RunFolder) -> EstimatorTraining:
+        return EstimatorTraining(shards, folder, network, training, ranks, views)
+
+    return carry_out(partial(Shards.open, data), begin, out, config, ranks, resume=resume)

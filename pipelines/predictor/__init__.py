@@ -1,0 +1,1 @@
+"""Properties from molecules: training, predictions, explanations and their report."""

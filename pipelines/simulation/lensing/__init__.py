@@ -1,0 +1,1 @@
+"""Weak lensing: light cones, lens planes and convergence maps."""

@@ -1,0 +1,1 @@
+"""What all shards share: output folders, shard files and splits."""

@@ -1,0 +1,146 @@
+"""Output folders: what tenfold made in one is recorded, and nothing else in it is overwritten or removed."""
+
+import json
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.files.atomic import HALF_WRITTEN, replacing, writable
+
+RECORD = ".tenfold.json"
+"""Name of the record: the names of all files in its folder that tenfold made, or is about to make."""
+
+_OF_THE_SYSTEM = re.compile(r"\.DS_Store|\.directory|\.nfs[0-9a-f]+|Thumbs\.db|desktop\.ini|lost\+found")
+
+
+@dataclass(frozen=True)
+class OutputFolder:
+    """A folder that tenfold writes to, and the names in it that are its own."""
+
+    path: Path
+    names: frozenset[str]
+    """Files and folders that tenfold made, or is about to make."""
+
+    @classmethod
+    def claim(cls, path: Path | str, names: Iterable[str], *, alone: bool = False, known: Collection[str] = ()) -> Self:
+        """Claim names in a folder, made where it is not there: the record stands before any other file is written.
+
+        What a killed run left half written of a claimed name is removed.
+
+        Parameters
+        ----------
+        path
+            The folder.
+        names
+            Files and folders in it that are about to be written.
+        alone
+            Whether the folder is to hold nothing but what tenfold makes, as a folder of shards.
+        known
+            Names that something else than the record, such as a manifest, shows to be tenfold's own.
+
+        Raises
+        ------
+        InputError
+            The folder cannot be written to, or holds what tenfold did not make: one of the names, or, with `alone`,
+            anything at all.
+        """
+        path, names = Path(path), frozenset(names)
+        for name in (*names, *known):
+            if not is_plain(name):
+                raise InputError(f"{path}: {name!r} is not the name of a file in it. Choose another folder.")
+        recorded = _read(path)
+        before = frozenset(known) | (recorded or frozenset())
+        if not alone and recorded is None and _of_an_earlier_version(path):
+            before |= names
+        swept = before | {RECORD, ""} | (names if before else frozenset())
+        stale = []
+        for entry in sorted(path.iterdir()) if path.is_dir() else ():
+            if (of := half_written(entry)) is not None and of in swept:
+                stale.append(entry)
+            elif entry.name in before or entry.name == RECORD or _OF_THE_SYSTEM.fullmatch(entry.name):
+                continue
+            elif entry.name in names:
+                advice = "Move it away, or choose another folder."
+                raise InputError(f"{entry}: was not made by tenfold, and would be overwritten. {advice}")
+            elif alone and not (before and entry.name.startswith(".")):
+                advice = "Choose a folder that is new or empty."
+                raise InputError(f"{path}: holds {entry.name}, which was not made by tenfold. {advice}")
+        writable(path)
+        for entry in stale:
+            entry.unlink(missing_ok=True)
+        claimed = cls(path, before | names)
+        if claimed.names != recorded:
+            claimed._write()
+        return claimed
+
+    def add(self, names: Iterable[str]) -> Self:
+        """Claim more names, by the rules of `claim`."""
+        return type(self).claim(self.path, names, known=self.names)
+
+    def keep(self, names: Iterable[str]) -> Self:
+        """Remove the files of the record that are not among `names`, and forget them; other files are left alone."""
+        kept = type(self)(self.path, frozenset(names))
+        for name in self.names - kept.names:
+            if (self.path / name).is_file() or (self.path / name).is_symlink():
+                (self.path / name).unlink()
+        if kept.names != self.names:
+            kept._write()
+        return kept
+
+    def _write(self) -> None:
+        text = json.dumps({"made_by": "tenfold", "files": sorted(self.names)}, indent=1, ensure_ascii=False)
+        try:
+            with replacing(self.path / RECORD) as temporary:
+                temporary.write_text(text + "\n", encoding="utf-8")
+        except OSError as error:
+            message = f"{self.path / RECORD}: could not be written ({error}). Make room, then run again."
+            raise InputError(message) from error
+
+
+def is_plain(name: str) -> bool:
+    """Whether a name is that of an entry of a folder: no path, and not hidden."""
+    return bool(name) and not name.startswith(".") and not set(name) & {"/", "\\", "\0"}
+
+
+def half_written(path: Path) -> str | None:
+    """Final name of a regular file that `replacing` gives a temporary name to, "" of a probe; None of any other."""
+    found = HALF_WRITTEN.fullmatch(path.name)
+    if found is None or path.is_symlink() or not path.is_file():
+        return None
+    return found["name"] or ("" if not path.stat().st_size else None)
+
+
+def _read(path: Path) -> frozenset[str] | None:
+    """Names of a folder's record; None where there is no record."""
+    file = path / RECORD
+    try:
+        found = json.loads(file.read_bytes())
+        names = found["files"]
+        if found["made_by"] != "tenfold" or not all(isinstance(name, str) and is_plain(name) for name in names):
+            raise ValueError("it lists something else than files of its folder")
+        return frozenset(names)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise InputError(f"{file}: not a record of tenfold ({error}). Choose another folder.") from error
+
+
+def _of_an_earlier_version(path: Path) -> bool:
+    """Whether a folder without a record is a run, a report or a study that an earlier version made."""
+
+    def read(name: str) -> dict[str, Any]:
+        try:
+            found = json.loads((path / name).read_bytes())
+        except (OSError, ValueError, RecursionError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    stages = read("stages.json").values()
+    return (
+        {"fingerprint", "data"} <= read("run.json").keys()
+        or "environment" in read("metrics.json")
+        or (bool(stages) and all(isinstance(each, float) for each in stages))
+    )

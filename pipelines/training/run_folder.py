@@ -1,0 +1,225 @@
+"""The folder of one training run: what stands in it, and how it is written whole or not at all."""
+
+import contextlib
+import csv
+import io
+import json
+import zipfile
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from pydantic import FiniteFloat, TypeAdapter, ValidationError
+
+from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.files.atomic import replacing
+from tenfold.pipelines.files.json_file import read_json
+from tenfold.pipelines.files.plain_yaml import read_yaml
+from tenfold.pipelines.storage.output_folder import OutputFolder
+
+HISTORY: tuple[str, ...] = ("epoch", "step", "loss", "validation_loss", "learning_rate", "seconds", "waiting")
+PACKAGES = ("tenfold", "tensorflow", "keras", "horovod", "mpich", "h5py", "dask", "camb", "rdkit", "numpy", "scipy")
+
+FILES = (
+    "config.yaml", "history.csv", "predictions.npz", "metrics.json", "run.json", "network.tenfold", "bundle.tenfold",
+    "samples.png", "checkpoints", "tensorboard",
+)  # fmt: skip
+"""What a training writes into its folder."""
+LARGEST_PREDICTIONS = 2**32
+"""Largest size that predictions may unpack to [bytes]."""
+_NUMBER: Any = FiniteFloat
+_TEXTS, _NUMBERS = list[str], list[FiniteFloat]
+_RECORD: dict[str, Any] = {
+    "what": str, "data": str, "fingerprint": str, "names": _TEXTS, "sigma_factor": _NUMBERS, "low": _NUMBERS,
+    "high": _NUMBERS, "network": dict[str, Any], "training": dict[str, Any], "views": int, "parameters": int,
+    "ranks": int, "versions": dict[str, str], "seed": int, "wall_s": FiniteFloat, "best_epoch": int,
+    "side_deg": _NUMBER | None, "units": str, "redshifts": _NUMBERS, "multipoles": _NUMBERS | None,
+    "fixed": dict[str, FiniteFloat],
+}  # fmt: skip
+"""Types of the entries of run.json that are read again."""
+
+
+class _Record(dict[str, Any]):
+    """Entries of run.json; one that is not there is said to be missing, with the file."""
+
+    def __init__(self, path: Path, entries: dict[str, Any]):
+        super().__init__(entries)
+        self.path = path
+
+    def __missing__(self, name: str) -> Any:
+        raise InputError(f"{self.path}: damaged, {name} is missing. Train again.")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what a result depends on, by package."""
+    found = {}
+    for name in PACKAGES:
+        with contextlib.suppress(metadata.PackageNotFoundError):  # a site's own MPI stands in for ours
+            found[name] = metadata.version(name)
+    return found
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths of a run, and its small files."""
+
+    path: Path
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def network(self) -> Path:
+        """The trained network of a training on fields: its description and its weights, as `Bundle` writes them."""
+        return self.path / "network.tenfold"
+
+    @property
+    def bundle(self) -> Path:
+        """A trained network of molecules, with all that its use needs."""
+        return self.path / "bundle.tenfold"
+
+    @property
+    def tensorboard(self) -> Path:
+        """Folder that TensorBoard reads."""
+        return self.path / "tensorboard"
+
+    def create(self, *, known: bool = False) -> None:
+        """Make the folder, and claim what a training writes into it.
+
+        Parameters
+        ----------
+        known
+            Whether a run of ours has begun there.
+
+        Raises
+        ------
+        InputError
+            It cannot be made or written, or holds such a file that tenfold did not make.
+        """
+        OutputFolder.claim(self.path, FILES, known=FILES if known else ())
+
+    def write_config(self, config: dict[str, Any]) -> None:
+        """Write the resolved configuration."""
+        self._write("config.yaml", yaml.safe_dump(config, sort_keys=False).encode())
+
+    def read_config(self) -> dict[str, Any]:
+        """Return the resolved configuration, {} where there is none yet; raise `InputError` where it is damaged."""
+        path = self.path / "config.yaml"
+        found = read_yaml(path) if path.exists() else {}
+        if not isinstance(found, dict):
+            raise InputError(f"{path}: damaged, holds no sections. Choose another --out.")
+        return found
+
+    def write_history(self, rows: list[dict[str, Any]]) -> None:
+        """Write one row per epoch: columns `HISTORY`, then what else the first row has."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, [*HISTORY, *(name for name in rows[0] if name not in HISTORY)])
+        writer.writeheader()
+        writer.writerows(rows)
+        self._write("history.csv", text.getvalue().encode())
+
+    def read_history(self) -> dict[str, np.ndarray]:
+        """Return the columns of the history, {} where there is none; raise `InputError` where it is damaged."""
+        path = self.path / "history.csv"
+        if not path.exists():
+            return {}
+        try:
+            with path.open(newline="", encoding="utf-8") as file:
+                rows = list(csv.DictReader(file))
+            return {name: np.array([float(row[name] or "nan") for row in rows]) for name in (rows[0] if rows else ())}
+        except (OSError, ValueError, TypeError, csv.Error) as error:
+            raise InputError(f"{path}: damaged, no table of numbers ({error}). Remove it, or train again.") from error
+
+    def write_predictions(self, **arrays: np.ndarray) -> None:
+        """Write predictions.npz."""
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, allow_pickle=False, **arrays)
+        self._write("predictions.npz", buffer.getvalue())
+
+    def read_predictions(self, names: Iterable[str]) -> dict[str, np.ndarray]:
+        """Return arrays of predictions.npz by name, each with as many rows as ``test_record``.
+
+        Raises
+        ------
+        InputError
+            It is not there or damaged, larger than `LARGEST_PREDICTIONS`, or lacks one of the arrays.
+        """
+        path = self.path / "predictions.npz"
+        try:
+            with zipfile.ZipFile(path) as archive:
+                size = sum(member.file_size for member in archive.infolist())
+            if size > LARGEST_PREDICTIONS:
+                raise ValueError(f"unpacks to {size:,} bytes, more than {LARGEST_PREDICTIONS:,}")
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                found = {name: arrays[name] for name in names}
+            rows = found["test_record"].shape
+            if len(rows) != 1 or found["test_record"].dtype.kind not in "iu":
+                raise ValueError("test_record is no list of records")
+            for name, array in found.items():
+                numbers = name not in ("names", "test_simulation")
+                if array.dtype.kind not in ("iuf" if numbers else "U"):
+                    raise ValueError(f"{name} is of {array.dtype}")
+                if name != "names" and array.shape[:1] != rows:
+                    raise ValueError(f"{name} has shape {array.shape}, where {rows[0]} rows are meant")
+            return found
+        except (OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, MemoryError, zlib.error,
+                zipfile.BadZipFile) as error:  # fmt: skip
+            raise InputError(f"{path}: cannot be read ({error}). Train again.") from error
+
+    def write_metrics(self, metrics: dict[str, Any]) -> None:
+        """Write metrics.json."""
+        self._write("metrics.json", (json.dumps(metrics, indent=1, allow_nan=False) + "\n").encode())
+
+    def write_record(self, record: dict[str, Any]) -> None:
+        """Write run.json: where the data are, what was trained, on what, for how long."""
+        self._write("run.json", json.dumps(record, indent=2).encode())
+
+    def read_record(self) -> dict[str, Any]:
+        """Return run.json; raise `InputError` where the training has not finished, or the file is damaged."""
+        path = self.path / "run.json"
+        if not path.exists():
+            raise InputError(
+                f"{path}: not there, so no training has finished in {self.path}: train first, `tenfold train --help`; "
+                "what was interrupted goes on with --resume"
+            )
+        found = read_json(path, "Train again.")
+        for name, kind in _RECORD.items():
+            try:
+                if name in found:
+                    TypeAdapter(kind).validate_python(found[name], strict=True)
+            except ValidationError as error:
+                problem = error.errors()[0]
+                where = ".".join(map(str, (name, *problem["loc"])))
+                raise InputError(f"{path}: damaged, {where}: {problem['msg']}. Train again.") from None
+        lengths = {name: len(found[name]) for name in ("names", "sigma_factor", "low", "high") if name in found}
+        if len(set(lengths.values())) > 1:
+            counts = ", ".join(f"{count} {name}" for name, count in lengths.items())
+            raise InputError(f"{path}: damaged, {counts}, where all must be as many. Train again.")
+        return _Record(path, found)
+
+    def find_data(self, record: dict[str, Any]) -> Path:
+        """Return the folder of the shards that run.json names: where they were, or beside the run where all was moved.
+
+        Raises
+        ------
+        InputError
+            They are in neither place.
+        """
+        stated = Path(record["data"])
+        for folder in (stated, self.path.parent / stated.name):
+            if (folder / "manifest.json").exists():
+                return folder
+        raise InputError(
+            f"{self.path}: was trained on {stated}, which is not there. Put the shards back, there or beside the run."
+        )
+
+    def _write(self, name: str, content: bytes) -> None:
+        with replacing(self.path / name) as temporary:
+            temporary.write_bytes(content)

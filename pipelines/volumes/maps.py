@@ -1,0 +1,105 @@
+"""How maps become shards: the configuration of an ingest, and the function that does it."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.readers import camels_maps
+from tenfold.pipelines.readers.cmd_names import file_name
+from tenfold.pipelines.readers.formats import MapFormat, map_format_of
+from tenfold.pipelines.readers.volume import Stated, UnusableFileError
+from tenfold.pipelines.volumes.config import Ingest
+from tenfold.pipelines.volumes.ingest import IngestSummary, ingest_volumes
+
+_FORMATS = ("auto", "fits", "camels", "ktng", "hdf5")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MassMapIngest(Ingest):
+    """How maps become shards; a record is a map (N, N, C)."""
+
+    DIMENSIONS: ClassVar[int] = 2
+
+    format: MapFormat = "auto"  # pyright: ignore[reportIncompatibleVariableOverride]
+    """Format of the files; auto: told by their content."""
+    side_deg: float | None = None
+    """Side of a map [degrees], where the files do not say."""
+    camels_parameters: str = ""
+    """Parameter file of CAMELS Multifield maps, under its own name, a row per simulation: for NPY files."""
+    records_per_shard: int = 4096
+    """A shard holds at least as many, in whole simulations."""
+
+    def __post_init__(self):
+        """Refuse what cannot be done."""
+        super().__post_init__()
+        if self.format not in _FORMATS:
+            raise ValueError(f"format: found {self.format!r}, valid are {', '.join(_FORMATS)}")
+        if self.side_deg is not None and not self.side_deg > 0:
+            raise ValueError(f"side_deg: found {self.side_deg}, valid is above 0")
+
+    def stated(self) -> Stated:
+        """What it says of the files that they do not say themselves."""
+        return replace(super().stated(), side_deg=self.side_deg)
+
+    def parted(self, path: Path, stated: Stated) -> list[Stated]:
+        """What is stated of each simulation's maps of a file: those of CAMELS hold the maps of all simulations."""
+        name = file_name(path)
+        if name is not None and name.kind == "Maps":
+            camels_maps.check_unlabelled(path, stated)
+        if not self.camels_parameters:
+            return [stated]
+        try:
+            told = map_format_of(path) if self.format == "auto" else self.format
+            if told != "camels":
+                return [stated]
+            camels_maps.maps_of(path)
+        except UnusableFileError:
+            return [stated]  # looking at it will say so again, and set it aside
+        if name is not None and name.kind == "Maps":
+            return camels_maps.simulations(path, name, Path(self.camels_parameters), stated)
+        if stated.parameters:
+            return [stated]
+        raise InputError(
+            f"{path}: ingest.camels_parameters labels the maps of CAMELS Multifield, whose files are called "
+            "Maps_FIELD_SUITE_SET_z=….npy; give any other file a row in ingest.table"
+        )
+
+    def check_together(self, paths: list[Path]) -> None:
+        """Refuse files that cannot be one set."""
+        camels_maps.check_alike(paths)
+
+    def recorded(self) -> dict:
+        """What decides the result, and no more, as a manifest keeps it."""
+        found = super().recorded()
+        path = found.pop("camels_parameters")
+        return {**found, "camels_parameters_sha256": digest(Path(path)) if path else ""}
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a small file.
+
+    Raises
+    ------
+    InputError
+        It cannot be read.
+    """
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def ingest_massmaps(paths: Iterable[Path | str], out: Path | str, config: MassMapIngest) -> IngestSummary:
+    """Make shards of maps: `tenfold.pipelines.volumes.ingest.ingest_volumes`, for maps.
+
+    Maps are split by simulation, never by map. `Shards.open(out)` reads them.
+
+    Raises
+    ------
+    InputError
+        There are no files, too many are unusable, `out` cannot be written or holds something else.
+    """
+    return ingest_volumes(paths, out, config)

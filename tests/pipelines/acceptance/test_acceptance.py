@@ -1,0 +1,109 @@
+"""Generators that fail in known ways, and which statistic catches each; one that does not fail is let go."""
+
+import numpy as np
+import pytest
+
+from tenfold.pipelines.acceptance.acceptance import Court, Skies, judge
+from tenfold.pipelines.acceptance.map_statistics import statistics_for
+
+SIDE, SIDE_DEG, COUNT = 32, 3.0, 300
+
+
+def gaussian(count: int, seed: int) -> np.ndarray:
+    """Periodic Gaussian fields of power ∝ ℓ^(−1.5), variance about 1."""
+    white = np.random.default_rng(seed).standard_normal((count, SIDE, SIDE))
+    k = np.hypot(np.fft.fftfreq(SIDE)[:, None], np.fft.rfftfreq(SIDE)) * SIDE
+    amplitude = np.where(k > 0, np.maximum(k, 1) ** -0.75, 0)
+    return np.fft.irfft2(np.fft.rfft2(white) * amplitude, s=(SIDE, SIDE)) * 3.2
+
+
+def lognormal(count: int, seed: int) -> np.ndarray:
+    """Maps with a heavy tail, of mean 0, as convergence has."""
+    return (0.02 * (np.exp(0.6 * gaussian(count, seed)) - np.exp(0.18))).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def simulated():
+    return lognormal(COUNT, 1)
+
+
+@pytest.fixture(scope="module")
+def training():
+    return lognormal(COUNT, 2)
+
+
+@pytest.fixture(scope="module")
+def judged(simulated, training):
+    statistics = statistics_for(simulated, SIDE_DEG, ell_max=1500, bins=6, periodic=True)
+
+    def judged(generated: np.ndarray):
+        court = Court(tolerance=0.1, bispectrum_tolerance=0.3, draws=100, significance=0.005, seed_margin=0)
+        skies, learnt = Skies(maps=simulated), Skies(maps=training)
+        return judge(statistics, skies, generated, court, training=learnt, periodic=True)
+
+    return judged
+
+
+def test_a_generator_that_is_the_simulation_is_let_go(judged):
+    found = judged(lognormal(COUNT, 3))
+    assert len(found.verdicts) == 4 * 10 + 1
+    assert len(found.failed) <= 1, found.failed
+    assert found.agreements["angular_power"].usable.sum() >= 3
+
+
+def test_a_collapsed_generator_is_caught_by_the_variety_and_the_distribution(judged):
+    few = lognormal(3, 4)
+    found = judged(np.roll(few[np.arange(COUNT) % 3], 5, axis=2) + np.float32(1e-6) * lognormal(COUNT, 5))
+    assert {"angular_power_variety", "angular_power_distribution"} <= set(found.failed)
+
+
+def test_copies_of_training_maps_are_caught_by_the_search_for_copies_alone(judged, training):
+    turned = np.rot90(np.roll(training, (7, 3), axis=(1, 2)), 1, axes=(1, 2))
+    found = judged(turned + np.float32(1e-4) * lognormal(COUNT, 6))
+    assert "memorisation" in found.failed
+    assert len(found.failed) <= 2, found.failed
+
+
+def test_the_right_spectrum_with_random_phases_is_caught_by_peaks_and_functionals_not_by_the_spectrum(judged):
+    modes = np.fft.rfft2(lognormal(COUNT, 7))
+    phases = np.fft.rfft2(np.random.default_rng(8).standard_normal((COUNT, SIDE, SIDE)))
+    twin = np.fft.irfft2(np.abs(modes) * phases / np.abs(phases), s=(SIDE, SIDE)).astype(np.float32)
+    found = judged(twin)
+    assert "angular_power" not in found.failed
+    assert {"pixel_distribution", "peaks", "minkowski_v2", "bispectrum_equilateral", "wavelet_l1"} <= set(found.failed)
+
+
+def test_a_shifted_mean_is_caught_by_the_pixels_not_by_the_spectrum(judged):
+    found = judged(lognormal(COUNT, 9) + np.float32(0.004))
+    assert "pixel_distribution" in found.failed
+    assert "angular_power" not in found.failed
+    assert found.metrics()["pixel_distribution"]["value"] > 0.1
+
+
+def test_what_judges_nothing_is_refused():
+    with pytest.raises(ValueError, match="tolerance"):
+        Court(tolerance=0)
+    with pytest.raises(ValueError, match="draws"):
+        Court(draws=3)
+    with pytest.raises(ValueError, match="repeats"):
+        Court(repeats=0)
+    for margin in (-0.1, float("nan")):
+        with pytest.raises(ValueError, match="seed_margin"):
+            Court(seed_margin=margin)
+
+
+def test_a_figure_within_its_scatter_of_what_is_allowed_is_undecided_and_fails_nothing(simulated):
+    statistics = statistics_for(simulated, SIDE_DEG, ell_max=1500, bins=6, periodic=True)[:1]
+    generated = simulated * np.float32(1.06)
+    strict, wide = (
+        judge(statistics, Skies(maps=simulated), generated, Court(tolerance=0.1, draws=20, seed_margin=margin))
+        for margin in (0.0, 0.5)
+    )
+    name = statistics[0].name
+    assert strict.verdicts[name].value == pytest.approx(1.06**2 - 1, rel=1e-3)
+    assert name in strict.failed
+    assert not strict.passed
+    assert name in wide.undecided
+    assert name not in wide.failed
+    assert wide.metrics()[name]["failed"] is False
+    assert wide.favourable == len(wide.verdicts) - len(wide.undecided) - len(wide.failed)

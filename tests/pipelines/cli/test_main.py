@@ -1,0 +1,70 @@
+"""The command line: what it promises without data, and how it fails."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from tenfold.pipelines.cli.main import app
+
+TENFOLD = str(Path(sys.executable).parent / "tenfold")
+
+
+def tenfold(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([TENFOLD, *arguments], capture_output=True, text=True, timeout=300, check=False)
+
+
+def test_dry_run_of_the_mlperf_network_needs_no_data():
+    done = tenfold("train", "estimator", "--preset", "cosmoflow-mlperf", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "8,907,816" in done.stdout
+    assert done.stderr == ""
+
+
+def test_dry_run_of_a_simulation_writes_nothing(tmp_path):
+    done = tenfold("simulate", "volumes", "--count", "10", "--out", str(tmp_path / "boxes"), "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "10" in done.stdout
+    assert not (tmp_path / "boxes").exists()
+
+
+def test_dry_runs_of_chemistry_say_what_is_labelled_read_and_learnt(tmp_path):
+    table = tmp_path / "table.csv"
+    table.write_text("smiles,logS\nCCO,1.1\n")
+    for asked, said in (
+        (["run", "chemistry"], ("2,000, mixed", "CO, CC=O", "homo, lumo, gap, dipole", "painn")),
+        (["ingest", "molecules", str(table), "--target", "logS"], ("1, 0.0 MB", "logS")),
+        (["simulate", "molecules", "--count=3"], ("3, mixed",)),
+    ):
+        told = CliRunner().invoke(app, [*asked, "--out", str(tmp_path / "study"), "--dry-run"])
+        assert told.exit_code == 0 and all(each in told.stdout for each in said)
+    assert not (tmp_path / "study").exists()
+
+
+@pytest.mark.parametrize("study", ["cosmology", "chemistry"])
+def test_config_show_prints_a_file_that_config_validate_accepts(study, tmp_path):
+    shown = tenfold("config", "show", "--study", study, "--preset", "demo", "--set", "training.epochs=3")
+    assert "epochs: 3" in shown.stdout
+    file = tmp_path / "study.yaml"
+    file.write_text(shown.stdout)
+    assert tenfold("config", "validate", "--study", study, str(file)).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("config", "show", "--set", "training.epohcs=3"), "did you mean epochs?"),
+        (("validate", "/nowhere"), "train first, `tenfold train --help`"),
+        (("train", "estimator", "/nowhere", "--out", "/proc/run"), "/proc/run"),
+        (("simulate", "volumes", "--count", "1", "--out", "/proc/boxes"), "/proc/boxes"),
+        (("ingest", "volumes", "/nowhere", "--out", "/tmp"), "/nowhere"),
+        (("train", "estimator"), "--out"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line_with_status_2(arguments, said):
+    done = tenfold(*arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,60 @@
+"""Train a tiny emulator on log-normal maps: `train_lognormal.py OUT EPOCHS [STEPS]`, under mpirun or alone.
+
+Killed, in its own way, after STEPS steps where they are given; started again in the same folder it goes on.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+sys.path.insert(0, str(Path(__file__).parent))
+
+from lognormal import LognormalMaps
+
+from tenfold.emulators.adversarial import AdversarialTraining
+from tenfold.emulators.gan import GAN
+from tenfold.hpc.ranks import Ranks, launch
+from tenfold.pipelines.emulator.training import MassMapTraining
+from tenfold.pipelines.training.run_folder import RunFolder
+
+NETWORK = GAN(size=16, latent=8, filters=(4, 8, 8), critic_filters=(4, 8), style=8, conditions=2, group=2)
+
+
+class Killed(Exception):  # noqa: N818 (what happened to it, not an error)
+    """Stands in for SIGKILL."""
+
+
+def training(epochs: int, **changes) -> AdversarialTraining:
+    return AdversarialTraining(
+        **{"epochs": epochs, "global_batch": 16, "reference_batch": 16, "checkpoint_steps": 4, "judged": 16,
+           "learning_rate": 2e-3, "critic_learning_rate": 2e-3, "average": 0.9, "settling_steps": 20, **changes}
+    )  # fmt: skip
+
+
+def train(out: Path, epochs: int, steps: int | None = None, ranks: Ranks | None = None, **changes) -> MassMapTraining:
+    """Train on 96 maps, 6 steps an epoch."""
+    folder, ranks = RunFolder(out), ranks or Ranks()
+    if ranks.first:
+        folder.create()
+    ranks.barrier()
+    task = MassMapTraining(LognormalMaps(), folder, NETWORK, training(epochs, **changes), ranks)
+    step, left = task.step, steps
+
+    def mortal(batch):
+        nonlocal left
+        if left is not None:
+            if not left:
+                raise Killed
+            left -= 1
+        return step(batch)
+
+    task.step = mortal
+    task.fit(resume=True)
+    task.finish(0.0)
+    return task
+
+
+if __name__ == "__main__":
+    train(Path(sys.argv[1]), int(sys.argv[2]), ranks=launch())

@@ -1,0 +1,221 @@
+import hashlib
+import json
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.molecules import published as module
+from tenfold.pipelines.molecules.published import DATASETS, Dataset, Published, fetch
+from tenfold.pipelines.storage.output_folder import RECORD, OutputFolder
+
+CONTENT = np.random.default_rng(0).bytes(300_000)
+
+
+@dataclass
+class Mirror:
+    """A server on this machine, and what is wrong with it."""
+
+    content: bytes = CONTENT
+    ranges: bool = True
+    breaks: list[int] = field(default_factory=list)
+    """Bytes after which the connections to come break off, one after the other."""
+    status: int = 200
+    says_length: bool = True
+    asked: list[str] = field(default_factory=list)
+    """The ranges asked for, "" for the whole."""
+    url: str = ""
+
+
+@pytest.fixture
+def mirror() -> Iterator[Mirror]:
+    told = Mirror()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked = self.headers.get("Range", "")
+            told.asked.append(asked)
+            if told.status != 200:
+                self.send_error(told.status)
+                return
+            found = re.fullmatch(r"bytes=(\d+)-", asked) if told.ranges else None
+            start = int(found[1]) if found else 0
+            if found and start >= len(told.content):
+                self.send_error(416)
+                return
+            body = told.content[start:]
+            self.send_response(206 if found else 200)
+            if found:
+                self.send_header("Content-Range", f"bytes {start}-{len(told.content) - 1}/{len(told.content)}")
+            if told.says_length:
+                self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body[: told.breaks.pop(0)] if told.breaks else body)
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    told.url = f"http://127.0.0.1:{server.server_port}/sets/"
+    yield told
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture(autouse=True)
+def published(monkeypatch) -> None:
+    """Two small sets: one whose checksum is known beforehand, one of which nothing is."""
+    known = Published(name="known.csv", url="http://127.0.0.1:9/known.csv", bytes=len(CONTENT), sha256=sha256(CONTENT))
+    new = Published(name="new.csv", url="http://127.0.0.1:9/new.csv")
+    by_md5 = Published(name="md5.csv", url="http://127.0.0.1:9/md5.csv", md5=hashlib.md5(CONTENT).hexdigest())
+    for name, file in (("known", known), ("new", new), ("md5", by_md5)):
+        monkeypatch.setitem(DATASETS, name, Dataset(files=(file,), targets="y", source="nobody"))
+    monkeypatch.setattr(module.time, "sleep", lambda _: None)
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def names(folder: Path) -> set[str]:
+    return {each.name for each in folder.iterdir()} - {RECORD}
+
+
+def test_a_file_is_fetched_once(mirror, tmp_path):
+    fetched = fetch("known", tmp_path, mirror.url)
+    assert (fetched.made, [path.read_bytes() for path in fetched.files]) == (1, [CONTENT])
+    assert fetch("known", tmp_path, mirror.url).made == 0
+    assert mirror.asked == [""]
+    assert names(tmp_path) == {"known.csv"}
+
+
+def test_a_broken_connection_is_taken_up_where_it_broke(mirror, tmp_path):
+    mirror.breaks = [100_000, 50_000]
+    fetch("known", tmp_path, mirror.url)
+    assert mirror.asked == ["", "bytes=100000-", "bytes=150000-"]
+    assert (tmp_path / "known.csv").read_bytes() == CONTENT
+
+
+def test_after_many_breaks_the_next_call_goes_on(mirror, tmp_path):
+    mirror.breaks = [10_000] * module.TRIES
+    with pytest.raises(InputError, match="What has come is kept: run again to go on"):
+        fetch("known", tmp_path, mirror.url)
+    assert names(tmp_path) == {"known.csv.partial"}
+    fetch("known", tmp_path, mirror.url)
+    assert mirror.asked[-1] == f"bytes={10_000 * module.TRIES}-"
+    assert (tmp_path / "known.csv").read_bytes() == CONTENT
+
+
+def test_a_server_without_ranges_sends_all_again(mirror, tmp_path):
+    mirror.ranges, mirror.breaks = False, [100_000]
+    fetch("known", tmp_path, mirror.url)
+    assert mirror.asked == ["", "bytes=100000-"]
+    assert (tmp_path / "known.csv").read_bytes() == CONTENT
+
+
+def test_a_download_that_was_killed_at_its_end_only_has_to_be_checked(mirror, tmp_path):
+    OutputFolder.claim(tmp_path, ["known.csv.partial", "new.csv.partial"])
+    (tmp_path / "known.csv.partial").write_bytes(CONTENT)
+    fetch("known", tmp_path, mirror.url)
+    assert mirror.asked == []
+    (tmp_path / "new.csv.partial").write_bytes(CONTENT)
+    fetch("new", tmp_path, mirror.url)  # of unknown size: the server has to say that nothing is missing
+    assert mirror.asked == ["bytes=300000-"]
+    assert names(tmp_path) == {"known.csv", "new.csv", "checksums.json"}
+
+
+@pytest.mark.parametrize("beginning", [b"x" * 100_000, b"x" * 400_000])
+def test_the_beginning_of_another_version_is_dropped(mirror, tmp_path, beginning):
+    OutputFolder.claim(tmp_path, ["known.csv.partial"])
+    (tmp_path / "known.csv.partial").write_bytes(beginning)
+    fetch("known", tmp_path, mirror.url)
+    assert mirror.asked[-1] == ""
+    assert (tmp_path / "known.csv").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("says_length", [True, False])
+@pytest.mark.parametrize(
+    "content", [CONTENT[:-1] + bytes([CONTENT[-1] ^ 1]), CONTENT + b"!", CONTENT[:-1], b"<html>log in</html>", b""]
+)
+def test_what_is_not_the_file_never_gets_its_name(mirror, tmp_path, content, says_length):
+    mirror.content, mirror.says_length = content, says_length
+    with pytest.raises(InputError, match=r"known.csv: .* (is|are) meant\. Is it another version"):
+        fetch("known", tmp_path, mirror.url)
+    assert names(tmp_path) == set()
+
+
+@pytest.mark.parametrize("name", ["known.csv.partial", "checksums.json"])
+def test_files_of_the_user_are_neither_added_to_nor_removed(mirror, tmp_path, name):
+    (tmp_path / name).write_text('{"mine": "own"}')
+    with pytest.raises(InputError, match=f"{name}: "):
+        fetch("known", tmp_path, mirror.url)
+    assert (tmp_path / name).read_text() == '{"mine": "own"}'
+    assert mirror.asked == []
+
+
+def test_a_damaged_file_on_disk_is_told(mirror, tmp_path):
+    (tmp_path / "known.csv").write_bytes(CONTENT[::-1])
+    with pytest.raises(InputError, match=r"known.csv: SHA-256 .* is meant. Remove it, then run again"):
+        fetch("known", tmp_path, mirror.url)
+
+
+def test_a_file_brought_by_hand_is_checked_and_taken(tmp_path):
+    (tmp_path / "known.csv").write_bytes(CONTENT)
+    assert fetch("known", tmp_path).made == 0
+
+
+def test_a_checksum_that_is_not_known_is_written_down_and_held_to(mirror, tmp_path):
+    fetch("new", tmp_path, mirror.url)
+    assert json.loads((tmp_path / "checksums.json").read_text()) == {"new.csv": sha256(CONTENT)}
+    (tmp_path / "new.csv").unlink()
+    mirror.content = CONTENT[::-1]
+    with pytest.raises(InputError, match="SHA-256"):
+        fetch("new", tmp_path, mirror.url)
+    mirror.content = CONTENT
+    assert fetch("new", tmp_path, mirror.url).made == 1
+
+
+def test_an_md5_is_held_to_where_no_other_is_published(mirror, tmp_path):
+    fetch("md5", tmp_path / "right", mirror.url)
+    mirror.content = CONTENT[::-1]
+    with pytest.raises(InputError, match="MD5"):
+        fetch("md5", tmp_path / "wrong", mirror.url)
+
+
+def test_a_server_that_refuses_is_told_with_what_it_said(mirror, tmp_path):
+    mirror.status = 404
+    with pytest.raises(InputError, match=r"known.csv: the server answers 404 Not Found. Or bring .* by hand, to"):
+        fetch("known", tmp_path, mirror.url)
+    assert len(mirror.asked) == 1
+    mirror.status = 503
+    with pytest.raises(InputError, match="503"):
+        fetch("known", tmp_path, mirror.url)
+    assert len(mirror.asked) == 1 + module.TRIES, "a server that is busy is asked again"
+
+
+def test_no_network_is_told_with_the_way_around_it(tmp_path):
+    with pytest.raises(InputError, match=r"http://127.0.0.1:9/known.csv: cannot be reached .*refused.* Or bring"):
+        fetch("known", tmp_path)
+
+
+def test_unknown_sets_and_odd_addresses_are_refused(tmp_path):
+    with pytest.raises(InputError, match="zinc: unknown; there are qm9, esol, freesolv, tox21"):
+        fetch("zinc", tmp_path)
+    with pytest.raises(InputError, match="begins with http"):
+        fetch("esol", tmp_path, "file:///etc")
+
+
+def test_every_published_file_has_a_checksum():
+    for name in ("qm9", "esol", "freesolv", "tox21"):
+        for file in DATASETS[name].files:
+            assert re.fullmatch("[0-9a-f]{64}", file.sha256) or re.fullmatch("[0-9a-f]{32}", file.md5)
+            assert file.url.startswith("https://")

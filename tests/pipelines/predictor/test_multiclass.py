@@ -1,0 +1,161 @@
+"""Targets of several classes and of two named ones, from a table of words to predictions that name a class."""
+
+import csv
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from tests.formats.molecules import HERE, write_csv
+
+from tenfold.emulators.mpnn import MPNN
+from tenfold.emulators.training import Training
+from tenfold.hpc.ranks import launch
+from tenfold.pipelines.labels.enumeration import enumerate_molecules
+from tenfold.pipelines.molecules.ingest import ingest_molecules
+from tenfold.pipelines.molecules.shards import MoleculeShards
+from tenfold.pipelines.predictor.explain import explain, explain_molecules
+from tenfold.pipelines.predictor.predict import predict_molecules
+from tenfold.pipelines.predictor.predictor import Learnt, MoleculePredictor, Target
+from tenfold.pipelines.predictor.train import train_molecules
+from tenfold.pipelines.predictor.validate import validate_molecules
+
+NETWORK = MPNN(network="dmpnn", hidden=32, depth=2, dense=(32,), readout="mean")
+TRAINING = Training(epochs=30, global_batch=16, reference_batch=16, learning_rate=1e-2, average=0.9)
+
+
+@pytest.fixture(scope="module")
+def smiles():
+    return list(dict.fromkeys(enumerate_molecules(300, 3, "druglike")))
+
+
+def nitrogen(smiles):
+    return ("zero", "one")[count] if (count := smiles.lower().count("n")) < 2 else "many"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, smiles):
+    """Trained on how much nitrogen a molecule has, in words, and on whether it has fluorine; some labels are blank."""
+    folder = tmp_path_factory.mktemp("classes")
+    rows = [(each, "" if n % 11 == 0 else nitrogen(each), "FT"["F" in each]) for n, each in enumerate(smiles)]
+    table = write_csv(folder / "m.csv", rows, ("smiles", "nitrogen", "fluorinated"))
+    config = dataclasses.replace(HERE, targets=("nitrogen", "fluorinated"), fractions=(0.6, 0.2, 0.2))
+    ingest_molecules([table], folder / "data", config)
+    return train_molecules(folder / "data", folder / "run", NETWORK, TRAINING, launch({}))
+
+
+def test_classes_of_words_are_learnt(run):
+    scores = json.loads((run.path / "metrics.json").read_text())["targets"]
+    assert scores["nitrogen"]["roc_auc"] > 0.9
+    assert scores["nitrogen"]["log_loss"] < 0.7 * np.log(3)
+    assert list(scores["nitrogen"]["class_counts"]) == ["many", "one", "zero"]
+    assert scores["fluorinated"]["positive_class"] == "T"
+    assert any(said.startswith("nitrogen: classification") for said in run.read_record()["targets"])
+
+
+def test_predictions_name_the_class_and_give_the_probability_of_each(run, smiles, tmp_path):
+    table = write_csv(tmp_path / "new.csv", [(each,) for each in [*smiles[:20], "C(C)(C)(C)(C)C"]], ("smiles",))
+    predict_molecules(run.bundle, table, tmp_path / "out.csv")
+    with (tmp_path / "out.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    names = ["many", "one", "zero"]
+    own = ["nitrogen_pred", *(f"nitrogen_prob_{name}" for name in names)]
+    assert list(rows[0]) == ["smiles", *own, "fluorinated_pred", "fluorinated_prob_F", "fluorinated_prob_T", "problem"]
+    for row in rows[:-1]:
+        found = [float(row[f"nitrogen_prob_{name}"]) for name in names]
+        assert sum(found) == pytest.approx(1, abs=1e-5)
+        assert row["nitrogen_pred"] == names[int(np.argmax(found))]
+        assert row["fluorinated_pred"] == ("T" if float(row["fluorinated_prob_T"]) > 0.5 else "F")
+    assert rows[-1]["nitrogen_pred"] == rows[-1]["nitrogen_prob_one"] == ""
+    found = MoleculePredictor.read(run.bundle).predict(smiles[:20])
+    assert found.classes == (("many", "one", "zero"), ("F", "T"))
+    assert found.probabilities is not None
+    assert [f"{each:.6g}" for each in found.probabilities[:, 0, 1]] == [row["nitrogen_prob_one"] for row in rows[:-1]]
+    np.testing.assert_array_equal(found.mean[:, 0], found.probabilities[:, 0].max(axis=1))
+    np.testing.assert_array_equal(found.mean[:, 1], found.probabilities[:, 1, 1])
+
+
+def test_what_was_kept_of_the_test_split_is_what_the_bundle_answers(run):
+    with np.load(run.path / "predictions.npz") as arrays, MoleculeShards.open(run.path.parent / "data") as data:
+        graphs = data.graphs(arrays["test_record"])
+        expected = MoleculePredictor.read(run.bundle).probabilities(graphs)
+        np.testing.assert_allclose(arrays["test_probability"], expected, atol=1e-5)
+        np.testing.assert_array_equal(arrays["test_mean"][:, 0], arrays["test_probability"][:, 0].max(axis=1))
+
+
+def test_explanations_are_of_the_class_that_is_predicted(run, tmp_path):
+    predictor = MoleculePredictor.read(run.bundle)
+    found = explain(predictor, "NCCN", "nitrogen")
+    probability = predictor.predict(["NCCN"]).probabilities
+    assert probability is not None
+    assert found.class_name == ("many", "one", "zero")[int(probability[0, 0].argmax())]
+    assert found.value == pytest.approx(probability[0, 0].max())
+    assert found.completeness_error < 0.05 * np.abs(found.atoms).sum() + 1e-3
+    page = explain_molecules(run.bundle, ["NCCN"], tmp_path / "out").read_text()
+    assert f"nitrogen: probability of class {found.class_name}" in page
+    assert "fluorinated: probability of class T" in page
+    with (tmp_path / "out" / "attributions.csv").open(newline="") as file:
+        assert {(row["target"], row["class"]) for row in csv.DictReader(file)} == {
+            ("nitrogen", found.class_name),
+            ("fluorinated", "T"),
+        }
+
+
+def test_the_report_scores_every_class_beside_a_forest(run, tmp_path):
+    page = validate_molecules(run.path, tmp_path / "report").read_text()
+    metrics = json.loads((tmp_path / "report" / "metrics.json").read_text())
+    own, forest, mean = (each["nitrogen"] for each in (metrics["targets"], *metrics["rivals"].values()))
+    assert own["accuracy"] > mean["accuracy"]
+    assert mean["roc_auc"] == 0.5
+    assert 0.5 < forest["roc_auc"] <= 1
+    assert metrics["rivals"]["random_forest"]["fluorinated"]["roc_auc"] > 0.5
+    counted = [each for each, count in zip(*metrics["similarity"]["nitrogen"].values(), strict=True) if count]
+    assert max(counted) <= 2
+    assert "nitrogen: classification" in page
+    assert "positive class: T" in page
+    assert f"accuracy {own['accuracy']:.2g}"[:12] in page
+
+
+def test_labels_spelt_otherwise_train_the_same_network(smiles, tmp_path):
+    """-1 and 1 give bit for bit the predictions of 0 and 1."""
+    found, columns = {}, {}
+    for name, spelling in {"bits": ("0", "1"), "signs": ("-1", "1")}.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        rows = [(each, spelling["O" in each]) for each in smiles[:80]]
+        ingest_molecules([write_csv(folder / "m.csv", rows)], folder / "data", HERE)
+        training = dataclasses.replace(TRAINING, epochs=1)
+        run = train_molecules(folder / "data", folder / "run", NETWORK, training, launch({}))
+        with np.load(run.path / "predictions.npz") as arrays:
+            found[name] = arrays["test_mean"]
+        predict_molecules(run.bundle, folder / "m.csv", folder / "out.csv")
+        with (folder / "out.csv").open(newline="") as file:
+            columns[name] = list(csv.DictReader(file))
+    np.testing.assert_array_equal(found["signs"], found["bits"])
+    assert list(columns["bits"][0]) == ["smiles", "y", "y_pred", "y_unc", "problem"]
+    assert list(columns["signs"][0])[2:] == ["y_pred", "y_prob_-1", "y_prob_1", "problem"]
+    chance = [row["y_pred"] for row in columns["bits"]]
+    assert [row["y_prob_1"] for row in columns["signs"]] == chance
+    assert {row["y_pred"] for row in columns["signs"]} <= {"-1", "1"}
+
+
+def test_a_bundle_keeps_the_classes(tmp_path):
+    targets = (Target(name="y", unit="", classes=("a", "b", "c")), Target(name="z", unit=""))
+    learnt = Learnt(shape=NETWORK, featuriser=HERE.featuriser, kind="classification", targets=targets)
+    predictor = MoleculePredictor(learnt.network(seed=5), learnt, np.array([[2.0, 0.0], [1.5, -0.5]]))
+    predictor.bundle({}, "").write(tmp_path / "bundle.tenfold")
+    again = MoleculePredictor.read(tmp_path / "bundle.tenfold")
+    assert again.learnt.classes == (("a", "b", "c"), ("0", "1"))
+    ours, theirs = (each.predict(["CCO", "c1ccncc1", "no molecule"]).probabilities for each in (predictor, again))
+    assert ours is not None
+    assert theirs is not None
+    np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_allclose(ours[:2].sum(axis=-1), 1)
+    assert (ours[:2, 1, 2] == 0).all()
+    assert np.isnan(ours[2]).all()
+
+
+@pytest.mark.parametrize("classes", [("a",), ("a", "a"), ("a", "b", "a")])
+def test_names_that_are_no_classes_are_refused(classes):
+    with pytest.raises(ValueError, match="2 or more different names"):
+        Target(name="y", unit="", classes=classes)

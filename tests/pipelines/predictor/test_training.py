@@ -1,0 +1,207 @@
+"""A chemist's day by the command line: a table in, a trained network out, predictions of other tables, explanations."""
+
+import csv
+import gzip
+import html
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rdkit import Chem
+from rdkit.Chem import Crippen
+
+from tenfold.pipelines.labels.enumeration import enumerate_molecules
+from tenfold.pipelines.predictor.uncertainty import doubts
+
+BIN = Path(sys.executable).parent
+MOLECULES = 150
+CONFIG = """
+ingest: {targets: [logp, rings], processes: 1}
+network: {network: dmpnn, hidden: 32, dense: [32]}
+training: {epochs: 2, global_batch: 16, reference_batch: 16, learning_rate: 3.0e-3, average: 0.9}
+"""
+
+
+def tenfold(*arguments: str | Path, ranks: int = 1) -> subprocess.CompletedProcess[str]:
+    command = [str(BIN / "tenfold"), *map(str, arguments)]
+    if ranks > 1:
+        command = [str(BIN / "mpirun"), "-np", str(ranks), *command]
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+
+
+def succeeds(*arguments: str | Path, ranks: int = 1) -> str:
+    done = tenfold(*arguments, ranks=ranks)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory) -> Path:
+    """Molecules with Crippen's logP, some unknown, ingested and trained on for two epochs by one rank."""
+    folder = tmp_path_factory.mktemp("study")
+    with (folder / "table.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["name", "smiles", "logp", "rings"])
+        for number, smiles in enumerate(enumerate_molecules(MOLECULES, 3, "druglike")):
+            molecule = Chem.MolFromSmiles(smiles)
+            rings = "" if number % 7 == 0 else Chem.GetSSSR(molecule).__len__()
+            writer.writerow([f"m{number}", smiles, f"{Crippen.MolLogP(molecule):.4f}", rings])
+    (folder / "study.yaml").write_text(CONFIG)
+    succeeds("ingest", "molecules", folder / "table.csv", "--config", folder / "study.yaml", "--out", folder / "data")
+    succeeds(*training(folder), folder / "one")
+    return folder
+
+
+def training(study: Path) -> list[str | Path]:
+    return ["train", "molecules", study / "data", "--config", study / "study.yaml", "--out"]
+
+
+def test_two_ranks_give_the_metrics_of_one(study):
+    succeeds(*training(study), study / "two", ranks=2)
+    one, two = (json.loads((study / run / "metrics.json").read_text())["targets"] for run in ("one", "two"))
+    assert one.keys() == two.keys() == {"logp", "rings"}
+    for target in one:
+        assert two[target]["molecules"] == one[target]["molecules"] > 0
+        for name in ("mae", "rmse", "r2"):
+            assert two[target][name] == pytest.approx(one[target][name], rel=1e-3), (target, name)
+
+
+def test_a_bundle_answers_in_a_fresh_process_without_its_data(study, tmp_path):
+    (tmp_path / "moved.tenfold").write_bytes((study / "one" / "bundle.tenfold").read_bytes())
+    code = (
+        "import sys, tenfold.pipelines as t; p = t.load(sys.argv[1]);"
+        "f = p.predict(['CCO', 'not a molecule']); print(p.names, f.mean.shape, f.reasons)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "moved.tenfold")],
+        capture_output=True, text=True, timeout=300, check=False, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "('logp', 'rings') (2, 2) (None, 'not a SMILES')"
+
+
+@pytest.fixture(scope="module")
+def large(study) -> Path:
+    """A compressed table of a few thousand molecules, with rows that are no molecules or no rows."""
+    smiles = enumerate_molecules(MOLECULES, 5, "druglike") * 12
+    smiles[700] = "C(C)(C)(C)(C)C"
+    with gzip.open(study / "large.csv.gz", "wt", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "smiles", "note"])
+        writer.writerows([number, each, 'commas, "quotes"'] for number, each in enumerate(smiles))
+        file.write("too,few\n")
+    return study / "large.csv.gz"
+
+
+@pytest.fixture(scope="module")
+def predicted(study, large) -> Path:
+    said = succeeds("predict", "molecules", study / "one" / "bundle.tenfold", large, "--out", study / "predicted.csv")
+    assert "1,801 molecules, 2 of them cannot be read" in said.replace("\n", " ")
+    return study / "predicted.csv"
+
+
+def test_predictions_keep_order_and_columns_and_mark_what_is_bad(predicted):
+    with predicted.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["id", "smiles", "note", "logp_pred", "logp_unc", "rings_pred", "rings_unc", "problem"]
+    assert [row["id"] for row in rows[:-1]] == [str(number) for number in range(1800)]
+    assert {row["note"] for row in rows[:-1]} == {'commas, "quotes"'}
+    assert "valence" in rows[700]["problem"]
+    assert rows[700]["logp_pred"] == rows[700]["logp_unc"] == ""
+    assert "2 fields where the header has 3" in rows[-1]["problem"]
+    good = [row for row in rows if not row["problem"]]
+    assert len(good) == 1799
+    assert all(float(row["logp_unc"]) > 0 for row in good)
+    assert rows[0]["logp_pred"] == rows[MOLECULES]["logp_pred"]  # the same molecule
+
+
+def test_a_prediction_killed_and_run_again_ends_with_the_same_bytes(study, large, predicted, tmp_path):
+    command = [str(BIN / "tenfold"), "predict", "molecules", str(study / "one" / "bundle.tenfold"), str(large)]
+    out = tmp_path / "out.csv"
+    running = subprocess.Popen([*command, "--out", str(out)], stderr=subprocess.DEVNULL, start_new_session=True)
+    deadline = time.monotonic() + 300
+    while not (tmp_path / ".out.csv.state").exists() and running.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.002)
+    if running.poll() is None:
+        os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    succeeds(*command[1:], "--out", out)
+    assert out.read_bytes() == predicted.read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv"]
+
+
+def test_the_report_shows_every_target(study):
+    succeeds("validate", study / "one")
+    page = (study / "one" / "report.html").read_text()
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    assert "https://" not in page
+    metrics = json.loads((study / "one" / "metrics.json").read_text())
+    for target in ("logp", "rings"):
+        assert {"mae", "rmse", "r2", "unit", "error_ratio"} <= metrics["targets"][target].keys()
+        assert metrics["rivals"]["random_forest"][target]["mae"] > 0
+    found = doubts(metrics["targets"], metrics["dft"])
+    assert ("What is off:" in page) == bool(found)
+    assert all(html.escape(each).replace("&#x27;", "&#39;") in page for each in found)
+    assert metrics["speed"]["network_batched_s"] > 0
+    assert 0 <= metrics["speed"]["padding"] < 0.6
+
+
+def test_wrong_input_is_answered_by_what_there_is(study, tmp_path):
+    table = study / "table.csv"
+    for arguments, answer in (
+        (["ingest", "molecules", table, "--target", "logD", "--out", tmp_path / "a"], "logp"),
+        (
+            ["ingest", "molecules", table, "--smiles-column", "SMI", "--out", tmp_path / "b"],
+            "name, smiles",
+        ),
+        (["predict", "molecules", table, table, "--out", tmp_path / "c.csv"], "table.csv"),
+        (["train", "molecules", study / "data", "--preset", "painn", "--out", tmp_path / "d"], "no coordinates"),
+    ):
+        done = tenfold(*arguments)
+        assert done.returncode == 2
+        assert answer in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_attributions_find_a_planted_rule_and_forget_it_with_the_weights(tmp_path):
+    """Labels are the number of chlorine atoms: the shares of a trained network must lie on chlorine."""
+    molecules = [s for s in enumerate_molecules(400, 11, "druglike") if Chem.MolFromSmiles(s) is not None]
+    chlorinated = [s.replace("F", "Cl") for s in molecules]
+    with (tmp_path / "table.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["smiles", "chlorine"])
+        writer.writerows([s, s.count("Cl")] for s in chlorinated)
+    (tmp_path / "study.yaml").write_text(
+        CONFIG.replace("[logp, rings]", "[chlorine], kinds: {chlorine: regression}").replace("epochs: 2", "epochs: 20")
+    )
+    config = ["--config", tmp_path / "study.yaml"]
+    succeeds("ingest", "molecules", tmp_path / "table.csv", *config, "--out", tmp_path / "data")
+    succeeds("train", "molecules", tmp_path / "data", *config, "--out", tmp_path / "run")
+
+    from tenfold.emulators.attributions import integrated_gradients, masking
+    from tenfold.pipelines.predictor.predictor import MoleculePredictor
+
+    predictor = MoleculePredictor.read(tmp_path / "run" / "bundle.tenfold")
+    learnt = predictor.learnt
+    random = learnt.network(seed=99)
+    hits, forgotten, masked = 0, 0, 0
+    asked = [s for s in chlorinated if s.count("Cl") == 1][:20]
+    assert len(asked) >= 10
+    for smiles in asked:
+        graph, _ = learnt.featuriser.graphs([smiles])
+        place = [atom.GetSymbol() for atom in Chem.MolFromSmiles(smiles).GetAtoms()].index("Cl")
+        layout = learnt.featuriser.layout
+        found = integrated_gradients(predictor.network, learnt.shape, layout, graph, 0)
+        assert found.completeness_error < 0.02 * max(1.0, abs(found.answer - found.baseline))
+        hits += int(np.abs(found.atoms).argmax() == place)
+        forgotten += int(np.abs(integrated_gradients(random, learnt.shape, layout, graph, 0).atoms).argmax() == place)
+        masked += int(masking(lambda g: predictor.predict_graphs(g)[..., 0], layout, graph)[:, 0].argmax() == place)
+    assert hits >= 0.8 * len(asked)
+    assert masked >= 0.8 * len(asked)
+    assert forgotten < hits

@@ -1,0 +1,221 @@
+import dataclasses
+
+import h5py
+import numpy as np
+import pytest
+from tests.formats.cosmoflow import write_raw, write_split
+from tests.formats.ingested import HERE, boxes
+from tests.formats.plain import write_dataset, write_table
+
+from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.readers.formats import volumes
+from tenfold.pipelines.readers.statements import agree
+from tenfold.pipelines.readers.tables import read_table
+from tenfold.pipelines.readers.volume import Stated, UnusableFileError
+from tenfold.pipelines.volumes.ingest import ingest_volumes
+from tenfold.pipelines.volumes.shards import Shards
+
+
+def first(path, **stated):
+    return next(volumes(path, Stated(**stated)))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (0.3089, float(np.float32(0.3089)), True),
+        (0.309, 0.3089, True),
+        (0.677, 0.6774, True),
+        (0.31, 0.3089, False),
+        (0.3, 0.3089, False),
+        (0.30890, 0.30880, False),
+        (1.0, 1.0, True),
+        (0.0, 0.1, False),
+    ],
+)
+def test_numbers_agree_to_float32_or_to_the_digits_printed(one, other, same):
+    assert agree(one, other) == agree(other, one) == same
+
+
+def test_a_table_that_contradicts_the_file_is_an_error_with_both_values(tmp_path):
+    write_raw(tmp_path / "box.h5", 0, physPar=[0.31, 0.85, 0.97, 67.0])
+    with pytest.raises(UnusableFileError, match=r"omega_m is 0.31 in the file, and 0.3 in the table of parameters"):
+        first(tmp_path / "box.h5", parameters={"omega_m": 0.3})
+    write_dataset(tmp_path / "a.h5", "rho", np.ones((4, 4, 4)), Omega_m=0.31)
+    with pytest.raises(UnusableFileError, match=r"omega_m is 0.31 in the file, and 0.3 in the table of parameters"):
+        first(tmp_path / "a.h5", key="rho", parameters={"omega_m": 0.3})
+
+
+def test_a_table_may_add_what_the_file_does_not_say(tmp_path):
+    write_raw(tmp_path / "box.h5", 0, physPar=[0.31, 0.85, 0.97, 67.0])
+    added = first(tmp_path / "box.h5", parameters={"omega_m": 0.31, "omega_b": 0.049})
+    wanted = {"omega_m": 0.31, "sigma_8": 0.85, "n_s": 0.97, "h": 0.67, "omega_b": 0.049}
+    assert added.parameters == pytest.approx(wanted)
+    assert list(added.parameters) == list(wanted)
+
+
+def test_the_order_of_the_names_in_the_file_decides(tmp_path):
+    write_raw(
+        tmp_path / "box.h5", 0, namePar=[b"sigma_8", b"H_0", b"Omega_m", b"N_spec"], physPar=[0.85, 67.0, 0.31, 0.97]
+    )
+    assert first(tmp_path / "box.h5").parameters == pytest.approx(
+        {"omega_m": 0.31, "sigma_8": 0.85, "n_s": 0.97, "h": 0.67}
+    )
+
+
+@pytest.mark.parametrize(
+    ("stated", "said"),
+    [
+        ({"box_mpc_h": 100.0}, "box_mpc_h is 64 in the file, and ingest.box_mpc_h says 100"),
+        ({"units": "counts"}, "units is delta in the file, and ingest.units says counts"),
+        ({"redshifts": (1.0,)}, r"redshifts is \(0.5\) in the file, and ingest.redshifts says \(1\)"),
+        ({"periodic": True}, "periodic is False in the file, and ingest.periodic says True"),
+    ],
+)
+def test_a_configuration_that_contradicts_the_file_is_an_error_with_both(tmp_path, stated, said):
+    write_dataset(
+        tmp_path / "a.h5", "rho", np.ones((4, 4, 4)), Omega_m=0.31, box_mpc_h=64.0, units="delta", redshift=0.5,
+        periodic=False,
+    )  # fmt: skip
+    with pytest.raises(UnusableFileError, match=said):
+        first(tmp_path / "a.h5", key="rho", **stated)
+
+
+def test_a_whole_box_of_cosmoflow_is_periodic_and_a_piece_is_not(tmp_path):
+    write_raw(tmp_path / "box.h5", 0)
+    write_split(tmp_path / "pieces.h5", 0)
+    assert first(tmp_path / "box.h5").periodic is True
+    assert first(tmp_path / "pieces.h5").periodic is False
+    with pytest.raises(UnusableFileError, match=r"periodic is True in the file"):
+        first(tmp_path / "box.h5", periodic=False)
+    with pytest.raises(UnusableFileError, match=r"periodic is False in the file"):
+        first(tmp_path / "pieces.h5", periodic=True)
+
+
+def arrays(folder, count):
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    rows = []
+    for n in range(count):
+        np.save(folder / f"{n}.npy", rng.normal(size=(4, 4, 4)))
+        rows.append({"file": f"{n}.npy", "omega_m": 0.1 + 0.05 * n, "sigma_8": 0.8})
+    return write_table(folder.with_suffix(".csv"), rows)
+
+
+def test_plain_arrays_are_periodic_where_that_is_stated_and_where_not_it_is_said(tmp_path):
+    table = arrays(tmp_path / "arrays", 5)
+    config = dataclasses.replace(HERE, table=str(table))
+    unknown = ingest_volumes([tmp_path / "arrays"], tmp_path / "unknown", config)
+    assert "taken not to be" in str(unknown) and "ingest.periodic=true" in str(unknown)
+    again = ingest_volumes([tmp_path / "arrays"], tmp_path / "unknown", config)
+    assert again.made == 0 and "ingest.periodic=true" in str(again)
+    stated = ingest_volumes([tmp_path / "arrays"], tmp_path / "stated", dataclasses.replace(config, periodic=True))
+    assert "taken not to be" not in str(stated)
+    for name, facts in (("unknown", (False, False)), ("stated", (True, True))):
+        with Shards.open(tmp_path / name) as shards:
+            assert (shards.manifest.periodic, shards.manifest.periodicity_known) == facts
+            assert ("nothing says" in shards.manifest.not_periodic) == (name == "unknown")
+
+
+def test_grids_of_many_simulations_are_not_the_channels_of_one(tmp_path):
+    np.save(tmp_path / "Grids_Mcdm_SIMBA_LH_4_z=0.00.npy", np.ones((4, 4, 4, 4), np.float32))
+    with pytest.raises(UnusableFileError, match="4 simulations in one file: save each grid in a file of its own"):
+        first(tmp_path / "Grids_Mcdm_SIMBA_LH_4_z=0.00.npy", parameters={"omega_m": 0.3})
+
+
+def test_an_attribute_says_whether_a_dataset_is_periodic(tmp_path):
+    write_dataset(tmp_path / "a.h5", "rho", np.ones((4, 4, 4)), Omega_m=0.31, periodic=True)
+    assert first(tmp_path / "a.h5", key="rho").periodic is True
+    write_dataset(tmp_path / "b.h5", "rho", np.ones((4, 4, 4)), Omega_m=0.31)
+    assert first(tmp_path / "b.h5", key="rho").periodic is None
+    write_dataset(tmp_path / "c.h5", "rho", np.ones((4, 4, 4)), Omega_m=0.31, periodic="perhaps")
+    with pytest.raises(UnusableFileError, match=r"true or false is meant"):
+        first(tmp_path / "c.h5", key="rho")
+
+
+def split(path, names, row, **attributes):
+    write_split(path, 0, y=np.tile(row, (3, 1)))
+    with h5py.File(path, "a") as file:
+        if names:
+            file["namePar"] = np.array(names)
+
+
+THREE = [b"Omega_m", b"sigma_8", b"N_spec"]
+RANGES = {"omega_m": (0.25, 0.35), "sigma_8": (0.78, 0.95), "n_s": (0.9, 1.0)}
+
+
+def test_three_physical_values_are_not_unit_parameters(tmp_path):
+    split(tmp_path / "a.h5", THREE, [0.28, 0.8, 0.96])
+    assert first(tmp_path / "a.h5").parameters == {"omega_m": 0.28, "sigma_8": 0.8, "n_s": 0.96}
+
+
+def test_values_that_may_be_either_are_asked_for_and_a_table_tells(tmp_path):
+    split(tmp_path / "a.h5", THREE, [0.28, 0.8, 0.96])
+    with pytest.raises(UnusableFileError, match=r"may be physical values, and unit parameters as ingest.unit_ranges"):
+        first(tmp_path / "a.h5", unit_ranges=RANGES)
+    physical = {"omega_m": 0.28, "sigma_8": 0.8, "n_s": 0.96}
+    assert first(tmp_path / "a.h5", unit_ranges=RANGES, parameters=physical).parameters == physical
+    of_units = {"omega_m": 0.314, "sigma_8": 0.933, "n_s": 0.998}
+    found = first(tmp_path / "a.h5", unit_ranges=RANGES, parameters=of_units).parameters
+    assert found == pytest.approx(of_units)
+    with pytest.raises(UnusableFileError, match=r"omega_m is 0.28 in the file, and 0.35 in the table"):
+        first(tmp_path / "a.h5", parameters={**physical, "omega_m": 0.35})
+
+
+def test_unit_parameters_go_by_the_names_in_the_file(tmp_path):
+    split(tmp_path / "a.h5", [b"sigma_8", b"Omega_m"], [-1.0, 0.5])
+    ranges = {"omega_m": (0.2, 0.4), "sigma_8": (0.6, 1.0)}
+    assert first(tmp_path / "a.h5", unit_ranges=ranges).parameters == pytest.approx({"omega_m": 0.35, "sigma_8": 0.6})
+
+
+def test_values_without_names_are_refused_unless_a_table_has_them(tmp_path):
+    split(tmp_path / "a.h5", None, [0.28, 0.8, 0.96])
+    with pytest.raises(UnusableFileError, match=r"3 columns, and no namePar says of what"):
+        first(tmp_path / "a.h5")
+    assert first(tmp_path / "a.h5", parameters={"omega_m": 0.28}).parameters == {"omega_m": 0.28}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("file,omega_m\na.npy,0.3,1\n", "line 2: 3 cells, where the header has 2 columns"),
+        ("file,omega_m\na.npy\n", "line 2: 1 cells, where the header has 2 columns"),
+        ("file,Omega_m,Omega_m\na.npy,0.3,0.4\n", "column Omega_m stands there twice"),
+        ("file,Omega_m\na.npy,1_0\n", "line 2: could not convert '1_0'"),
+        ("#Omega_m Omega_b h n_s sigma_8\n0.17 0.06 0.77 0.88 0.66\n", "separated by blanks: write them with commas"),
+        ("file,omega_m,h\na.npy,0.14,0.7\nb.npy,0.12,0.7\n", "t.csv: omega_m = 0.14 may be Ω or Ω h²"),
+    ],
+)
+def test_a_table_that_may_be_misread_is_refused(tmp_path, text, said):
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(InputError, match=said):
+        read_table(tmp_path / "t.csv")
+
+
+def test_physical_densities_of_a_table_become_fractions(tmp_path):
+    rows = [{"file": f"{n}.npy", "omega_b": 0.0224, "omega_cdm": 0.12, "h": 0.6736 + n / 100} for n in range(2)]
+    table = read_table(write_table(tmp_path / "t.csv", rows))
+    assert table["0.npy"].parameters["omega_b"] == pytest.approx(0.0224 / 0.6736**2)
+    assert table["1.npy"].parameters["omega_cdm"] == pytest.approx(0.12 / 0.6836**2)
+
+
+def test_files_of_one_name_in_two_folders_have_rows_of_their_own(tmp_path):
+    for n in range(4):
+        (tmp_path / "boxes" / f"run_{n}").mkdir(parents=True)
+        np.save(tmp_path / "boxes" / f"run_{n}" / "rho.npy", np.random.default_rng(n).normal(size=(4, 4, 4)))
+    both = write_table(tmp_path / "name.csv", [{"file": "rho.npy", "Omega_m": 0.3}])
+    with pytest.raises(InputError, match=r"rho.npy may be .*run_0/rho.npy or .*run_1/rho.npy"):
+        ingest_volumes([tmp_path / "boxes"], tmp_path / "data", dataclasses.replace(HERE, table=str(both)))
+    rows = [{"file": f"run_{n}/rho.npy", "Omega_m": 0.2 + n / 20} for n in range(4)]
+    table = write_table(tmp_path / "path.csv", rows)
+    ingest_volumes([tmp_path / "boxes"], tmp_path / "data", dataclasses.replace(HERE, table=str(table)))
+    with Shards.open(tmp_path / "data") as shards:
+        found = {each.simulation: each.parameters["omega_m"] for each in shards.manifest.simulations}
+    assert found == pytest.approx({f"run_{n}/rho.npy": 0.2 + n / 20 for n in range(4)})
+
+
+def test_a_table_of_other_files_is_refused(tmp_path):
+    boxes(tmp_path / "boxes", 3)
+    table = write_table(tmp_path / "t.csv", [{"file": "box.h5", "Omega_m": 0.3}])
+    with pytest.raises(InputError, match=r"names none of the 3 files, such as 000.h5; its first row is of box.h5"):
+        ingest_volumes([tmp_path / "boxes"], tmp_path / "data", dataclasses.replace(HERE, table=str(table)))

@@ -1,0 +1,71 @@
+import dataclasses
+
+import h5py
+import numpy as np
+import pytest
+from astropy.io import fits
+from tests.formats.foreign import FOREIGN, nyx
+from tests.formats.ingested import HERE, boxes, quarantine
+
+from tenfold.pipelines.readers.formats import format_of, map_format_of, volumes
+from tenfold.pipelines.readers.volume import Stated, UnusableFileError
+from tenfold.pipelines.volumes.ingest import ingest_volumes
+
+
+@pytest.mark.parametrize("dimensions", [2, 3])
+@pytest.mark.parametrize("write", FOREIGN)
+def test_a_file_that_is_not_read_is_called_what_it_is(tmp_path, write, dimensions):
+    write(tmp_path / "box.h5")
+    with pytest.raises(UnusableFileError, match=FOREIGN[write]):
+        list(volumes(tmp_path / "box.h5", Stated(dimensions=dimensions)))
+
+
+def test_a_format_that_is_stated_does_not_hide_what_the_file_is(tmp_path):
+    next(iter(FOREIGN))(tmp_path / "box.h5")
+    with pytest.raises(UnusableFileError, match="a Git LFS pointer"):
+        list(volumes(tmp_path / "box.h5", Stated(format="cosmoflow")))
+
+
+def test_a_nyx_field_is_read_by_its_name(tmp_path):
+    nyx(tmp_path / "nyx.h5")
+    stated = Stated(key="native_fields/matter_density", parameters={"omega_m": 0.3}, box_mpc_h=10.0)
+    (volume,) = volumes(tmp_path / "nyx.h5", stated)
+    assert volume.shape == (4, 4, 4, 1)
+
+
+def test_a_link_that_leads_nowhere_is_set_aside_not_passed_over(tmp_path):
+    boxes(tmp_path / "boxes", 5)
+    (tmp_path / "boxes" / "009.h5").symlink_to("../.git/annex/objects/0/SHA256E-s1--0.h5")
+    config = dataclasses.replace(HERE, quarantine_threshold=0.5)
+    assert ingest_volumes([tmp_path / "boxes"], tmp_path / "data", config).simulations == 5
+    assert "a link to a file that is not there" in quarantine(tmp_path / "data")["009.h5"][1]
+
+
+def test_a_key_for_an_npy_file_is_said_to_be_too_much(tmp_path):
+    np.save(tmp_path / "a.npy", np.ones((4, 4, 4)))
+    with pytest.raises(UnusableFileError, match=r"an NPY file, not HDF5.*leave out ingest\.key"):
+        list(volumes(tmp_path / "a.npy", Stated(key="delta", parameters={"omega_m": 0.3})))
+
+
+def test_hdf5_behind_a_user_block_is_hdf5(tmp_path):
+    field = np.random.default_rng(0).normal(size=(4, 4, 4))
+    with h5py.File(tmp_path / "matlab.mat", "w", userblock_size=512) as file:
+        file["delta"] = field
+    with (tmp_path / "matlab.mat").open("r+b") as raw:
+        raw.write(b"MATLAB 7.3 MAT-file")
+    assert format_of(tmp_path / "matlab.mat") == map_format_of(tmp_path / "matlab.mat") == "hdf5"
+    (volume,) = volumes(tmp_path / "matlab.mat", Stated(key="delta", parameters={"omega_m": 0.3}))
+    assert volume.shape == (4, 4, 4, 1)
+
+
+def test_fits_is_for_maps(tmp_path):
+    fits.PrimaryHDU(np.ones((4, 4))).writeto(tmp_path / "a.fits")
+    assert map_format_of(tmp_path / "a.fits") == "fits"
+    with pytest.raises(UnusableFileError, match=r"a FITS file.*`tenfold ingest massmaps`"):
+        format_of(tmp_path / "a.fits")
+
+
+def test_gzipped_fits_is_to_be_unpacked(tmp_path):
+    fits.PrimaryHDU(np.ones((4, 4))).writeto(tmp_path / "a.fits.gz")
+    with pytest.raises(UnusableFileError, match="compressed by gzip, and inside FITS: unpack it first"):
+        map_format_of(tmp_path / "a.fits.gz")

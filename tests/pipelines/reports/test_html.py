@@ -1,0 +1,126 @@
+"""Pages show other people's names as text, in every element, attribute and picture."""
+
+import base64
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from tenfold.pipelines.estimator import report as cosmology
+from tenfold.pipelines.estimator.figures import symbol
+from tenfold.pipelines.predictor import figures as molecules
+from tenfold.pipelines.reports.figures import SYMBOL, Picture, png, svg
+from tenfold.pipelines.reports.html import TEMPLATES, write_page
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '" onload="alert(1)',
+    "' onerror='alert(1)",
+    "]]><svg onload=alert(1)>",
+    "</style><img src=x onerror=alert(1)>",
+    "--><b>",
+    "{{ 7*7 }}{% raise %}",
+    "&lt;b&gt; &amp;",
+    r"$\frac$",
+    "$x$ $",
+    "a\x1b[31m\x00b",
+)
+
+
+class Elements(HTMLParser):
+    """Tags, names of attributes, and text of a page."""
+
+    def __init__(self, page: str):
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: set[str] = set()
+        self.text = ""
+        self.words: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes |= {name for name, _ in attrs}
+        self.words += [value for name, value in attrs if name == "alt"]
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def explained(path, name: str) -> Elements:
+    panel = {"words": name, "shares": Picture("data:,", name), "masked": Picture("data:,", name), "problem": "",
+             "error": "0.1"}  # fmt: skip
+    write_page(path, "explained.html.j2", {}, bundle=name, classes=False,
+               molecules=[{"smiles": name, "panels": [panel], "problem": name}])  # fmt: skip
+    return Elements(path.read_text())
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_names_on_a_page_are_text(name, tmp_path):
+    usual, found = explained(tmp_path / "a.html", "name"), explained(tmp_path / "b.html", name)
+    assert (found.tags, found.attributes) == (usual.tags, usual.attributes)
+    assert found.words == [name] * len(usual.words)
+    assert name in found.text
+
+
+@pytest.mark.parametrize("template", sorted(path.name for path in TEMPLATES.glob("*.j2")))
+def test_no_template_lets_text_through_unescaped(template):
+    text = (TEMPLATES / template).read_text()
+    for way in (
+        "|safe",
+        "| safe",
+        "autoescape",
+        "Markup",
+        "<script",
+        "href={{",
+        "src={{",
+        "alt={{",
+        "=\"{{ it.words }}'",
+    ):
+        assert way not in text
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_sentences_with_names_of_parameters_are_escaped(name):
+    ratio = {"value": 2.0, "low": 1.5, "high": 2.5}
+    metrics = {
+        "simulations": {"ratio": {name: ratio, "omega_m": ratio}, "ratio_to_mean": {name: ratio, "omega_m": ratio}}
+    }
+    for said in (cosmology.headline(metrics), *cosmology.verdicts(metrics), cosmology.symbol(name)):
+        assert isinstance(said, Markup)
+        assert set(Elements(str(said)).tags) <= {"sub"}
+
+
+def drawn(text: str) -> Figure:
+    figure = Figure((2, 2))
+    axes = figure.subplots()
+    axes.plot([1, 1e5], [1, 1e5], label=text)
+    axes.set(xscale="log", title=text, xlabel=text)
+    axes.set_yticks([1.0, 1e5], [text if text.isprintable() else "a", "b"])
+    axes.legend()
+    return figure
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_names_in_pictures_are_neither_typeset_nor_markup(name):
+    source = svg(drawn(name), name).source.partition(",")[2]
+    for element in ElementTree.fromstring(base64.b64decode(source)).iter():
+        assert not element.tag.endswith("script")
+        assert not any(attribute.startswith("on") for attribute in element.attrib)
+    assert png(drawn(name), name).words == name
+
+
+@pytest.mark.parametrize("name", SYMBOL)
+def test_symbols_of_parameters_are_typeset(name):
+    figure = drawn(symbol(name))
+    svg(figure, "")
+    assert all(text.get_parse_math() for text in figure.findobj(lambda each: hasattr(each, "get_parse_math")))
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_figures_of_molecules_take_any_name(name):
+    truth = np.linspace(0, 1, 5)
+    assert molecules.parity(name, name, truth, truth, truth + 0.1, name).source.startswith("data:image/svg+xml;base64,")

@@ -1,0 +1,288 @@
+"""A cosmologist's day with maps by the command line: a folder of FITS in, an emulator and its trial out."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from astropy.io import fits
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from tests.formats.plain import write_table
+from tests.pipelines.emulator.lognormal import lognormal
+from typer.testing import CliRunner
+
+from tenfold.emulators.cnn import CNN
+from tenfold.pipelines.acceptance.validate import validate_massmaps
+from tenfold.pipelines.cli.main import app
+from tenfold.pipelines.emulator.emulator import MassMapEmulator
+from tenfold.pipelines.emulator.train import emulate
+from tenfold.pipelines.emulator.training import about
+from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.estimator.estimator import Learnt
+from tenfold.pipelines.simulation.cosmology import Cosmology
+from tenfold.pipelines.simulation.lensing.fits_cubes import write_maps
+from tenfold.pipelines.training.bundle import Bundle
+from tenfold.pipelines.training.run_folder import RunFolder
+from tenfold.pipelines.volumes.manifest import Manifest
+from tenfold.pipelines.volumes.maps import MassMapIngest, ingest_massmaps
+from tenfold.pipelines.volumes.shards import Shards
+
+BIN = Path(sys.executable).parent
+SIDE, MAPS, COSMOLOGIES = 16, 16, 16
+CONFIG = """
+ingest: {fractions: [0.5, 0.2, 0.3]}
+network: {size: 16, latent: 8, filters: [4, 8, 8], critic_filters: [4, 8], style: 8, conditions: 2, group: 2,
+  boundary: cropped}
+training: {epochs: 1, global_batch: 16, reference_batch: 16, judged: 16, settling_steps: 20,
+  shifts: false, symmetries: true}
+"""
+
+
+def tenfold(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [str(BIN / "tenfold"), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+
+
+def write_skies(folder: Path, cosmologies: int, seed: int, name: str = "sky", side_deg: float = 2.0) -> None:
+    """Log-normal maps over cosmologies, a FITS cube each."""
+    rng = np.random.default_rng(seed)
+    folder.mkdir()
+    for n in range(cosmologies):
+        omega_m, sigma_8 = rng.uniform([0.2, 0.6], [0.4, 1.0])
+        write_maps(
+            folder / f"{n}.fits", lognormal(SIDE, sigma_8 - 0.3, -4 * omega_m - 1, MAPS, rng),
+            cosmology=Cosmology(omega_m=omega_m, sigma_8=sigma_8), side_deg=side_deg, sources=(1.0,),
+            trusted=(180.0, 1440.0), seed=n, simulation=f"{name}_{n}", varied=("omega_m", "sigma_8"), config={},
+        )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory) -> Path:
+    """Log-normal maps of sixteen cosmologies, and a pair of networks trained on half of them for an epoch."""
+    folder = tmp_path_factory.mktemp("maps")
+    write_skies(folder / "maps", COSMOLOGIES, seed=1)
+    (folder / "study.yaml").write_text(CONFIG)
+    for command in (
+        ["ingest", "massmaps", folder / "maps", "--out", folder / "data"],
+        ["train", "emulator", folder / "data", "--out", folder / "network"],
+    ):
+        done = tenfold(*command, "--config", folder / "study.yaml")
+        assert done.returncode == 0, done.stderr
+    return folder
+
+
+def parameters(omega_m: float, sigma_8: float) -> list[str]:
+    return ["--parameter", f"omega_m={omega_m}", "--parameter", f"sigma_8={sigma_8}"]
+
+
+@pytest.mark.parametrize("ending", [".fits", ".h5"])
+def test_maps_of_a_new_cosmology_are_written_with_what_they_are_of(study, tmp_path, ending):
+    out = tmp_path / f"maps{ending}"
+    asked = ["--out", str(out), "--count", "3", "--seed", "7", *parameters(0.3, 0.8)]
+    told = CliRunner().invoke(app, ["emulate", str(study / "network"), *asked])
+    assert told.exit_code == 0, told.output
+    if ending == ".fits":
+        with fits.open(out) as hdus:
+            maps, header = np.array(hdus[0].data), hdus[0].header
+        assert (header["OMEGA_M"], header["SIGMA_8"], header["ANGLE"]) == (0.3, 0.8, 2.0)
+    else:
+        with h5py.File(out) as file:
+            maps, header = np.array(file["kappa"]), dict(file.attrs)
+        assert (header["omega_m"], header["sigma_8"], header["angle_deg"]) == (0.3, 0.8, 2.0)
+    assert maps.shape == (3, SIDE, SIDE)
+    assert np.isfinite(maps).all()
+    assert len({one.tobytes() for one in maps}) == 3
+
+
+def test_what_is_emulated_is_read_as_what_it_was_made_for(study, tmp_path):
+    wanted = {"omega_m": 0.1 + 0.2, "sigma_8": 0.8123456789012345}
+    maps = {}
+    for n, omega_m in enumerate((wanted["omega_m"], 0.31, 0.32)):
+        emulate(study / "network", tmp_path / f"{n}.fits", 2, {**wanted, "omega_m": omega_m}, seed=n)
+        emulate(study / "network", tmp_path / f"{n}.h5", 2, {**wanted, "omega_m": omega_m}, seed=n)
+        with h5py.File(tmp_path / f"{n}.h5") as file:
+            maps[f"{n}.fits"], attributes = np.array(file["kappa"]), dict(file.attrs)
+    assert (attributes["redshifts"], attributes["angle_deg"], attributes["units"]) == (1.0, 2.0, "kappa")
+    assert tuple(attributes["multipoles"]) == (180.0, 1440.0)
+    config = MassMapIngest(processes=1, fractions=(0.4, 0.3, 0.3))
+    ingest_massmaps(sorted(tmp_path.glob("*.fits")), tmp_path / "data", config)
+    ingest_massmaps(sorted(tmp_path.glob("*.h5")), tmp_path / "again", config)
+    folders = (tmp_path / "data", tmp_path / "again", study / "data")
+    told, again, learnt = (Manifest.read(folder / "manifest.json") for folder in folders)
+    for fact in ("side_deg", "redshifts", "units", "multipoles", "parameter_names", "shape", "dtype", "periodic"):
+        assert getattr(told, fact) == getattr(again, fact) == getattr(learnt, fact)
+    assert told.simulations[0].parameters == {**learnt.simulations[0].parameters, **wanted}
+    with Shards.open(tmp_path / "data") as shards:
+        for n, each in enumerate(told.simulations):
+            assert np.array_equal(shards.read(np.arange(2 * n, 2 * n + 2))[..., 0], maps[Path(each.source).name])
+    with Shards.open(tmp_path / "again") as plain, Shards.open(tmp_path / "data") as shards:
+        assert np.array_equal(plain.read(np.arange(6)), shards.read(np.arange(6)))
+    header = fits.getheader(tmp_path / "0.fits")
+    cosmology = {"H0": 70.0, "OMEGA_L": 1 - wanted["omega_m"], "W0": -1.0, "WA": 0.0, "Z": 1.0, "NS": 0.96}
+    assert {key: header[key] for key in cosmology} == cosmology
+
+
+def test_a_record_of_before_these_facts_were_kept_still_loads(study, tmp_path):
+    shutil.copytree(study / "network", tmp_path / "network")
+    run = RunFolder(tmp_path / "network")
+    record = run.read_record()
+    run.write_record(
+        {name: record[name] for name in record if name not in ("units", "redshifts", "multipoles", "fixed")}
+    )
+    emulator = MassMapEmulator.load(run.path)
+    assert (emulator.redshifts, emulator.multipoles, emulator.units, emulator.fixed) == ((), None, "kappa", {})
+    assert "Z" not in fits.getheader(emulate(run.path, tmp_path / "maps.fits", 1, {"omega_m": 0.3, "sigma_8": 0.8}))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--out", "maps.png", *parameters(0.3, 0.8)], ".fits or .h5"),
+        (["--out", "maps.fits", *parameters(0.9, 0.8)], "omega_m"),
+        (["--out", "maps.fits", "--parameter", "omega_m=0.3"], "sigma_8"),
+        (["--out", "maps.fits", "--parameter", "omega_m:0.3"], "NAME=NUMBER"),
+    ],
+)
+def test_what_cannot_be_emulated_leaves_nothing(study, tmp_path, arguments, said):
+    arguments[1] = str(tmp_path / arguments[1])
+    told = CliRunner().invoke(app, ["emulate", str(study / "network"), *arguments])
+    assert isinstance(told.exception, InputError)
+    assert said in str(told.exception)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_emulator_that_has_learnt_nothing_fails_its_trial_and_says_by_what(study):
+    done = tenfold("validate", study / "network")
+    assert done.returncode == 0, done.stderr  # of so few and small maps, all that is off is within chance
+    undecided = re.search("Undecided: (.*)", done.stdout)
+    done = tenfold("validate", study / "network", "--set", "court.seed_margin=0")
+    assert done.returncode == 1, done.stderr
+    assert undecided
+    assert f"Failed: {undecided[1]}" in done.stdout
+    metrics = json.loads((study / "network" / "metrics.json").read_text())
+    verdicts = metrics["verdicts"]
+    assert {"angular_power", "peaks_distribution", "minkowski_v1_variety", "memorisation"} <= verdicts.keys()
+    assert all({"value", "tolerance", "null", "passed"} <= verdict.keys() for verdict in verdicts.values())
+    assert not metrics["passed"]
+    assert metrics["bins"].keys() == {name for name in verdicts if f"{name}_variety" in verdicts}
+    for bins in metrics["bins"].values():
+        assert len(bins["at"]) == len(bins["deviation"]) == len(bins["p_values"])
+    held = metrics["held_out"]["cosmologies"]
+    assert len(held) >= 4
+    assert all(row["distance"] > 0 and row["maps"] == MAPS for row in held.values())
+    page = (study / "network" / "report.html").read_text()
+    assert page.count("<img ") > 30
+    assert "failed" in page
+
+
+def test_settings_that_a_trial_would_ignore_are_refused(study):
+    told = CliRunner().invoke(app, ["validate", str(study / "network"), "--set", "training.epochs=5"])
+    assert isinstance(told.exception, InputError)
+    assert "training.epochs=5: only the court is configured" in str(told.exception)
+
+
+def test_maps_simulated_since_judge_in_place_of_the_test_split_unless_they_were_trained_on(study, tmp_path):
+    write_skies(tmp_path / "maps", 30, seed=5, name="later")
+    write_skies(tmp_path / "wider", 3, seed=6, name="wider", side_deg=3.0)
+    for name in ("maps", "wider"):
+        ingest_massmaps([tmp_path / name], tmp_path / f"{name}_data", MassMapIngest())
+    report, _ = validate_massmaps(study / "network", unseen=tmp_path / "maps_data")
+    assert report == study / "network" / "unseen" / "report.html"
+    held = json.loads((report.parent / "metrics.json").read_text())["held_out"]
+    assert len(held["cosmologies"]) + held["left_out"] == 30
+    assert all(name.startswith("later_") for name in held["cosmologies"])
+    for unfit, said in ((tmp_path / "wider_data", "side_deg is 3.0"), (study / "data", "were trained on")):
+        with pytest.raises(InputError, match=said):
+            validate_massmaps(study / "network", unseen=unfit)
+
+
+@pytest.fixture(scope="module")
+def estimator(tmp_path_factory) -> Path:
+    """Folder of an estimator of maps that has learnt nothing."""
+    folder = RunFolder(tmp_path_factory.mktemp("judge") / "estimator")
+    folder.create()
+    return folder.path
+
+
+def say_trained_on(data: Path, estimator: Path, names: tuple[str, ...] = ("omega_m", "sigma_8")) -> None:
+    fingerprint = Manifest.read(data / "manifest.json").fingerprint
+    learnt = Learnt(
+        shape=CNN(dimensions=2, size=SIDE, transform="identity", filters=(4,), dense=(8,), readout="global"),
+        names=names, location=(0.3, 0.8), scale=(0.1, 0.1), mean=(0.0,), std=(0.02,), sigma_factor=(1.0, 1.0),
+    )  # fmt: skip
+    Bundle.of("estimator", learnt, learnt.network(seed=1), {}).write(RunFolder(estimator).network)
+    RunFolder(estimator).write_record({"names": names, "sigma_factor": [1.0, 1.0], "fingerprint": fingerprint})
+
+
+@pytest.fixture
+def figures(monkeypatch) -> list[Figure]:
+    """All figures that are drawn."""
+    drawn, save = [], Figure.savefig
+
+    def keep(figure, *arguments, **words):
+        drawn.append(figure)
+        return save(figure, *arguments, **words)
+
+    monkeypatch.setattr(Figure, "savefig", keep)
+    return drawn
+
+
+def words_of(figure: Figure) -> str:
+    """All that is written on a figure."""
+    return " ".join(each.get_text() for each in figure.findobj(Text))
+
+
+def test_the_report_shows_what_an_estimator_looks_at(study, estimator, figures, tmp_path):
+    say_trained_on(study / "data", estimator)
+    report, _ = validate_massmaps(study / "network", tmp_path / "out", estimator=estimator)
+    assert len(figures) > 45
+    assert {figure.get_supxlabel() for figure in figures} == {"trusted: ℓ = 180–1,440"}
+    saliency = json.loads((tmp_path / "out" / "metrics.json").read_text())["saliency"]
+    assert (saliency["method"], saliency["samples"]) == ("integrated", 3)
+    for found in saliency["parameters"].values():
+        assert sum(found["share_by_density"]) == pytest.approx(1)
+        assert list(found["likeness_by_layers_shuffled"]) == ["out", "dense_0", "affine", "convolution_0"]
+    page = report.read_text()
+    assert "What the estimator looks at" in page
+    assert not re.search(r"<script|<link|@import|url\(|https?://", page)
+
+
+def test_maps_without_an_angle_are_told_of_in_their_own_units(study, estimator, figures, tmp_path):
+    rng = np.random.default_rng(3)
+    cosmologies = np.stack([rng.uniform(0.2, 0.4, 16), rng.uniform(0.6, 1.0, 16)], axis=1)
+    maps = [lognormal(SIDE, sigma_8 - 0.3, -4 * omega_m - 1, MAPS, rng) for omega_m, sigma_8 in cosmologies]
+    rows = []
+    (tmp_path / "maps").mkdir()
+    for n, (omega_m, sigma_8) in enumerate(cosmologies):
+        np.save(tmp_path / "maps" / f"{n}.npy", maps[n][..., 0])
+        rows.append({"file": f"{n}.npy", "Omega_m": omega_m, "sigma_8": sigma_8})
+    table = write_table(tmp_path / "table.csv", rows)
+    config = MassMapIngest(table=str(table), box_mpc_h=25.0, periodic=True, units="Σ", fractions=(0.4, 0.1, 0.5))
+    ingest_massmaps([tmp_path / "maps"], tmp_path / "data", config)
+    shutil.copytree(study / "network", tmp_path / "network")
+    run = RunFolder(tmp_path / "network")
+    manifest = Manifest.read(tmp_path / "data" / "manifest.json")
+    told = {"data": str(tmp_path / "data"), "fingerprint": manifest.fingerprint, "low": [0.2, 0.6], "high": [0.4, 1.0]}
+    told |= about(manifest, ("omega_m", "sigma_8"))
+    run.write_record(run.read_record() | told)
+    say_trained_on(study / "data", estimator)
+    with pytest.raises(InputError, match="may know what the emulator left out"):
+        validate_massmaps(run.path, tmp_path / "out", estimator=estimator)
+    say_trained_on(tmp_path / "data", estimator, ("n_s", "h"))
+    with pytest.raises(InputError, match="reads n_s, h, the emulator takes omega_m, sigma_8"):
+        validate_massmaps(run.path, tmp_path / "out", estimator=estimator)
+    say_trained_on(tmp_path / "data", estimator)
+    report, _ = validate_massmaps(run.path, tmp_path / "out", estimator=estimator)
+    page = report.read_text()
+    assert "Maps of 25 Mpc/h a side" in page
+    written = [words_of(figure) for figure in figures]
+    for words in (page.split("Versions, seeds and times")[0], *written):
+        assert not re.search("°|ℓ|κ|multipole|trusted", words.replace("starlet ℓ1-norm", ""))
+    assert any("wavenumber k [h/Mpc]" in each and "P(k)" in each for each in written)
+    assert any("Σ, 25 Mpc/h a side" in each for each in written)

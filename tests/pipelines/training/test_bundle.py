@@ -1,0 +1,276 @@
+"""A trained network as one file: what is written is read, and whatever else comes is refused by name."""
+
+import hashlib
+import io
+import json
+import pickle
+import struct
+import tracemalloc
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from tenfold.emulators.cnn import CNN, build
+from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.training.bundle import Bundle, read_network
+
+
+def small() -> Bundle:
+    weights = (np.arange(6, dtype=np.float32).reshape(2, 3), np.array(7, np.int64))
+    return Bundle(
+        kind="molecules", facts={"targets": ["gap"]}, weights=weights, splits="source,row,split\na.csv,1,train\n"
+    )
+
+
+def test_what_is_written_is_read_back(tmp_path: Path):
+    small().write(tmp_path / "a.tenfold")
+    again = Bundle.read(tmp_path / "a.tenfold", "molecules")
+    assert again.facts["targets"] == ["gap"]
+    assert again.splits == small().splits
+    for ours, theirs in zip(again.weights, small().weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+        assert ours.dtype == theirs.dtype
+
+
+def test_the_same_content_is_the_same_file(tmp_path: Path):
+    small().write(tmp_path / "a.tenfold")
+    small().write(tmp_path / "b.tenfold")
+    assert (tmp_path / "a.tenfold").read_bytes() == (tmp_path / "b.tenfold").read_bytes()
+
+
+def write(path: Path, members: dict[str, bytes], facts: str | None = None, method: int = zipfile.ZIP_DEFLATED) -> None:
+    """Write an archive whose checksums are right, whatever its members are."""
+    sums = {name: hashlib.sha256(content).hexdigest() for name, content in members.items()}
+    stated = facts or json.dumps({"format": "tenfold molecules", "version": 3, "sha256": sums})
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, content in {"bundle.json": stated.encode(), **members}.items():
+            archive.writestr(name, content)
+
+
+class Exploding:
+    def __reduce__(self):
+        return (Path.touch, (Path("exploded"),))
+
+
+def test_a_pickle_is_refused_and_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model.tenfold").write_bytes(pickle.dumps(Exploding()))
+    with pytest.raises(InputError, match="is a pickle"):
+        Bundle.read(tmp_path / "model.tenfold", "molecules")
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_a_pickle_inside_is_refused_and_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    buffer = io.BytesIO()
+    np.save(buffer, np.array([Exploding()], dtype=object), allow_pickle=True)
+    write(tmp_path / "model.tenfold", {"splits.csv": b"", "weights/0000.npy": buffer.getvalue()})
+    with pytest.raises(InputError, match=r"holds \|O, not numbers"):
+        Bundle.read(tmp_path / "model.tenfold", "molecules")
+    assert not (tmp_path / "exploded").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"not a bundle at all", b"PK\x03\x04 cut short"])
+def test_anything_else_is_refused_by_name(tmp_path: Path, content: bytes):
+    (tmp_path / "model.tenfold").write_bytes(content)
+    with pytest.raises(InputError, match=r"model\.tenfold"):
+        Bundle.read(tmp_path / "model.tenfold", "molecules")
+
+
+def test_a_changed_weight_is_noticed(tmp_path: Path):
+    small().write(tmp_path / "a.tenfold")
+    with zipfile.ZipFile(tmp_path / "a.tenfold") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members["weights/0001.npy"] = members["weights/0001.npy"][:-1] + b"\x01"
+    with zipfile.ZipFile(tmp_path / "b.tenfold", "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    with pytest.raises(InputError, match=r"0001\.npy is damaged"):
+        Bundle.read(tmp_path / "b.tenfold", "molecules")
+
+
+def npy(header: str, content: bytes = b"") -> bytes:
+    """An NPY file of version 1.0 with any header."""
+    text = header.replace(")}", "), }").encode() + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + content
+
+
+ONE = npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1,)}", b"\0" * 4)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000,)}"), "0 bytes follow"),
+        (npy("{'descr': '<f4', 'fortran_order': False, 'shape': (-1, -1)}", b"\0" * 4), "not an NPY file"),
+        (npy("{'descr': '<f4', 'fortran_order': True, 'shape': (1, 1)}", b"\0" * 4), "Fortran order"),
+        (npy("{'descr': '|O', 'fortran_order': False, 'shape': (1,)}", b"\0" * 8), "holds .O, not numbers"),
+        (npy("{'descr': '<U1', 'fortran_order': False, 'shape': (1,)}", b"\0" * 4), "holds <U1, not numbers"),
+        (npy("{'descr': '<c8', 'fortran_order': False, 'shape': (1,)}", b"\0" * 8), "holds <c8, not numbers"),
+        (npy("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,)}", b"\0" * 4), "not an NPY file"),
+        (npy("__import__('os').mkdir('made')"), r"weights/0000\.npy"),
+        (npy("[" * 5000), r"weights/0000\.npy"),
+        (b"not NPY", r"weights/0000\.npy"),
+        (b"", r"weights/0000\.npy"),
+    ],
+)
+def test_a_header_is_not_believed(tmp_path, monkeypatch, content, said):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "a.tenfold", {"splits.csv": b"", "weights/0000.npy": content})
+    tracemalloc.start()
+    with pytest.raises(InputError, match=said) as refused:
+        Bundle.read(tmp_path / "a.tenfold", "molecules")
+    assert tracemalloc.get_traced_memory()[1] < 2**24
+    tracemalloc.stop()
+    assert str(tmp_path / "a.tenfold") in str(refused.value)
+    assert not (tmp_path / "made").exists()
+
+
+def lying(path: Path) -> None:
+    """A member of 100 MB that states a size of 4 bytes, in its own header and in the directory."""
+    write(path, {"splits.csv": b"\0" * 10**8})
+    raw = bytearray(path.read_bytes())
+    for signature, place in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
+        start = raw.index(b"splits.csv", raw.rindex(signature)) if place == 24 else raw.index(b"splits.csv")
+        at = raw.rindex(signature, 0, start)
+        raw[at + place : at + place + 4] = struct.pack("<I", 4)
+    path.write_bytes(raw)
+
+
+def many(path: Path) -> None:
+    write(path, {f"weights/{number:04d}.npy": ONE for number in range(10_001)}, method=zipfile.ZIP_STORED)
+
+
+def twice(path: Path) -> None:
+    with pytest.warns(UserWarning, match="Duplicate"), zipfile.ZipFile(path, "w") as archive:
+        for _ in range(2):
+            archive.writestr("bundle.json", "{}")
+
+
+def packed_otherwise(path: Path) -> None:
+    write(path, {"splits.csv": b"\0" * 10**6}, method=zipfile.ZIP_LZMA)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda path: write(path, {"splits.csv": b"\0" * 2**25}), "0.0 GiB, more than largest_gib 0.02"),
+        (lying, "cut short|CRC|Bad"),
+        (many, "an archive of 10,002 members"),
+        (twice, "two members have the same name"),
+        (packed_otherwise, "packed by method 14"),
+        (lambda path: write(path, {"splits.csv": b"", "weights/0001.npy": ONE}), "without gaps: 'weights/0001.npy'"),
+        (lambda path: write(path, {"splits.csv": b"", "../../evil": b""}), "without gaps: '../../evil'"),
+        (lambda path: write(path, {"weights/0000.npy": ONE}), "splits.csv is missing"),
+    ],
+)
+def test_an_archive_made_to_hurt_is_refused_before_it_is_unpacked(tmp_path, make, said):
+    make(tmp_path / "a.tenfold")
+    tracemalloc.start()
+    with pytest.raises(InputError, match=said):
+        Bundle.read(tmp_path / "a.tenfold", "molecules", largest_gib=0.02)
+    assert tracemalloc.get_traced_memory()[1] < 2**24
+    tracemalloc.stop()
+
+
+def test_the_limit_can_be_raised(tmp_path):
+    write(tmp_path / "a.tenfold", {"splits.csv": b"0" * 2**25})
+    assert len(Bundle.read(tmp_path / "a.tenfold", "molecules", largest_gib=0.05).splits) == 2**25
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ("[" * 100_000, "nested too deeply"),
+        ('{"a": ' * 100_000, "nested too deeply"),
+        ("[]", "holds no object"),
+        ('{"format": "tenfold molecules", "version": NaN}', "NaN is no finite number"),
+        ('{"format": "tenfold molecules", "version": 1e999}', "1e999 is no finite number"),
+        ('{"version": 3, "version": 3}', "a key stands there twice"),
+        ('{"format": "tenfold molecules", "version": 1, "sha256": {}}', "version 1, this code reads 3. Train again"),
+        ('{"format": "tenfold estimator", "version": 3, "sha256": {}}', "format 'tenfold estimator'"),
+        ('{"format": "tenfold molecules", "version": 3, "sha256": 7}', "sha256 does not list"),
+        ('{"format": "tenfold molecules", "version": 3, "sha256": ["splits.csv"]}', "sha256 does not list"),
+        ('{"format": "tenfold molecules", "version": 3, "sha256": {}}', "sha256 does not list"),
+        ('{"format": "tenfold molecules", "version": 3, "sha256": {"splits.csv": 7}}', "splits.csv is damaged"),
+        ('{"format": "tenfold molecules", "version": 3, "sha256": {"splits.csv": {}}}', "splits.csv is damaged"),
+        ('{"format": "tenfold molecules", "version": 3}', "cannot be read as a trained network"),
+        ('"' + "a" * 2**24 + '"', "bundle.json: 16,777,218 bytes, more than 16,777,216"),
+        ("\xff\xfe", "cannot be read as a trained network"),
+    ],
+)
+def test_facts_of_another_kind_are_refused(tmp_path, facts, said):
+    write(tmp_path / "a.tenfold", {"splits.csv": b""}, facts)
+    with pytest.raises(InputError, match=said):
+        Bundle.read(tmp_path / "a.tenfold", "molecules")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learnt:
+    """A description, as those of estimators, emulators and molecules are."""
+
+    shape: CNN
+    location: tuple[float, ...] = (0.3,)
+    scale: tuple[float, ...] = (0.1,)
+
+    def network(self, seed: int = 0) -> keras.Model:
+        return build(self.shape, location=self.location, scale=self.scale, seed=seed)
+
+
+SHAPE = CNN(size=8, filters=(4,), dense=(8,))
+
+
+def changed(path: Path, change: Callable[[dict], object]) -> None:
+    """Write a network whose facts are changed, checksums and all."""
+    learnt = Learnt(shape=SHAPE)
+    bundle = Bundle.of("molecules", learnt, learnt.network(seed=3), {})
+    facts = json.loads(json.dumps(bundle.facts))
+    change(facts["learnt"])
+    Bundle(kind="molecules", facts=facts, weights=bundle.weights).write(path)
+
+
+def test_a_network_is_the_same_again(tmp_path):
+    learnt = Learnt(shape=SHAPE)
+    network = learnt.network(seed=3)
+    Bundle.of("molecules", learnt, network, {"note": 1}).write(tmp_path / "a.tenfold")
+    bundle, again, same = read_network(tmp_path / "a.tenfold", "molecules", Learnt)
+    assert again == learnt
+    assert bundle.facts["note"] == 1
+    field = np.random.default_rng(0).poisson(1, (2, 8, 8, 8, 1)).astype(np.int16)
+    assert (np.asarray(same(field)) == np.asarray(network(field))).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda learnt: learnt["shape"].update(filters=[10**9]), "filters: found 1000000000, must be at most 65,536"),
+        (lambda learnt: learnt["shape"].update(filters=[65_536]), "its weights are not those of the network"),
+        (lambda learnt: learnt["shape"].update(filters=[2.0]), "shape.filters.0: "),
+        (lambda learnt: learnt["shape"].update(channels=True), "shape.channels: "),
+        (lambda learnt: learnt["shape"].update(size="8"), "shape.size: "),
+        (lambda learnt: learnt["shape"].update(size=10**400), "shape.size: |size: "),
+        (lambda learnt: learnt["shape"].update(activation="no such"), "its weights are not those of the network"),
+        (lambda learnt: learnt["shape"].update(more=1), "other keys or values than this version writes"),
+        (lambda learnt: learnt["shape"].pop("padding"), "other keys or values than this version writes"),
+        (lambda learnt: learnt.update(location=[None]), "location.0: "),
+        (lambda learnt: learnt.update(scale=[-1.0]), "its weights are not those of the network"),
+        (lambda learnt: learnt.clear(), "shape: "),
+    ],
+)
+def test_a_description_that_is_not_ours_is_refused(tmp_path, change, said):
+    changed(tmp_path / "a.tenfold", change)
+    with pytest.raises(InputError, match=said) as refused:
+        read_network(tmp_path / "a.tenfold", "molecules", Learnt)
+    assert str(tmp_path / "a.tenfold") in str(refused.value)
+    assert "Train again" in str(refused.value)
+
+
+def test_an_activation_is_a_name_that_keras_knows_never_an_object(tmp_path):
+    changed(tmp_path / "a.tenfold", lambda learnt: learnt["shape"].update(activation={"class_name": "Lambda"}))
+    with pytest.raises(InputError, match=r"shape\.activation: "):
+        read_network(tmp_path / "a.tenfold", "molecules", Learnt)
