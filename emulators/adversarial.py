@@ -34,7 +34,7 @@ class AdversarialTraining(Training):
     memory: float = 0.95
     """Adam's β₂, of both players."""
     clip_norm: float = 100.0
-    average: float = 0.99
+    ema_decay: float = 0.99
     loss: Literal["own", "wasserstein", "logistic"] = "own"
     """What scores mean: a distance, a probability (−log of it, not saturating), or whichever the network is
     named for."""

@@ -7,7 +7,7 @@ pairs with two optimizers and graph networks each bring their own. It knows noth
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 if TYPE_CHECKING:
     import keras
@@ -21,7 +21,9 @@ Step = Callable[[Any], dict[str, Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """How a network is trained."""
+    """Hyper-parameters of the training of a network."""
+
+    RENAMED: ClassVar[dict[str, str]] = {"average": "ema_decay"}
 
     epochs: int = 30
     """Passes over the training split."""
@@ -39,7 +41,7 @@ class Training:
     """Decoupled weight decay (AdamW)."""
     clip_norm: float = 1.0
     """Largest global norm of the gradient."""
-    average: float = 0.0
+    ema_decay: float = 0.0
     """Decay per step of the moving average of the weights that is evaluated and kept; 0 keeps the last weights."""
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
     """Arithmetic of convolutions and matrix products."""
@@ -60,8 +62,8 @@ class Training:
                 raise ValueError(f"{name}: found {getattr(self, name)}, must be above 0")
         if not 0 <= self.beta <= 1:
             raise ValueError(f"beta: found {self.beta}, must be in [0, 1]")
-        if not 0 <= self.average < 1:
-            raise ValueError(f"average: found {self.average}, must be in [0, 1)")
+        if not 0 <= self.ema_decay < 1:
+            raise ValueError(f"ema_decay: found {self.ema_decay}, must be in [0, 1)")
         if min(self.warmup_epochs, self.weight_decay, self.checkpoint_steps) < 0:
             raise ValueError("warmup_epochs, weight_decay and checkpoint_steps must not be negative")
 

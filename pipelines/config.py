@@ -139,7 +139,7 @@ def _read(source: Path, kind: type, places: Places) -> dict[str, Any]:
 
 
 def _check_keys(tree: Any, kind: type, path: tuple[str, ...], places: Places) -> None:
-    """Refuse keys that a dataclass does not have, naming the nearest ones."""
+    """Refuse keys that a dataclass does not have, naming the nearest ones, or the new name (``RENAMED``)."""
     if not isinstance(tree, dict):
         where = _place(path, places) + ".".join(path)
         raise InputError(f"{where}: found {_shown(tree)}, expected the keys {', '.join(_names(kind))}")
@@ -147,6 +147,9 @@ def _check_keys(tree: Any, kind: type, path: tuple[str, ...], places: Places) ->
     for key, value in tree.items():
         here = (*path, str(key))
         if key not in fields:
+            renamed = getattr(kind, "RENAMED", {}).get(key)
+            if renamed:
+                raise InputError(f"{_place(here, places)}{'.'.join(here)}: renamed to {'.'.join((*path, renamed))}")
             near = difflib.get_close_matches(str(key), fields, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
             where = f"in {'.'.join(path)}" if path else "at the top"

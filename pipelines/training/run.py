@@ -85,7 +85,7 @@ class TrainingRun(ABC):
         self.steps = steps_per_epoch(samples, training.global_batch)
         self.optimizer = moved_by or optimizer(training, self.steps)
         self.optimizer.build(network.trainable_variables)
-        self.average = MovingAverage(network, training.average) if training.average else None
+        self.average = MovingAverage(network, training.ema_decay) if training.ema_decay else None
         groups = {
             "network": network.variables,
             "optimizer": self.optimizer.variables,

@@ -42,7 +42,7 @@ class Pair:
 
     def __init__(self, reduce=list, steps: int = 10, **changes):
         training = AdversarialTraining(
-            epochs=1, global_batch=BATCH, reference_batch=BATCH, warmup_epochs=0, average=0.9,
+            epochs=1, global_batch=BATCH, reference_batch=BATCH, warmup_epochs=0, ema_decay=0.9,
             **{k: v for k, v in changes.items() if k not in vars(GAN(**SMALL))},
         )  # fmt: skip
         self.shape = GAN(**{**SMALL, **{k: v for k, v in changes.items() if k in vars(GAN(**SMALL))}})
@@ -53,7 +53,7 @@ class Pair:
         self.optimizers = tuple(adam(training, rate, steps) for rate in rates)
         for optimizer, network in zip(self.optimizers, (self.generator, self.discriminator), strict=True):
             optimizer.build(network.trainable_variables)
-        self.average = MovingAverage(self.generator, training.average)
+        self.average = MovingAverage(self.generator, training.ema_decay)
         self.step = adversarial_step(
             self.generator, self.discriminator, self.optimizers, reduce, training,
             loss="wasserstein" if self.shape.network == "wgan-gp" else "logistic", average=self.average,

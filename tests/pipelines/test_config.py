@@ -211,3 +211,10 @@ def test_a_number_in_a_file_must_be_one(value, tmp_path):
 def test_a_learning_rate_may_be_written_as_everybody_does():
     for text in ("1e-3", "1E-3", "0.001", "1.0e-3"):
         assert load(CosmologyRun, settings=(f"training.learning_rate={text}",)).training.learning_rate == 1e-3
+
+
+def test_a_renamed_key_is_refused_with_its_new_name(tmp_path):
+    file = tmp_path / "study.yaml"
+    file.write_text("training:\n  average: 0.9\n")
+    with pytest.raises(InputError, match=r"study\.yaml, line 2: training\.average: renamed to training\.ema_decay"):
+        load(CosmologyRun, file)
