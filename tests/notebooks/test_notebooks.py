@@ -72,8 +72,8 @@ def test_what_the_network_sees_asks_for_what_the_demo_has_made(tmp_path, monkeyp
     """Only then is nothing made again in the folders of the demo."""
     asked = []
     for made_by in (
-        "massmaps.simulate.simulate_massmaps", "massmaps.ingest.ingest_massmaps", "estimator.estimate.train_estimator",
-        "simulation.simulate.simulate_volumes", "volumes.volumes.ingest_volumes",
+        "simulation.lensing.simulate.simulate_massmaps", "volumes.maps.ingest_massmaps",
+        "simulation.simulate.simulate_volumes", "volumes.ingest.ingest_volumes", "estimator.train.train_estimator",
     ):  # fmt: skip
         monkeypatch.setattr(f"tenfold.pipelines.{made_by}", lambda *given, views=0, **_: asked.append((*given, views)))
     here = tmp_path / "notebooks"
