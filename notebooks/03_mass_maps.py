@@ -42,11 +42,11 @@ import numpy as np
 from tenfold.hpc.ranks import Ranks
 from tenfold.pipelines.config import load
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.acceptance.acceptance import ASPECTS, judge
+from tenfold.pipelines.acceptance.acceptance import ASPECTS, assess
 from tenfold.pipelines.emulator.train import train_emulator
 from tenfold.pipelines.emulator.emulator import MassMapEmulator
 from tenfold.pipelines.simulation.lensing.fits_cubes import read_maps
-from tenfold.pipelines.acceptance.held_out import alike, held_out, skies
+from tenfold.pipelines.acceptance.held_out import held_out, matched, read_map_set
 from tenfold.pipelines.volumes.maps import ingest_massmaps
 from tenfold.pipelines.simulation.lensing.light_cone import light_cone
 from tenfold.pipelines.simulation.lensing.limber import convergence_power, matter_power, resolution
@@ -266,7 +266,7 @@ _ = right.legend(ncols=2)
 
 # %%
 emulator = MassMapEmulator.load(run.path)
-held = held_out(emulator, data, seed=0, repeats=config.court.repeats)
+held = held_out(emulator, data, seed=0, repeats=config.acceptance.repeats)
 groups, parameters = held.simulated.groups, held.simulated.parameters
 assert groups is not None and parameters is not None
 firsts = np.array([np.flatnonzero(groups == group)[0] for group in dict.fromkeys(groups.tolist())])
@@ -289,7 +289,7 @@ print_trusted(figure, data.manifest.multipoles)
 # A generated map is not meant to be the map above it: only one of its kind, drawn from the same distribution. What
 # the eye can judge is whether contrast grows from left to right as it should, whether peaks are as sharp and as rare,
 # and whether there is texture that gravity does not make (grids, streaks, edges). What the eye cannot judge is the
-# rest; that is for the court below.
+# rest; that is for the acceptance tests below.
 
 # %% [markdown]
 # ## Between two maps
@@ -344,10 +344,10 @@ print_trusted(figure, data.manifest.multipoles)
 
 # %% [markdown]
 # Errors are those of the mean of 256 generated maps. Within the trusted range (not grey) theory is what the emulator
-# was taught; beyond it, what it was taught are simulations that fall short of theory, and the court below compares it
-# with those. The order of the three must be right, and so must their distance: the emulator has learnt what σ8 does
-# where the ratios on the right run together. Where they leave the green band together, at some scale, that is the
-# emulator's fault at that scale, whatever the cosmology.
+# was taught; beyond it, what it was taught are simulations that fall short of theory, and the acceptance tests below
+# compare it with those. The order of the three must be right, and so must their distance: the emulator has learnt what
+# σ8 does where the ratios on the right run together. Where they leave the green band together, at some scale, that is
+# the emulator's fault at that scale, whatever the cosmology.
 #
 # Outside what it was trained on it refuses, since nothing vouches for such maps:
 
@@ -358,7 +358,7 @@ except InputError as refusal:
     print(refusal)
 
 # %% [markdown]
-# ## The court
+# ## The acceptance tests
 #
 # Every statistic is measured on simulated maps of cosmologies never trained on, and on four times as many generated for
 # the same ones; what cosmology alone accounts for is first taken off both: maps are divided by the spread σ(κ) of
@@ -368,17 +368,17 @@ except InputError as refusal:
 
 # %%
 records = np.sort(np.random.default_rng(0).permutation(data.split("train"))[:TRAINED])
-compared, learnt = alike(held, skies(data, records, tuple(emulator.ranges)))
+compared, learnt = matched(held, read_map_set(data, records, tuple(emulator.ranges)))
 periodic = data.manifest.periodic
 statistics = statistics_for(compared.simulated.maps, simulation.side_deg, periodic=periodic, unit="κ/σ")
-judgement = judge(
-    statistics, compared.simulated, compared.generated, config.court, training=learnt,
+assessment = assess(
+    statistics, compared.simulated, compared.generated, config.acceptance, training=learnt,
     learnt=[data.read(data.split("train"))[..., 0]], periodic=periodic,
 )  # fmt: skip
 chosen = [each for each in statistics if each.name in ("angular_power", "pixel_distribution", "peaks", "minkowski_v1")]
 figure, axes = plt.subplots(2, 2, figsize=(9, 6), layout="constrained")
 for axis, each in zip(axes.flat, chosen, strict=True):
-    found = judgement.agreements[each.name]
+    found = assessment.agreements[each.name]
     null, off = 100 * found.null_deviation, 100 * found.deviation
     tolerance = 100 * found.mean.tolerance
     axis.axhspan(-tolerance, tolerance, color=SERIES[2], alpha=0.15, lw=0, label="tolerance")
@@ -409,7 +409,7 @@ figures = ("largest deviation", "largest K-S distance", "difference, as a fracti
 figure, axes = plt.subplots(1, 4, figsize=(11, 3.8), layout="constrained", sharey=True)
 for axis, aspect, what in zip(axes, ASPECTS, figures, strict=True):
     for row, each in enumerate(statistics):
-        verdict = getattr(judgement.agreements[each.name], aspect)
+        verdict = getattr(assessment.agreements[each.name], aspect)
         axis.barh(row, np.nan_to_num(verdict.null), color="0.8", height=0.7)
         if verdict.tolerance:
             axis.plot([verdict.tolerance] * 2, [row - 0.35, row + 0.35], color=SERIES[2], lw=2)
@@ -422,10 +422,10 @@ for axis, aspect, what in zip(axes, ASPECTS, figures, strict=True):
 axes[0].set_yticks(range(len(statistics)), [each.name.replace("_", " ") for each in statistics])
 axes[0].invert_yaxis()
 print_trusted(figure, data.manifest.multipoles)
-print(f"{judgement.favourable} of {len(judgement.verdicts)} verdicts are favourable")
-print(f"undecided: {', '.join(judgement.undecided) or 'none'}")
-print(f"failed: {', '.join(judgement.failed) or 'none'}")
-copies = judgement.verdicts["memorisation"]
+print(f"{assessment.favourable} of {len(assessment.verdicts)} verdicts are favourable")
+print(f"undecided: {', '.join(assessment.undecided) or 'none'}")
+print(f"failed: {', '.join(assessment.failed) or 'none'}")
+copies = assessment.verdicts["memorisation"]
 print(f"nearer to a training map than 99 % of unseen ones: {copies.value:.1%} of them; allowed {copies.allowed:.1%}")
 
 # %% [markdown]

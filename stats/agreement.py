@@ -63,7 +63,7 @@ class Agreement:
         Ratio of the standard deviations from map to map, generated over simulated, shape (B,).
     p_values
         Of each bin's two-sample Kolmogorov-Smirnov distance: the fraction of the nulls that reach it, shape (B,).
-    mean, distribution, correlation, variety
+    mean, distribution, correlation, scatter
         Verdicts on the means, on the distribution from map to map, on the off-diagonals of the covariance, and on the
         spread from map to map.
     """
@@ -76,7 +76,7 @@ class Agreement:
     mean: Verdict
     distribution: Verdict
     correlation: Verdict
-    variety: Verdict
+    scatter: Verdict
 
 
 def agreement(
@@ -88,7 +88,7 @@ def agreement(
     learnt: int | None = None,
     relative_to: Literal["bin", "largest"] = "bin",
     correlation_tolerance: float = 0.25,
-    variety_tolerance: float = 0.15,
+    scatter_tolerance: float = 0.15,
     significance: float = 0.01,
     draws: int = DRAWS,
     seed: int = 0,
@@ -110,7 +110,7 @@ def agreement(
         What deviations are fractions of: each bin's own mean, or, for statistics that change sign, the largest mean.
     correlation_tolerance
         Largest difference of the correlations between bins, as a fraction of the simulated ones' (root mean square).
-    variety_tolerance
+    scatter_tolerance
         Largest deviation of the spread from map to map, as a fraction (median over the bins).
     significance
         A figure fails that fewer than this fraction of the nulls reach.
@@ -181,8 +181,8 @@ def agreement(
         correlation=judged(
             *compared(_decorrelation), correlation_tolerance, "difference of the correlations between bins"
         ),
-        variety=judged(
-            *compared(_uneven), variety_tolerance, "deviation of the spread from map to map, median of the bins"
+        scatter=judged(
+            *compared(_uneven), scatter_tolerance, "deviation of the spread from map to map, median of the bins"
         ),
     )  # fmt: skip
 

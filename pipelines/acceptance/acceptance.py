@@ -1,8 +1,8 @@
-"""The court: every statistic of generated maps against simulated ones, each with its null, and a verdict on each."""
+"""Acceptance tests of generated maps: statistics compared with simulated maps, null distributions and verdicts."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -11,15 +11,17 @@ from tenfold.stats.agreement import Agreement, Verdict, agreement
 from tenfold.stats.memorisation import Memorisation, memorisation
 from tenfold.stats.trend import fit_trend
 
-ASPECTS = ("mean", "distribution", "correlation", "variety")
+ASPECTS = ("mean", "distribution", "correlation", "scatter")
 """What each statistic is judged by; the mean's verdict has the statistic's own name."""
 COMPARED = 512
 """Maps of each kind that copies are looked for among, at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Court:
+class Tolerances:
     """What is allowed."""
+
+    RENAMED: ClassVar[dict[str, str]] = {"variety_tolerance": "scatter_tolerance"}
 
     tolerance: float = 0.05
     """Largest deviation of a statistic's mean, as a fraction."""
@@ -27,7 +29,7 @@ class Court:
     """The same of bispectra."""
     correlation_tolerance: float = 0.25
     """Largest difference of the correlations between bins, as a fraction of the simulated ones'."""
-    variety_tolerance: float = 0.15
+    scatter_tolerance: float = 0.15
     """Largest deviation of a statistic's spread from map to map, as a fraction."""
     estimate_tolerance: float = 0.2
     """Largest mean difference of an estimator's readings, in rms errors on one simulated map."""
@@ -63,7 +65,7 @@ class Court:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Skies:
+class MapSet:
     """Simulated maps, and what they are of."""
 
     maps: np.ndarray
@@ -80,8 +82,8 @@ class Skies:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judgement:
-    """All that the court found."""
+class Assessment:
+    """All that the tolerances found."""
 
     rows: Mapping[str, tuple[np.ndarray, np.ndarray]]
     """What was measured of the simulated and of the generated maps, (n, B) and (m, B), by the statistic's name."""
@@ -90,7 +92,7 @@ class Judgement:
     copies: Memorisation | None
     """None where no training maps were given."""
     verdicts: Mapping[str, Verdict]
-    """By the statistic's name, for its mean; NAME_distribution, NAME_correlation, NAME_variety; memorisation."""
+    """By the statistic's name, for its mean; NAME_distribution, NAME_correlation, NAME_scatter; memorisation."""
 
     @property
     def passed(self) -> bool:
@@ -118,16 +120,16 @@ class Judgement:
         return {name: {k: None if v != v else v for k, v in row.items()} for name, row in rows.items()}
 
 
-def judge(
+def assess(
     statistics: Sequence[Statistic],
-    simulated: Skies,
+    simulated: MapSet,
     generated: np.ndarray,
-    court: Court,
+    tolerances: Tolerances,
     *,
-    training: Skies | None = None,
+    training: MapSet | None = None,
     learnt: Iterable[np.ndarray] | None = None,
     periodic: bool = False,
-) -> Judgement:
+) -> Assessment:
     """Judge generated maps.
 
     Parameters
@@ -139,7 +141,7 @@ def judge(
     generated
         κ of m maps, shape (m, N, N); where the simulated ones are of several cosmologies, m is n or a multiple of it,
         and n at a time they are made for the cosmologies of the simulated maps in their order.
-    court
+    tolerances
         What is allowed.
     training
         Maps that were trained on, some of every simulation: they help to tell how statistics change with cosmology, and
@@ -154,10 +156,10 @@ def judge(
     agreements = {
         each.name: agreement(
             *_comparable(each, rows[each.name], simulated, training),
-            tolerance=court.bispectrum_tolerance if each.name.startswith("bispectrum") else court.tolerance,
+            tolerance=tolerances.bispectrum_tolerance if each.name.startswith("bispectrum") else tolerances.tolerance,
             groups=simulated.groups, learnt=training and training.simulations, relative_to=each.relative_to,
-            correlation_tolerance=court.correlation_tolerance, variety_tolerance=court.variety_tolerance,
-            significance=court.significance, draws=court.draws, seed=court.seed,
+            correlation_tolerance=tolerances.correlation_tolerance, scatter_tolerance=tolerances.scatter_tolerance,
+            significance=tolerances.significance, draws=tolerances.draws, seed=tolerances.seed,
         )
         for each in statistics
     }  # fmt: skip
@@ -168,20 +170,20 @@ def judge(
     if learnt is None and training is not None:
         learnt = [training.maps]
     if learnt is not None:
-        rng = np.random.default_rng(court.seed)
+        rng = np.random.default_rng(tolerances.seed)
         made, unseen = (rng.permutation(len(maps))[:COMPARED] for maps in (generated, simulated.maps))
         copies = memorisation(
             generated[made], learnt, simulated.maps[unseen], periodic=periodic,
             groups=None if simulated.groups is None else simulated.groups[unseen],
-            significance=court.significance, draws=court.draws, seed=court.seed,
+            significance=tolerances.significance, draws=tolerances.draws, seed=tolerances.seed,
         )  # fmt: skip
         verdicts["memorisation"] = Verdict(
-            value=copies.copied, tolerance=court.copy_tolerance, null=copies.null,
-            passed=copies.copied <= max(court.copy_tolerance, copies.null),
+            value=copies.copied, tolerance=tolerances.copy_tolerance, null=copies.null,
+            passed=copies.copied <= max(tolerances.copy_tolerance, copies.null),
             said="fraction of the maps that are nearer to a training map than 99 of 100 unseen ones",
         )  # fmt: skip
-    verdicts = {name: replace(verdict, margin=court.seed_margin) for name, verdict in verdicts.items()}
-    return Judgement(rows=rows, agreements=agreements, copies=copies, verdicts=verdicts)
+    verdicts = {name: replace(verdict, margin=tolerances.seed_margin) for name, verdict in verdicts.items()}
+    return Assessment(rows=rows, agreements=agreements, copies=copies, verdicts=verdicts)
 
 
 def verdict_names(statistic: str) -> list[str]:
@@ -190,7 +192,7 @@ def verdict_names(statistic: str) -> list[str]:
 
 
 def _comparable(
-    each: Statistic, rows: tuple[np.ndarray, np.ndarray], simulated: Skies, training: Skies | None
+    each: Statistic, rows: tuple[np.ndarray, np.ndarray], simulated: MapSet, training: MapSet | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Take off what cosmology alone accounts for: maps of all cosmologies become alike."""
     parameters, groups = simulated.parameters, simulated.groups

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import t as student
 
-from tenfold.pipelines.acceptance.acceptance import Court
+from tenfold.pipelines.acceptance.acceptance import Tolerances
 from tenfold.pipelines.acceptance.held_out import HeldOut
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.estimator.estimator import Estimator, load
@@ -15,7 +15,7 @@ from tenfold.pipelines.volumes.shards import Shards
 from tenfold.stats.agreement import Verdict
 
 
-def load_judge(run: Path, data: Shards, names: tuple[str, ...]) -> Estimator:
+def load_estimator(run: Path, data: Shards, names: tuple[str, ...]) -> Estimator:
     """Load an estimator that can judge an emulator.
 
     Parameters
@@ -52,7 +52,7 @@ def load_judge(run: Path, data: Shards, names: tuple[str, ...]) -> Estimator:
 
 
 def estimates(
-    judge: Estimator, held: HeldOut, names: tuple[str, ...], court: Court
+    judge: Estimator, held: HeldOut, names: tuple[str, ...], tolerances: Tolerances
 ) -> tuple[dict[str, Any], dict[str, Verdict]]:  # fmt: skip
     """Estimate the parameters of simulated and of generated maps.
 
@@ -64,7 +64,7 @@ def estimates(
         Maps of both kinds.
     names
         Parameters that maps were made for.
-    court
+    tolerances
         What is allowed.
 
     Returns
@@ -82,7 +82,7 @@ def estimates(
     assert parameters is not None and groups is not None
     number = np.unique(groups, return_inverse=True)[1]
     count = number.max() + 1
-    quantile = float(student.ppf(1 - court.significance / 2, count - 1))
+    quantile = float(student.ppf(1 - tolerances.significance / 2, count - 1))
     said: dict[str, Any] = {}
     verdicts: dict[str, Verdict] = {}
     means = {what: judge.predict(maps[..., None])[0] for what, maps in (
@@ -102,7 +102,7 @@ def estimates(
         said[name]["guessing_rmse"] = float(parameters[:, p].std())
         if said[name]["simulated_rmse"] >= said[name]["guessing_rmse"]:
             verdicts[f"estimated_{name}"] = Verdict(
-                value=np.nan, tolerance=court.estimate_tolerance, null=np.nan, passed=False,
+                value=np.nan, tolerance=tolerances.estimate_tolerance, null=np.nan, passed=False,
                 said="nothing: this estimator reads simulated maps no better than who answers with their mean",
             )  # fmt: skip
             continue
@@ -111,9 +111,9 @@ def estimates(
         each = np.bincount(number, more) / np.bincount(number)
         value, limit = abs(each.mean()), float(quantile * each.std(ddof=1) / np.sqrt(count))
         verdicts[f"estimated_{name}"] = Verdict(
-            value=float(value), tolerance=court.estimate_tolerance, null=limit,
-            passed=bool(value <= max(court.estimate_tolerance, limit)),
+            value=float(value), tolerance=tolerances.estimate_tolerance, null=limit,
+            passed=bool(value <= max(tolerances.estimate_tolerance, limit)),
             said="mean difference of an estimator's readings, over its rms error on one simulated map",
-            margin=court.seed_margin,
+            margin=tolerances.seed_margin,
         )  # fmt: skip
     return said, verdicts

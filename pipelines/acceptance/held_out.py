@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tenfold.pipelines.acceptance.acceptance import Skies
+from tenfold.pipelines.acceptance.acceptance import MapSet
 from tenfold.pipelines.emulator.emulator import MassMapEmulator
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.volumes.shards import Shards
@@ -16,7 +16,7 @@ from tenfold.stats.trend import fit_trend
 class HeldOut:
     """Maps of cosmologies that were not trained on, and generated ones for the same cosmologies."""
 
-    simulated: Skies
+    simulated: MapSet
     """Their parameters are those that the emulator takes: none for an unconditional one."""
     generated: np.ndarray
     """κ, shape (repeats n, N, N): n at a time for the cosmologies of the simulated maps in their order."""
@@ -59,7 +59,7 @@ def held_out(
         maps that were trained on, or there is no such channel.
     """
     if not 0 <= channel < data.manifest.shape[-1]:
-        raise InputError(f"court.channel: found {channel}, the maps have 0 to {data.manifest.shape[-1] - 1}")
+        raise InputError(f"acceptance.channel: found {channel}, the maps have 0 to {data.manifest.shape[-1] - 1}")
     if unseen is not None:
         _check(unseen, data)
     source, test = (data, data.split("test")) if unseen is None else (unseen, np.arange(len(unseen)))
@@ -81,7 +81,7 @@ def held_out(
     scale = np.maximum(learnt.std(0), 1e-12)
     distance = np.sqrt((((parameters[:, None] - learnt) / scale) ** 2).sum(-1)).min(1)
     return HeldOut(
-        simulated=skies(source, test, tuple(emulator.ranges), channel), distance=distance, left_out=left_out,
+        simulated=read_map_set(source, test, tuple(emulator.ranges), channel), distance=distance, left_out=left_out,
         generated=generated if generated.ndim == 3 else generated[..., channel],
     )  # fmt: skip
 
@@ -101,7 +101,7 @@ def _check(unseen: Shards, data: Shards) -> None:
         )
 
 
-def alike(held: HeldOut, learnt: Skies) -> tuple[HeldOut, Skies]:
+def matched(held: HeldOut, learnt: MapSet) -> tuple[HeldOut, MapSet]:
     """Divide all maps by the spread that κ has in their cosmology, so that bins mean the same in all of them.
 
     The spread is a smooth function of cosmology, fitted to simulated maps, those trained on included: generated maps
@@ -129,10 +129,10 @@ def alike(held: HeldOut, learnt: Skies) -> tuple[HeldOut, Skies]:
     )  # fmt: skip
 
 
-def skies(data: Shards, records: np.ndarray, names: tuple[str, ...], channel: int = 0) -> Skies:
+def read_map_set(data: Shards, records: np.ndarray, names: tuple[str, ...], channel: int = 0) -> MapSet:
     """Read one channel of maps, with their simulations and the parameters of these names."""
     columns = [data.manifest.parameter_names.index(name) for name in names]
-    return Skies(
+    return MapSet(
         maps=data.read(records)[..., channel],
         groups=data.simulation(records),
         parameters=data.parameters(records)[:, columns],

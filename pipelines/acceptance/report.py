@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tenfold.pipelines.acceptance import figures
-from tenfold.pipelines.acceptance.acceptance import Judgement, verdict_names
+from tenfold.pipelines.acceptance.acceptance import Assessment, verdict_names
 from tenfold.pipelines.acceptance.held_out import HeldOut
 from tenfold.pipelines.acceptance.map_statistics import Statistic
 from tenfold.pipelines.estimator.saliency import Saliency, in_turn
@@ -29,7 +29,7 @@ class Trial:
     """What a report is drawn from."""
 
     statistics: Sequence[Statistic]
-    judgement: Judgement
+    assessment: Assessment
     held: HeldOut
     unit: str
     """What the maps show, for figures: κ."""
@@ -70,8 +70,8 @@ def write_report(path: Path, metrics: Mapping[str, Any], trial: Trial) -> None:
     ]
     panels = []
     for each in trial.statistics:
-        rows = trial.judgement.rows[each.name]
-        found = trial.judgement.agreements[each.name]
+        rows = trial.assessment.rows[each.name]
+        found = trial.assessment.agreements[each.name]
         panels.append({
             "name": each.name.replace("_", " "),
             "pictures": [
@@ -84,7 +84,7 @@ def write_report(path: Path, metrics: Mapping[str, Any], trial: Trial) -> None:
     chosen = [name for name in LISTED if all(name in row["errors"] for row in cosmologies.values())]
     distance = np.array([row["distance"] for row in cosmologies.values()])
     errors = {name: np.array([row["errors"][name] for row in cosmologies.values()]) for name in chosen}
-    copied, verdicts = trial.judgement.copies, dict(trial.judgement.verdicts)
+    copied, verdicts = trial.assessment.copies, dict(trial.assessment.verdicts)
     table = [(each, [verdicts.pop(key) for key in verdict_names(each.name)]) for each in trial.statistics]
     write_page(
         path,
@@ -92,9 +92,9 @@ def write_report(path: Path, metrics: Mapping[str, Any], trial: Trial) -> None:
         filters={"figure": figure},
         metrics=metrics,
         trial=trial,
-        failed=[name.replace("_", " ") for name in trial.judgement.failed],
-        undecided=[name.replace("_", " ") for name in trial.judgement.undecided],
-        verdicts=trial.judgement.verdicts,
+        failed=[name.replace("_", " ") for name in trial.assessment.failed],
+        undecided=[name.replace("_", " ") for name in trial.assessment.undecided],
+        verdicts=trial.assessment.verdicts,
         table=table,
         others=[(name.replace("_", " "), verdict) for name, verdict in verdicts.items()],
         maps=figures.side_by_side(simulated.maps[shown], held.generated[shown], trial.unit, titles, trial.trusted),

@@ -1,4 +1,4 @@
-"""Prove an emulator of mass maps: the court's verdicts, at cosmologies it never saw, and the page that shows them."""
+"""Validation of a mass-map emulator: acceptance tests at held-out cosmologies, and the report."""
 
 import json
 import platform
@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from tenfold.pipelines.acceptance.acceptance import Court, Judgement, judge
-from tenfold.pipelines.acceptance.estimates import estimates, load_judge
-from tenfold.pipelines.acceptance.held_out import HeldOut, alike, held_out, skies
+from tenfold.pipelines.acceptance.acceptance import Assessment, Tolerances, assess
+from tenfold.pipelines.acceptance.estimates import estimates, load_estimator
+from tenfold.pipelines.acceptance.held_out import HeldOut, held_out, matched, read_map_set
 from tenfold.pipelines.acceptance.map_statistics import Statistic, statistics_for
 from tenfold.pipelines.acceptance.report import Trial, write_report
 from tenfold.pipelines.emulator.emulator import MassMapEmulator
@@ -43,14 +43,14 @@ def validate_massmaps(
     run: Path,
     out: Path | None = None,
     *,
-    court: Court | None = None,
+    tolerances: Tolerances | None = None,
     estimator: Path | None = None,
     unseen: Path | None = None,
     seed: int = 0,
-) -> tuple[Path, Judgement]:
+) -> tuple[Path, Assessment]:
     """Judge the maps of a trained emulator against the test split of its data.
 
-    Of maps of several source redshifts the court's channel is judged; metrics and page say which.
+    Of maps of several source redshifts the tolerances's channel is judged; metrics and page say which.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def validate_massmaps(
         Folder of a finished training.
     out
         Folder for ``metrics.json`` and ``report.html``; by default the run's, or with `unseen` one in it.
-    court
+    tolerances
         What is allowed.
     estimator
         Folder of a trained estimator of maps: one more judge, whose estimates of generated maps must match what they
@@ -72,7 +72,7 @@ def validate_massmaps(
     -------
     Path
         The report.
-    Judgement
+    Assessment
         The verdicts.
 
     Raises
@@ -82,7 +82,7 @@ def validate_massmaps(
         them, or was trained on; the estimator was trained on other data, or reads something else.
     """
     start = time.monotonic()
-    court = court or Court()
+    tolerances = tolerances or Tolerances()
     run = Path(run)
     out = Path(out or (run / "unseen" if unseen else run))
     folder = RunFolder(run)
@@ -95,54 +95,54 @@ def validate_massmaps(
         if data.manifest.fingerprint != record["fingerprint"]:
             raise InputError(f"{record['data']}: is not what {run} was trained on. Train again on it.")
         names = tuple(emulator.ranges)
-        reader = load_judge(estimator, data, names) if estimator else None
+        reader = load_estimator(estimator, data, names) if estimator else None
         begin = time.process_time()
-        held = held_out(emulator, data, seed, fresh, channel=court.channel, repeats=court.repeats)
+        held = held_out(emulator, data, seed, fresh, channel=tolerances.channel, repeats=tolerances.repeats)
         generate_s = (time.process_time() - begin) / len(held.generated)
         trusted = (data if fresh is None else fresh).manifest.multipoles
         about = data.manifest
-        source = {"channels": about.shape[-1], "channel": court.channel, "redshifts": list(about.redshifts)}
+        source = {"channels": about.shape[-1], "channel": tolerances.channel, "redshifts": list(about.redshifts)}
         periodic, unit = about.periodic, unit_of(about)
         train = data.split("train")
         rng = np.random.default_rng(seed)
         few = np.sort(rng.permutation(train)[:TRAINED])
-        compared, learnt = alike(held, skies(data, few, names, court.channel))
+        compared, learnt = matched(held, read_map_set(data, few, names, tolerances.channel))
         statistics = statistics_for(
             compared.simulated.maps, about.side_deg, box_mpc_h=about.box_mpc_h, periodic=periodic,
             unit=f"{unit}/σ" if names else unit,
         )  # fmt: skip
-        judgement = judge(
-            statistics, compared.simulated, compared.generated, court, training=learnt,
-            learnt=_in_parts(data, train, court.channel), periodic=periodic,
+        assessment = assess(
+            statistics, compared.simulated, compared.generated, tolerances, training=learnt,
+            learnt=_in_parts(data, train, tolerances.channel), periodic=periodic,
         )  # fmt: skip
-        read, verdicts = estimates(reader, held, names, court) if reader else ({}, {})
-        judgement = replace(judgement, verdicts={**judgement.verdicts, **verdicts})
+        read, verdicts = estimates(reader, held, names, tolerances) if reader else ({}, {})
+        assessment = replace(assessment, verdicts={**assessment.verdicts, **verdicts})
         looks = _looked(reader, held, data) if reader else None
         metrics: dict[str, Any] = {
-            "verdicts": judgement.metrics(),
-            "passed": judgement.passed,
+            "verdicts": assessment.metrics(),
+            "passed": assessment.passed,
             "bins": {
                 each.name: {
                     "at": each.bins.tolist(),
-                    **{name: getattr(judgement.agreements[each.name], name).tolist() for name in BY_BIN},
+                    **{name: getattr(assessment.agreements[each.name], name).tolist() for name in BY_BIN},
                 }
                 for each in statistics
             },
-            "held_out": {**source, **_by_cosmology(statistics, judgement, compared, names)},
+            "held_out": {**source, **_by_cosmology(statistics, assessment, compared, names)},
             "estimator": read,
             "saliency": looks.metrics() if looks else {},
             "speed": {"generated_cpu_s": generate_s, **_simulated_s(run.parent)},
             "environment": {
                 "python": platform.python_version(), "platform": platform.platform(terse=True),
                 "versions": record["versions"], "seed": record["seed"], "maps_seed": seed, "ranks": record["ranks"],
-                "court": vars(court), "best_epoch": record["best_epoch"], "network": record["network"],
+                "acceptance": vars(tolerances), "best_epoch": record["best_epoch"], "network": record["network"],
                 "wall_s": _stages(run.parent) | {"training": record["wall_s"]}, "data": data.manifest.fingerprint,
                 "unseen": fresh.manifest.fingerprint if fresh else None,
                 "multipoles": trusted and [round(each) for each in trusted],
             },
         }  # fmt: skip
         trial = Trial(
-            statistics=statistics, judgement=judgement, held=held, unit=unit, width=width_of(about), names=names,
+            statistics=statistics, assessment=assessment, held=held, unit=unit, width=width_of(about), names=names,
             cosmologies=len(set(data.simulation(train))), maps=len(train), trusted=trusted,
             saliency=looks,
         )  # fmt: skip
@@ -150,12 +150,12 @@ def validate_massmaps(
     with replacing(out / "metrics.json") as temporary:
         temporary.write_text(json.dumps(metrics, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     write_report(out / "report.html", metrics, trial)
-    return out / "report.html", judgement
+    return out / "report.html", assessment
 
 
 def _by_cosmology(
     statistics: list[Statistic],
-    judgement: Judgement,
+    assessment: Assessment,
     held: HeldOut,
     names: tuple[str, ...],
 ) -> dict[str, Any]:
@@ -167,10 +167,10 @@ def _by_cosmology(
         mine = groups == group
         errors = {}
         for each in statistics:
-            usable = judgement.agreements[each.name].usable
+            usable = assessment.agreements[each.name].usable
             if not usable.any():
                 continue
-            rows = judgement.rows[each.name]
+            rows = assessment.rows[each.name]
             simulated, generated = (row[np.resize(mine, len(row))][:, usable].mean(0) for row in rows)
             scale = np.abs(simulated) if each.relative_to == "bin" else np.abs(simulated).max()
             errors[each.name] = float(np.median(np.abs(generated - simulated) / np.maximum(scale, 1e-300)))

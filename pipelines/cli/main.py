@@ -63,9 +63,9 @@ def validate(
 ) -> None:
     """Hold a trained network against the truth and what it must beat, on its test split; write report.html.
 
-    Of mass maps, --config and --set state what the court allows (court.tolerance=0.1), and status 1 says that a verdict
-    failed: its figure is above what is allowed by more than it scatters between seeds (court.seed_margin). A figure
-    above what is allowed by less is printed as undecided.
+    For mass maps, --config and --set set the tolerances of the acceptance tests (acceptance.tolerance=0.1). Exit status
+    1 means that a verdict failed: its figure exceeds the limit by more than its scatter between seeds
+    (acceptance.seed_margin). A figure that exceeds the limit by less is printed as undecided.
     """
     load_tensorflow()
     from tenfold.pipelines.training.run_folder import RunFolder
@@ -78,21 +78,27 @@ def validate(
 
         if null is not None:
             raise InputError("--null: is for volumes; a training on mass maps has no such control")
-        if idle := [each for each in settings or () if not each.startswith("court.")]:
-            raise InputError(f"--set {idle[0]}: only the court is configured here, as in --set court.tolerance=0.1")
-        court = load(MassMapsRun, file, None, tuple(settings or ())).court
-        report, judgement = validate_massmaps(run, out, court=court, estimator=estimator, unseen=unseen, seed=seed)
+        configurable = {"acceptance", *MassMapsRun.RENAMED}  # an old name is refused by `load`, which gives the new one
+        if idle := [setting for setting in settings or () if setting.partition(".")[0] not in configurable]:
+            example = "--set acceptance.tolerance=0.1"
+            raise InputError(f"--set {idle[0]}: only the acceptance tests are configured here, as in {example}")
+        tolerances = load(MassMapsRun, file, None, tuple(settings or ())).acceptance
+        report, assessment = validate_massmaps(
+            run, out, tolerances=tolerances, estimator=estimator, unseen=unseen, seed=seed
+        )
         console.print(f"Report: {report}", soft_wrap=True)
-        for verdict, names in (("Undecided", judgement.undecided), ("Failed", judgement.failed)):
+        for verdict, names in (("Undecided", assessment.undecided), ("Failed", assessment.failed)):
             if names:
                 console.print(f"{verdict}: {', '.join(names)}", soft_wrap=True)
-        if not judgement.passed:
+        if not assessment.passed:
             raise typer.Exit(1)
         return
     if estimator is not None or unseen is not None:
         raise InputError("--estimator, --unseen: judge an emulator of mass maps, and nothing else")
     if file or settings:
-        raise InputError("--config, --set: only a court of mass maps is configured here, another training has its own")
+        raise InputError(
+            "--config, --set: only the acceptance tests of mass maps are configured here; other trainings keep theirs"
+        )
     if what == "molecules":
         from tenfold.pipelines.predictor.validate import validate_molecules
 

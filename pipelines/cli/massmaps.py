@@ -148,9 +148,9 @@ def run_massmaps_command(
     from tenfold.pipelines.studies.massmaps_run import run_massmaps
 
     start = time.monotonic()
-    report, judgement = run_massmaps(chosen, out, ranks=ranks)
+    report, assessment = run_massmaps(chosen, out, ranks=ranks)
     console.print(
-        f"{judgement.favourable} of {len(judgement.verdicts)} verdicts are favourable, "
-        f"{len(judgement.undecided)} undecided, {len(judgement.failed)} failed."
+        f"{assessment.favourable} of {len(assessment.verdicts)} verdicts are favourable, "
+        f"{len(assessment.undecided)} undecided, {len(assessment.failed)} failed."
     )
     console.print(f"Done in {(time.monotonic() - start) / 60:.1f} min. Report: {report}", soft_wrap=True)

@@ -56,17 +56,23 @@ def simulate_volumes_command(
     console.print(simulate_volumes(chosen, out))
 
 
-@simulate.command("twins")
-def simulate_twins_command(
+@simulate.command("twins", hidden=True, context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+def simulate_twins_command() -> None:
+    """Refuse the former name of ``simulate surrogates``."""
+    raise InputError("tenfold simulate twins: renamed to tenfold simulate surrogates")
+
+
+@simulate.command("surrogates")
+def simulate_surrogates_command(
     boxes: Annotated[Path, typer.Argument(help="Folder of simulated boxes.")],
     out: Out,
     seed: Annotated[int, typer.Option(help="Seed of the random phases.")] = 1,
     processes: Annotated[int, typer.Option(min=1, help="Processes to use.")] = 2,
 ) -> None:
-    """Gaussian random fields with the power spectrum of each box: the null control."""
-    from tenfold.pipelines.simulation.simulate import simulate_twins
+    """Gaussian random fields with the power spectrum of each box, for the null control."""
+    from tenfold.pipelines.simulation.simulate import simulate_surrogates
 
-    console.print(simulate_twins(boxes, out, seed=seed, processes=processes))
+    console.print(simulate_surrogates(boxes, out, seed=seed, processes=processes))
 
 
 @ingest.command("volumes")
@@ -96,7 +102,7 @@ def train_estimator_command(
     preset: Preset = None,
     settings: Settings = None,
     null_control: Annotated[
-        bool, typer.Option("--null-control", help="As the null control, on Gaussian twins: proof.control_epochs.")
+        bool, typer.Option("--null-control", help="As the null control, on Gaussian surrogates: proof.control_epochs.")
     ] = False,
     study: Annotated[
         str, typer.Option("--study", help="Whose configuration is meant: cosmology, or massmaps, for maps.")

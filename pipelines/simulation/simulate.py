@@ -18,10 +18,10 @@ from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files.atomic import replacing
 from tenfold.pipelines.simulation.boxes import finished, recorded, write_box
 from tenfold.pipelines.simulation.cosmology import BOUNDS, PARAMETERS, Cosmology, growth, sample
-from tenfold.pipelines.simulation.gaussian import gaussian_twin
 from tenfold.pipelines.simulation.initial_conditions import linear_field
 from tenfold.pipelines.simulation.nbody import evolve
 from tenfold.pipelines.simulation.painting import paint
+from tenfold.pipelines.simulation.surrogates import gaussian_surrogate
 from tenfold.pipelines.storage.output_folder import OutputFolder
 from tenfold.stats.power import overdensity
 
@@ -241,7 +241,7 @@ def _simulate_to(config: Simulation, table: "TransferTable", out: Path, box: tup
     )
 
 
-def simulate_twins(boxes: Path, out: Path, *, seed: int, processes: int = 2) -> SimulationSummary:
+def simulate_surrogates(boxes: Path, out: Path, *, seed: int, processes: int = 2) -> SimulationSummary:
     """Write the Gaussian twin of every box: an overdensity with the box's P(k), shell by shell, and nothing else.
 
     Parameters
@@ -277,7 +277,7 @@ def simulate_twins(boxes: Path, out: Path, *, seed: int, processes: int = 2) -> 
 
 
 def _twin_marks(source: Mapping[str, Any], seed: int) -> dict[str, Any]:
-    return {"universe_tag": source["universe_tag"], "config": source["config"], "twin_seed": seed}
+    return {"universe_tag": source["universe_tag"], "config": source["config"], "surrogate_seed": seed}
 
 
 def _is_twin(path: Path, source: Path, seed: int) -> bool:
@@ -296,7 +296,7 @@ def _twin_to(out: Path, seed: int, source: Path) -> None:
         full = np.asarray(box["full"])
         delta = np.stack([overdensity(full[..., channel]) for channel in range(full.shape[3])], axis=-1)
         own = int(box.attrs["seed"])
-        twin.create_dataset("full", data=gaussian_twin(delta, np.random.default_rng([seed, own])))
+        twin.create_dataset("full", data=gaussian_surrogate(delta, np.random.default_rng([seed, own])))
         for name in ("physPar", "unitPar", "namePar", "redshifts"):
             box.copy(name, twin)
         for key, value in {**box.attrs, **_twin_marks(box.attrs, seed), "units": "overdensity"}.items():

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tenfold.pipelines.simulation.simulate import simulate_twins, simulate_volumes
+from tenfold.pipelines.simulation.simulate import simulate_surrogates, simulate_volumes
 from tenfold.pipelines.studies.cosmology_config import CosmologyRun
 from tenfold.pipelines.studies.stages import Stages, launch
 from tenfold.pipelines.volumes.ingest import ingest_volumes
@@ -31,13 +31,13 @@ def run_cosmology(config: CosmologyRun, out: Path, *, ranks: int = 2) -> Path:
     with stages.stage("simulate"):
         simulate_volumes(config.simulation, out / "boxes")
         if config.proof.control:
-            simulate_twins(
-                out / "boxes", out / "twins", seed=config.simulation.seed, processes=config.simulation.processes
+            simulate_surrogates(
+                out / "boxes", out / "surrogates", seed=config.simulation.seed, processes=config.simulation.processes
             )
     with stages.stage("ingest"):
         ingest_volumes([out / "boxes"], out / "data", config.ingest)
         if config.proof.control:
-            ingest_volumes([out / "twins"], out / "data_null", config.ingest)
+            ingest_volumes([out / "surrogates"], out / "data_null", config.ingest)
     with stages.stage("train"):
         train_under_ranks(config, out / "data", out / "estimator", ranks)
     if config.proof.control:

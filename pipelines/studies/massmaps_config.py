@@ -8,7 +8,7 @@ from tenfold.emulators.adversarial import AdversarialTraining
 from tenfold.emulators.cnn import CNN
 from tenfold.emulators.gan import GAN
 from tenfold.emulators.training import VolumeTraining
-from tenfold.pipelines.acceptance.acceptance import Court
+from tenfold.pipelines.acceptance.acceptance import Tolerances
 from tenfold.pipelines.simulation.lensing.config import MassMaps
 from tenfold.pipelines.studies.cosmology_config import CosmologyRun, Proof
 from tenfold.pipelines.volumes.maps import MassMapIngest
@@ -16,10 +16,11 @@ from tenfold.pipelines.volumes.maps import MassMapIngest
 
 @dataclass(frozen=True, kw_only=True)
 class MassMapsRun:
-    """Everything about a run on mass maps: what is simulated, ingested, trained and judged."""
+    """Everything about a run on mass maps: what is simulated, ingested, trained and tested."""
 
     STUDY: ClassVar[str] = "massmaps"
     DEFAULT: ClassVar[str] = "laptop"
+    RENAMED: ClassVar[dict[str, str]] = {"court": "acceptance"}
 
     simulation: MassMaps = field(default_factory=MassMaps)
     ingest: MassMapIngest = field(default_factory=MassMapIngest)
@@ -27,7 +28,7 @@ class MassMapsRun:
     training: AdversarialTraining = field(default_factory=AdversarialTraining)
     estimator: CNN = field(default_factory=partial(CNN, dimensions=2, transform="identity"))
     estimator_training: VolumeTraining = field(default_factory=VolumeTraining)
-    court: Court = field(default_factory=Court)
+    acceptance: Tolerances = field(default_factory=Tolerances)
 
     @property
     def estimates(self) -> bool:

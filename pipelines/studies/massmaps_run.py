@@ -1,9 +1,9 @@
-"""A run on mass maps, all of it: maps of many cosmologies, shards, an emulator, an estimator, and the court."""
+"""The mass-map study: simulated maps, shards, an emulator, an estimator and the acceptance tests."""
 
 import json
 from pathlib import Path
 
-from tenfold.pipelines.acceptance.acceptance import Judgement
+from tenfold.pipelines.acceptance.acceptance import Assessment
 from tenfold.pipelines.files.atomic import replacing
 from tenfold.pipelines.simulation.lensing.simulate import simulate_massmaps
 from tenfold.pipelines.studies.massmaps_config import MassMapsRun
@@ -11,7 +11,7 @@ from tenfold.pipelines.studies.stages import Stages, launch
 from tenfold.pipelines.volumes.maps import ingest_massmaps
 
 
-def run_massmaps(config: MassMapsRun, out: Path, *, ranks: int = 2) -> tuple[Path, Judgement]:
+def run_massmaps(config: MassMapsRun, out: Path, *, ranks: int = 2) -> tuple[Path, Assessment]:
     """Simulate, ingest, train, and judge; what has been finished before is not done again.
 
     An estimator is trained where there is something to estimate, of maps of one source redshift.
@@ -29,7 +29,7 @@ def run_massmaps(config: MassMapsRun, out: Path, *, ranks: int = 2) -> tuple[Pat
     -------
     Path
         The report.
-    Judgement
+    Assessment
         The verdicts.
     """
     from tenfold.pipelines.acceptance.validate import validate_massmaps
@@ -50,4 +50,4 @@ def run_massmaps(config: MassMapsRun, out: Path, *, ranks: int = 2) -> tuple[Pat
             command = ["train", "estimator", str(out / "data"), "--out", str(estimator)]
             launch(command, config.map_estimator, estimator, ranks)
     with stages.stage("validate"):
-        return validate_massmaps(out / "network", out, court=config.court, estimator=estimator)
+        return validate_massmaps(out / "network", out, tolerances=config.acceptance, estimator=estimator)

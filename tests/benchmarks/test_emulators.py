@@ -1,4 +1,4 @@
-"""Emulators of mass maps trained for as long as it takes, before the court.
+"""Emulators of mass maps trained for as long as it takes, before the acceptance tests.
 
     pytest -s tests/benchmarks/test_emulators.py
 
@@ -34,7 +34,7 @@ def tenfold(*words: str | Path, may_fail: bool = False) -> None:
 
 
 def judged(what: str, run: Path, out: Path, *words: str | Path) -> list[str]:
-    """Hold the court, print what was found, and return which verdicts failed."""
+    """Run the acceptance tests, print what was found, and return which verdicts failed."""
     tenfold("validate", run, "--out", out, *words, may_fail=True)
     metrics = json.loads((out / "metrics.json").read_text())
     verdicts = metrics["verdicts"]

@@ -5,7 +5,7 @@
 Simulates the demo's maps and others with another seed, trains emulator and estimator five times, and judges each at the
 demo's held-out cosmologies and at those simulated since. Prints the table in the README: median and range over the
 seeds. About an hour on two cores. Fails where a verdict fails, that is where a figure exceeds what is allowed by more
-than `court.seed_margin`.
+than `acceptance.seed_margin`.
 """
 
 import json
@@ -46,8 +46,8 @@ def test_verdicts_over_seeds(tmp_path):
                 "--set", f"estimator_training.seed={seed}", "--out", judge)  # fmt: skip
         for where, words in (("held out", []), ("simulated since", ["--unseen", since])):
             out = tmp_path / f"{where} {seed}"
-            tenfold("validate", run, "--estimator", judge, "--seed", seed, "--set", f"court.seed={seed}", "--out", out,
-                    *words, may_fail=True)  # fmt: skip
+            tenfold("validate", run, "--estimator", judge, "--seed", seed, "--set", f"acceptance.seed={seed}",
+                    "--out", out, *words, may_fail=True)  # fmt: skip
             found[where].append(json.loads((out / "metrics.json").read_text())["verdicts"])
     for name in found["held out"][0]:
         if "largest deviation" in found["held out"][0][name]["said"]:

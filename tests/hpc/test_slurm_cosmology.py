@@ -46,8 +46,8 @@ def test_every_step_is_taken_in_its_turn(slurm, submit, tmp_path):
         f"simulate volumes --out S/boxes {cores} --preset demo",
         f"ingest volumes S/boxes --out S/data {cores} --preset demo",
         "train estimator S/data --out S/estimator --preset demo --resume",
-        "simulate twins S/boxes --out S/twins --processes 4",
-        f"ingest volumes S/twins --out S/data_null {cores} --preset demo",
+        "simulate surrogates S/boxes --out S/surrogates --processes 4",
+        f"ingest volumes S/surrogates --out S/data_null {cores} --preset demo",
         "train estimator S/data_null --out S/estimator_null --preset demo --null-control --resume",
         "validate S/estimator --null S/estimator_null --out S",
     ]

@@ -96,7 +96,7 @@ training: {epochs: 10, global_batch: 16, reference_batch: 16, judged: 16, settli
   shifts: false, checkpoint_steps: 2}
 estimator: {dimensions: 2, size: 16, transform: identity, filters: [4, 8], dense: [8]}
 estimator_training: {epochs: 2, global_batch: 16, shifts: false}
-court: {draws: 50}
+acceptance: {draws: 50}
 """
 
 
@@ -128,6 +128,6 @@ def test_a_study_requeued_in_mid_training_ends_with_a_report_and_its_verdict(slu
     history = (study / "network" / "history.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in history] == ["epoch", *(str(epoch + 1) for epoch in range(10))]
     metrics = json.loads((study / "metrics.json").read_text())
-    assert metrics["environment"]["court"]["draws"] == 50
+    assert metrics["environment"]["acceptance"]["draws"] == 50
     assert not metrics["passed"] and "sigma_8" in metrics["estimator"]
     assert (study / "report.html").is_file()

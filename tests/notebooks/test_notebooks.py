@@ -54,11 +54,11 @@ def test_notebook_runs_on_small_data(name, tmp_path):
     ]
     assert len(pictures) >= 3
     if name == "03_mass_maps":
-        _, judgement = validate_massmaps(tmp_path / "out" / "network", tmp_path / "page")
+        _, assessment = validate_massmaps(tmp_path / "out" / "network", tmp_path / "page")
         printed = "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", []))
-        assert f"\nfailed: {', '.join(judgement.failed) or 'none'}\n" in printed
-        assert f"\nundecided: {', '.join(judgement.undecided) or 'none'}\n" in printed
-        assert f"{judgement.favourable} of {len(judgement.verdicts)} verdicts" in printed
+        assert f"\nfailed: {', '.join(assessment.failed) or 'none'}\n" in printed
+        assert f"\nundecided: {', '.join(assessment.undecided) or 'none'}\n" in printed
+        assert f"{assessment.favourable} of {len(assessment.verdicts)} verdicts" in printed
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in NOTEBOOKS.glob("*.py")))

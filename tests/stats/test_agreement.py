@@ -19,7 +19,7 @@ def test_maps_of_the_same_process_agree_as_often_as_stated():
     for seed in range(0, 60, 2):
         found = agreement(rows(200, seed), rows(200, seed + 1), tolerance=0.1, draws=100)
         assert found.usable.all()
-        passed.append([v.passed for v in (found.mean, found.distribution, found.correlation, found.variety)])
+        passed.append([v.passed for v in (found.mean, found.distribution, found.correlation, found.scatter)])
         reached.append(found.p_values)
     assert np.mean(passed, axis=0).min() >= 0.9
     assert np.mean(reached) == pytest.approx(0.5, abs=0.1)
@@ -38,7 +38,7 @@ def test_a_collapsed_generator_is_caught_by_its_lack_of_variety_though_its_mean_
     generated = np.repeat(rows(400, 5).mean(0)[None], 400, axis=0) + 0.01 * rows(400, 6)
     found = agreement(rows(400, 1), generated / generated.mean(0) * rows(400, 1).mean(0), tolerance=0.05)
     assert found.mean.passed
-    assert not found.variety.passed
+    assert not found.scatter.passed
     assert not found.distribution.passed
     assert np.median(found.spread) < 0.1
 
@@ -47,7 +47,7 @@ def test_bins_that_hang_together_otherwise_are_caught_by_their_correlation():
     generated = np.array([np.random.default_rng(9 + b).permutation(rows(400, 2)[:, b]) for b in range(BINS)]).T
     found = agreement(rows(400, 1), generated, tolerance=0.05)
     assert found.mean.passed
-    assert found.variety.passed
+    assert found.scatter.passed
     assert not found.correlation.passed
 
 

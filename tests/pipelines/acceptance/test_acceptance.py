@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tenfold.pipelines.acceptance.acceptance import Court, Skies, judge
+from tenfold.pipelines.acceptance.acceptance import MapSet, Tolerances, assess
 from tenfold.pipelines.acceptance.map_statistics import statistics_for
 
 SIDE, SIDE_DEG, COUNT = 32, 3.0, 300
@@ -37,9 +37,9 @@ def judged(simulated, training):
     statistics = statistics_for(simulated, SIDE_DEG, ell_max=1500, bins=6, periodic=True)
 
     def judged(generated: np.ndarray):
-        court = Court(tolerance=0.1, bispectrum_tolerance=0.3, draws=100, significance=0.005, seed_margin=0)
-        skies, learnt = Skies(maps=simulated), Skies(maps=training)
-        return judge(statistics, skies, generated, court, training=learnt, periodic=True)
+        tolerances = Tolerances(tolerance=0.1, bispectrum_tolerance=0.3, draws=100, significance=0.005, seed_margin=0)
+        skies, learnt = MapSet(maps=simulated), MapSet(maps=training)
+        return assess(statistics, skies, generated, tolerances, training=learnt, periodic=True)
 
     return judged
 
@@ -51,10 +51,10 @@ def test_a_generator_that_is_the_simulation_is_let_go(judged):
     assert found.agreements["angular_power"].usable.sum() >= 3
 
 
-def test_a_collapsed_generator_is_caught_by_the_variety_and_the_distribution(judged):
+def test_a_collapsed_generator_is_caught_by_the_scatter_and_the_distribution(judged):
     few = lognormal(3, 4)
     found = judged(np.roll(few[np.arange(COUNT) % 3], 5, axis=2) + np.float32(1e-6) * lognormal(COUNT, 5))
-    assert {"angular_power_variety", "angular_power_distribution"} <= set(found.failed)
+    assert {"angular_power_scatter", "angular_power_distribution"} <= set(found.failed)
 
 
 def test_copies_of_training_maps_are_caught_by_the_search_for_copies_alone(judged, training):
@@ -82,21 +82,21 @@ def test_a_shifted_mean_is_caught_by_the_pixels_not_by_the_spectrum(judged):
 
 def test_what_judges_nothing_is_refused():
     with pytest.raises(ValueError, match="tolerance"):
-        Court(tolerance=0)
+        Tolerances(tolerance=0)
     with pytest.raises(ValueError, match="draws"):
-        Court(draws=3)
+        Tolerances(draws=3)
     with pytest.raises(ValueError, match="repeats"):
-        Court(repeats=0)
+        Tolerances(repeats=0)
     for margin in (-0.1, float("nan")):
         with pytest.raises(ValueError, match="seed_margin"):
-            Court(seed_margin=margin)
+            Tolerances(seed_margin=margin)
 
 
 def test_a_figure_within_its_scatter_of_what_is_allowed_is_undecided_and_fails_nothing(simulated):
     statistics = statistics_for(simulated, SIDE_DEG, ell_max=1500, bins=6, periodic=True)[:1]
     generated = simulated * np.float32(1.06)
     strict, wide = (
-        judge(statistics, Skies(maps=simulated), generated, Court(tolerance=0.1, draws=20, seed_margin=margin))
+        assess(statistics, MapSet(maps=simulated), generated, Tolerances(tolerance=0.1, draws=20, seed_margin=margin))
         for margin in (0.0, 0.5)
     )
     name = statistics[0].name

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tenfold.pipelines.acceptance.acceptance import Court, Skies
+from tenfold.pipelines.acceptance.acceptance import MapSet, Tolerances
 from tenfold.pipelines.acceptance.estimates import estimates
 from tenfold.pipelines.acceptance.held_out import HeldOut
 
@@ -22,10 +22,10 @@ def judged(bias: float, seed: int, contrast: float = 0.5):
     def maps(values):
         return (values + NOISE * rng.standard_normal(len(GROUPS)))[:, None, None]
 
-    skies = Skies(maps=maps(PARAMETERS[:, 0] + boxes), groups=GROUPS, parameters=PARAMETERS)
+    skies = MapSet(maps=maps(PARAMETERS[:, 0] + boxes), groups=GROUPS, parameters=PARAMETERS)
     held = HeldOut(simulated=skies, generated=maps(PARAMETERS[:, 0] + bias), distance=np.ones(len(GROUPS)), left_out=0)
     judge = SimpleNamespace(names=("omega_m",), predict=lambda maps: (0.3 + contrast * (maps[:, 0, 0] - 0.3), None))
-    _, verdicts = estimates(judge, held, ("omega_m",), Court())  # type: ignore[arg-type]
+    _, verdicts = estimates(judge, held, ("omega_m",), Tolerances())  # type: ignore[arg-type]
     return verdicts["estimated_omega_m"]
 
 

@@ -5,20 +5,20 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tenfold.pipelines.acceptance.acceptance import Court, Skies, judge
+from tenfold.pipelines.acceptance.acceptance import MapSet, Tolerances, assess
 from tenfold.pipelines.acceptance.estimates import estimates
-from tenfold.pipelines.acceptance.held_out import HeldOut, alike
+from tenfold.pipelines.acceptance.held_out import HeldOut, matched
 from tenfold.pipelines.acceptance.map_statistics import Statistic
 
 COSMOLOGIES, MAPS, SIDE = 24, 30, 8
 
 
-def skies(seed: int) -> Skies:
+def skies(seed: int) -> MapSet:
     """White maps whose spread grows as exp(p), p from -1 to 1."""
     rng = np.random.default_rng(seed)
     points = np.repeat(np.linspace(-1, 1, COSMOLOGIES), MAPS)[:, None]
     maps = np.exp(points)[:, None] * rng.standard_normal((COSMOLOGIES * MAPS, SIDE, SIDE))
-    return Skies(maps=maps.astype(np.float32), groups=np.repeat(np.arange(COSMOLOGIES), MAPS), parameters=points)
+    return MapSet(maps=maps.astype(np.float32), groups=np.repeat(np.arange(COSMOLOGIES), MAPS), parameters=points)
 
 
 def held(generated: np.ndarray, seed: int = 1) -> HeldOut:
@@ -26,7 +26,7 @@ def held(generated: np.ndarray, seed: int = 1) -> HeldOut:
 
 
 def test_over_the_spread_of_their_cosmology_all_maps_are_alike_and_an_excess_of_generated_ones_stays():
-    compared, learnt = alike(held(1.2 * skies(2).maps), skies(3))
+    compared, learnt = matched(held(1.2 * skies(2).maps), skies(3))
     for maps, spread in ((compared.simulated.maps, 1.0), (learnt.maps, 1.0), (compared.generated, 1.2)):
         each = maps.reshape(COSMOLOGIES, -1).std(axis=1)
         np.testing.assert_allclose(each, spread, rtol=0.06)
@@ -41,21 +41,23 @@ def test_of_several_generated_maps_for_each_simulated_one_each_is_judged_by_its_
     )  # fmt: skip
 
     def judged(generated: np.ndarray):
-        found = judge([strength], simulated, generated, Court(draws=20), training=learnt, learnt=[learnt.maps[:10]])
+        found = assess(
+            [strength], simulated, generated, Tolerances(draws=20), training=learnt, learnt=[learnt.maps[:10]]
+        )
         return found.agreements["strength"]
 
     again = judged(np.tile(simulated.maps, (repeats, 1, 1)))
     np.testing.assert_allclose(again.deviation, 0, atol=1e-9)
     np.testing.assert_allclose(again.spread, 1, rtol=1e-9)
     assert (judged(np.tile(simulated.maps[::-1], (repeats, 1, 1))).spread > 1.5).all()
-    compared, _ = alike(held(np.tile(skies(2).maps, (repeats, 1, 1))), learnt)
+    compared, _ = matched(held(np.tile(skies(2).maps, (repeats, 1, 1))), learnt)
     np.testing.assert_allclose(compared.generated.reshape(repeats, COSMOLOGIES, -1).std(axis=2), 1, rtol=0.06)
 
 
 def test_maps_that_are_not_told_apart_stay_as_they_are():
     plain = held(skies(2).maps)
-    plain = HeldOut(**{**vars(plain), "simulated": Skies(maps=plain.simulated.maps)})
-    compared, _ = alike(plain, skies(3))
+    plain = HeldOut(**{**vars(plain), "simulated": MapSet(maps=plain.simulated.maps)})
+    compared, _ = matched(plain, skies(3))
     assert compared is plain
 
 
@@ -67,9 +69,9 @@ def test_an_estimator_reads_generated_maps_as_it_reads_simulated_ones_or_they_fa
 
     judge = SimpleNamespace(names=("p",), predict=predict)
     for strength, passed in ((1.0, True), (1.1, False)):
-        said, verdicts = estimates(judge, held(strength * skies(2).maps), ("p",), Court(draws=100))
+        said, verdicts = estimates(judge, held(strength * skies(2).maps), ("p",), Tolerances(draws=100))
         assert verdicts["estimated_p"].passed == passed
         bias = said["p"]["generated_bias"] - said["p"]["simulated_bias"]
         assert bias == pytest.approx(np.log(strength), abs=0.01)
-        _, thrice = estimates(judge, held(np.tile(strength * skies(2).maps, (3, 1, 1))), ("p",), Court(draws=100))
+        _, thrice = estimates(judge, held(np.tile(strength * skies(2).maps, (3, 1, 1))), ("p",), Tolerances(draws=100))
         assert thrice["estimated_p"].value == pytest.approx(verdicts["estimated_p"].value)

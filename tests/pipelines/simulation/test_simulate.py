@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.simulation.simulate import Simulation, estimate_size, simulate_twins, simulate_volumes
+from tenfold.pipelines.simulation.simulate import Simulation, estimate_size, simulate_surrogates, simulate_volumes
 from tenfold.pipelines.storage.output_folder import RECORD
 from tenfold.stats.power import overdensity, power_spectrum
 
@@ -140,7 +140,7 @@ def test_cloud_in_cell_boxes_hold_the_same_mass(tmp_path):
 
 
 def test_twins_have_the_boxes_power_names_and_parameters(boxes, tmp_path):
-    assert simulate_twins(boxes, tmp_path, seed=7, processes=1).made == len(list(boxes.glob("box_*.h5")))
+    assert simulate_surrogates(boxes, tmp_path, seed=7, processes=1).made == len(list(boxes.glob("box_*.h5")))
     with h5py.File(boxes / "box_00002.h5") as box, h5py.File(tmp_path / "box_00002.h5") as twin:
         assert twin["full"].dtype == np.float32
         for channel in (0, 1):
@@ -150,16 +150,16 @@ def test_twins_have_the_boxes_power_names_and_parameters(boxes, tmp_path):
         assert np.array_equal(twin["physPar"][:], box["physPar"][:])
         assert twin.attrs["universe_tag"] == box.attrs["universe_tag"]
         assert twin.attrs["units"] == "overdensity"
-    assert simulate_twins(boxes, tmp_path, seed=7, processes=1).made == 0
-    with pytest.raises(InputError, match="twin_seed"):
-        simulate_twins(boxes, tmp_path, seed=8, processes=1)
+    assert simulate_surrogates(boxes, tmp_path, seed=7, processes=1).made == 0
+    with pytest.raises(InputError, match="surrogate_seed"):
+        simulate_surrogates(boxes, tmp_path, seed=8, processes=1)
 
 
 def test_twins_need_boxes_and_a_folder_of_their_own(boxes, tmp_path):
     with pytest.raises(InputError, match="Simulate some first"):
-        simulate_twins(tmp_path, tmp_path / "twins", seed=1)
+        simulate_surrogates(tmp_path, tmp_path / "twins", seed=1)
     with pytest.raises(InputError, match="another folder"):
-        simulate_twins(boxes, boxes, seed=1)
+        simulate_surrogates(boxes, boxes, seed=1)
 
 
 @pytest.mark.parametrize(

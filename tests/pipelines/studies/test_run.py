@@ -16,7 +16,7 @@ from tenfold.emulators.gan import GAN
 from tenfold.emulators.training import VolumeTraining
 from tenfold.hpc.ranks import Ranks
 from tenfold.pipelines.acceptance import validate as validation
-from tenfold.pipelines.acceptance.acceptance import Court
+from tenfold.pipelines.acceptance.acceptance import Tolerances
 from tenfold.pipelines.acceptance.validate import validate_massmaps
 from tenfold.pipelines.cli.main import app
 from tenfold.pipelines.config import load
@@ -42,7 +42,7 @@ training: {epochs: 1, global_batch: 16, reference_batch: 16, judged: 16, settlin
   loss: logistic, penalty: none}
 estimator: {dimensions: 2, size: 16, transform: identity, filters: [4], dense: [4]}
 estimator_training: {epochs: 1, global_batch: 16, shifts: false}
-court: {draws: 20}
+acceptance: {draws: 20}
 """
 
 
@@ -145,12 +145,12 @@ def trained(data, out, **changes) -> MassMapEmulator:
 
 
 def judged(run, emulator, channel: int = 0) -> tuple[dict, str]:
-    """What the court finds of an emulator of one cosmology: its numbers and its page."""
+    """What the acceptance tests find of an emulator of one cosmology: its numbers and its page."""
     with pytest.raises(InputError, match="sigma_8: no parameter"):
         emulator.sample(1, seed=1, sigma_8=0.8)
-    report, judgement = validate_massmaps(run, court=Court(draws=20, channel=channel))
+    report, assessment = validate_massmaps(run, tolerances=Tolerances(draws=20, channel=channel))
     metrics = json.loads((run / "metrics.json").read_text())
-    assert metrics["verdicts"].keys() == judgement.verdicts.keys() >= {"angular_power", "memorisation"}
+    assert metrics["verdicts"].keys() == assessment.verdicts.keys() >= {"angular_power", "memorisation"}
     assert len(metrics["held_out"]["cosmologies"]) >= 4
     page = report.read_text()
     assert "whatever the cosmology" in page
@@ -183,5 +183,5 @@ def test_maps_of_two_source_redshifts_are_correlated_and_the_page_says_which_is_
     for said in ("those that it is trained to match", "chosen on such verdicts", "kurtosis 36 % too high", "0.96"):
         assert said in page
     assert max(metrics["bins"]["pixel_distribution"]["at"]) < 0.7 * np.quantile(far, 0.998)
-    with pytest.raises(InputError, match=r"court\.channel: found 2, the maps have 0 to 1"):
-        validate_massmaps(tmp_path / "run", court=Court(channel=2))
+    with pytest.raises(InputError, match=r"acceptance\.channel: found 2, the maps have 0 to 1"):
+        validate_massmaps(tmp_path / "run", tolerances=Tolerances(channel=2))

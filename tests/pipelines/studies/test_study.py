@@ -161,16 +161,16 @@ def test_an_emulator_that_has_learnt_nothing_fails_its_trial_and_says_by_what(st
     done = tenfold("validate", study / "network")
     assert done.returncode == 0, done.stderr  # of so few and small maps, all that is off is within chance
     undecided = re.search("Undecided: (.*)", done.stdout)
-    done = tenfold("validate", study / "network", "--set", "court.seed_margin=0")
+    done = tenfold("validate", study / "network", "--set", "acceptance.seed_margin=0")
     assert done.returncode == 1, done.stderr
     assert undecided
     assert f"Failed: {undecided[1]}" in done.stdout
     metrics = json.loads((study / "network" / "metrics.json").read_text())
     verdicts = metrics["verdicts"]
-    assert {"angular_power", "peaks_distribution", "minkowski_v1_variety", "memorisation"} <= verdicts.keys()
+    assert {"angular_power", "peaks_distribution", "minkowski_v1_scatter", "memorisation"} <= verdicts.keys()
     assert all({"value", "tolerance", "null", "passed"} <= verdict.keys() for verdict in verdicts.values())
     assert not metrics["passed"]
-    assert metrics["bins"].keys() == {name for name in verdicts if f"{name}_variety" in verdicts}
+    assert metrics["bins"].keys() == {name for name in verdicts if f"{name}_scatter" in verdicts}
     for bins in metrics["bins"].values():
         assert len(bins["at"]) == len(bins["deviation"]) == len(bins["p_values"])
     held = metrics["held_out"]["cosmologies"]
@@ -184,7 +184,23 @@ def test_an_emulator_that_has_learnt_nothing_fails_its_trial_and_says_by_what(st
 def test_settings_that_a_trial_would_ignore_are_refused(study):
     told = CliRunner().invoke(app, ["validate", str(study / "network"), "--set", "training.epochs=5"])
     assert isinstance(told.exception, InputError)
-    assert "training.epochs=5: only the court is configured" in str(told.exception)
+    assert "training.epochs=5: only the acceptance tests are configured" in str(told.exception)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("court.tolerance", "court: renamed to acceptance"),
+     ("acceptance.variety_tolerance", "acceptance.variety_tolerance: renamed to acceptance.scatter_tolerance")],
+)  # fmt: skip
+def test_former_names_of_tolerances_are_refused_with_the_new_ones(study, old, new):
+    told = CliRunner().invoke(app, ["validate", str(study / "network"), "--set", f"{old}=0.1"])
+    assert isinstance(told.exception, InputError)
+    assert new in str(told.exception)
+
+
+def test_the_former_command_for_surrogates_is_refused_with_the_new_one():
+    told = CliRunner().invoke(app, ["simulate", "twins", "boxes", "--out", "somewhere"])
+    assert "renamed to tenfold simulate surrogates" in str(told.exception)
 
 
 def test_maps_simulated_since_judge_in_place_of_the_test_split_unless_they_were_trained_on(study, tmp_path):

@@ -7,7 +7,7 @@ import scipy.fft
 from tenfold.stats.power import shell_sums
 
 
-def gaussian_twin(delta: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def gaussian_surrogate(delta: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Gaussian random field with exactly the binned power spectrum of delta.
 
     White noise is rescaled shell by shell (shells one fundamental mode wide, as in `tenfold.stats.power`, and on to
@@ -27,7 +27,7 @@ def gaussian_twin(delta: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         Overdensity of the twin, float32, same shape as delta. It falls below −1 where a density cannot.
     """
     if delta.ndim not in (3, 4) or len(set(delta.shape[:3])) != 1:
-        raise ValueError(f"gaussian_twin needs shape (N, N, N) or (N, N, N, C), found {delta.shape}")
+        raise ValueError(f"gaussian_surrogate needs shape (N, N, N) or (N, N, N, C), found {delta.shape}")
     side = delta.shape[0]
     white = scipy.fft.rfftn(rng.standard_normal((side, side, side), dtype=np.float32), workers=1)
     flat = np.ones(side)

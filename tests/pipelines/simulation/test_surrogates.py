@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.stats import kurtosis, skew
 
-from tenfold.pipelines.simulation.gaussian import gaussian_twin
+from tenfold.pipelines.simulation.surrogates import gaussian_surrogate
 from tenfold.stats.power import overdensity, power_spectrum
 
 
@@ -16,18 +16,18 @@ def lognormal():
 
 
 def test_a_twin_has_the_box_s_power_in_every_bin(lognormal):
-    twin = gaussian_twin(lognormal, np.random.default_rng(1))
+    twin = gaussian_surrogate(lognormal, np.random.default_rng(1))
     assert twin.dtype == np.float32
     box, own = power_spectrum(lognormal, 100.0), power_spectrum(twin, 100.0)
     assert np.allclose(own.power, box.power, rtol=1e-4, atol=1e-9 * box.power.max())
 
 
 def test_a_twin_has_the_box_s_variance_to_the_corners_of_fourier_space(lognormal):
-    assert np.isclose(gaussian_twin(lognormal, np.random.default_rng(1)).var(), lognormal.var(), rtol=1e-4)
+    assert np.isclose(gaussian_surrogate(lognormal, np.random.default_rng(1)).var(), lognormal.var(), rtol=1e-4)
 
 
 def test_a_twin_is_gaussian_where_the_box_is_not(lognormal):
-    twin = gaussian_twin(lognormal, np.random.default_rng(1))
+    twin = gaussian_surrogate(lognormal, np.random.default_rng(1))
     assert skew(lognormal.ravel()) > 1
     assert abs(skew(twin.ravel())) < 0.2
     assert abs(kurtosis(twin.ravel())) < 0.3
@@ -36,12 +36,12 @@ def test_a_twin_is_gaussian_where_the_box_is_not(lognormal):
 
 def test_channels_share_their_white_noise(lognormal):
     boxes = np.stack([lognormal, 0.5 * lognormal], axis=-1)
-    twin = gaussian_twin(boxes, np.random.default_rng(2))
+    twin = gaussian_surrogate(boxes, np.random.default_rng(2))
     assert np.allclose(twin[..., 1], 0.5 * twin[..., 0], atol=1e-5)
 
 
 def test_the_seed_alone_decides(lognormal):
-    first, again, other = (gaussian_twin(lognormal, np.random.default_rng(seed)) for seed in (3, 3, 4))
+    first, again, other = (gaussian_surrogate(lognormal, np.random.default_rng(seed)) for seed in (3, 3, 4))
     assert np.array_equal(first, again)
     assert abs(np.corrcoef(first.ravel(), other.ravel())[0, 1]) < 0.5
     assert abs(np.corrcoef(first.ravel(), lognormal.ravel())[0, 1]) < 0.5
@@ -49,4 +49,4 @@ def test_the_seed_alone_decides(lognormal):
 
 def test_a_shape_that_is_no_cube_is_named():
     with pytest.raises(ValueError, match=r"\(4, 4, 5\)"):
-        gaussian_twin(np.zeros((4, 4, 5)), np.random.default_rng(0))
+        gaussian_surrogate(np.zeros((4, 4, 5)), np.random.default_rng(0))
