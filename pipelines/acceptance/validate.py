@@ -86,7 +86,7 @@ def validate_massmaps(
     run = Path(run)
     out = Path(out or (run / "unseen" if unseen else run))
     folder = RunFolder(run)
-    record = folder.read_record()
+    record = folder.read_record("emulator")
     OutputFolder.claim(out, ("metrics.json", "report.html"))
     emulator = MassMapEmulator.load(run)
     with ExitStack() as opened:

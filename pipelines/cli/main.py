@@ -57,7 +57,10 @@ def validate(
         Path | None,
         typer.Option("--unseen", help="Of mass maps: shards simulated since; all of them judge, not the test split."),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of mass maps: seed of the generated maps.")] = 0,
+    seed: Annotated[
+        int | None,
+        typer.Option("--seed", help="Seed of the bootstrap, and of the maps an emulator generates; default 0."),
+    ] = None,
     file: ConfigFile = None,
     settings: Settings = None,
 ) -> None:
@@ -68,50 +71,33 @@ def validate(
     (acceptance.seed_margin). A figure that exceeds the limit by less is printed as undecided.
     """
     load_tensorflow()
-    from tenfold.pipelines.training.run_folder import RunFolder
+    from tenfold.pipelines.studies.kinds import check_options, kind_of
 
-    what = RunFolder(run).read_record().get("what")
-    if what == "massmaps":
-        from tenfold.pipelines.acceptance.validate import validate_massmaps
-        from tenfold.pipelines.config import load
-        from tenfold.pipelines.studies.massmaps_config import MassMapsRun
-
-        if null is not None:
-            raise InputError("--null: is for volumes; a training on mass maps has no such control")
-        configurable = {"acceptance", *MassMapsRun.RENAMED}  # an old name is refused by `load`, which gives the new one
-        if idle := [setting for setting in settings or () if setting.partition(".")[0] not in configurable]:
-            example = "--set acceptance.tolerance=0.1"
-            raise InputError(f"--set {idle[0]}: only the acceptance tests are configured here, as in {example}")
-        tolerances = load(MassMapsRun, file, None, tuple(settings or ())).acceptance
-        report, assessment = validate_massmaps(
-            run, out, tolerances=tolerances, estimator=estimator, unseen=unseen, seed=seed
-        )
-        console.print(f"Report: {report}", soft_wrap=True)
-        for verdict, names in (("Undecided", assessment.undecided), ("Failed", assessment.failed)):
-            if names:
-                console.print(f"{verdict}: {', '.join(names)}", soft_wrap=True)
-        if not assessment.passed:
-            raise typer.Exit(1)
-        return
-    if estimator is not None or unseen is not None:
-        raise InputError("--estimator, --unseen: judge an emulator of mass maps, and nothing else")
+    kind = kind_of(run)
+    given = {"null": null, "estimator": estimator, "unseen": unseen, "seed": seed}
+    options = {name: value for name, value in given.items() if value is not None}
     if file or settings:
-        raise InputError(
-            "--config, --set: only the acceptance tests of mass maps are configured here; other trainings keep theirs"
-        )
-    if what == "molecules":
-        from tenfold.pipelines.predictor.validate import validate_molecules
+        if "tolerances" not in kind.validation_options:
+            raise InputError("--config, --set: configure the acceptance tests of mass maps, and no other validation")
+        options["tolerances"] = _tolerances(file, settings)
+    check_options(kind, options)
+    validation = kind.validate(run, out, **options)
+    console.print(f"Report: {validation.report}", soft_wrap=True)
+    for sentence in validation.summary:
+        console.print(sentence, soft_wrap=True, highlight=False)
+    if not validation.passed:
+        raise typer.Exit(1)
 
-        if null is not None:
-            raise InputError("--null: is for volumes; a training on molecules has no such control")
-        report = validate_molecules(run, out)
-        for said in RunFolder(run).read_record().get("targets", ()):
-            console.print(str(said), soft_wrap=True, highlight=False)
-    else:
-        from tenfold.pipelines.estimator.validate import validate as validate_estimator
 
-        report = validate_estimator(run, null, out)
-    console.print(f"Report: {report}", soft_wrap=True)
+def _tolerances(file: Path | None, settings: list[str] | None):
+    from tenfold.pipelines.config import load
+    from tenfold.pipelines.studies.massmaps_config import MassMapsRun
+
+    configurable = {"acceptance", *MassMapsRun.RENAMED}  # an old name is refused by `load`, which gives the new one
+    if other := [setting for setting in settings or () if setting.partition(".")[0] not in configurable]:
+        example = "--set acceptance.tolerance=0.1"
+        raise InputError(f"--set {other[0]}: only the acceptance tests are configured here, as in {example}")
+    return load(MassMapsRun, file, None, tuple(settings or ())).acceptance
 
 
 Study = Annotated[str, typer.Option("--study", help="cosmology, massmaps or chemistry.")]

@@ -148,9 +148,7 @@ class MassMapEmulator:
             No training has finished there, it was of something else, or its network cannot be read.
         """
         folder = RunFolder(Path(path))
-        record = folder.read_record()
-        if record.get("what") != "massmaps":
-            raise InputError(f"{path}: holds a run of something else than mass maps")
+        record = folder.read_record("emulator")
         ranges = dict(zip(record["names"], zip(record["low"], record["high"], strict=True), strict=True))
         _, learnt, network = read_network(folder.network, "massmaps", Learnt, largest_gib)
         multipoles = record.get("multipoles")

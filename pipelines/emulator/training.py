@@ -210,8 +210,8 @@ class MassMapTraining(TrainingRun):
             Bundle.of("massmaps", learnt, self.network, facts).write(self.folder.network)
             parameters = self.data.parameters(self.records) if self.shape.conditions else np.empty((1, 0))
             names = self.data.manifest.parameter_names if self.shape.conditions else ()
-            self.folder.write_record({
-                "what": "massmaps", "fingerprint": self.fingerprint, "data": str(self.data.path), "names": list(names),
+            self.folder.write_record("emulator", {
+                "fingerprint": self.fingerprint, "data": str(self.data.path), "names": list(names),
                 "low": parameters.min(axis=0).tolist(), "high": parameters.max(axis=0).tolist(),
                 **about(self.data.manifest, names), "best_epoch": best.step,
                 "score": best.state["score"], "calibration": corrected,

@@ -65,7 +65,7 @@ def compare(run: Path, config: Baseline | None = None) -> Comparison:
         If the training has not finished, or its predictions and the shards do not belong together.
     """
     folder = RunFolder(Path(run))
-    record = folder.read_record()
+    record = folder.read_record("estimator")
     found = read_predictions(folder)
     data = folder.find_data(record)
     with Shards.open(data) as shards:

@@ -10,7 +10,6 @@ import numpy as np
 from tenfold.emulators.cnn import CNN, build
 from tenfold.emulators.layers import Standardise
 from tenfold.emulators.symmetries import SQUARE, SYMMETRIES, transform
-from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.training.bundle import LARGEST_GIB, read_network
 from tenfold.pipelines.training.run_folder import RunFolder
 
@@ -128,8 +127,6 @@ def load(run: Path, batch: int = 8, largest_gib: float = LARGEST_GIB) -> Estimat
         No training of an estimator has finished there, or its network cannot be read.
     """
     folder = RunFolder(run)
-    record = folder.read_record()
-    if "sigma_factor" not in record:
-        raise InputError(f"{run}: is a training of {record.get('what', 'something else')}, not of an estimator")
+    folder.read_record("estimator")
     _, learnt, network = read_network(folder.network, "estimator", Learnt, largest_gib)
     return Estimator(network, learnt.names, np.array(learnt.sigma_factor or np.ones(len(learnt.names))), batch)

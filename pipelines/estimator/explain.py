@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.estimator.comparison import check_belonging, read_predictions
 from tenfold.pipelines.estimator.estimator import load
 from tenfold.pipelines.estimator.saliency import Saliency, in_turn, measure
@@ -46,10 +45,7 @@ def explain_estimator(
         The run has not finished, is of another kind, or its shards are gone or others; nothing is written then.
     """
     folder = RunFolder(Path(run))
-    record = folder.read_record()
-    if (kind := record.get("what")) is not None:
-        advice = "`tenfold explain molecules` is for these" if kind == "molecules" else "give the run of an estimator"
-        raise InputError(f"{run}: is a training on {kind}, not of an estimator; {advice}")
+    record = folder.read_record("estimator")
     out = Path(out or run)
     estimator, predictions = load(folder.path), read_predictions(folder)
     with Shards.open(folder.find_data(record)) as shards:

@@ -136,7 +136,7 @@ class EstimatorTraining(TrainingRun):
                 Bundle.of("estimator", learnt, self.network, facts).write(self.folder.network)
         if self.ranks.first:
             self.folder.write_predictions(**predictions)
-            self.folder.write_record({
+            self.folder.write_record("estimator", {
                 "data": str(self.data.path.resolve()), "fingerprint": self.fingerprint,
                 "names": list(names), "sigma_factor": factor.tolist(),
                 "network": asdict(self.shape), "training": asdict(self.training), "views": self.views,

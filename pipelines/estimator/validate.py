@@ -54,7 +54,7 @@ def validate(
     """
     start = time.monotonic()
     run, out = Path(run), Path(out or run)
-    RunFolder(run).read_record()
+    RunFolder(run).read_record("estimator")
     OutputFolder.claim(out, ("metrics.json", "report.html"))
     baseline = baseline or Baseline()
     simulations = compare(run, baseline)

@@ -138,7 +138,7 @@ class MoleculeTraining(TrainingRun):
             )
             metrics = {"targets": score(self.learnt, truth["test"], found["test"], seed=self.training.seed)}
             record = {
-                "what": "molecules", "fingerprint": self.fingerprint,
+                "fingerprint": self.fingerprint,
                 "data": str(self.data.path.resolve()), "names": list(self.predictor.names),
                 "kind": self.kind, "targets": [str(target) for target in self.data.manifest.targets],
                 "network": asdict(self.shape), "training": asdict(self.training),
@@ -164,7 +164,7 @@ class MoleculeTraining(TrainingRun):
                 }  # fmt: skip
                 self.predictor.bundle(facts, _splits(self.data)).write(self.folder.bundle)
                 self.folder.write_metrics(metrics)
-                self.folder.write_record(record)
+                self.folder.write_record("molecules", record)
         self.ranks.barrier()
 
 

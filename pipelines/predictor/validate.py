@@ -51,7 +51,7 @@ def validate_molecules(run: Path, out: Path | None = None, *, seed: int = 0) -> 
     start = time.monotonic()
     run, out = Path(run), Path(out or run)
     folder = RunFolder(run)
-    record = folder.read_record()
+    record = folder.read_record("molecules")
     OutputFolder.claim(out, ("metrics.json", "report.html"))
     predictor = MoleculePredictor.read(folder.bundle)
     learnt = predictor.learnt

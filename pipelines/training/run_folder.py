@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import yaml
@@ -21,6 +21,10 @@ from tenfold.pipelines.files.atomic import replacing
 from tenfold.pipelines.files.json_file import read_json
 from tenfold.pipelines.files.plain_yaml import read_yaml
 from tenfold.pipelines.storage.output_folder import OutputFolder
+
+RunKind = Literal["estimator", "emulator", "molecules"]
+"""What a run has trained: the value of `what` in its record, and NAME of ``tenfold train NAME``."""
+KINDS: tuple[RunKind, ...] = get_args(RunKind)
 
 HISTORY: tuple[str, ...] = ("epoch", "step", "loss", "validation_loss", "learning_rate", "seconds", "waiting")
 PACKAGES = ("tenfold", "tensorflow", "keras", "horovod", "mpich", "h5py", "dask", "camb", "rdkit", "numpy", "scipy")
@@ -177,12 +181,23 @@ class RunFolder:
         """Write metrics.json."""
         self._write("metrics.json", (json.dumps(metrics, indent=1, allow_nan=False) + "\n").encode())
 
-    def write_record(self, record: dict[str, Any]) -> None:
-        """Write run.json: where the data are, what was trained, on what, for how long."""
-        self._write("run.json", json.dumps(record, indent=2).encode())
+    def write_record(self, what: RunKind, record: dict[str, Any]) -> None:
+        """Write run.json: the kind of the run, its data, configuration, versions and cost."""
+        self._write("run.json", json.dumps({"what": what, **record}, indent=2).encode())
 
-    def read_record(self) -> dict[str, Any]:
-        """Return run.json; raise `InputError` where the training has not finished, or the file is damaged."""
+    def read_record(self, what: RunKind | None = None) -> dict[str, Any]:
+        """Return run.json.
+
+        Parameters
+        ----------
+        what
+            Kind that the run must be of; None: any.
+
+        Raises
+        ------
+        InputError
+            The training has not finished, is of another kind, or the file is damaged or of an earlier version.
+        """
         path = self.path / "run.json"
         if not path.exists():
             raise InputError(
@@ -190,6 +205,14 @@ class RunFolder:
                 "what was interrupted goes on with --resume"
             )
         found = read_json(path, "Train again.")
+        if (kind := found.get("what")) not in KINDS:
+            stated = f"its `what` is {kind!r}" if "what" in found else "it has no `what`"
+            raise InputError(
+                f"{path}: damaged, or written by an earlier version of tenfold: {stated}, where one of "
+                f"{', '.join(KINDS)} is expected. Train again, in another folder."
+            )
+        if what not in (None, kind):
+            raise InputError(f"{self.path}: is a run of `tenfold train {kind}`, not of `tenfold train {what}`")
         for name, kind in _RECORD.items():
             try:
                 if name in found:

@@ -23,7 +23,8 @@ from tenfold.pipelines.volumes.shards import Shards
 OTHERS = (None, True, -1, 10**30, 1.5, "x", "", [], [[]], {}, [None], {"x": None}, float("nan"), float("inf"))
 BROKEN = (b"", b"{", b"null", b"[]", b"3", b"\xff\xfe", b"[" * 10**5, b'{"a":' * 10**5, b"\x00" * 100, b'"' * 9)
 RUN = {
-    "data": "data", "fingerprint": "f", "names": ["omega_m"], "sigma_factor": [1.0], "network": {}, "training": {},
+    "what": "estimator", "data": "data", "fingerprint": "f", "names": ["omega_m"], "sigma_factor": [1.0],
+    "network": {}, "training": {},
     "views": 1, "parameters": 10, "ranks": 1, "versions": {"numpy": "2"}, "seed": 0, "wall_s": 1.0,
 }  # fmt: skip
 

@@ -36,7 +36,7 @@ GUESS = FirstGuess.plain(16, KAPPA, (0.3, 0.8), (0.1, 0.1))
 MASSMAPS = emulator.Learnt.of(SHAPE, GUESS, "float32")
 RECORDS: dict[str, dict[str, Any]] = {
     "estimator": {"names": ["omega_m", "sigma_8"], "sigma_factor": [1.5, 0.5]},
-    "massmaps": {"what": "massmaps", "names": ["omega_m", "sigma_8"], "low": [0.1, 0.6], "high": [0.5, 1.0],
+    "massmaps": {"names": ["omega_m", "sigma_8"], "low": [0.1, 0.6], "high": [0.5, 1.0],
                  "side_deg": 2.0},
 }  # fmt: skip
 LOADED: dict[str, Callable[[Path], Any]] = {"estimator": estimator.load, "massmaps": emulator.MassMapEmulator.load}
@@ -48,7 +48,7 @@ def made(path: Path, kind: str) -> RunFolder:
     folder = RunFolder(path)
     folder.create()
     Bundle.of(kind, LEARNT[kind], LEARNT[kind].network(seed=3), {}).write(folder.network)
-    folder.write_record(RECORDS[kind])
+    folder.write_record("emulator" if kind == "massmaps" else "estimator", RECORDS[kind])
     return folder
 
 

@@ -131,7 +131,7 @@ def run(tmp_path_factory):
             names=np.array(NAMES), test_record=test, test_true=truth, test_mean=truth, test_sigma=truth,
             test_simulation=np.array(shards.simulation(test), dtype=str),
         )  # fmt: skip
-    made.write_record({"data": str(folder / "data"), "names": list(NAMES), "sigma_factor": [1.0, 1.0]})
+    made.write_record("estimator", {"data": str(folder / "data"), "names": list(NAMES), "sigma_factor": [1.0, 1.0]})
     return made.path
 
 
@@ -168,9 +168,9 @@ def test_noise_on_counts_stays_above_the_emptiest_cell(run):
     ("spoil", "said"),
     [
         (lambda run: (run.path / "run.json").unlink(), "no training has finished"),
-        (lambda run: run.write_record({"what": "molecules", "data": "x"}), "tenfold explain molecules"),
+        (lambda run: run.write_record("molecules", {"data": "x"}), "a run of `tenfold train molecules`, not of"),
         (lambda run: run.network.write_bytes(b"cut"), r"network\.tenfold: cannot be read"),
-        (lambda run: run.write_record(run.read_record() | {"data": "/gone"}), "Put the shards back"),
+        (lambda run: run.write_record("estimator", run.read_record() | {"data": "/gone"}), "Put the shards back"),
     ],
 )
 def test_what_cannot_be_explained_is_named_and_leaves_nothing(run, tmp_path, spoil, said):

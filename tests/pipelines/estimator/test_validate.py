@@ -72,7 +72,9 @@ def make_run(path, data, error):
     folder.write_predictions(**predictions)
     columns = ("epoch", "step", "loss", "validation_loss", "learning_rate", "seconds", "waiting")
     folder.write_history([dict.fromkeys(columns, 1.0) | {"epoch": n, "loss": 1 / n} for n in range(1, 7)])
-    folder.write_record({"data": str(data), "parameters": 1234, "ranks": 2, "seed": 7, "wall_s": 3.5, "versions": {}})
+    folder.write_record(
+        "estimator", {"data": str(data), "parameters": 1234, "ranks": 2, "seed": 7, "wall_s": 3.5, "versions": {}}
+    )
     return path
 
 
@@ -291,7 +293,7 @@ def test_shards_moved_together_with_the_run_are_found(proven, tmp_path):
     run = copy_run(proven, tmp_path)
     shutil.copytree(proven[0] / "simulations" / "data", tmp_path / "data")
     record = json.loads((run / "run.json").read_text())
-    RunFolder(run).write_record(record | {"data": "/where/they/were/data"})
+    RunFolder(run).write_record("estimator", record | {"data": "/where/they/were/data"})
     assert compare(run, QUICK).data == tmp_path / "data"
     shutil.rmtree(tmp_path / "data")
     with pytest.raises(InputError, match="Put the shards back"):

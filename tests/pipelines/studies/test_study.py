@@ -133,7 +133,7 @@ def test_a_record_of_before_these_facts_were_kept_still_loads(study, tmp_path):
     run = RunFolder(tmp_path / "network")
     record = run.read_record()
     run.write_record(
-        {name: record[name] for name in record if name not in ("units", "redshifts", "multipoles", "fixed")}
+        "emulator", {name: record[name] for name in record if name not in ("units", "redshifts", "multipoles", "fixed")}
     )
     emulator = MassMapEmulator.load(run.path)
     assert (emulator.redshifts, emulator.multipoles, emulator.units, emulator.fixed) == ((), None, "kappa", {})
@@ -233,7 +233,9 @@ def say_trained_on(data: Path, estimator: Path, names: tuple[str, ...] = ("omega
         names=names, location=(0.3, 0.8), scale=(0.1, 0.1), mean=(0.0,), std=(0.02,), sigma_factor=(1.0, 1.0),
     )  # fmt: skip
     Bundle.of("estimator", learnt, learnt.network(seed=1), {}).write(RunFolder(estimator).network)
-    RunFolder(estimator).write_record({"names": names, "sigma_factor": [1.0, 1.0], "fingerprint": fingerprint})
+    RunFolder(estimator).write_record(
+        "estimator", {"names": names, "sigma_factor": [1.0, 1.0], "fingerprint": fingerprint}
+    )
 
 
 @pytest.fixture
@@ -286,7 +288,7 @@ def test_maps_without_an_angle_are_told_of_in_their_own_units(study, estimator, 
     manifest = Manifest.read(tmp_path / "data" / "manifest.json")
     told = {"data": str(tmp_path / "data"), "fingerprint": manifest.fingerprint, "low": [0.2, 0.6], "high": [0.4, 1.0]}
     told |= about(manifest, ("omega_m", "sigma_8"))
-    run.write_record(run.read_record() | told)
+    run.write_record("emulator", run.read_record() | told)
     say_trained_on(study / "data", estimator)
     with pytest.raises(InputError, match="may know what the emulator left out"):
         validate_massmaps(run.path, tmp_path / "out", estimator=estimator)
