@@ -1,8 +1,8 @@
-"""The training loop: epochs of steps, from any position, over any number of ranks.
+"""The training loop: epochs of optimisation steps, resumable at any step, over any number of ranks.
 
-It knows nothing of what is learnt. A *step* takes a batch, changes variables and returns sums; estimators, adversarial
-pairs with two optimizers and graph networks each bring their own. It knows nothing of ranks either: the step is given a
-``reduce`` that sums over them.
+The loop does not depend on what is learnt. A *step* takes a batch, updates variables and returns means; regression,
+adversarial training of two networks and graph networks each bring their own. The loop does not depend on MPI either: a
+step is given a ``reduce`` that sums over the ranks.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,56 +16,52 @@ Reduce = Callable[[Sequence], Sequence]
 """Sums each tensor of a list over all ranks."""
 
 Step = Callable[[Any], dict[str, Any]]
-"""One optimisation step on this rank's part of a global batch: returns means over the global batch, by name."""
+"""One optimisation step on this rank's share of a global batch: returns means over the global batch, by name."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """Hyper-parameters of the training of a network."""
+    """Hyper-parameters that every training has."""
 
-    RENAMED: ClassVar[dict[str, str]] = {"average": "ema_decay"}
+    RENAMED: ClassVar[dict[str, str]] = {"average": "ema_decay", "keep": "checkpoints_to_keep"}
 
     epochs: int = 30
     """Passes over the training split."""
     global_batch: int = 8
     """Samples per step, over all ranks together."""
     learning_rate: float = 1e-3
-    """Peak learning rate for a global batch of ``reference_batch``; it grows linearly with the global batch."""
+    """Peak learning rate for a global batch of ``reference_batch``; it scales linearly with the global batch."""
     reference_batch: int = 8
-    """Global batch that ``learning_rate`` is stated for."""
+    """Global batch for which ``learning_rate`` is given."""
     warmup_epochs: float = 2.0
     """Epochs of linear warm-up, before a cosine decay to zero."""
-    beta: float = 0.5
-    """Weight of the likelihood's terms, from 0 (the likelihood itself) to 1 (means learn as from a squared error)."""
-    weight_decay: float = 1e-4
-    """Decoupled weight decay (AdamW)."""
     clip_norm: float = 1.0
     """Largest global norm of the gradient."""
     ema_decay: float = 0.0
-    """Decay per step of the moving average of the weights that is evaluated and kept; 0 keeps the last weights."""
+    """Decay per step of the exponential moving average of the weights, which replaces the weights in validation and in
+    the trained network; 0: no averaging."""
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
     """Arithmetic of convolutions and matrix products."""
     seed: int = 1
-    """Seed of initial weights, order and augmentation."""
+    """Seed of the initial weights, the order of samples and the augmentation."""
     checkpoint_steps: int = 0
     """Steps between two checkpoints; 0: one after each epoch."""
-    keep: int = 2
-    """Checkpoints kept."""
+    checkpoints_to_keep: int = 2
+    """Number of checkpoints kept on disk."""
 
     def __post_init__(self):
-        """Refuse what cannot be trained."""
-        for name in ("epochs", "global_batch", "reference_batch", "keep"):
+        """Check that every value is in its range."""
+        for name in ("epochs", "global_batch", "reference_batch", "checkpoints_to_keep"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: found {getattr(self, name)}, must be at least 1")
         for name in ("learning_rate", "clip_norm"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name}: found {getattr(self, name)}, must be above 0")
-        if not 0 <= self.beta <= 1:
-            raise ValueError(f"beta: found {self.beta}, must be in [0, 1]")
         if not 0 <= self.ema_decay < 1:
             raise ValueError(f"ema_decay: found {self.ema_decay}, must be in [0, 1)")
-        if min(self.warmup_epochs, self.weight_decay, self.checkpoint_steps) < 0:
-            raise ValueError("warmup_epochs, weight_decay and checkpoint_steps must not be negative")
+        for name in ("warmup_epochs", "checkpoint_steps"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name}: found {getattr(self, name)}, must not be negative")
 
     @property
     def peak_learning_rate(self) -> float:
@@ -74,17 +70,36 @@ class Training:
 
 
 @dataclass(frozen=True, kw_only=True)
-class VolumeTraining(Training):
-    """How a network of volumes is trained."""
+class RegressionTraining(Training):
+    """Hyper-parameters of the training of a network that predicts targets."""
+
+    beta: float = 0.5
+    """Exponent β of the β-NLL loss (arXiv:2203.09168), from 0 (the likelihood itself) to 1 (means are learnt as from a
+    squared error)."""
+    weight_decay: float = 1e-4
+    """Decoupled weight decay (AdamW)."""
+
+    def __post_init__(self):
+        """Check that every value is in its range."""
+        super().__post_init__()
+        if not 0 <= self.beta <= 1:
+            raise ValueError(f"beta: found {self.beta}, must be in [0, 1]")
+        if self.weight_decay < 0:
+            raise ValueError(f"weight_decay: found {self.weight_decay}, must not be negative")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FieldTraining(RegressionTraining):
+    """Hyper-parameters of the training of an estimator on volumes or maps."""
 
     symmetries: bool = True
-    """Show each sample in a random one of the 48 orientations of the cube."""
+    """Rotate and reflect each sample at random: 48 orientations of the cube, 8 of the square."""
     shifts: bool = False
-    """Shift each sample periodically: only right for whole simulation boxes."""
+    """Shift each sample periodically by a random vector: only valid for whole periodic boxes."""
 
 
 class Position(NamedTuple):
-    """Where a run stands: ``step`` steps of epoch ``epoch`` are done."""
+    """Progress of a training: ``step`` steps of epoch ``epoch`` are done."""
 
     epoch: int = 0
     step: int = 0
@@ -92,7 +107,7 @@ class Position(NamedTuple):
 
 @dataclass
 class Means:
-    """Means over samples as mergeable sums, so that an interrupted epoch ends with the same figures."""
+    """Means over samples as mergeable sums, so that a resumed epoch ends with the same means."""
 
     sums: dict[str, float] = field(default_factory=dict)
     count: float = 0.0
@@ -108,8 +123,16 @@ class Means:
         return {name: total / self.count for name, total in self.sums.items()}
 
 
-def optimizer(training: Training, steps_per_epoch: int) -> "keras.optimizers.Optimizer":
-    """Return AdamW with linear warm-up, cosine decay to zero, and the gradient's global norm clipped."""
+def adamw(training: RegressionTraining, steps_per_epoch: int) -> "keras.optimizers.Optimizer":
+    """Return AdamW with linear warm-up, cosine decay to zero, and clipping of the gradient's global norm.
+
+    Parameters
+    ----------
+    training
+        Hyper-parameters.
+    steps_per_epoch
+        Steps in an epoch; they set the length of the warm-up and of the decay.
+    """
     import keras
 
     warmup = round(training.warmup_epochs * steps_per_epoch)
@@ -129,30 +152,30 @@ def regression_step(
     optimizer: "keras.optimizers.Optimizer",
     reduce: Reduce,
     average=None,
-    figure: Callable | None = None,
+    metric: Callable | None = None,
     ragged: bool = False,
 ) -> Step:
-    """Return a step that lowers ``loss(targets, network(inputs))``.
+    """Return a step that minimises ``loss(targets, network(inputs))``.
 
     Parameters
     ----------
     network, loss, optimizer
-        The network, a loss with one number per sample, and a built optimizer.
+        The network, a loss with one value per sample, and a built optimizer.
     reduce
         Sums over ranks.
     average
         Moving average of the weights to update, or None.
-    figure
-        What is returned in place of the loss, with the same arguments: the likelihood where its terms are weighted.
+    metric
+        Reported in place of the loss, with the same arguments: the likelihood, where the loss is a weighted one.
     ragged
-        Whether the arrays' first axes vary from batch to batch: then one graph is made for all.
+        Whether the length of the arrays' first axes varies from batch to batch: then one graph is traced for all.
 
     Returns
     -------
     callable
-        Takes (inputs, targets, weights), first axis the samples of this rank; the weights are 1 / (samples in the
-        global batch), and 0 for samples that only fill the shape. Returns the global mean of the loss or of
-        ``figure``, by the name "loss".
+        Takes (inputs, targets, weights); the first axis of each is the samples of this rank. The weights are
+        1 / (samples in the global batch), and 0 for padding. Returns the global mean of the loss, or of ``metric``,
+        under the name "loss".
     """
     import tensorflow as tf
 
@@ -161,8 +184,8 @@ def regression_step(
             outputs = network(inputs, training=True)
             total = tf.reduce_sum(loss(targets, outputs) * weights)
         gradients = tape.gradient(total, network.trainable_variables)
-        if figure is not None:
-            total = tf.reduce_sum(figure(targets, outputs) * weights)
+        if metric is not None:
+            total = tf.reduce_sum(metric(targets, outputs) * weights)
         *gradients, total = reduce([*gradients, total])
         optimizer.apply(gradients, network.trainable_variables)
         if average is not None:
@@ -173,14 +196,15 @@ def regression_step(
 
 
 def traced(function: Callable, ragged: bool) -> Callable[[tuple], Any]:
-    """Compile a function of arrays, which may be nested, to a graph; call it with the tuple of them.
+    """Compile a function of (nested) arrays to a TensorFlow graph; the result takes one tuple of them.
 
     Parameters
     ----------
     function
         Returns tensors.
     ragged
-        Whether the arrays' first axes vary from call to call: then the first call fixes only the other axes.
+        Whether the length of the arrays' first axes varies from call to call: the first call then fixes the other
+        axes only.
     """
     import keras
     import tensorflow as tf
@@ -200,7 +224,7 @@ def traced(function: Callable, ragged: bool) -> Callable[[tuple], Any]:
     return call
 
 
-def run(
+def train_epochs(
     step: Step,
     batches: Callable[[Position], Iterable[tuple[Any, float]]],
     *,
@@ -214,15 +238,15 @@ def run(
     Parameters
     ----------
     step
-        What one step does.
+        The optimisation step.
     batches
-        Given a position, the rest of its epoch: pairs of a batch and the number of samples in the global batch.
+        Returns the rest of an epoch from a position on: pairs of a batch and the number of samples in the global batch.
     epochs
-        Number of the epoch to stop before.
+        Total number of epochs.
     start, means
-        Where to begin, and the means of the epoch begun, as a checkpoint kept them.
+        Position to start from, and the means of the epoch in progress, as a checkpoint holds them.
     after_step
-        Called with the position reached and the means so far: checkpoints, progress. It may raise to end the run.
+        Called with the position reached and the means so far, for checkpoints and progress. It may raise to stop.
     """
     means = Means() if means is None else means
     for epoch in range(start.epoch, epochs):

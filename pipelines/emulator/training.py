@@ -81,7 +81,7 @@ class MassMapTraining(TrainingRun):
         super().__init__(
             folder, build_generator(network, self.guess, **units), network, training, ranks,
             samples=steps * batch, data=data.manifest.fingerprint,
-            moved_by=optimizers[0], opponent=(self.discriminator, optimizers[1]),
+            optimizer=optimizers[0], critic=(self.discriminator, optimizers[1]),
         )  # fmt: skip
         self.training: AdversarialTraining = training
         self.step = adversarial_step(

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from tenfold.emulators.cnn import CNN
-from tenfold.emulators.training import VolumeTraining
+from tenfold.emulators.training import FieldTraining
 from tenfold.hpc.ranks import Ranks
 from tenfold.pipelines.estimator.training import EstimatorTraining
 from tenfold.pipelines.training.run import carry_out
@@ -17,7 +17,7 @@ def train_estimator(
     data: Path,
     out: Path,
     network: CNN,
-    training: VolumeTraining,
+    training: FieldTraining,
     ranks: Ranks,
     *,
     views: int = 1,

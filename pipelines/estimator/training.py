@@ -12,7 +12,7 @@ from tenfold.emulators.cnn import CNN, input_statistics
 from tenfold.emulators.initialisation import calibrate
 from tenfold.emulators.losses import gaussian_nll
 from tenfold.emulators.symmetries import augment
-from tenfold.emulators.training import Position, VolumeTraining, regression_step
+from tenfold.emulators.training import FieldTraining, Position, adamw, regression_step
 from tenfold.hpc import order
 from tenfold.hpc.ranks import Ranks
 from tenfold.pipelines.errors import InputError
@@ -50,7 +50,7 @@ class EstimatorTraining(TrainingRun):
     """
 
     def __init__(
-        self, data: Shards, folder: RunFolder, network: CNN, training: VolumeTraining, ranks: Ranks, views: int = 1
+        self, data: Shards, folder: RunFolder, network: CNN, training: FieldTraining, ranks: Ranks, views: int = 1
     ):
         self.data, self.views = data, views
         self.scale = np.array(data.manifest.parameter_std, dtype=np.float32)
@@ -59,8 +59,9 @@ class EstimatorTraining(TrainingRun):
         super().__init__(
             folder, built, network, training, ranks,
             samples=len(self.records), data=data.manifest.fingerprint,
+            optimizer=adamw(training, order.steps_per_epoch(len(self.records), training.global_batch)),
         )  # fmt: skip
-        self.training: VolumeTraining = training
+        self.training: FieldTraining = training
         self.step = regression_step(
             self.network, partial(self._loss, beta=training.beta), self.optimizer, ranks.sum, self.average, self._loss
         )
@@ -148,7 +149,7 @@ class EstimatorTraining(TrainingRun):
         self.ranks.barrier()
 
 
-def build_for(data: Shards, shape: CNN, training: VolumeTraining) -> tuple[Learnt, keras.Model]:
+def build_for(data: Shards, shape: CNN, training: FieldTraining) -> tuple[Learnt, keras.Model]:
     """Describe and build the network for data, its first weights fitted to a few training records.
 
     Raises

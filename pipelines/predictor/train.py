@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from tenfold.emulators.mpnn import MPNN
-from tenfold.emulators.training import Training
+from tenfold.emulators.training import RegressionTraining
 from tenfold.hpc.ranks import Ranks
 from tenfold.pipelines.molecules.shards import MoleculeShards
 from tenfold.pipelines.predictor.training import MoleculeTraining
@@ -14,7 +14,7 @@ from tenfold.pipelines.training.run_folder import RunFolder
 
 
 def train_molecules(
-    data: Path, out: Path, network: MPNN, training: Training, ranks: Ranks, *, resume: bool = False
+    data: Path, out: Path, network: MPNN, training: RegressionTraining, ranks: Ranks, *, resume: bool = False
 ) -> RunFolder:
     """Train a network on molecules, and predict the validation and test splits.
 

@@ -14,8 +14,8 @@ from tenfold.emulators.graph_batches import batch, plan
 from tenfold.emulators.losses import masked_cross_entropy, masked_gaussian_nll
 from tenfold.emulators.mpnn import MPNN
 from tenfold.emulators.reference import standardisation
-from tenfold.emulators.training import Position, Training, regression_step
-from tenfold.hpc.order import Order
+from tenfold.emulators.training import Position, RegressionTraining, adamw, regression_step
+from tenfold.hpc.order import Order, steps_per_epoch
 from tenfold.hpc.ranks import Ranks
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.molecules.shards import MoleculeShards
@@ -52,7 +52,9 @@ class MoleculeTraining(TrainingRun):
         The ranks of this run.
     """
 
-    def __init__(self, data: MoleculeShards, folder: RunFolder, network: MPNN, training: Training, ranks: Ranks):
+    def __init__(
+        self, data: MoleculeShards, folder: RunFolder, network: MPNN, training: RegressionTraining, ranks: Ranks
+    ):
         self.data = data
         self.kind: Kind = kind_of(data)
         records, labels = data.split("train"), data.targets(data.split("train"))
@@ -65,6 +67,7 @@ class MoleculeTraining(TrainingRun):
         super().__init__(
             folder, self.learnt.network(training.seed), network, training, ranks,
             samples=len(self.records), data=data.manifest.fingerprint,
+            optimizer=adamw(training, steps_per_epoch(len(self.records), training.global_batch)),
         )  # fmt: skip
         self.predictor = MoleculePredictor(self.network, self.learnt, size=max(64, training.global_batch))
         self.scale = np.array([target.scale for target in self.learnt.targets], np.float32)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from tenfold.emulators.mpnn import MPNN
-from tenfold.emulators.training import Training
+from tenfold.emulators.training import RegressionTraining
 from tenfold.pipelines.labels.labels import Labels
 from tenfold.pipelines.molecules.config import MoleculeIngest
 
@@ -19,4 +19,4 @@ class ChemistryRun:
     labels: Labels = field(default_factory=Labels)
     ingest: MoleculeIngest = field(default_factory=MoleculeIngest)
     network: MPNN = field(default_factory=MPNN)
-    training: Training = field(default_factory=Training)
+    training: RegressionTraining = field(default_factory=RegressionTraining)

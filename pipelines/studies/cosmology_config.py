@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from tenfold.emulators.cnn import CNN
-from tenfold.emulators.training import VolumeTraining
+from tenfold.emulators.training import FieldTraining
 from tenfold.pipelines.simulation.simulate import Simulation
 from tenfold.pipelines.volumes.config import Ingest
 
@@ -38,7 +38,7 @@ class CosmologyRun:
     simulation: Simulation = field(default_factory=Simulation)
     ingest: Ingest = field(default_factory=Ingest)
     network: CNN = field(default_factory=CNN)
-    training: VolumeTraining = field(default_factory=VolumeTraining)
+    training: FieldTraining = field(default_factory=FieldTraining)
     proof: Proof = field(default_factory=Proof)
 
     @property

@@ -7,7 +7,7 @@ from typing import ClassVar
 from tenfold.emulators.adversarial import AdversarialTraining
 from tenfold.emulators.cnn import CNN
 from tenfold.emulators.gan import GAN
-from tenfold.emulators.training import VolumeTraining
+from tenfold.emulators.training import FieldTraining
 from tenfold.pipelines.acceptance.acceptance import Tolerances
 from tenfold.pipelines.simulation.lensing.config import MassMaps
 from tenfold.pipelines.studies.cosmology_config import CosmologyRun, Proof
@@ -27,7 +27,7 @@ class MassMapsRun:
     network: GAN = field(default_factory=GAN)
     training: AdversarialTraining = field(default_factory=AdversarialTraining)
     estimator: CNN = field(default_factory=partial(CNN, dimensions=2, transform="identity"))
-    estimator_training: VolumeTraining = field(default_factory=VolumeTraining)
+    estimator_training: FieldTraining = field(default_factory=FieldTraining)
     acceptance: Tolerances = field(default_factory=Tolerances)
 
     @property

@@ -13,7 +13,7 @@ import keras
 
 from tenfold.emulators.averaging import MovingAverage
 from tenfold.emulators.state import State
-from tenfold.emulators.training import Means, Position, Step, Training, optimizer, run
+from tenfold.emulators.training import Means, Position, Step, Training, train_epochs
 from tenfold.hpc import checkpoints
 from tenfold.hpc.checkpoints import Checkpoint
 from tenfold.hpc.order import steps_per_epoch
@@ -30,6 +30,8 @@ log = logging.getLogger("tenfold")
 
 HISTORY_TAKEN_UP = {"seconds", "waiting"}
 """What a run that is taken up adds to."""
+FREE_TO_CHANGE = ("checkpoints_to_keep", "checkpoint_steps")
+"""Hyper-parameters that may differ when a run is resumed: they do not affect the result."""
 STOP_STEPS = 8
 """Ranks agree on whether they were asked to stop once in so many steps."""
 
@@ -59,10 +61,10 @@ class TrainingRun(ABC):
         Samples of an epoch, over all ranks.
     data
         Fingerprint of the data: a run is only taken up on the same.
-    moved_by
-        Optimizer of the network; AdamW with warm-up and cosine decay where none is given.
-    opponent
-        The other network of an adversarial pair, and its optimizer.
+    optimizer
+        Optimizer of the network.
+    critic
+        The critic of adversarial training, and its optimizer.
     """
 
     step: Step
@@ -77,13 +79,13 @@ class TrainingRun(ABC):
         *,
         samples: int,
         data: str,
-        moved_by: keras.optimizers.Optimizer | None = None,
-        opponent: tuple[keras.Model, keras.optimizers.Optimizer] | None = None,
+        optimizer: keras.optimizers.Optimizer,
+        critic: tuple[keras.Model, keras.optimizers.Optimizer] | None = None,
     ):
         self.folder, self.network, self.shape, self.training, self.ranks = folder, network, shape, training, ranks
         self.fingerprint = data
         self.steps = steps_per_epoch(samples, training.global_batch)
-        self.optimizer = moved_by or optimizer(training, self.steps)
+        self.optimizer = optimizer
         self.optimizer.build(network.trainable_variables)
         self.average = MovingAverage(network, training.ema_decay) if training.ema_decay else None
         groups = {
@@ -91,10 +93,10 @@ class TrainingRun(ABC):
             "optimizer": self.optimizer.variables,
             "average": self.average.variables if self.average else [],
         }
-        if opponent is not None:
-            other, its_optimizer = opponent
-            its_optimizer.build(other.trainable_variables)
-            groups |= {"opponent": other.variables, "opponent_optimizer": its_optimizer.variables}
+        if critic is not None:
+            critic_network, critic_optimizer = critic
+            critic_optimizer.build(critic_network.trainable_variables)
+            groups |= {"critic": critic_network.variables, "critic_optimizer": critic_optimizer.variables}
         self.state = State(**groups)
         self.feed = Feed()
         self.history: list[dict[str, float]] = []
@@ -137,7 +139,8 @@ class TrainingRun(ABC):
                 "position": list(position), "means": asdict(means), "history": self.history, "data": self.fingerprint,
                 "network": asdict(self.shape), "training": asdict(self.training),
             }  # fmt: skip
-            checkpoints.save(self.folder.checkpoints, number, self.state.arrays(), state, keep=self.training.keep)
+            keep = self.training.checkpoints_to_keep
+            checkpoints.save(self.folder.checkpoints, number, self.state.arrays(), state, keep=keep)
 
     def resume(self) -> tuple[Position, Means]:
         """Take up the newest sound checkpoint, or begin; every rank ends with rank 0's state."""
@@ -157,7 +160,7 @@ class TrainingRun(ABC):
         if kept["data"] != self.fingerprint:
             raise InputError(f"{checkpoint.path}: was trained on other data; choose another --out")
         for name, now in (("network", asdict(self.shape)), ("training", asdict(self.training))):
-            changed = [k for k in now if plain(now[k]) != kept[name].get(k) and k not in ("keep", "checkpoint_steps")]
+            changed = [k for k in now if plain(now[k]) != kept[name].get(k) and k not in FREE_TO_CHANGE]
             if changed:
                 raise InputError(
                     f"{checkpoint.path}: the run began with {name}.{changed[0]} = {kept[name].get(changed[0])}, "
@@ -200,7 +203,7 @@ class TrainingRun(ABC):
                     self.ranks.barrier()
                     raise Stopped
 
-            epochs = run(
+            epochs = train_epochs(
                 self.step,
                 lambda position: self.feed.ahead(self.batches(position)),
                 epochs=self.training.epochs,

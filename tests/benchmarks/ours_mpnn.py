@@ -16,7 +16,7 @@ from tenfold.emulators.graph_batches import batch
 from tenfold.emulators.graphs import FeatureLayout, Graphs
 from tenfold.emulators.losses import masked_gaussian_nll
 from tenfold.emulators.mpnn import MPNN, build
-from tenfold.emulators.training import Training, optimizer, regression_step, traced
+from tenfold.emulators.training import RegressionTraining, adamw, regression_step, traced
 from tenfold.pipelines.molecules.atom_codes import GILMER
 from tenfold.pipelines.molecules.featuriser import Featuriser
 
@@ -39,7 +39,7 @@ def per_cpu_second(work: Callable[[Graphs], object], parts: list[Graphs]) -> flo
 def rates(graphs: Graphs, layout: FeatureLayout, shape: MPNN, size: int) -> dict[str, float]:
     """Molecules trained and inferred per CPU second, laying batches out counted in."""
     network = build(shape, layout, targets=1)
-    rule = optimizer(Training(), 100)
+    rule = adamw(RegressionTraining(), 100)
     rule.build(network.trainable_variables)
 
     def loss(targets, outputs):

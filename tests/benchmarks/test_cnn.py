@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from tenfold.emulators.cnn import CNN, build
 from tenfold.emulators.losses import gaussian_nll
-from tenfold.emulators.training import Training, optimizer, regression_step
+from tenfold.emulators.training import RegressionTraining, adamw, regression_step
 from tenfold.pipelines.config import load
 from tenfold.pipelines.studies.cosmology_config import CosmologyRun
 
@@ -59,8 +59,8 @@ def sgemm_flops() -> float:
 
 def keras_step_s(shape: CNN, precision: str) -> float:
     network = build(shape, location=[0.0] * 4, scale=[1.0] * 4, precision=precision)
-    training = Training(global_batch=BATCH)
-    descent = optimizer(training, 100)
+    training = RegressionTraining(global_batch=BATCH)
+    descent = adamw(training, 100)
     descent.build(network.trainable_variables)
     step = regression_step(network, lambda t, e: gaussian_nll(t, e, [1.0] * 4), descent, list)
     rng = np.random.default_rng(0)

@@ -84,6 +84,13 @@ def test_a_key_of_the_other_study_is_told_apart():
         load(ChemistryRun, settings=("network.filters=[4, 8]",))
 
 
+@pytest.mark.parametrize("key", ["beta", "weight_decay"])
+def test_hyper_parameters_that_adversarial_training_does_not_have_are_refused(key):
+    with pytest.raises(InputError, match=rf"training\.{key}: unknown key.*valid in training: epochs"):
+        load(MassMapsRun, settings=(f"training.{key}=0.1",))
+    assert getattr(load(MassMapsRun, settings=(f"estimator_training.{key}=0.1",)).estimator_training, key) == 0.1
+
+
 def test_the_null_control_sees_fields_below_minus_one_and_trains_for_its_own_epochs():
     control = load(CosmologyRun, preset="demo", settings=("proof.control_epochs=3",)).null_control
     assert (control.network.transform, control.training.epochs) == ("identity", 3)

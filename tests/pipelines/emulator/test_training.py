@@ -53,7 +53,7 @@ def test_killed_and_resumed_it_ends_with_the_same_samples_to_the_bit(whole, tmp_
     one, other = weights(whole), weights(out)
     for name in one:
         assert one[name].tobytes() == other[name].tobytes(), name
-    assert any(name.startswith("opponent_optimizer/") for name in one)
+    assert any(name.startswith("critic_optimizer/") for name in one)
     for weight, same in zip(finished(whole), finished(out), strict=True):
         assert weight.tobytes() == same.tobytes()
 

@@ -6,7 +6,7 @@ from tests.formats.ingested import HERE, boxes
 from tests.formats.plain import write_table
 
 from tenfold.emulators.cnn import CNN
-from tenfold.emulators.training import VolumeTraining
+from tenfold.emulators.training import FieldTraining
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.estimator.training import build_for
 from tenfold.pipelines.volumes.ingest import ingest_volumes
@@ -33,8 +33,8 @@ def arrays(tmp_path_factory):
 @pytest.mark.parametrize(
     ("shape", "training"),
     [
-        (SHAPE, VolumeTraining(shifts=True)),
-        (dataclasses.replace(SHAPE, padding="periodic"), VolumeTraining(shifts=False)),
+        (SHAPE, FieldTraining(shifts=True)),
+        (dataclasses.replace(SHAPE, padding="periodic"), FieldTraining(shifts=False)),
     ],
 )
 def test_neither_shifts_nor_padding_take_unknown_data_for_periodic(arrays, shape, training):
@@ -46,7 +46,7 @@ def test_data_stated_to_be_periodic_are_shifted(arrays, tmp_path):
     config = dataclasses.replace(HERE, table=str(arrays / "table.csv"), periodic=True)
     ingest_volumes(sorted(arrays.glob("*.npy")), tmp_path / "data", config)
     with Shards.open(tmp_path / "data") as shards:
-        _, network = build_for(shards, SHAPE, VolumeTraining(shifts=True))
+        _, network = build_for(shards, SHAPE, FieldTraining(shifts=True))
         assert network.input_shape == (None, 4, 4, 4, 1)
 
 
@@ -54,4 +54,4 @@ def test_pieces_of_periodic_boxes_are_not_shifted(tmp_path):
     boxes(tmp_path / "boxes", 5, channels=1)
     ingest_volumes([tmp_path / "boxes"], tmp_path / "data", dataclasses.replace(HERE, cut=2))
     with Shards.open(tmp_path / "data") as shards, pytest.raises(InputError, match=PIECES):
-        build_for(shards, dataclasses.replace(SHAPE, transform="log1p"), VolumeTraining(shifts=True))
+        build_for(shards, dataclasses.replace(SHAPE, transform="log1p"), FieldTraining(shifts=True))

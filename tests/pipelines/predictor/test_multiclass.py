@@ -9,7 +9,7 @@ import pytest
 from tests.formats.molecules import HERE, write_csv
 
 from tenfold.emulators.mpnn import MPNN
-from tenfold.emulators.training import Training
+from tenfold.emulators.training import RegressionTraining
 from tenfold.hpc.ranks import launch
 from tenfold.pipelines.labels.enumeration import enumerate_molecules
 from tenfold.pipelines.molecules.ingest import ingest_molecules
@@ -21,7 +21,7 @@ from tenfold.pipelines.predictor.train import train_molecules
 from tenfold.pipelines.predictor.validate import validate_molecules
 
 NETWORK = MPNN(network="dmpnn", hidden=32, depth=2, dense=(32,), readout="mean")
-TRAINING = Training(epochs=30, global_batch=16, reference_batch=16, learning_rate=1e-2, ema_decay=0.9)
+TRAINING = RegressionTraining(epochs=30, global_batch=16, reference_batch=16, learning_rate=1e-2, ema_decay=0.9)
 
 
 @pytest.fixture(scope="module")

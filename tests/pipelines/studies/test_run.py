@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from tenfold.emulators.adversarial import AdversarialTraining
 from tenfold.emulators.cnn import CNN
 from tenfold.emulators.gan import GAN
-from tenfold.emulators.training import VolumeTraining
+from tenfold.emulators.training import FieldTraining
 from tenfold.hpc.ranks import Ranks
 from tenfold.pipelines.acceptance import validate as validation
 from tenfold.pipelines.acceptance.acceptance import Tolerances
@@ -111,7 +111,7 @@ def test_where_an_estimator_cannot_judge_none_is_trained(tmp_path, monkeypatch, 
 def test_nothing_is_estimated_of_maps_of_one_cosmology():
     data = SimpleNamespace(manifest=SimpleNamespace(shape=(SIDE, SIDE, 1), parameter_names=()))
     with pytest.raises(InputError, match="no parameter varies"):
-        build_for(data, CNN(dimensions=2, size=SIDE, filters=(4,), dense=(4,)), VolumeTraining())
+        build_for(data, CNN(dimensions=2, size=SIDE, filters=(4,), dense=(4,)), FieldTraining())
 
 
 @pytest.fixture(scope="module")
