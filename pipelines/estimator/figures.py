@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from tenfold.pipelines.estimator.baseline import Estimates
-from tenfold.pipelines.reports.figures import PANEL, SERIES, STYLE, SYMBOL, Picture, png, svg
+from tenfold.pipelines.reports.figures import PANEL, SERIES, STYLE, SYMBOL, Picture, png, short, svg
 
 Array = NDArray[np.float64]
 
@@ -23,7 +23,7 @@ SLICE_RANGE = (-1.0, 2.5)  # of arcsinh δ, the same in every slice
 
 def symbol(name: str) -> str:
     """Return a parameter's symbol for a figure."""
-    return f"${SYMBOL[name]}$" if name in SYMBOL else name.replace("_", " ")
+    return f"${SYMBOL[name]}$" if name in SYMBOL else short(name.replace("_", " "), 24)
 
 
 def field_slice(delta: Array, box_mpc_h: float | None, title: str, *, depth: int) -> Picture:

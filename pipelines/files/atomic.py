@@ -4,7 +4,7 @@ import contextlib
 import os
 import re
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from tenfold.pipelines.errors import InputError
@@ -64,6 +64,21 @@ def writable(folder: Path) -> Path:
         message = f"{folder}: cannot be written to ({error.strerror}). Choose another output folder."
         raise InputError(message) from error
     return folder
+
+
+def check_names(paths: Iterable[Path]) -> None:
+    """Refuse files whose paths are not UTF-8: a manifest could not name them.
+
+    Raises
+    ------
+    InputError
+        There is such a path.
+    """
+    for path in paths:
+        try:
+            str(path).encode()
+        except UnicodeEncodeError as error:
+            raise InputError(f"{path}: its name is not in UTF-8. Rename it, or the folder that it is in.") from error
 
 
 def check_free(path: Path, is_ours: Callable[[Path], bool]) -> None:

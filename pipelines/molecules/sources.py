@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.files.atomic import TEMPORARY
+from tenfold.pipelines.files.atomic import TEMPORARY, check_names
 from tenfold.pipelines.molecules.config import MoleculeIngest
 from tenfold.pipelines.readers.archives import pieces
 from tenfold.pipelines.readers.molecules import ENDINGS, Described, describe
@@ -64,6 +64,7 @@ def find_molecule_sources(paths: Iterable[Path | str], config: MoleculeIngest) -
                     loose.setdefault(file.parent, []).append(file)
                 else:
                     found.add(file)
+    check_names(sorted(found.union(*loose.values())))
     sources = [_source(str(path), (path,), beside=_labels_beside(path)) for path in found]
     sources += [_source(f"{folder}/", tuple(sorted(files))) for folder, files in loose.items()]
     if not sources:

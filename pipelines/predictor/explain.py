@@ -157,7 +157,10 @@ def explain_molecules(
         raise InputError("; ".join(f"{one[:200]}: {reason}" for one, reason in [*problems.items()][:3]))
     out = Path(out)
     OutputFolder.claim(out, ("attributions.csv", "explained.html"))
-    with replacing(out / "attributions.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as opened:
+    with (
+        replacing(out / "attributions.csv") as temporary,
+        temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as opened,
+    ):
         table = csv.writer(opened)
         classes = predictor.learnt.kind == "classification"
         head = ["smiles", "target", "part", "number", "what", "integrated_gradients", "masking"]

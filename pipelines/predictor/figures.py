@@ -1,6 +1,5 @@
 """Figures of a chemistry report, one panel each."""
 
-import textwrap
 from collections.abc import Sequence
 
 import matplotlib
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from tenfold.pipelines.reports.digits import figure as written
-from tenfold.pipelines.reports.figures import PANEL, SERIES, STYLE, Picture, svg
+from tenfold.pipelines.reports.figures import PANEL, SERIES, STYLE, Picture, short, svg
 from tenfold.stats.calibration import coverage_band
 
 Array = NDArray[np.float64]
@@ -19,7 +18,7 @@ GREY = "#767676"
 
 def label(name: str, unit: str) -> str:
     """Return a target's name with its unit, for an axis."""
-    shown = textwrap.shorten(name.replace("_", " "), 36, placeholder=" …")
+    shown = short(name.replace("_", " "), 36)
     return f"{shown} [{unit}]" if unit else shown
 
 
@@ -56,7 +55,7 @@ def similarity(name: str, unit: str, bins: Sequence[Sequence[float]], error: Seq
         axes.set(
             xlabel="Tanimoto to the nearest training molecule", ylabel=f"mean error [{unit}]" if unit else "mean error"
         )
-        axes.set_title(textwrap.shorten(name.replace("_", " "), 40), loc="left")
+        axes.set_title(short(name.replace("_", " "), 40), loc="left")
         return svg(figure, f"{name}: error by similarity to the training set")
 
 
@@ -74,7 +73,7 @@ def coverage(name: str, true: Array, mean: Array, sigma: Array) -> Picture:
         axes.plot([0, 1], [0, 1], color="black", lw=0.8)
         axes.plot(stated, seen, color=SERIES[0], label="network")
         axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="stated probability", ylabel="fraction within")
-        axes.set_title(textwrap.shorten(name.replace("_", " "), 40), loc="left")
+        axes.set_title(short(name.replace("_", " "), 40), loc="left")
         axes.legend(loc="upper left")
         return svg(figure, f"{name}: coverage of the stated intervals")
 
@@ -95,7 +94,7 @@ def reliability(name: str, true: Array, probability: Array, what: str = "of ones
             x, y, 1.96 * np.sqrt(np.maximum(y * (1 - y), 0.25 / counts) / counts), fmt="o", ms=4, color=SERIES[0]
         )
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel="predicted probability", ylabel=f"fraction {what}")
-        axes.set_title(textwrap.shorten(name.replace("_", " "), 40), loc="left")
+        axes.set_title(short(name.replace("_", " "), 40), loc="left")
         return svg(figure, f"{name}: how often a predicted probability comes true")
 
 

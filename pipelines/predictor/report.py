@@ -127,10 +127,9 @@ def _panels(metrics: Mapping[str, Any], proof: Proof, t: int) -> dict[str, Any]:
     target = proof.predictor.learnt.targets[t]
     known = np.isfinite(proof.truth[:, t])
     true, (mean, sigma) = proof.truth[known, t], proof.predicted[known, t].T
-    scores, near = metrics["targets"][target.name], metrics["similarity"]
-    error = figures.similarity(
-        target.name, target.unit, near["bins"], near[target.name]["error"], near[target.name]["molecules"]
-    )
+    scores, bins = metrics["targets"][target.name], metrics["similarity"]["bins"]
+    near = metrics["similarity"]["targets"][target.name]
+    error = figures.similarity(target.name, target.unit, bins, near["error"], near["molecules"])
     if proof.predictor.learnt.kind == "regression":
         note = f"mean absolute error {with_interval(scores, 'mae')[0]} {target.unit}"
         pictures = [
@@ -209,6 +208,6 @@ def _speeds(speed: Mapping[str, float]) -> Sequence[tuple[str, float]]:
 def _rejected(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {"count": 0, "rows": []}
-    with path.open(newline="") as file:
+    with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     return {"count": len(rows), "rows": rows[:REJECTED]}

@@ -115,7 +115,7 @@ def _by_similarity(
 
     Labels (n, T), answers as `MoleculePredictor.answers` returns them, similarities (n,).
     """
-    found: dict[str, Any] = {"bins": [list(each) for each in BINS]}
+    found: dict[str, Any] = {}
     for t, name in enumerate(predictor.names):
         count = len(predictor.learnt.classes[t])
         if predictor.learnt.multiclass:
@@ -131,7 +131,7 @@ def _by_similarity(
             "error": [float(error[each].mean()) if each.any() else None for each in rows],
             "molecules": [int(each.sum()) for each in rows],
         }
-    return found
+    return {"bins": [list(each) for each in BINS], "targets": found}
 
 
 def _speed(predictor: MoleculePredictor, data: MoleculeShards, test: np.ndarray, study: Path) -> dict[str, Any]:

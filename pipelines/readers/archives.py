@@ -171,7 +171,7 @@ def _members(path: Path, plain: Path, encoding: str, most: int) -> list[Piece]:
     if not by_lines(encoding):
         raise InputError(f"{path}: an archive of files in {encoding} is not read. Unpack it, or convert them to UTF-8.")
     found: dict[str, Piece] = {}
-    with plain.open("rb") as raw, tarfile.open(fileobj=_Headers(raw), mode="r:") as tar:
+    with plain.open("rb") as raw, tarfile.open(fileobj=_Headers(raw), mode="r:", errors="backslashreplace") as tar:
         for number, member in enumerate(tar):
             if number >= most:
                 raise InputError(f"{path}: has more than {most:,} members. Pack fewer in one archive.")

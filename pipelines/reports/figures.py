@@ -48,16 +48,35 @@ class Picture:
     words: str
 
 
+def short(name: str, length: int) -> str:
+    """Cut a name to one line of so many characters: a long one would leave no room for what a figure shows."""
+    name = " ".join(name.split())
+    return name if len(name) <= length else f"{name[: length - 1].rstrip()}…"
+
+
+def _printable(text: str) -> str:
+    return "".join(each if each.isprintable() or each == "\n" else "\ufffd" for each in text)
+
+
 def _names_as_they_are(figure: Figure) -> None:
     """Typeset only what is our own: dollar signs in other people's names stay, and control characters are replaced."""
+    replaced = False
     for text in figure.findobj(Text):
         assert isinstance(text, Text)
         said = text.get_text()
-        shown = "".join(each if each.isprintable() or each == "\n" else "\ufffd" for each in said)
+        shown = _printable(said)
         if shown != said:
             text.set_text(shown)
+            replaced = True
         if "$" in _TYPESET.sub("", said):
             text.set_parse_math(False)
+    if not replaced:
+        return
+    for axis in (each for axes in figure.axes for each in (axes.xaxis, axes.yaxis)):
+        labels = [label.get_text() for label in axis.get_ticklabels()]
+        shown = list(map(_printable, labels))
+        if shown != labels:  # an axis writes its labels anew whenever it is drawn, and theirs would come back
+            axis.set_ticks(axis.get_ticklocs(), shown)
 
 
 def grey_beyond(axes: Axes, trusted: tuple[float, float]) -> None:

@@ -36,7 +36,8 @@ def write_page(path: Path, template: str, filters: Mapping[str, Callable[..., An
     environment.filters |= filters
     page = environment.get_template(template).render(**values)
     with replacing(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+        # names of files that are not UTF-8 hold what it cannot encode
+        temporary.write_text(page, encoding="utf-8", errors="backslashreplace")
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

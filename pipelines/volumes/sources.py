@@ -10,7 +10,7 @@ from pathlib import Path
 from tenfold.hpc.isolated import Died, isolated
 from tenfold.hpc.progress import progress
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.files.atomic import replacing
+from tenfold.pipelines.files.atomic import check_names, replacing
 from tenfold.pipelines.files.spreadsheet import as_text
 from tenfold.pipelines.readers.formats import volumes
 from tenfold.pipelines.readers.readable import reading
@@ -61,6 +61,7 @@ def find_sources(paths: Iterable[Path | str], config: Ingest) -> list[SourceFile
     if not found:
         raise InputError(f"{', '.join(map(str, paths))}: no files of volumes there")
     files = sorted({path.absolute() if _leads_nowhere(path) else path.resolve() for path in found})
+    check_names(files)
     config.check_together(files)
     stated = config.stated()
     rows = _rows(files, config)

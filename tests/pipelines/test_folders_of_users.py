@@ -1,5 +1,7 @@
 """Every command that writes a folder leaves what is a user's there as it is, and says what is in the way."""
 
+import shutil
+
 import pytest
 from tests.formats.ingested import HERE, boxes
 from tests.formats.molecules import HERE as MOLECULES
@@ -76,6 +78,15 @@ def test_a_shared_folder_with_other_files_is_taken(command, sources, tmp_path):
     COMMANDS[command](sources, tmp_path)
     COMMANDS[command](sources, tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"thesis.tex", RECORD}
+
+
+@pytest.mark.parametrize("command", ["volumes", "molecules"])
+def test_a_source_whose_name_is_not_in_utf_8_is_named(command, sources, tmp_path):
+    folder = tmp_path / "a\udcff"
+    shutil.copytree(sources, folder)
+    with pytest.raises(InputError, match=r"its name is not in UTF-8"):
+        COMMANDS[command](folder, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("command", ["volumes", "molecules"])

@@ -108,6 +108,12 @@ def test_members_are_told_by_name_and_what_is_no_file_is_passed_over(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.tar"]
 
 
+@pytest.mark.parametrize("kind", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT])
+def test_a_member_whose_name_is_not_in_utf_8_has_one_that_is(tmp_path, kind):
+    (tmp_path / "a.tar").write_bytes(tar_of({"b\udcff.smi": b"C\n"}, kind))
+    assert texts(tmp_path / "a.tar", tmp_path / "spool") == {r"/b\xff.smi": b"C\n"}
+
+
 def test_more_members_than_the_limit_are_refused(tmp_path):
     (tmp_path / "a.tar").write_bytes(tar_of({f"{n}.csv": b"" for n in range(6)}))
     assert len(pieces(tmp_path / "a.tar", tmp_path / "spool", 1.0, most=6)) == 6

@@ -109,7 +109,9 @@ def test_the_report_scores_every_class_beside_a_forest(run, tmp_path):
     assert mean["roc_auc"] == 0.5
     assert 0.5 < forest["roc_auc"] <= 1
     assert metrics["rivals"]["random_forest"]["fluorinated"]["roc_auc"] > 0.5
-    counted = [each for each, count in zip(*metrics["similarity"]["nitrogen"].values(), strict=True) if count]
+    counted = [
+        each for each, count in zip(*metrics["similarity"]["targets"]["nitrogen"].values(), strict=True) if count
+    ]
     assert max(counted) <= 2
     assert "nitrogen: classification" in page
     assert "positive class: T" in page

@@ -1,0 +1,81 @@
+"""Names of parameters, simulations and units are text on the page of an emulator's validation."""
+
+import shutil
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from tests.pipelines.reports.pages import HOSTILE, USUAL, check_page, name_fields
+from tests.pipelines.studies.test_study import SIDE, say_trained_on, write_skies
+
+from tenfold.emulators.gan import GAN
+from tenfold.emulators.intensity import Intensity
+from tenfold.emulators.lognormal import FirstGuess
+from tenfold.pipelines.acceptance import map_statistics
+from tenfold.pipelines.acceptance.acceptance import Court
+from tenfold.pipelines.acceptance.validate import validate_massmaps
+from tenfold.pipelines.emulator.emulator import Learnt
+from tenfold.pipelines.training.bundle import Bundle
+from tenfold.pipelines.training.run_folder import RunFolder
+from tenfold.pipelines.volumes.manifest import Manifest
+from tenfold.pipelines.volumes.maps import MassMapIngest, ingest_massmaps
+
+UNITS = {USUAL: "unit", HOSTILE: HOSTILE[0]}
+QUICK = Court(draws=20, repeats=1)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> dict[tuple[str, ...], Path]:
+    """Shards of small maps, by the names of their parameters."""
+    folder = tmp_path_factory.mktemp("maps")
+    write_skies(folder / "maps", 24, seed=1)
+    ingest_massmaps([folder / "maps"], folder / "data", MassMapIngest(processes=1, fractions=(0.3, 0.1, 0.6)))
+    made = {}
+    for place, (names, unit) in enumerate(UNITS.items()):
+        made[names] = Path(shutil.copytree(folder / "data", folder / f"{place}"))
+        replace(name_fields(made[names], names), units=unit).write(made[names] / "manifest.json")
+    return made
+
+
+def untrained(path: Path, data: Path, names: tuple[str, ...]) -> Path:
+    """A finished run of an emulator that takes some of the parameters."""
+    manifest, count = Manifest.read(data / "manifest.json"), len(names)
+    shape = GAN(size=SIDE, latent=8, filters=(4, 8, 8), critic_filters=(4, 8), style=8, conditions=count, group=2)
+    location, scale = manifest.parameter_mean[:count], manifest.parameter_std[:count]
+    learnt = Learnt.of(
+        shape, FirstGuess.plain(SIDE, Intensity((-0.01,), (0.01,), (0.8,), (0.7,)), location, scale), "float32"
+    )
+    run = RunFolder(path)
+    run.create()
+    Bundle.of("massmaps", learnt, learnt.network(seed=3), {}).write(run.network)
+    run.write_record({
+        "what": "massmaps", "data": str(data), "fingerprint": manifest.fingerprint, "names": list(names),
+        "low": [0.0] * count, "high": [1.0] * count, "side_deg": 2.0, "network": {"network": "wgan-gp"},
+        "versions": {}, "seed": 1, "ranks": 1, "best_epoch": 1, "wall_s": 1.0,
+    })  # fmt: skip
+    return path
+
+
+@pytest.fixture(autouse=True)
+def two_statistics(monkeypatch):
+    """Judge by two statistics: there is one figure after another of each."""
+    chosen = map_statistics._chosen
+    monkeypatch.setattr(map_statistics, "_chosen", lambda *facts: islice(chosen(*facts), 2))
+
+
+def test_of_parameters_that_an_emulator_takes_and_an_estimator_reads(data, tmp_path):
+    def render(names: tuple[str, ...]) -> Path:
+        run = untrained(tmp_path / str(names is HOSTILE), data[names], names)
+        (run / "estimator").mkdir()
+        say_trained_on(data[names], run / "estimator", names[:2])
+        return validate_massmaps(run, court=QUICK, estimator=run / "estimator")[0]
+
+    check_page(render, UNITS[HOSTILE])
+
+
+def test_of_simulations_that_an_emulator_does_not_tell_apart(data, tmp_path):
+    def render(names: tuple[str, ...]) -> Path:
+        return validate_massmaps(untrained(tmp_path / str(names is HOSTILE), data[names], ()), court=QUICK)[0]
+
+    check_page(render)

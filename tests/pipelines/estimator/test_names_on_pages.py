@@ -1,0 +1,58 @@
+"""Names of parameters, simulations and runs are text on the pages of estimators."""
+
+import shutil
+from functools import cache
+from pathlib import Path
+
+import pytest
+from tests.pipelines.estimator.test_validate import SIDE, make_run, make_shards
+from tests.pipelines.reports.pages import HOSTILE, USUAL, check_page, name_fields
+
+from tenfold.emulators.cnn import CNN
+from tenfold.pipelines.estimator import gallery
+from tenfold.pipelines.estimator import validate as validation
+from tenfold.pipelines.estimator.baseline import Baseline
+from tenfold.pipelines.estimator.estimator import Learnt
+from tenfold.pipelines.estimator.explain import explain_estimator
+from tenfold.pipelines.training.bundle import Bundle
+from tenfold.pipelines.training.run_folder import RunFolder
+
+RUNS = {USUAL: "run", HOSTILE: f"{HOSTILE[1]}\udcff"}
+"""Names of the folders; a byte that is not UTF-8 is in one."""
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory) -> dict[tuple[str, ...], Path]:
+    """Finished runs on small boxes, by the names of their parameters; their networks are untrained."""
+    folder = tmp_path_factory.mktemp("runs")
+    (folder / "boxes").mkdir()
+    data, made = make_shards(folder), {}
+    for place, (names, name) in enumerate(RUNS.items()):
+        data = Path(shutil.copytree(data, folder / f"data {place}"))
+        name_fields(data, names)
+        made[names] = make_run(folder / name, data, 0.02)
+        run = RunFolder(made[names])
+        count = len(names)
+        learnt = Learnt(
+            shape=CNN(size=SIDE, coarsen=2, filters=(4,), dense=(8,), pooling="average", readout="global"),
+            names=names, location=(0.5,) * count, scale=(0.1,) * count, mean=(0.0,), std=(1.0,),
+            sigma_factor=(1.0,) * count,
+        )  # fmt: skip
+        Bundle.of("estimator", learnt, learnt.network(seed=1), {}).write(run.network)
+        run.write_record({**run.read_record(), "names": list(names), "sigma_factor": [1.0] * count})
+    return made
+
+
+def test_on_the_page_of_a_validation(runs, tmp_path, monkeypatch):
+    monkeypatch.setattr(gallery, "theory", lambda *_: {})  # CAMB takes seconds
+    monkeypatch.setattr(validation, "compare", cache(validation.compare))  # each run is its own null control
+    monkeypatch.setattr(validation, "DRAWS", 200)
+    quick = Baseline(folds=2, members=1)
+    check_page(lambda names: validation.validate(runs[names], runs[names], tmp_path / RUNS[names], baseline=quick))
+
+
+def test_on_the_page_of_what_an_estimator_looks_at(runs, tmp_path):
+    def render(names: tuple[str, ...]) -> Path:
+        return explain_estimator(runs[names], tmp_path / RUNS[names], count=2, method="gradient")
+
+    check_page(render, RUNS[HOSTILE].replace("\udcff", r"\udcff"))
