@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from tenfold.emulators.graph_batches import batch
-from tenfold.emulators.graph_layers import Encode
+from tenfold.emulators.graph_batches import collate
+from tenfold.emulators.graph_layers import FeatureEncoder
 from tenfold.emulators.graphs import FeatureLayout, Graphs
 from tenfold.emulators.mpnn import MPNN
 
@@ -67,9 +67,9 @@ def integrated_gradients(
 
     if len(molecule) != 1:
         raise ValueError(f"molecule: found {len(molecule)}, must be one")
-    made = batch(molecule, shape, layout, share=False)
+    made = collate(molecule, shape, layout, deduplicate=False)
     inputs = {name: tf.constant(values) for name, values in made.inputs.items()}
-    encoders = {name: [one for layer in network.layers if isinstance(one := getattr(layer, name, None), Encode)]
+    encoders = {name: [one for layer in network.layers if isinstance(one := getattr(layer, name, None), FeatureEncoder)]
                 for name in ("atoms", "bonds")}  # fmt: skip
     rows = _rows(shape, made.inputs)
     classes = max(getattr(network.get_layer("property"), "classes", ()), default=0) > 2
@@ -123,7 +123,7 @@ def masking(predict: Callable[[Graphs], np.ndarray], layout: FeatureLayout, mole
 def _rows(shape: MPNN, inputs: dict[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
     """Shape of what the network's encoders read, without the codes themselves."""
     if shape.network == "dmpnn":
-        return {"atoms": inputs["type_codes"].shape[:-1], "bonds": inputs["edge_codes"].shape[:-1]}
+        return {"atoms": inputs["atom_type_codes"].shape[:-1], "bonds": inputs["directed_bond_codes"].shape[:-1]}
     if shape.network == "painn":
         return {"atoms": inputs["codes"].shape[:-1], "bonds": (0,)}
     return {"atoms": inputs["codes"].shape[:-1], "bonds": inputs["bond_codes"].shape[:-1]}
@@ -144,7 +144,7 @@ def _by_bond(shape: MPNN, molecule: Graphs, shares: dict[str, np.ndarray]) -> tu
 
 
 @contextmanager
-def _gated(encoders: dict[str, list[Encode]], gates: dict) -> Iterator[None]:
+def _gated(encoders: dict[str, list[FeatureEncoder]], gates: dict) -> Iterator[None]:
     """Let encoders multiply what they tell by gates."""
     try:
         for name, gate in gates.items():

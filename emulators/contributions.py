@@ -36,8 +36,10 @@ def contributions(network: "keras.Model", batch: Batch) -> np.ndarray:
         raise ValueError("network: it makes molecules of atoms before its head, so atoms have no shares: readout sum")
     if "atom" in batch.inputs:
         rows = rows[batch.inputs["atom"]]
-    graph, element = (batch.inputs[name][: batch.atoms] for name in ("graph", "element"))
-    shares = network.get_layer("property").shares(rows[: batch.atoms], batch.inputs["size"][graph], element)
+    graph, element = (batch.inputs[name][: batch.n_atoms] for name in ("graph", "element"))
+    shares = network.get_layer("property").atom_contributions(
+        rows[: batch.n_atoms], batch.inputs["size"][graph], element
+    )
     for layer in network.layers:
         if layer.name == "magnitudes_0":
             shares[:, layer.dipole] = np.nan
@@ -56,7 +58,7 @@ def dipoles(network: "keras.Model", batch: Batch) -> np.ndarray:
     if vectors is None:
         raise ValueError("network: it has no dipole targets")
     scale = np.array(network.get_layer("property").scale)[network.get_layer("magnitudes_0").dipole]
-    return scale[:, None] * vectors[: batch.graphs].transpose(0, 2, 1)
+    return scale[:, None] * vectors[: batch.n_graphs].transpose(0, 2, 1)
 
 
 def _mean_of(network: "keras.Model", prefix: str, batch: Batch) -> np.ndarray | None:

@@ -8,10 +8,10 @@ of a step is applied before the sum over neighbours, which is the same and has f
 import keras
 from keras import ops
 
-from tenfold.emulators.graph_layers import Encode, segment_sum
+from tenfold.emulators.graph_layers import FeatureEncoder, segment_sum
 
 
-class DirectedMessages(keras.layers.Layer):
+class DirectedMessagePassing(keras.layers.Layer):
     """A batch of classes of directed bonds in, a vector per class of atoms out.
 
     Parameters
@@ -29,8 +29,8 @@ class DirectedMessages(keras.layers.Layer):
     def __init__(self, hidden: int, depth: int, atoms, bonds, dropout: float = 0.0, seed: int = 0, **kwargs):
         super().__init__(**kwargs)
         self.hidden, self.depth, self.dropout, self.seed = int(hidden), int(depth), float(dropout), int(seed)
-        self.atoms = Encode(atoms, dtype=self.dtype_policy, name="atoms")
-        self.bonds = Encode(bonds, dtype=self.dtype_policy, name="bonds")
+        self.atoms = FeatureEncoder(atoms, dtype=self.dtype_policy, name="atoms")
+        self.bonds = FeatureEncoder(bonds, dtype=self.dtype_policy, name="bonds")
         self.drop = keras.layers.Dropout(dropout, seed=seed, dtype=self.dtype_policy, name="dropout")
 
     def build(self, shapes):
@@ -50,17 +50,17 @@ class DirectedMessages(keras.layers.Layer):
         """Return a vector of each class of atoms, shape (classes, hidden)."""
         columns = self.atoms.columns
         start, end = (ops.convert_to_tensor(kernel) for kernel in (self.kernel_start, self.kernel_end))
-        types = self.atoms(inputs["type_codes"])
-        first = ops.take(ops.matmul(types, start[:columns]), inputs["edge_type"], axis=0)
-        first = first + ops.matmul(self.bonds(inputs["edge_codes"]), start[columns:])
+        types = self.atoms(inputs["atom_type_codes"])
+        first = ops.take(ops.matmul(types, start[:columns]), inputs["bond_atom_type"], axis=0)
+        first = first + ops.matmul(self.bonds(inputs["directed_bond_codes"]), start[columns:])
         bonds = ops.relu(first)
         for step in range(1, self.depth):
-            passed = ops.take(ops.matmul(bonds, self.kernel_step), inputs[f"child_{step}"], axis=0)
-            root = inputs[f"root_{step}"]
-            heard = segment_sum(passed, inputs[f"parent_{step}"], root)
+            passed = ops.take(ops.matmul(bonds, self.kernel_step), inputs[f"senders_{step}"], axis=0)
+            root = inputs[f"initial_{step}"]
+            heard = segment_sum(passed, inputs[f"receivers_{step}"], root)
             bonds = self.drop(ops.relu(ops.take(first, root, axis=0) + heard), training=training)
         atoms = inputs["atom_type"]
-        heard = segment_sum(ops.take(bonds, inputs["atom_child"], axis=0), inputs["atom_parent"], atoms)
+        heard = segment_sum(ops.take(bonds, inputs["atom_senders"], axis=0), inputs["atom_receivers"], atoms)
         own = ops.take(ops.matmul(types, end[:columns]), atoms, axis=0)
         return self.drop(ops.relu(own + ops.matmul(heard, end[columns:]) + self.bias), training=training)
 

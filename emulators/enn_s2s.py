@@ -9,7 +9,7 @@ of its pairs. It is the same function with a fraction of the arithmetic and of t
 import keras
 from keras import ops
 
-from tenfold.emulators.graph_layers import Encode
+from tenfold.emulators.graph_layers import FeatureEncoder
 
 
 class EdgeNetwork(keras.layers.Layer):
@@ -37,8 +37,8 @@ class EdgeNetwork(keras.layers.Layer):
         super().__init__(**kwargs)
         self.hidden, self.depth, self.seed = int(hidden), int(depth), int(seed)
         self.edge_hidden, self.towers = int(edge_hidden), int(towers)
-        self.atoms = Encode(atoms, dtype=self.dtype_policy, name="atoms")
-        self.bonds = Encode(bonds, dtype=self.dtype_policy, name="bonds")
+        self.atoms = FeatureEncoder(atoms, dtype=self.dtype_policy, name="atoms")
+        self.bonds = FeatureEncoder(bonds, dtype=self.dtype_policy, name="bonds")
         self.width = self.hidden // self.towers
 
     def build(self, shapes):

@@ -10,19 +10,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-SPAN = 2**62
+MAX_KEY = 2**62
 """Keys stay below it, so that they never overflow."""
 
 
 @dataclass(frozen=True)
-class Level:
+class MessageLevel:
     """Classes of directed bonds, or of atoms, each of which gathers from classes of the level before."""
 
-    root: np.ndarray
+    initial: np.ndarray
     """What each class is by itself: its class before the first step, or its type of atom, shape (N,)."""
-    child: np.ndarray
+    senders: np.ndarray
     """Classes of the level before that are summed over, shape (C,)."""
-    parent: np.ndarray
+    receivers: np.ndarray
     """The class that each of them is summed into, ascending, shape (C,)."""
 
 
@@ -30,22 +30,22 @@ class Level:
 class Environments:
     """What a directed network computes for a batch of molecules, each piece once."""
 
-    types: np.ndarray
+    atom_types: np.ndarray
     """Codes of each type of atom, shape (N, K), uint8."""
-    edge_type: np.ndarray
+    bond_atom_type: np.ndarray
     """Type of the atom that each class of directed bonds starts from, shape (E,)."""
-    edge_codes: np.ndarray
+    bond_codes: np.ndarray
     """Codes of its bond, shape (E, L), uint8."""
-    levels: tuple[Level, ...]
+    levels: tuple[MessageLevel, ...]
     """Classes of directed bonds after each step."""
-    atoms: Level
+    atoms: MessageLevel
     """Classes of atoms, which gather from the last step's bonds that end in them."""
-    atom: np.ndarray
+    atom_class: np.ndarray
     """Class of each atom, shape (A,)."""
 
 
-def environments(
-    codes: np.ndarray, bonds: np.ndarray, bond_codes: np.ndarray, steps: int, share: bool = True
+def find_environments(
+    codes: np.ndarray, bonds: np.ndarray, bond_codes: np.ndarray, steps: int, deduplicate: bool = True
 ) -> Environments:
     """Sort a batch's atoms and directed bonds into classes.
 
@@ -59,11 +59,11 @@ def environments(
         Codes of the bonds, shape (B, L), uint8.
     steps
         Message-passing steps between directed bonds.
-    share
+    deduplicate
         False: every atom and every directed bond is a class of its own, in the order given (bonds first one way,
         then the other).
     """
-    unique = _unique if share else _each
+    unique = _unique if deduplicate else _each
     source, target = np.concatenate([bonds[:, 0], bonds[:, 1]]), np.concatenate([bonds[:, 1], bonds[:, 0]])
     count = len(source)
     reverse = np.roll(np.arange(count), -len(bonds))
@@ -83,14 +83,14 @@ def environments(
     return Environments(codes[type_first], type_of[source][first], both[first], tuple(levels), atoms, atom)
 
 
-def _level(root, roots, children, classes, count, unique) -> tuple[Level, np.ndarray, int]:
+def _level(root, roots, children, classes, count, unique) -> tuple[MessageLevel, np.ndarray, int]:
     """Classes of things that are alike in themselves and in the set of classes they gather from."""
     gathered = np.append(classes, count)[children]
     gathered.sort(axis=1)
     first, of, number = unique(_fold([root, *gathered.T], [roots, *[count + 1] * gathered.shape[1]]))
     gathered = gathered[first]
     parent, column = np.nonzero(gathered < count)
-    return Level(root[first], gathered[parent, column], parent), of, number
+    return MessageLevel(root[first], gathered[parent, column], parent), of, number
 
 
 def _incoming(target: np.ndarray, atoms: int) -> np.ndarray:
@@ -106,7 +106,7 @@ def _fold(columns: Sequence[np.ndarray] | np.ndarray, widths: Sequence[int]) -> 
     """One number per row, the same for two rows exactly if all their columns are."""
     key, span = np.asarray(columns[0], np.int64), widths[0]
     for column, width in zip(columns[1:], widths[1:], strict=True):
-        if span * width >= SPAN:
+        if span * width >= MAX_KEY:
             _, key, span = _unique(key)
         key = key * width + column
         span *= width

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tenfold.emulators.graph_layouts import LAYOUTS, Rows
+from tenfold.emulators.graph_layouts import LAYOUTS, PaddedArrays
 from tenfold.emulators.graphs import FeatureLayout, Graphs
 from tenfold.emulators.mpnn import MPNN
 
@@ -15,33 +15,35 @@ class Batch:
 
     inputs: dict[str, np.ndarray]
     """Arrays by the names of the network's inputs."""
-    graphs: int
+    n_graphs: int
     """Molecules; the outputs behind them fill the shape."""
     capacity: int
     """Rows of the network's output."""
-    atoms: int
+    n_atoms: int
     """Atoms of all molecules."""
-    waste: float
+    padding_fraction: float
     """Share of the inputs' rows that only fill the shape."""
 
     @property
     def weights(self) -> np.ndarray:
         """1 for each molecule and 0 for what fills the shape, shape (capacity,), float32."""
-        return (np.arange(self.capacity) < self.graphs).astype(np.float32)
+        return (np.arange(self.capacity) < self.n_graphs).astype(np.float32)
 
 
-def batch(graphs: Graphs, shape: MPNN, layout: FeatureLayout, capacity: int = 0, *, share: bool = True) -> Batch:
+def collate(
+    graphs: Graphs, architecture: MPNN, layout: FeatureLayout, capacity: int = 0, *, deduplicate: bool = True
+) -> Batch:
     """Lay molecules out for a network.
 
     Parameters
     ----------
     graphs
         G molecules; with positions for networks that read the geometry.
-    shape, layout
+    architecture, layout
         The network and its features, as it was built.
     capacity
         Rows of the network's output, at least G; 0: G.
-    share
+    deduplicate
         Whether a directed network works alike environments of the batch out once. The outcome is the same, but for
         dropout between steps, which then strikes them together. False numbers everything as the molecules do.
 
@@ -59,17 +61,17 @@ def batch(graphs: Graphs, shape: MPNN, layout: FeatureLayout, capacity: int = 0,
     for name, codes, features in (("atoms", graphs.atoms, layout.atoms), ("bonds", graphs.bond_features, layout.bonds)):
         if codes.shape[1] != len(features):
             raise ValueError(f"{name}: found {codes.shape[1]} columns of codes, the layout has {len(features)}")
-    if shape.geometric and graphs.positions is None:
-        raise ValueError(f"positions: none, and {shape.network} reads the geometry: ingest with geometry")
-    rows = Rows({"graph": count}, {"graph": capacity + 1})
+    if architecture.geometric and graphs.positions is None:
+        raise ValueError(f"positions: none, and {architecture.network} reads the geometry: ingest with geometry")
+    rows = PaddedArrays({"graph": count}, {"graph": capacity + 1})
     rows.add("size", "graph", graphs.sizes.astype(np.float32))
     rows.add("graph", "atom", np.repeat(np.arange(count), graphs.sizes), "graph")
     rows.add("element", "atom", graphs.atoms[:, 0], dtype=np.int32)
-    LAYOUTS[shape.network](rows, graphs, shape, share)
-    return Batch(rows.arrays, count, capacity, len(graphs.atoms), rows.waste)
+    LAYOUTS[architecture.network](rows, graphs, architecture, deduplicate)
+    return Batch(rows.arrays, count, capacity, len(graphs.atoms), rows.padding_fraction)
 
 
-def plan(order: np.ndarray, sizes: np.ndarray, global_batch: int, window: int = 1) -> list[np.ndarray]:
+def plan_batches(order: np.ndarray, sizes: np.ndarray, global_batch: int, window: int = 1) -> list[np.ndarray]:
     """Group an epoch's molecules into batches; each is in exactly one.
 
     Parameters

@@ -10,7 +10,7 @@ from keras import ops
 
 from tenfold.emulators.layers import ONE
 
-NEVER = -1e9
+ABSENT_CLASS_LOGIT = -1e9
 """Logit of a class that a target does not have."""
 
 
@@ -31,7 +31,7 @@ def segment_max(rows, segments, like):
     return ops.segment_max(rows, segments, num_segments=ops.shape(like)[0], sorted=True)
 
 
-def other_end(rows, hears, speaks, back):
+def gather_senders(rows, hears, speaks, back):
     """Take what each pair's speaking atom has: the rows (A, …) of ``speaks`` (E,).
 
     The pairs are sorted by ``hears`` and each is there in both directions, ``back`` (E,) being where the other is. So
@@ -49,7 +49,7 @@ def other_end(rows, hears, speaks, back):
     return take(rows)
 
 
-class Encode(keras.layers.Layer):
+class FeatureEncoder(keras.layers.Layer):
     """Codes in, numbers out: one-hot, or the code times a scale.
 
     Parameters
@@ -129,7 +129,7 @@ class Head(keras.layers.Layer):
         return (*shape[:-1], self.outputs)
 
 
-class MeanPool(keras.layers.Layer):
+class AtomPooling(keras.layers.Layer):
     """Mean over the atoms of each molecule; with ``norm`` above 0, the sum over atoms divided by that number."""
 
     def __init__(self, norm: float = 0.0, **kwargs):
@@ -149,7 +149,7 @@ class MeanPool(keras.layers.Layer):
         return (shapes["size"][0], shapes["rows"][-1])
 
 
-class Members(keras.layers.Layer):
+class StackMembers(keras.layers.Layer):
     """Stack what the members of an ensemble say: a list of (G, C) in, (G, members, C) out."""
 
     def __init__(self, **kwargs):
@@ -160,7 +160,7 @@ class Members(keras.layers.Layer):
         return ops.stack(values, axis=1)
 
 
-class PropertyHead(keras.layers.Layer):
+class OutputScaling(keras.layers.Layer):
     """Numbers per molecule in, properties in the targets' units out.
 
     With n atoms, the mean is f (location + scale · y) + Σ reference[element] and the standard deviation
@@ -196,7 +196,7 @@ class PropertyHead(keras.layers.Layer):
         targets = len(self.scale)
         values = ops.reshape(values, (-1, ops.shape(values)[1], targets, ops.shape(values)[2] // targets))
         if max(self.classes, default=0) > 2:
-            absent = [[NEVER * (code >= own) for code in range(max(self.classes))] for own in self.classes]
+            absent = [[ABSENT_CLASS_LOGIT * (code >= own) for code in range(max(self.classes))] for own in self.classes]
             logits = values + ops.convert_to_tensor(absent, dtype="float32")
             return ops.transpose(logits, (0, 2, 1, 3))[:-1]
         location, scale = (ops.convert_to_tensor(v, dtype="float32") for v in (self.location, self.scale))
@@ -212,7 +212,7 @@ class PropertyHead(keras.layers.Layer):
             parts.append(ops.maximum(factor, 1.0) * scale * (ops.softplus(values[..., 1] + ONE) + 1e-3))
         return ops.transpose(ops.stack(parts, axis=-1), (0, 2, 1, 3))[:-1]
 
-    def shares(self, rows: np.ndarray, size: np.ndarray, element: np.ndarray) -> np.ndarray:
+    def atom_contributions(self, rows: np.ndarray, size: np.ndarray, element: np.ndarray) -> np.ndarray:
         """Return what each atom adds to its molecule's mean, shape (A, T).
 
         Parameters

@@ -5,24 +5,24 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tenfold.emulators.environments import environments
+from tenfold.emulators.environments import find_environments
 from tenfold.emulators.graphs import Graphs
 from tenfold.emulators.mpnn import MPNN
 
 SIZES_PER_OCTAVE = 8
 """Arrays are filled up to 8, 9, … 16, 18, 20, … rows: 6 % of padding on average, and few shapes to compile for."""
-NEAREST_ANGSTROM = 1e-3
+MIN_DISTANCE_ANGSTROM = 1e-3
 """Atoms nearer than this count as so far apart: files have atoms twice, and 1/r must stay finite."""
 
 
-def filled(rows: int) -> int:
+def padded_size(rows: int) -> int:
     """Return the next size, of `SIZES_PER_OCTAVE` to each power of two, that holds so many rows."""
     step = 1 << max(0, (rows - 1).bit_length() - SIZES_PER_OCTAVE.bit_length())
     return max(SIZES_PER_OCTAVE, -(-rows // step) * step)
 
 
 @dataclass
-class Rows:
+class PaddedArrays:
     """Arrays over named axes, each axis filled up to a size it has room in; indices point into an axis."""
 
     used: dict[str, int] = field(default_factory=dict)
@@ -41,77 +41,77 @@ class Rows:
     def axis(self, name: str, used: int) -> None:
         """State how much of an axis is used."""
         if name not in self.used:
-            self.used[name], self.size[name] = used, filled(used + 1)
+            self.used[name], self.size[name] = used, padded_size(used + 1)
 
     @property
-    def waste(self) -> float:
+    def padding_fraction(self) -> float:
         """Share of all axes' rows that only fill the shape."""
         return 1 - sum(self.used.values()) / sum(self.size[axis] for axis in self.used)
 
 
-def directed(rows: Rows, graphs: Graphs, shape: MPNN, share: bool) -> None:
+def directed_bonds(rows: PaddedArrays, graphs: Graphs, architecture: MPNN, deduplicate: bool) -> None:
     """Classes of directed bonds and of atoms, and what each gathers from."""
     first = np.repeat(graphs.atom_offsets[:-1], np.diff(graphs.bond_offsets))
     bonds = graphs.bonds + first[:, None]
-    found = environments(graphs.atoms, bonds, graphs.bond_features, shape.depth - 1, share)
-    rows.add("type_codes", "type", found.types)
-    rows.add("edge_type", "edge_0", found.edge_type, "type")
-    rows.add("edge_codes", "edge_0", found.edge_codes)
+    found = find_environments(graphs.atoms, bonds, graphs.bond_features, architecture.depth - 1, deduplicate)
+    rows.add("atom_type_codes", "type", found.atom_types)
+    rows.add("bond_atom_type", "edge_0", found.bond_atom_type, "type")
+    rows.add("directed_bond_codes", "edge_0", found.bond_codes)
     for step, level in enumerate(found.levels, 1):
-        rows.axis(f"edge_{step}", len(level.root))
-        rows.add(f"root_{step}", f"edge_{step}", level.root, "edge_0")
-        rows.add(f"child_{step}", f"link_{step}", level.child, f"edge_{step - 1}")
-        rows.add(f"parent_{step}", f"link_{step}", level.parent, f"edge_{step}")
-    rows.axis("class", len(found.atoms.root))
-    rows.add("atom_type", "class", found.atoms.root, "type")
-    rows.add("atom_child", "atom_link", found.atoms.child, f"edge_{shape.depth - 1}")
-    rows.add("atom_parent", "atom_link", found.atoms.parent, "class")
-    rows.add("atom", "atom", found.atom, "class")
+        rows.axis(f"edge_{step}", len(level.initial))
+        rows.add(f"initial_{step}", f"edge_{step}", level.initial, "edge_0")
+        rows.add(f"senders_{step}", f"link_{step}", level.senders, f"edge_{step - 1}")
+        rows.add(f"receivers_{step}", f"link_{step}", level.receivers, f"edge_{step}")
+    rows.axis("class", len(found.atoms.initial))
+    rows.add("atom_type", "class", found.atoms.initial, "type")
+    rows.add("atom_senders", "atom_link", found.atoms.senders, f"edge_{architecture.depth - 1}")
+    rows.add("atom_receivers", "atom_link", found.atoms.receivers, "class")
+    rows.add("atom", "atom", found.atom_class, "class")
 
 
-def neighbours(rows: Rows, graphs: Graphs, shape: MPNN, share: bool) -> None:
+def neighbour_list(rows: PaddedArrays, graphs: Graphs, architecture: MPNN, deduplicate: bool) -> None:
     """Pairs of atoms nearer than the cutoff, each in both directions, sorted by the atom that hears.
 
     Distances [Å] and unit vectors from the speaking atom to the hearing one are in the arrays, not positions: padding
     has the distance of the cutoff and no direction. Positions are given from each molecule's centroid [Å].
     """
-    first, second = pairs(graphs)
-    positions = positions_of(graphs)
+    first, second = atom_pairs(graphs)
+    positions = positions_float64(graphs)
     step = positions[first] - positions[second]
     distance = np.sqrt(np.einsum("ij,ij->i", step, step))
-    near = distance < shape.cutoff_angstrom
+    near = distance < architecture.cutoff_angstrom
     first, second, step = first[near], second[near], step[near]
-    distance = np.maximum(distance[near], NEAREST_ANGSTROM)
+    distance = np.maximum(distance[near], MIN_DISTANCE_ANGSTROM)
     centroids = np.add.reduceat(positions, graphs.atom_offsets[:-1]) / graphs.sizes[:, None]
     rows.add("codes", "atom", graphs.atoms)
     rows.add("position", "atom", positions - np.repeat(centroids, graphs.sizes, axis=0), dtype=np.float32)
-    rows.add("hears", "edge", first, "atom")
-    rows.add("speaks", "edge", second, "atom")
+    rows.add("receivers", "edge", first, "atom")
+    rows.add("senders", "edge", second, "atom")
     # sorted by (second, first), the pairs stand as their other directions do sorted by (first, second)
-    rows.add("back", "edge", np.lexsort((first, second)), "edge")
+    rows.add("reverse", "edge", np.lexsort((first, second)), "edge")
     rows.add("distance", "edge", distance, dtype=np.float32)
-    rows.arrays["distance"][len(distance) :] = shape.cutoff_angstrom
+    rows.arrays["distance"][len(distance) :] = architecture.cutoff_angstrom
     rows.add("direction", "edge", step / distance[:, None], dtype=np.float32)
 
 
-def blocks(rows: Rows, graphs: Graphs, shape: MPNN, share: bool) -> None:
+def dense_pairs(rows: PaddedArrays, graphs: Graphs, architecture: MPNN, deduplicate: bool) -> None:
     """Every pair of a molecule's atoms as a dense block, all molecules filled up to the largest.
 
     An atom's slot is molecule · slots + its number there, a pair's is slot · slots + the other's number: only the first
     axis of any array depends on the molecules. Two atoms are never at distance 0; all else is.
     """
-    count, slots = rows.size["graph"], filled(int(graphs.sizes.max()))
+    count, slots = rows.size["graph"], padded_size(int(graphs.sizes.max()))
     owner = np.repeat(np.arange(len(graphs)), graphs.sizes)
     number = np.arange(len(graphs.atoms)) - graphs.atom_offsets[owner]
     slot = owner * slots + number
     codes = np.zeros((count * slots, graphs.atoms.shape[1]), np.uint8)
     codes[slot] = graphs.atoms
-    first, second = pairs(graphs)
-    positions = positions_of(graphs)
+    first, second = atom_pairs(graphs)
+    positions = positions_float64(graphs)
     distance = np.zeros(count * slots**2, np.float32)
     step = positions[first] - positions[second]
     apart = np.sqrt(np.einsum("ij,ij->i", step, step))
-    distance[slot[first] * slots + number[second]] = np.maximum(apart, NEAREST_ANGSTROM)
+    distance[slot[first] * slots + number[second]] = np.maximum(apart, MIN_DISTANCE_ANGSTROM)
     bonded = np.zeros(count * slots**2, np.float32)
     bond_codes = np.zeros((count * slots**2, graphs.bond_features.shape[1]), np.uint8)
     molecule = np.repeat(np.arange(len(graphs)), np.diff(graphs.bond_offsets))
@@ -125,7 +125,7 @@ def blocks(rows: Rows, graphs: Graphs, shape: MPNN, share: bool) -> None:
     rows.add("atom", "atom", slot, "slot")
 
 
-def pairs(graphs: Graphs) -> tuple[np.ndarray, np.ndarray]:
+def atom_pairs(graphs: Graphs) -> tuple[np.ndarray, np.ndarray]:
     """Every ordered pair of two atoms of one molecule, numbered through the batch, sorted by the first."""
     sizes = np.repeat(graphs.sizes, graphs.sizes)  # of each atom's molecule
     first = np.repeat(np.arange(len(sizes)), sizes)
@@ -135,14 +135,14 @@ def pairs(graphs: Graphs) -> tuple[np.ndarray, np.ndarray]:
     return first[other], second[other]
 
 
-def positions_of(graphs: Graphs) -> np.ndarray:
+def positions_float64(graphs: Graphs) -> np.ndarray:
     """Positions [Å] in double precision, so that distances do not depend on where in space a molecule lies."""
     assert graphs.positions is not None  # `batch` has looked
     return graphs.positions.astype(np.float64)
 
 
-LAYOUTS: dict[str, Callable[[Rows, Graphs, MPNN, bool], None]] = {
-    "dmpnn": directed,
-    "enn-s2s": blocks,
-    "painn": neighbours,
+LAYOUTS: dict[str, Callable[[PaddedArrays, Graphs, MPNN, bool], None]] = {
+    "dmpnn": directed_bonds,
+    "enn-s2s": dense_pairs,
+    "painn": neighbour_list,
 }

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 import numpy as np
 
@@ -16,7 +16,7 @@ Network = Literal["dmpnn", "enn-s2s", "painn"]
 Readout = Literal["published", "sum", "mean", "norm", "set2set"]
 Kind = Literal["regression", "classification"]
 
-PUBLISHED: dict[str, dict[str, Any]] = {
+PUBLISHED_ARCHITECTURES: dict[str, dict[str, Any]] = {
     "dmpnn": {"hidden": 300, "depth": 3, "readout": "norm", "dense": (300,)},
     "enn-s2s": {"hidden": 64, "depth": 3, "readout": "set2set", "dense": (128,)},
     "painn": {"hidden": 128, "depth": 3, "readout": "sum", "dense": (64,)},
@@ -25,7 +25,7 @@ PUBLISHED: dict[str, dict[str, Any]] = {
 dmpnn is not the paper's mean but a scaled sum: solubilities and free energies hang on how large a molecule is."""
 
 
-NORM = 100.0
+NORM_ATOMS = 100.0
 """Atoms that the ``norm`` readout divides the sum over a molecule by."""
 
 
@@ -35,6 +35,8 @@ class MPNN:
 
     Zeros, ``"published"`` and an empty ``dense`` stand for what the network's paper has, and are filled in at once.
     """
+
+    RENAMED: ClassVar[dict[str, str]] = {"radial": "n_rbf", "ensemble": "ensemble_size"}
 
     network: Network = "dmpnn"
     """``dmpnn``: messages along directed bonds, reads no geometry. ``enn-s2s``: a matrix per pair of atoms. ``painn``:
@@ -59,27 +61,27 @@ class MPNN:
     """Steps of the set2set readout."""
     cutoff_angstrom: float = 5.0
     """painn: atoms nearer than this see each other [Å]."""
-    radial: int = 20
+    n_rbf: int = 20
     """painn: radial functions that describe a distance."""
-    ensemble: int = 1
+    ensemble_size: int = 1
     """Networks that are trained as one and differ in their initial weights."""
 
     def __post_init__(self):
         """Fill in what is published and refuse what cannot be built."""
-        if self.network not in PUBLISHED:
-            raise ValueError(f"network: {self.network!r} is none of {', '.join(PUBLISHED)}")
-        for name, value in PUBLISHED[self.network].items():
+        if self.network not in PUBLISHED_ARCHITECTURES:
+            raise ValueError(f"network: {self.network!r} is none of {', '.join(PUBLISHED_ARCHITECTURES)}")
+        for name, value in PUBLISHED_ARCHITECTURES[self.network].items():
             if getattr(self, name) in (0, (), "published"):
                 object.__setattr__(self, name, value)
         if self.readout not in get_args(Readout):
             raise ValueError(f"readout: {self.readout!r} is none of {', '.join(get_args(Readout))}")
         object.__setattr__(self, "dense", tuple(self.dense))
-        for name in ("hidden", "depth", "edge_hidden", "towers", "set2set_steps", "radial", "ensemble"):
+        for name in ("hidden", "depth", "edge_hidden", "towers", "set2set_steps", "n_rbf", "ensemble_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: found {getattr(self, name)}, must be at least 1")
-        for name in ("hidden", "edge_hidden", "radial", "dense"):
+        for name in ("hidden", "edge_hidden", "n_rbf", "dense"):
             check_size(name, getattr(self, name))
-        for name in ("depth", "set2set_steps", "ensemble"):
+        for name in ("depth", "set2set_steps", "ensemble_size"):
             check_size(name, getattr(self, name), MOST)
         if min(self.dense) < 1:
             raise ValueError(f"dense: found {self.dense}, units must be at least 1")
@@ -97,7 +99,7 @@ class MPNN:
 
 
 def build(
-    shape: MPNN,
+    architecture: MPNN,
     layout: FeatureLayout,
     *,
     targets: int,
@@ -115,7 +117,7 @@ def build(
 
     Parameters
     ----------
-    shape, layout
+    architecture, layout
         The network's shape, and what the codes of atoms and bonds are.
     targets
         T.
@@ -155,8 +157,8 @@ def build(
     # loaded here, so that reading a configuration does not wait for the backend
     import keras
 
-    from tenfold.emulators.graph_layers import Head, MeanPool, Members, PropertyHead
-    from tenfold.emulators.painn import Dipoles, Magnitudes
+    from tenfold.emulators.graph_layers import AtomPooling, Head, OutputScaling, StackMembers
+    from tenfold.emulators.painn import DipoleMagnitudes, DipoleMoments
     from tenfold.emulators.set2set import Set2Set
 
     location = [0.0] * targets if location is None else [float(v) for v in location]
@@ -174,9 +176,9 @@ def build(
         raise ValueError(
             f"atom_reference: found shape {reference.shape}, must be (elements, targets) = {codes, targets}"
         )
-    if any(dipole) and (shape.network != "painn" or kind != "regression" or any(map(min, dipole, extensive))):
+    if any(dipole) and (architecture.network != "painn" or kind != "regression" or any(map(min, dipole, extensive))):
         raise ValueError("dipole: only painn has vectors, of numbers that do not grow with the molecule")
-    if shape.readout == "norm" and any(extensive):
+    if architecture.readout == "norm" and any(extensive):
         raise ValueError("readout: norm does not grow with the molecule as extensive targets do: take sum")
     if kind == "regression":
         width = 2
@@ -184,42 +186,49 @@ def build(
         raise ValueError(f"classes: found {classes}, each target must have at least 2")
     else:
         width = max(classes) if max(classes) > 2 else 1
-    seeds = iter((np.random.SeedSequence(seed).generate_state(4 * shape.ensemble) // 2).tolist())
-    inputs = _inputs(shape, layout)
+    seeds = iter((np.random.SeedSequence(seed).generate_state(4 * architecture.ensemble_size) // 2).tolist())
+    inputs = _inputs(architecture, layout)
     where = {name: inputs[name] for name in ("atom", "graph", "size") if name in inputs}
 
     def pooled(index: int, atoms):
-        name = f"{'atom_head' if shape.readout == 'sum' else 'head'}_{index}"
-        head = Head(shape.dense, targets * width, dropout=shape.dropout, seed=next(seeds), dtype=precision, name=name)
-        if shape.readout == "sum":
-            return MeanPool(name=f"mean_{index}")({"rows": head(atoms), **where})
-        if shape.readout == "set2set":
-            readout = Set2Set(shape.set2set_steps, seed=next(seeds), name=f"set2set_{index}")
+        name = f"{'atom_head' if architecture.readout == 'sum' else 'head'}_{index}"
+        head = Head(
+            architecture.dense,
+            targets * width,
+            dropout=architecture.dropout,
+            seed=next(seeds),
+            dtype=precision,
+            name=name,
+        )
+        if architecture.readout == "sum":
+            return AtomPooling(name=f"mean_{index}")({"rows": head(atoms), **where})
+        if architecture.readout == "set2set":
+            readout = Set2Set(architecture.set2set_steps, seed=next(seeds), name=f"set2set_{index}")
             return head(readout({"rows": atoms, **where}))
-        pool = MeanPool(norm=NORM if shape.readout == "norm" else 0.0, name=f"mean_{index}")
+        pool = AtomPooling(norm=NORM_ATOMS if architecture.readout == "norm" else 0.0, name=f"mean_{index}")
         return head(pool({"rows": atoms, **where}))
 
     def member(index: int):
-        messages = _messages(shape, layout, seed=next(seeds), dtype=precision, name=f"messages_{index}")
-        if shape.network != "painn":
+        messages = _messages(architecture, layout, seed=next(seeds), dtype=precision, name=f"messages_{index}")
+        if architecture.network != "painn":
             return pooled(index, messages(inputs))
         atoms, vectors = messages(inputs)
         values = pooled(index, atoms)
         if not any(dipole):
             return values
         own = {"scalars": atoms, "vectors": vectors, "position": inputs["position"]}
-        vectors = Dipoles(sum(dipole), seed=next(seeds), name=f"dipoles_{index}")({**own, **where})
+        vectors = DipoleMoments(sum(dipole), seed=next(seeds), name=f"dipoles_{index}")({**own, **where})
         offset = [at / unit for at, unit in zip(location, scale, strict=True)]
-        return Magnitudes(dipole, offset, name=f"magnitudes_{index}")({"values": values, "vectors": vectors})
+        return DipoleMagnitudes(dipole, offset, name=f"magnitudes_{index}")({"values": values, "vectors": vectors})
 
-    values = Members(name="members")([member(index) for index in range(shape.ensemble)])
-    answer = PropertyHead(kind, location, scale, reference.tolist(), extensive, classes, name="property")(
+    values = StackMembers(name="members")([member(index) for index in range(architecture.ensemble_size)])
+    answer = OutputScaling(kind, location, scale, reference.tolist(), extensive, classes, name="property")(
         {"values": values, **{name: inputs[name] for name in ("element", "graph", "size")}}
     )
-    return keras.Model(inputs, answer, name=shape.network.replace("-", "_"))
+    return keras.Model(inputs, answer, name=architecture.network.replace("-", "_"))
 
 
-def _inputs(shape: MPNN, layout: FeatureLayout) -> dict:
+def _inputs(architecture: MPNN, layout: FeatureLayout) -> dict:
     """The inputs of a batch, by name; see `tenfold.emulators.graph_layouts`."""
     import keras
 
@@ -233,27 +242,46 @@ def _inputs(shape: MPNN, layout: FeatureLayout) -> dict:
         return {name: keras.Input((len(features),), dtype="uint8", name=name)}
 
     inputs = index("graph", "element") | number("size")
-    if shape.network == "painn":
+    if architecture.network == "painn":
         inputs |= codes("codes", layout.atoms) | number("position", 3)
-        return inputs | index("hears", "speaks", "back") | number("distance") | number("direction", 3)
-    if shape.network == "enn-s2s":
+        return inputs | index("receivers", "senders", "reverse") | number("distance") | number("direction", 3)
+    if architecture.network == "enn-s2s":
         inputs |= codes("codes", layout.atoms) | codes("bond_codes", layout.bonds)
         return inputs | number("distance") | number("bonded") | index("atom")
-    inputs |= codes("type_codes", layout.atoms) | codes("edge_codes", layout.bonds) | index("edge_type")
-    for step in range(1, shape.depth):
-        inputs |= index(f"root_{step}", f"child_{step}", f"parent_{step}")
-    return inputs | index("atom_type", "atom_child", "atom_parent", "atom")
+    inputs |= (
+        codes("atom_type_codes", layout.atoms) | codes("directed_bond_codes", layout.bonds) | index("bond_atom_type")
+    )
+    for step in range(1, architecture.depth):
+        inputs |= index(f"initial_{step}", f"senders_{step}", f"receivers_{step}")
+    return inputs | index("atom_type", "atom_senders", "atom_receivers", "atom")
 
 
-def _messages(shape: MPNN, layout: FeatureLayout, **arguments) -> "keras.layers.Layer":
+def _messages(architecture: MPNN, layout: FeatureLayout, **arguments) -> "keras.layers.Layer":
     """The layer that makes vectors of atoms."""
-    from tenfold.emulators.dmpnn import DirectedMessages
+    from tenfold.emulators.dmpnn import DirectedMessagePassing
     from tenfold.emulators.enn_s2s import EdgeNetwork
-    from tenfold.emulators.painn import Equivariant
+    from tenfold.emulators.painn import PaiNN
 
     atoms, bonds = ([(f.width, f.scale) for f in features] for features in (layout.atoms, layout.bonds))
-    if shape.network == "painn":
-        return Equivariant(shape.hidden, shape.depth, atoms, shape.cutoff_angstrom, shape.radial, **arguments)
-    if shape.network == "enn-s2s":
-        return EdgeNetwork(shape.hidden, shape.depth, shape.edge_hidden, shape.towers, atoms, bonds, **arguments)
-    return DirectedMessages(shape.hidden, shape.depth, atoms, bonds, dropout=shape.dropout, **arguments)
+    if architecture.network == "painn":
+        return PaiNN(
+            architecture.hidden,
+            architecture.depth,
+            atoms,
+            architecture.cutoff_angstrom,
+            architecture.n_rbf,
+            **arguments,
+        )
+    if architecture.network == "enn-s2s":
+        return EdgeNetwork(
+            architecture.hidden,
+            architecture.depth,
+            architecture.edge_hidden,
+            architecture.towers,
+            atoms,
+            bonds,
+            **arguments,
+        )
+    return DirectedMessagePassing(
+        architecture.hidden, architecture.depth, atoms, bonds, dropout=architecture.dropout, **arguments
+    )

@@ -8,10 +8,10 @@ import math
 import keras
 from keras import ops
 
-from tenfold.emulators.graph_layers import Encode, other_end, segment_sum
+from tenfold.emulators.graph_layers import FeatureEncoder, gather_senders, segment_sum
 
 
-class Equivariant(keras.layers.Layer):
+class PaiNN(keras.layers.Layer):
     """Pairs of near atoms in; scalars (A, F) and vectors (A, 3, F) of atoms out.
 
     Parameters
@@ -22,17 +22,17 @@ class Equivariant(keras.layers.Layer):
         Width and scale of each column of codes.
     cutoff
         Atoms nearer than this see each other [Å].
-    radial
+    n_rbf
         Radial functions sin(n π r / cutoff) / r.
     seed
         Seed of the initial weights.
     """
 
-    def __init__(self, hidden: int, depth: int, atoms, cutoff: float, radial: int, seed: int = 0, **kwargs):
+    def __init__(self, hidden: int, depth: int, atoms, cutoff: float, n_rbf: int, seed: int = 0, **kwargs):
         super().__init__(**kwargs)
         self.hidden, self.depth, self.seed = int(hidden), int(depth), int(seed)
-        self.cutoff, self.radial = float(cutoff), int(radial)
-        self.atoms = Encode(atoms, dtype=self.dtype_policy, name="atoms")
+        self.cutoff, self.n_rbf = float(cutoff), int(n_rbf)
+        self.atoms = FeatureEncoder(atoms, dtype=self.dtype_policy, name="atoms")
         seeds = iter(range(self.seed, self.seed + 1000))
 
         def dense(units, name, activation=None, bias=True):
@@ -60,22 +60,22 @@ class Equivariant(keras.layers.Layer):
     def build(self, shapes):
         """Make the layers' weights."""
         self.embedding.build((None, self.atoms.columns))
-        widths = {"filter": self.radial, "gate": 2 * self.hidden}
+        widths = {"filter": self.n_rbf, "gate": 2 * self.hidden}
         for block in self.blocks:
             for name, layer in block.items():
                 layer.build((None, widths.get(name, self.hidden)))
 
     def basis(self, distance):
-        """Map distances (E,) [Å] to (E, radial + 1): radial functions and, for the bias, 1, all times the cutoff."""
+        """Map distances (E,) [Å] to (E, n_rbf + 1): radial functions and, for the bias, 1, all times the cutoff."""
         distance = ops.cast(distance, "float32")[:, None]
         angle = distance * (math.pi / self.cutoff)
-        waves = ops.sin(angle * ops.arange(1, self.radial + 1, dtype="float32")) / distance
+        waves = ops.sin(angle * ops.arange(1, self.n_rbf + 1, dtype="float32")) / distance
         cut = 0.5 * (ops.cos(angle) + 1.0)
         return ops.cast(ops.concatenate([waves * cut, cut], axis=-1), self.compute_dtype)
 
     def call(self, inputs):
         """Return scalars and vectors of the atoms, (A, F) and (A, 3, F)."""
-        pairs = [inputs[name] for name in ("hears", "speaks", "back")]
+        pairs = [inputs[name] for name in ("receivers", "senders", "reverse")]
         direction = ops.cast(inputs["direction"], self.compute_dtype)[:, :, None]
         basis = self.basis(inputs["distance"])
         scalars, vectors = self.embedding(self.atoms(inputs["codes"])), None
@@ -86,12 +86,12 @@ class Equivariant(keras.layers.Layer):
             parts = 2 if vectors is None else 3
             saying = ops.split(block["say"](block["speak"](scalars)), parts, axis=-1)
             said = [
-                other_end(part, *pairs) * ops.matmul(basis, kernel)
+                gather_senders(part, *pairs) * ops.matmul(basis, kernel)
                 for part, kernel in zip(saying, ops.split(filters, parts, axis=-1), strict=True)
             ]
             pushed = direction * said[1][:, None]
             if vectors is not None:
-                pushed = pushed + other_end(vectors, *pairs) * said[2][:, None]
+                pushed = pushed + gather_senders(vectors, *pairs) * said[2][:, None]
             scalars = scalars + segment_sum(said[0], pairs[0], scalars)
             pushed = segment_sum(pushed, pairs[0], scalars)
             vectors = pushed if vectors is None else vectors + pushed
@@ -109,7 +109,7 @@ class Equivariant(keras.layers.Layer):
         return (atoms, self.hidden), (atoms, 3, self.hidden)
 
 
-class Dipoles(keras.layers.Layer):
+class DipoleMoments(keras.layers.Layer):
     """Scalars and vectors of atoms in, T vectors per molecule out: Σ (atom's dipole + its charge · its position).
 
     Two gated equivariant blocks make the atoms' dipoles and charges of the scalars and vectors. Positions are counted
@@ -161,7 +161,7 @@ class Dipoles(keras.layers.Layer):
         return (shapes["size"][0], 3, self.targets)
 
 
-class Magnitudes(keras.layers.Layer):
+class DipoleMagnitudes(keras.layers.Layer):
     """Lengths of vectors in place of some targets' numbers, so that the answer is scale · length.
 
     Parameters

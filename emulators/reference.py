@@ -7,7 +7,7 @@ import numpy as np
 
 from tenfold.emulators.graphs import FeatureLayout, Graphs
 
-RIDGE = 1e-8
+RIDGE_PENALTY = 1e-8
 """Weight of the references' own size beside the squared residuals: elements that always come together share evenly."""
 
 
@@ -29,7 +29,7 @@ def element_counts(graphs: Graphs, codes: int) -> np.ndarray:
     return counts.reshape(len(graphs), codes)
 
 
-def standardisation(
+def fit_standardisation(
     graphs: Graphs, targets: np.ndarray, layout: FeatureLayout, extensive: Sequence[bool]
 ) -> Standardisation:
     """Fit the references of extensive targets, and standardise all, on the training split.
@@ -61,7 +61,7 @@ def standardisation(
         if extensive[t]:
             # weighed by 1 / atoms, since it is the residual per atom that is to be small
             rows, goal = counts[known] / sizes[known, None], values / sizes[known]
-            normal = rows.T @ rows + RIDGE * len(rows) * np.eye(rows.shape[1])
+            normal = rows.T @ rows + RIDGE_PENALTY * len(rows) * np.eye(rows.shape[1])
             found.atom_reference[:, t] = np.linalg.solve(normal, rows.T @ goal)
             values = goal - rows @ found.atom_reference[:, t]
         found.location[t] = values.mean()

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tenfold.hpc.order import steps_per_epoch
-from tenfold.pipelines.labels.labels import Labels
+from tenfold.pipelines.labels.labels import Labelling
 from tenfold.pipelines.molecules.config import MoleculeIngest
 from tenfold.pipelines.studies.chemistry_config import ChemistryRun
 from tenfold.pipelines.studies.cosmology_config import CosmologyRun
@@ -166,7 +166,7 @@ def describe_predictor(config: ChemistryRun, data: Path) -> Table:
     ])  # fmt: skip
 
 
-def describe_labels(config: Labels) -> Table:
+def describe_labels(config: Labelling) -> Table:
     """Describe what is labelled."""
     return table("Label", [
         ("molecules", f"{config.count:,}, {config.kind}"),
@@ -203,7 +203,7 @@ def describe_chemistry(config: ChemistryRun) -> Group:
         ("epochs", config.training.epochs),
         ("global batch", config.training.global_batch),
     ])  # fmt: skip
-    by_dft = table("By DFT as well", [("molecules", ", ".join(config.labels.dft) or "none")])
+    by_dft = table("By DFT as well", [("molecules", ", ".join(config.labels.dft_check) or "none")])
     return Group(describe_labels(config.labels), "", by_dft, "", describe_molecule_ingest(config.ingest), "", training)
 
 

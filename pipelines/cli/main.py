@@ -144,9 +144,9 @@ def fetch(
     ] = None,
 ) -> None:
     """Download a published set of molecules, checked by its checksum; what broke off goes on where it stopped."""
-    from tenfold.pipelines.molecules.published import fetch
+    from tenfold.pipelines.molecules.published import fetch_dataset
 
-    console.print(str(fetch(name, out, base_url)), soft_wrap=True)
+    console.print(str(fetch_dataset(name, out, base_url)), soft_wrap=True)
 
 
 @app.command()

@@ -8,9 +8,15 @@ import scipy.linalg
 from pyscf import dft, gto
 from pyscf.lib import param
 
-from tenfold.pipelines.labels.electronic_structure import UNPAIRED, NoAnswerError, Properties, one_thread, properties
+from tenfold.pipelines.labels.electronic_structure import (
+    UNPAIRED_ELECTRONS,
+    CalculationError,
+    MolecularProperties,
+    derive_properties,
+    limit_to_one_thread,
+)
 
-POLARISATION: dict[str, tuple[tuple[int, float], ...]] = {
+POLARISATION_FUNCTIONS: dict[str, tuple[tuple[int, float], ...]] = {
     "H": ((1, 1.1),),
     "C": ((2, 1.6), (2, 0.4), (3, 0.8)),
     "N": ((2, 1.6), (2, 0.4), (3, 1.0)),
@@ -26,7 +32,7 @@ them, call by this name has the d functions of 6-311G, and misses QM9's energies
 """
 
 
-def b3lyp(numbers: np.ndarray, positions: np.ndarray) -> Properties:
+def calculate_b3lyp(numbers: np.ndarray, positions: np.ndarray) -> MolecularProperties:
     """Calculate a neutral closed-shell molecule as it stands: minutes for nine heavy atoms on one core.
 
     The functional is that of Gaussian (VWN3 inside), and so are the functions of the basis: six Cartesian d, seven
@@ -45,19 +51,19 @@ def b3lyp(numbers: np.ndarray, positions: np.ndarray) -> Properties:
     NoAnswerError
         An element has no basis here, or self-consistency is not reached.
     """
-    free_atoms = sum(free_atom(int(number)) for number in numbers)
+    free_atoms = sum(free_atom_energy(int(number)) for number in numbers)
     field = _solved(numbers, positions, spin=0)
     dipole = field.dip_moment(unit="AU", verbose=0)
-    return properties(field.e_tot, free_atoms, field.mo_energy, field.mo_occ, np.asarray(dipole))
+    return derive_properties(field.e_tot, free_atoms, field.mo_energy, field.mo_occ, np.asarray(dipole))
 
 
-def energy(numbers: np.ndarray, positions: np.ndarray) -> float:
+def total_energy(numbers: np.ndarray, positions: np.ndarray) -> float:
     """Total energy of a closed-shell molecule [Ha], without zero-point vibration; as `b3lyp`."""
     return float(_solved(numbers, positions, spin=0).e_tot)
 
 
 @cache
-def free_atom(number: int) -> float:
+def free_atom_energy(number: int) -> float:
     """Energy of an atom on its own [Ha], spin-unrestricted.
 
     Raises
@@ -65,16 +71,16 @@ def free_atom(number: int) -> float:
     NoAnswerError
         The element has no basis here, or self-consistency is not reached.
     """
-    return float(_solved(np.array([number]), np.zeros((1, 3)), spin=UNPAIRED.get(number, 0)).e_tot)
+    return float(_solved(np.array([number]), np.zeros((1, 3)), spin=UNPAIRED_ELECTRONS.get(number, 0)).e_tot)
 
 
 def _solved(numbers: np.ndarray, positions: np.ndarray, spin: int) -> Any:
     """The self-consistent field, on one thread."""
-    one_thread()
+    limit_to_one_thread()
     symbols = [param.ELEMENTS[number] for number in numbers]
-    missing = sorted(set(symbols) - set(POLARISATION))
+    missing = sorted(set(symbols) - set(POLARISATION_FUNCTIONS))
     if missing:
-        raise NoAnswerError(f"no basis 6-31G(2df,p) for {', '.join(missing)}")
+        raise CalculationError(f"no basis 6-31G(2df,p) for {', '.join(missing)}")
     mol = gto.M(
         atom=list(zip(symbols, np.asarray(positions).tolist(), strict=True)),
         basis={symbol: _basis(symbol) for symbol in set(symbols)},
@@ -95,14 +101,14 @@ def _solved(numbers: np.ndarray, positions: np.ndarray, spin: int) -> Any:
             field.level_shift = shift
             field.kernel(field.make_rdm1())
     if not field.converged:
-        raise NoAnswerError("B3LYP failed: self-consistency is not reached")
+        raise CalculationError("B3LYP failed: self-consistency is not reached")
     return field
 
 
 def _basis(symbol: str) -> list:
     return [
         *gto.basis.load("6-31G", symbol),
-        *([momentum, [exponent, 1.0]] for momentum, exponent in POLARISATION[symbol]),
+        *([momentum, [exponent, 1.0]] for momentum, exponent in POLARISATION_FUNCTIONS[symbol]),
     ]
 
 

@@ -11,11 +11,11 @@ HARTREE_EV = 27.211386246
 DEBYE_PER_AU = 2.541746473
 """CODATA 2018; the hartree to the digits that QM9 is read with."""
 
-UNPAIRED = {1: 1, 5: 1, 6: 2, 7: 3, 8: 2, 9: 1, 14: 2, 15: 3, 16: 2, 17: 1, 35: 1, 53: 1}
+UNPAIRED_ELECTRONS = {1: 1, 5: 1, 6: 2, 7: 3, 8: 2, 9: 1, 14: 2, 15: 3, 16: 2, 17: 1, 35: 1, 53: 1}
 """Electrons without a partner in the ground state of a free atom, by atomic number."""
 
 
-class NoAnswerError(RuntimeError):
+class CalculationError(RuntimeError):
     """A calculation that gives no usable result, and why."""
 
     def __init__(self, reason: str):
@@ -24,7 +24,7 @@ class NoAnswerError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Properties:
+class MolecularProperties:
     """Of a neutral closed-shell molecule at given positions of its nuclei."""
 
     atomisation_energy: float
@@ -43,9 +43,9 @@ UNITS = {"atomisation_energy": "eV", "homo": "eV", "lumo": "eV", "gap": "eV", "d
 """Of the properties, by name."""
 
 
-def properties(
+def derive_properties(
     energy: float, free_atoms: float, orbitals: np.ndarray, occupations: np.ndarray, dipole: np.ndarray
-) -> Properties:
+) -> MolecularProperties:
     """Read the properties off a converged calculation.
 
     Parameters
@@ -65,10 +65,10 @@ def properties(
         Orbitals are partly filled: there is no gap to speak of; or a number is not finite.
     """
     if np.any((occupations > 0.1) & (occupations < 1.9)):
-        raise NoAnswerError("orbitals are partly filled: the gap is closed")
+        raise CalculationError("orbitals are partly filled: the gap is closed")
     filled = int(np.count_nonzero(occupations > 1))
     homo, lumo = orbitals[filled - 1] * HARTREE_EV, orbitals[filled] * HARTREE_EV
-    found = Properties(
+    found = MolecularProperties(
         atomisation_energy=float((free_atoms - energy) * HARTREE_EV),
         homo=float(homo),
         lumo=float(lumo),
@@ -76,11 +76,11 @@ def properties(
         dipole=float(np.linalg.norm(dipole) * DEBYE_PER_AU),
     )
     if not np.isfinite(list(vars(found).values())).all():
-        raise NoAnswerError("a number is not finite")
+        raise CalculationError("a number is not finite")
     return found
 
 
 @cache
-def one_thread() -> None:
+def limit_to_one_thread() -> None:
     """Hold this process's libraries to one thread, once: molecules run side by side, one to a core."""
     threadpool_limits(1)

@@ -9,17 +9,17 @@ import numpy as np
 from rdkit import Chem, rdBase
 from rdkit.Chem import Crippen, Descriptors, rdMolDescriptors
 
-from tenfold.pipelines.labels.fragments import CORES, DECORATIONS, DIRECT, LINKERS, RING_SYSTEMS, SUBSTITUENTS
-from tenfold.pipelines.labels.stability import unstable
+from tenfold.pipelines.labels.fragments import CORES, DECORATIONS, DIRECT_BOND, LINKERS, RING_SYSTEMS, SUBSTITUENTS
+from tenfold.pipelines.labels.stability import find_instability
 
 Kind = Literal["qm9", "druglike", "mixed"]
 KINDS: tuple[str, ...] = get_args(Kind)
 
-HEAVY_ATOMS = {4: 0.02, 5: 0.05, 6: 0.1, 7: 0.17, 8: 0.26, 9: 0.4}
+HEAVY_ATOM_FREQUENCIES = {4: 0.02, 5: 0.05, 6: 0.1, 7: 0.17, 8: 0.26, 9: 0.4}
 """How often a QM9-like molecule is meant to have so many heavy atoms."""
-DRUGLIKE_SHARE = 0.25
+DRUGLIKE_FRACTION = 0.25
 """Part of a mixed set that is drug-like."""
-LARGEST_DRUG = 24
+MAX_DRUGLIKE_HEAVY_ATOMS = 24
 """Most heavy atoms of a drug-like molecule."""
 
 _FRUITLESS = 20_000
@@ -69,10 +69,10 @@ def _stream(seed: int, kind: Kind) -> Iterator[str]:
     fruitless = 0
     with rdBase.BlockLogs():
         while fruitless < _FRUITLESS:
-            druglike = kind == "druglike" or (kind == "mixed" and rng.random() < DRUGLIKE_SHARE)
+            druglike = kind == "druglike" or (kind == "mixed" and rng.random() < DRUGLIKE_FRACTION)
             fruitless += 1
             mol = _druglike(rng) if druglike else _qm9like(rng)
-            if mol is None or unstable(mol) is not None:
+            if mol is None or find_instability(mol) is not None:
                 continue
             substance = Chem.MolToInchiKey(mol)[:14]
             if substance and substance not in seen:
@@ -85,8 +85,8 @@ def _stream(seed: int, kind: Kind) -> Iterator[str]:
 
 
 def _qm9like(rng: np.random.Generator) -> Chem.Mol | None:
-    sizes = np.array(list(HEAVY_ATOMS))
-    size = rng.choice(sizes, p=np.array(list(HEAVY_ATOMS.values())))
+    sizes = np.array(list(HEAVY_ATOM_FREQUENCIES))
+    size = rng.choice(sizes, p=np.array(list(HEAVY_ATOM_FREQUENCIES.values())))
     mol = _fragment(_any(rng, CORES))
     if mol.GetNumAtoms() > size:
         return None
@@ -192,7 +192,7 @@ def _druglike(rng: np.random.Generator) -> Chem.Mol | None:
 
 def _linked(mol: Chem.Mol, rng: np.random.Generator, linker: str, ring: Chem.Mol) -> Chem.Mol | None:
     here, there = _open(mol, rng), _open(ring, rng)
-    if linker == DIRECT:
+    if linker == DIRECT_BOND:
         return _joined(mol, here, ring, there)
     chain, begun = _fragment(linker), mol.GetNumAtoms()
     marks = [atom for atom in chain.GetAtoms() if atom.GetAtomicNum() == 0]
@@ -208,7 +208,7 @@ def _linked(mol: Chem.Mol, rng: np.random.Generator, linker: str, ring: Chem.Mol
 def _reads_as_drug(mol: Chem.Mol) -> bool:
     """Within Lipinski's rules (doi:10.1016/S0169-409X(00)00129-0) and Veber's (doi:10.1021/jm020017n)."""
     return (
-        10 <= mol.GetNumAtoms() <= LARGEST_DRUG
+        10 <= mol.GetNumAtoms() <= MAX_DRUGLIKE_HEAVY_ATOMS
         and rdMolDescriptors.CalcNumHBD(mol) <= 5
         and rdMolDescriptors.CalcNumHBA(mol) <= 10
         and rdMolDescriptors.CalcNumRotatableBonds(mol) <= 10

@@ -45,10 +45,11 @@ RING_SYSTEMS = (
 )  # fmt: skip
 """Rings of drug-like molecules."""
 
-DIRECT = "**"
+DIRECT_BOND = "**"
 
 LINKERS = (
-    DIRECT, DIRECT, "*C*", "*C*", "*O*", "*N*", "*CO*", "*OC*", "*CN*", "*NC*", "*C(=O)*", "*C(=O)N*", "*C(=O)N*",
+    DIRECT_BOND, DIRECT_BOND, "*C*", "*C*", "*O*", "*N*", "*CO*", "*OC*", "*CN*", "*NC*", "*C(=O)*", "*C(=O)N*",
+    "*C(=O)N*",
     "*NC(=O)*", "*NC(=O)*", "*C(=O)NC*", "*CNC(=O)*", "*CC(=O)N*", "*NC(=O)C*", "*S(=O)(=O)*", "*S(=O)(=O)N*",
     "*NS(=O)(=O)*", "*NC(=O)N*", "*CC*", "*OCC*", "*C(C)*", "*SC*", "*C(=O)C=C*", "*OC(=O)*",
 )  # fmt: skip

@@ -9,11 +9,11 @@ from tblite.interface import Calculator, Result
 
 from tenfold.pipelines.labels.electronic_structure import (
     BOHR_ANGSTROM,
-    UNPAIRED,
-    NoAnswerError,
-    Properties,
-    one_thread,
-    properties,
+    UNPAIRED_ELECTRONS,
+    CalculationError,
+    MolecularProperties,
+    derive_properties,
+    limit_to_one_thread,
 )
 
 _STEPS = 200
@@ -21,7 +21,7 @@ _FLAT = 1e-3
 """Largest component of the gradient in a relaxed molecule [Ha/a0]."""
 
 
-def gfn2(numbers: np.ndarray, positions: np.ndarray) -> Properties:
+def calculate_gfn2(numbers: np.ndarray, positions: np.ndarray) -> MolecularProperties:
     """Calculate a neutral closed-shell molecule as it stands.
 
     Parameters
@@ -45,7 +45,7 @@ def gfn2(numbers: np.ndarray, positions: np.ndarray) -> Properties:
     return _properties(numbers, _run(_calculator(numbers, positions)))
 
 
-def relaxed(numbers: np.ndarray, positions: np.ndarray) -> np.ndarray:
+def relax_geometry(numbers: np.ndarray, positions: np.ndarray) -> np.ndarray:
     """Move the nuclei to the nearest minimum of the energy.
 
     Parameters
@@ -76,12 +76,12 @@ def relaxed(numbers: np.ndarray, positions: np.ndarray) -> np.ndarray:
     options = {"maxiter": _STEPS, "gtol": _FLAT, "ftol": 0.0}
     found = minimize(energy, start, jac=True, method="L-BFGS-B", options=options)
     if np.abs(found.jac).max() > _FLAT:
-        raise NoAnswerError(f"no minimum of the energy in {_STEPS} steps")
+        raise CalculationError(f"no minimum of the energy in {_STEPS} steps")
     return found.x.reshape(-1, 3) * BOHR_ANGSTROM
 
 
 @cache
-def free_atom(number: int) -> float:
+def free_atom_energy(number: int) -> float:
     """Energy of an atom on its own [Ha].
 
     Raises
@@ -89,17 +89,17 @@ def free_atom(number: int) -> float:
     NoAnswerError
         Its ground state is not in the table.
     """
-    if number not in UNPAIRED:
-        raise NoAnswerError(f"no ground state is known here for element {number}")
-    calculator = Calculator("GFN2-xTB", np.array([number]), np.zeros((1, 3)), uhf=UNPAIRED[number])
+    if number not in UNPAIRED_ELECTRONS:
+        raise CalculationError(f"no ground state is known here for element {number}")
+    calculator = Calculator("GFN2-xTB", np.array([number]), np.zeros((1, 3)), uhf=UNPAIRED_ELECTRONS[number])
     calculator.set("verbosity", 0)
     return float(_run(calculator)["energy"])
 
 
-def _properties(numbers: np.ndarray, result: Result) -> Properties:
-    return properties(
+def _properties(numbers: np.ndarray, result: Result) -> MolecularProperties:
+    return derive_properties(
         float(result["energy"]),
-        sum(free_atom(int(number)) for number in numbers),
+        sum(free_atom_energy(int(number)) for number in numbers),
         np.array(result["orbital-energies"]),
         np.array(result["orbital-occupations"]),
         np.array(result["dipole"]),
@@ -107,7 +107,7 @@ def _properties(numbers: np.ndarray, result: Result) -> Properties:
 
 
 def _calculator(numbers: np.ndarray, positions: np.ndarray) -> Calculator:
-    one_thread()
+    limit_to_one_thread()
     calculator = Calculator("GFN2-xTB", np.asarray(numbers), np.asarray(positions, np.float64) / BOHR_ANGSTROM)
     calculator.set("verbosity", 0)
     return calculator
@@ -117,4 +117,4 @@ def _run(calculator: Calculator, result: Result | None = None) -> Result:
     try:
         return calculator.singlepoint(result)
     except TBLiteRuntimeError as error:
-        raise NoAnswerError(f"GFN2 failed: {' '.join(str(error).split())}") from error
+        raise CalculationError(f"GFN2 failed: {' '.join(str(error).split())}") from error

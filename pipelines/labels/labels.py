@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, ClassVar, get_args
 
 from tenfold.hpc.cluster import WorkerDiedError, completed
 from tenfold.hpc.isolated import Died, isolated
@@ -18,20 +18,22 @@ from tenfold.pipelines.files.atomic import replacing
 from tenfold.pipelines.files.spreadsheet import as_text
 from tenfold.pipelines.labels.electronic_structure import UNITS
 from tenfold.pipelines.labels.enumeration import KINDS, Kind, enumerate_molecules
-from tenfold.pipelines.labels.labelled import Labelled, Level, Unlabelled, label
+from tenfold.pipelines.labels.labelled_molecule import LabelledMolecule, Level, UnlabelledMolecule, label_molecule
 from tenfold.pipelines.storage.output_folder import RECORD, OutputFolder
 
-__all__ = ["UNITS", "LabelSummary", "Labels", "label_molecules"]
+__all__ = ["UNITS", "LabelSummary", "Labelling", "label_molecules"]
 
-MARKER = "labels.json"
+LABELS_RECORD = "labels.json"
 """Says what the labels of a folder were made with."""
-BESIDE_STRUCTURES = (MARKER, "unlabelled.csv", "dft.json", "structures", "log")
+LABEL_FOLDER_CONTENTS = (LABELS_RECORD, "unlabelled.csv", "dft.json", "structures", "log")
 """What a folder of labels holds."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Labels:
+class Labelling:
     """A set of enumerated molecules, and how they are labelled."""
+
+    RENAMED: ClassVar[dict[str, str]] = {"dft": "dft_check", "longest_s": "timeout_s"}
 
     count: int = 4000
     """Number of molecules: 4000 take 90 s on two cores. A larger count in the same folder adds to what is there."""
@@ -45,9 +47,9 @@ class Labels:
     """Move the nuclei to the minimum of GFN2's energy first: ten times the work. Otherwise they stay at MMFF94's."""
     molecules_per_file: int = 200
     """What is lost at most when a run is killed."""
-    longest_s: float = 60.0
+    timeout_s: float = 60.0
     """Longest time that a molecule may take by GFN2 [s]; by DFT, sixty times as long."""
-    dft: tuple[str, ...] = ()
+    dft_check: tuple[str, ...] = ()
     """SMILES of a few small molecules that a study also calculates by DFT, to be shown beside the network's answers."""
     processes: int = 2
     """Processes of this machine that work side by side."""
@@ -60,13 +62,13 @@ class Labels:
         for name, valid in (("kind", KINDS), ("level", get_args(Level))):
             if getattr(self, name) not in valid:
                 raise ValueError(f"{name}: found {getattr(self, name)!r}, must be {' or '.join(valid)}")
-        if not 0 < self.longest_s < math.inf:
-            raise ValueError(f"longest_s: found {self.longest_s}, must be positive")
+        if not 0 < self.timeout_s < math.inf:
+            raise ValueError(f"timeout_s: found {self.timeout_s}, must be positive")
 
     @property
-    def chemistry(self) -> dict[str, Any]:
+    def calculation(self) -> dict[str, Any]:
         """What decides what is in a file: all but the number of molecules, of processes, and those by DFT."""
-        return {key: value for key, value in asdict(self).items() if key not in ("count", "processes", "dft")}
+        return {key: value for key, value in asdict(self).items() if key not in ("count", "processes", "dft_check")}
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ class LabelSummary:
         return f"{self.structures}: {self.labelled} molecules labelled ({cost}), {self.unlabelled} could not be"
 
 
-def label_molecules(config: Labels, out: Path | str) -> LabelSummary:
+def label_molecules(config: Labelling, out: Path | str) -> LabelSummary:
     """Enumerate molecules and label them, into ``OUT/structures/molecules_00000.xyz`` and on, under Dask.
 
     Every molecule is calculated in a process that can be spared: what crashes, hangs or does not converge is left out,
@@ -162,7 +164,7 @@ _WRITTEN = {"count", "geometry_s", "quantum_s", "unlabelled"}
 class _Chunk:
     """A file to be made: `count` molecules from `number` times the molecules of a file on."""
 
-    config: Labels
+    config: Labelling
     out: Path
     number: int
     count: int
@@ -187,13 +189,13 @@ class _Chunk:
     def log(self) -> dict[str, Any]:
         return json.loads(self._log.read_text())
 
-    def write(self, found: list[Labelled | Unlabelled]) -> None:
-        labelled = [each for each in found if isinstance(each, Labelled)]
+    def write(self, found: list[LabelledMolecule | UnlabelledMolecule]) -> None:
+        labelled = [each for each in found if isinstance(each, LabelledMolecule)]
         log = {
             "count": self.count,
             "geometry_s": sum(each.geometry_s for each in labelled),
             "quantum_s": sum(each.quantum_s for each in labelled),
-            "unlabelled": [(each.smiles, each.reason) for each in found if isinstance(each, Unlabelled)],
+            "unlabelled": [(each.smiles, each.reason) for each in found if isinstance(each, UnlabelledMolecule)],
         }
         self._log.unlink(missing_ok=True)
         with replacing(self.structures) as temporary:
@@ -204,23 +206,25 @@ class _Chunk:
 
 def _label_chunk(work: tuple[_Chunk, list[str]]) -> None:
     (chunk, smiles), config = work, work[0].config
-    limit_s = config.longest_s * (60 if config.level == "dft" else 1)
-    answers = isolated(partial(label, level=config.level, relax=config.relax, seed=config.seed), smiles, limit_s)
+    limit_s = config.timeout_s * (60 if config.level == "dft" else 1)
+    answers = isolated(
+        partial(label_molecule, level=config.level, relax=config.relax, seed=config.seed), smiles, limit_s
+    )
     chunk.write([
-        Unlabelled(smiles=each, reason=answer.reason) if isinstance(answer, Died) else answer
+        UnlabelledMolecule(smiles=each, reason=answer.reason) if isinstance(answer, Died) else answer
         for each, answer in zip(smiles, answers, strict=True)
     ])  # fmt: skip
 
 
-def _claim(out: Path, config: Labels, chunks: Sequence[_Chunk]) -> None:
+def _claim(out: Path, config: Labelling, chunks: Sequence[_Chunk]) -> None:
     """Write down what the folder holds, or be sure that it is what is wanted now."""
-    marker = out / MARKER
+    marker = out / LABELS_RECORD
     known = _known(marker)
-    for name, value in config.chemistry.items():
+    for name, value in config.calculation.items():
         if known is not None and known.get(name) != value:
             found = f"holds labels made with {name} {known.get(name)!r}, now it is {value!r}"
             raise InputError(f"{out}: {found}. Choose another folder, or remove this one.")
-    OutputFolder.claim(out, BESIDE_STRUCTURES, alone=True, known=() if known is None else BESIDE_STRUCTURES)
+    OutputFolder.claim(out, LABEL_FOLDER_CONTENTS, alone=True, known=() if known is None else LABEL_FOLDER_CONTENTS)
     for folder, ending in ((out / "structures", "xyz"), (out / "log", "json")):
         unrecorded = known is not None and not (folder / RECORD).exists()  # an earlier version's
         made = {path.name for path in folder.glob(f"molecules_*.{ending}")} if unrecorded else ()
@@ -228,7 +232,7 @@ def _claim(out: Path, config: Labels, chunks: Sequence[_Chunk]) -> None:
         OutputFolder.claim(folder, needed, alone=True, known=made)
     if known is None:
         with replacing(marker) as temporary:
-            temporary.write_text(json.dumps({"units": UNITS, "labels": config.chemistry}, indent=1))
+            temporary.write_text(json.dumps({"units": UNITS, "labels": config.calculation}, indent=1))
 
 
 def _known(marker: Path) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ from typing import Any
 from rdkit import Chem
 from rdkit.Chem import rdMolDescriptors
 
-UNSTABLE = {
+UNSTABLE_GROUPS = {
     "peroxide": "[OX2]-[OX2]",
     "hydrazine or chain of nitrogens": "[NX3;!$([N+])]-[N;!$([N+])]",
     "hydroxylamine": "[NX3;!$([N+])]-[OX2]",
@@ -54,10 +54,10 @@ _SMALL_FUSED = 7
 
 @cache
 def _patterns() -> tuple[tuple[str, Chem.Mol], ...]:
-    return tuple((name, Chem.MolFromSmarts(smarts)) for name, smarts in UNSTABLE.items())
+    return tuple((name, Chem.MolFromSmarts(smarts)) for name, smarts in UNSTABLE_GROUPS.items())
 
 
-def unstable(mol: Chem.Mol) -> str | None:
+def find_instability(mol: Chem.Mol) -> str | None:
     """Say why a molecule would not last; None where nothing is known against it.
 
     The rules are few, and stricter than those of GDB-17 (doi:10.1021/ci300415d), which keeps some of these groups.

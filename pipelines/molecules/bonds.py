@@ -4,13 +4,13 @@ from rdkit import Chem, rdBase
 from rdkit.Chem import AllChem, rdDetermineBonds
 from rdkit.Geometry import Point3D
 
-from tenfold.pipelines.readers.molecule import Entry, UnusableMoleculeError
+from tenfold.pipelines.readers.molecule import MoleculeRecord, UnusableMoleculeError
 
 _NEAR: tuple[dict, ...] = ({}, {"useVdw": True, "covFactor": 1.2})
 """Which atoms are neighbours: RDKit's own way, and a stricter one for the small bridges that it closes by mistake."""
 
 
-def bonded(entry: Entry) -> Chem.Mol:
+def perceive_bonds(entry: MoleculeRecord) -> Chem.Mol:
     """Return the molecule of an XYZ frame: bonds from distances, their orders from the SMILES if there is one.
 
     Without a SMILES the orders follow from valences (doi:10.1002/bkcs.10334) and the frame's charge.
@@ -48,7 +48,7 @@ def bonded(entry: Entry) -> Chem.Mol:
     raise UnusableMoleculeError(f"its atoms are not placed as its SMILES {entry.smiles} joins them")
 
 
-def _atoms(entry: Entry) -> Chem.Mol:
+def _atoms(entry: MoleculeRecord) -> Chem.Mol:
     mol = Chem.RWMol()
     conformer = Chem.Conformer(len(entry.symbols))
     try:

@@ -4,12 +4,12 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tenfold.pipelines.molecules.classes import Classes, listed
-from tenfold.pipelines.readers.molecule_table import MISSING
-from tenfold.pipelines.readers.numbers import number
+from tenfold.pipelines.molecules.classes import Classes, abbreviate_list
+from tenfold.pipelines.readers.molecule_table import MISSING_VALUES
+from tenfold.pipelines.readers.numbers import parse_number
 
 
-class NoLabelError(ValueError):
+class UnusableLabelError(ValueError):
     """A cell holds something that cannot be used as a label."""
 
     def __init__(self, text: str, reason: str):
@@ -18,7 +18,7 @@ class NoLabelError(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Blanked:
+class IgnoredLabels:
     """Cells of a target's column that count as missing labels, although something stands in them."""
 
     target: str
@@ -32,16 +32,16 @@ class Blanked:
         return f"{self.target}: {cells} left out as missing: {self.first} {self.reason}."
 
 
-def merged(blanked: Iterable[Blanked]) -> tuple[Blanked, ...]:
+def merge_counts(blanked: Iterable[IgnoredLabels]) -> tuple[IgnoredLabels, ...]:
     """Count cells by target and reason."""
-    found: dict[tuple[str, str], Blanked] = {}
+    found: dict[tuple[str, str], IgnoredLabels] = {}
     for each in blanked:
         key = (each.target, each.reason)
         found[key] = replace(found[key], count=found[key].count + each.count) if key in found else each
     return tuple(found.values())
 
 
-def label(cell: str, classes: Classes) -> float:
+def parse_label(cell: str, classes: Classes) -> float:
     """Return the number, or the code of the class, that a cell holds; NaN for a missing label.
 
     Raises
@@ -50,20 +50,20 @@ def label(cell: str, classes: Classes) -> float:
         Something else stands in it: a bound such as ``<5``, a value with its error, a word.
     """
     text = cell.strip()
-    if text.lower() in MISSING:
+    if text.lower() in MISSING_VALUES:
         return math.nan
     if classes.names:
         try:
             return classes.code(text)
         except ValueError:
-            raise NoLabelError(text, f"is none of the classes {listed(classes.names)}") from None
+            raise UnusableLabelError(text, f"is none of the classes {abbreviate_list(classes.names)}") from None
     try:
-        return number(text)
+        return parse_number(text)
     except ValueError as error:
-        raise NoLabelError(text, _what(text, str(error))) from None
+        raise UnusableLabelError(text, _what(text, str(error))) from None
 
 
-def check_agreement(own: Mapping[str, str], table: Mapping[str, str], targets: Sequence[str], source: str) -> None:
+def check_labels_agree(own: Mapping[str, str], table: Mapping[str, str], targets: Sequence[str], source: str) -> None:
     """Refuse labels that a molecule's file and a table beside it give differently.
 
     Raises
@@ -73,10 +73,10 @@ def check_agreement(own: Mapping[str, str], table: Mapping[str, str], targets: S
     """
     for name in targets:
         ours, theirs = own.get(name, "").strip(), table.get(name, "").strip()
-        if ours == theirs or ours.lower() in MISSING or theirs.lower() in MISSING:
+        if ours == theirs or ours.lower() in MISSING_VALUES or theirs.lower() in MISSING_VALUES:
             continue
         try:
-            same = math.isclose(number(ours), number(theirs), rel_tol=1e-6)
+            same = math.isclose(parse_number(ours), parse_number(theirs), rel_tol=1e-6)
         except ValueError:
             same = False
         if not same:

@@ -5,11 +5,11 @@ import json
 import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 from tenfold.pipelines.molecules.featuriser import Featuriser
 from tenfold.pipelines.molecules.properties import Property
-from tenfold.pipelines.molecules.splits import Folds, folds
+from tenfold.pipelines.molecules.splits import Folds, parse_folds
 from tenfold.pipelines.molecules.units import check_unit
 from tenfold.pipelines.readers.text_encodings import check_encoding
 
@@ -19,6 +19,8 @@ Kind = Literal["regression", "classification"]
 @dataclass(frozen=True, kw_only=True)
 class MoleculeIngest:
     """How molecules become shards."""
+
+    RENAMED: ClassVar[dict[str, str]] = {"largest_atoms": "max_atoms"}
 
     targets: tuple[str, ...] = ()
     """Columns, or keys of SD files and XYZ comments, to learn; blanks are missing."""
@@ -62,7 +64,7 @@ class MoleculeIngest:
     """Of the molecules: training, validation, test."""
     seed: int = 0
     """Of the split, and of coordinates that are made."""
-    largest_atoms: int = 1000
+    max_atoms: int = 1000
     """A molecule of more atoms is rejected."""
     seconds_per_molecule: float = 20.0
     """A molecule that takes longer is rejected."""
@@ -127,14 +129,14 @@ class MoleculeIngest:
             hydrogens=self.hydrogens,
             geometry=self.geometry,
             standardise=self.standardise,
-            largest_atoms=self.largest_atoms,
+            max_atoms=self.max_atoms,
             seed=self.seed,
         )
 
     @property
     def folds(self) -> Folds:
         """Which words of the split's column are which split."""
-        return folds(self.test_folds, self.validation_folds)
+        return parse_folds(self.test_folds, self.validation_folds)
 
     def recorded(self) -> dict:
         """What decides the result, and no more, as a manifest keeps it."""

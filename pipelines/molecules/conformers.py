@@ -4,14 +4,14 @@ import numpy as np
 from rdkit import Chem, rdBase
 from rdkit.Chem import rdDistGeom, rdForceFieldHelpers
 
-from tenfold.pipelines.molecules.atom_codes import chirality
+from tenfold.pipelines.molecules.atom_features import chirality_codes
 from tenfold.pipelines.readers.molecule import UnusableMoleculeError
 
 _ATTEMPTS = 20
 _ITERATIONS = 500
 
 
-def embedded(mol: Chem.Mol, seed: int) -> Chem.Mol:
+def embed_conformer(mol: Chem.Mol, seed: int) -> Chem.Mol:
     """Give a molecule one conformer.
 
     ETKDGv3 (doi:10.1021/acs.jcim.0c00025) from the seed, relaxed by MMFF94 (doi:10.1002/(SICI)1096-987X(199604)17:5/6),
@@ -71,7 +71,7 @@ def _canonical(mol: Chem.Mol) -> tuple[Chem.Mol, list[int]]:
     with rdBase.BlockLogs():
         again = Chem.MolFromSmiles(text, as_written)
     if again is not None and again.GetNumAtoms() == len(order):
-        here, there = chirality(mol), chirality(again)
+        here, there = chirality_codes(mol), chirality_codes(again)
         if [here[n] for n in order] == list(there):
             return again, order
     ranks = list(Chem.CanonicalRankAtoms(mol))

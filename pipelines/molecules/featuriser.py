@@ -2,18 +2,18 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 from rdkit import Chem, rdBase
 
 from tenfold.emulators.graphs import FeatureLayout, Graphs
-from tenfold.pipelines.molecules.atom_codes import GILMER, RICH, Codes
-from tenfold.pipelines.molecules.conformers import embedded
-from tenfold.pipelines.molecules.standardise import standardised
+from tenfold.pipelines.molecules.atom_features import GILMER_LAYOUT, RICH_LAYOUT, GraphBuilder
+from tenfold.pipelines.molecules.conformers import embed_conformer
+from tenfold.pipelines.molecules.standardise import standardise_molecule
 from tenfold.pipelines.readers.molecule import UnusableMoleculeError
 
-__all__ = ["NO_COORDINATES", "Featuriser", "UnusableMoleculeError", "reason_of"]
+__all__ = ["NO_COORDINATES", "Featuriser", "UnusableMoleculeError", "rejection_reason"]
 
 NO_COORDINATES = "no coordinates given"
 """Why a molecule without any cannot be used where they must be given."""
@@ -34,7 +34,7 @@ class Featuriser:
     """Coordinates: left out, taken from the file, or made by ETKDGv3 and MMFF94."""
     standardise: bool = False
     """Keep only the largest fragment, neutral."""
-    largest_atoms: int = 1000
+    max_atoms: int = 1000
     """A molecule of more atoms, hydrogens that are atoms of the graph included, is refused; so is, before it is read, a
     SMILES of more than 20 characters for each of them."""
     seed: int = 0
@@ -48,15 +48,23 @@ class Featuriser:
             raise ValueError(f"geometry: found {self.geometry!r}, valid are none, given, embed")
         if self.standardise and self.geometry == "given":
             raise ValueError("standardise: moves hydrogens, which a given geometry does not follow; set one of the two")
-        if self.largest_atoms < 1:
-            raise ValueError(f"largest_atoms: found {self.largest_atoms}, valid is 1 or more")
+        if self.max_atoms < 1:
+            raise ValueError(f"max_atoms: found {self.max_atoms}, valid is 1 or more")
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Fields and values that identify the featuriser in the fingerprint of a data set.
+
+        ``max_atoms`` keeps its earlier name, `largest_atoms`, so that fingerprints stay the same.
+        """
+        return {"largest_atoms" if name == "max_atoms" else name: value for name, value in asdict(self).items()}
 
     @property
     def layout(self) -> FeatureLayout:
         """What the codes of its graphs mean."""
-        return RICH if self.features == "rich" else GILMER
+        return RICH_LAYOUT if self.features == "rich" else GILMER_LAYOUT
 
-    def molecule(self, smiles: str) -> Chem.Mol:
+    def read_smiles(self, smiles: str) -> Chem.Mol:
         """Read a SMILES and make the molecule ready.
 
         Raises
@@ -67,8 +75,8 @@ class Featuriser:
         smiles = smiles.strip()
         if not smiles:
             raise UnusableMoleculeError("no SMILES")
-        if len(smiles) > _LONGEST_TEXT_PER_ATOM * self.largest_atoms:
-            reason = f"{len(smiles):,} characters, more than {self.largest_atoms:,} atoms can need"
+        if len(smiles) > _LONGEST_TEXT_PER_ATOM * self.max_atoms:
+            reason = f"{len(smiles):,} characters, more than {self.max_atoms:,} atoms can need"
             raise UnusableMoleculeError(reason)
         charge = _LARGE_CHARGE.search(smiles)
         if charge:
@@ -76,9 +84,9 @@ class Featuriser:
         mol = Chem.MolFromSmiles(smiles)
         if mol is None:
             raise UnusableMoleculeError(_why(smiles))
-        return self.prepared(mol)
+        return self.prepare(mol)
 
-    def prepared(self, mol: Chem.Mol) -> Chem.Mol:
+    def prepare(self, mol: Chem.Mol) -> Chem.Mol:
         """Make a sanitised molecule ready: standardised, hydrogens and geometry as described.
 
         Raises
@@ -88,21 +96,21 @@ class Featuriser:
         """
         self._bound(mol)
         if self.standardise:
-            mol = standardised(mol)
+            mol = standardise_molecule(mol)
         if self.geometry == "given" and not mol.GetNumConformers():
             raise UnusableMoleculeError(NO_COORDINATES)
         if self.hydrogens or self.geometry == "embed":
             mol = Chem.AddHs(mol, addCoords=self.geometry == "given")
             self._bound(mol)
         if self.geometry == "embed":
-            mol = embedded(mol, self.seed)
+            mol = embed_conformer(mol, self.seed)
         if not self.hydrogens and mol.GetNumHeavyAtoms() < mol.GetNumAtoms():
             mol = Chem.RemoveHs(mol)
         return mol
 
     def graph(self, mol: Chem.Mol) -> Graphs:
         """Return the graph of a molecule that is ready."""
-        codes = Codes(self.layout, positions=self.geometry != "none")
+        codes = GraphBuilder(self.layout, positions=self.geometry != "none")
         codes.add(mol)
         return codes.graphs()
 
@@ -116,14 +124,14 @@ class Featuriser:
         list of str or None
             For every SMILES: None, or why it cannot be used.
         """
-        codes = Codes(self.layout, positions=self.geometry != "none")
+        codes = GraphBuilder(self.layout, positions=self.geometry != "none")
         reasons: list[str | None] = []
         with rdBase.BlockLogs():
             for each in smiles:
                 try:
-                    codes.add(self.molecule(each), each)
+                    codes.add(self.read_smiles(each), each)
                 except Exception as error:  # noqa: BLE001 (RDKit raises many kinds; a bad row never stops a run)
-                    reasons.append(reason_of(error))
+                    reasons.append(rejection_reason(error))
                 else:
                     reasons.append(None)
         return codes.graphs(), reasons
@@ -132,11 +140,11 @@ class Featuriser:
         atoms = mol.GetNumAtoms()
         if not atoms:
             raise UnusableMoleculeError("no atoms")
-        if atoms > self.largest_atoms:
-            raise UnusableMoleculeError(f"{atoms:,} atoms, more than largest_atoms {self.largest_atoms:,}")
+        if atoms > self.max_atoms:
+            raise UnusableMoleculeError(f"{atoms:,} atoms, more than max_atoms {self.max_atoms:,}")
 
 
-def reason_of(error: Exception) -> str:
+def rejection_reason(error: Exception) -> str:
     """Return why a molecule cannot be used, from what was raised over it."""
     if isinstance(error, UnusableMoleculeError):
         return error.reason

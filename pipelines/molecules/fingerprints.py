@@ -6,19 +6,19 @@ import numpy as np
 from rdkit import Chem, DataStructs, rdBase
 from rdkit.Chem import rdFingerprintGenerator
 
-BYTES = 256
+FINGERPRINT_BYTES = 256
 """Of a packed fingerprint."""
-_MORGAN = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=8 * BYTES)
+_MORGAN = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=8 * FINGERPRINT_BYTES)
 
 
-def fingerprint(mol: Chem.Mol) -> bytes:
+def morgan_fingerprint(mol: Chem.Mol) -> bytes:
     """Packed fingerprint of a molecule with implicit hydrogens, 256 bytes."""
     return DataStructs.BitVectToBinaryText(_MORGAN.GetFingerprint(mol))
 
 
-def fingerprints(smiles: Sequence[str]) -> np.ndarray:
+def morgan_fingerprints(smiles: Sequence[str]) -> np.ndarray:
     """Packed fingerprints, shape (n, 256), uint8; all zero where a SMILES cannot be read."""
     with rdBase.BlockLogs():
         molecules = map(Chem.MolFromSmiles, smiles)
-        packed = b"".join(bytes(BYTES) if mol is None else fingerprint(mol) for mol in molecules)
-    return np.frombuffer(packed, np.uint8).reshape(-1, BYTES)
+        packed = b"".join(bytes(FINGERPRINT_BYTES) if mol is None else morgan_fingerprint(mol) for mol in molecules)
+    return np.frombuffer(packed, np.uint8).reshape(-1, FINGERPRINT_BYTES)

@@ -16,7 +16,7 @@ _TETRAHEDRAL = frozenset({5, 6, 7, 14, 15})
 _RADII = np.array([Chem.GetPeriodicTable().GetRcovalent(z) if z else 1.0 for z in range(119)])
 
 
-def check_given(mol: Chem.Mol, dimension: str, *, hydrogens: bool) -> None:
+def check_coordinates(mol: Chem.Mol, dimension: str, *, hydrogens: bool) -> None:
     """Check that a molecule's coordinates are those of its atoms in space: not of a drawing, and none left out.
 
     A flat molecule, such as benzene, is one; it is told from a drawing by its hydrogens, or by its file.
@@ -53,7 +53,7 @@ def check_given(mol: Chem.Mol, dimension: str, *, hydrogens: bool) -> None:
         )
 
 
-def dimension_of(molfile: str) -> str:
+def molfile_dimension(molfile: str) -> str:
     """What a Molfile says of its coordinates, in columns 21 and 22 of its second line: 2D, 3D, or nothing."""
     found = molfile.split("\n", 2)[1][20:22].upper() if molfile.count("\n") > 1 else ""
     return found if found in ("2D", "3D") else ""

@@ -15,28 +15,28 @@ from tenfold.pipelines.molecules.classes import Classes
 from tenfold.pipelines.molecules.config import Kind, MoleculeIngest
 from tenfold.pipelines.molecules.manifest import Leakage, Target
 from tenfold.pipelines.molecules.packing import Rejected, read_texts
-from tenfold.pipelines.molecules.properties import Property, property_of
-from tenfold.pipelines.molecules.similarity import clusters, nearest_of
-from tenfold.pipelines.molecules.splits import Method, by_chance, by_column, by_group, with_validation
-from tenfold.pipelines.molecules.units import canonical_unit, doubt
+from tenfold.pipelines.molecules.properties import Property, infer_property
+from tenfold.pipelines.molecules.similarity import butina_clusters, nearest_tanimoto
+from tenfold.pipelines.molecules.splits import Method, draw_validation, group_split, published_split, random_split
+from tenfold.pipelines.molecules.units import canonical_unit, unit_warning
 from tenfold.pipelines.storage.splits import SPLITS
 
 INDEX = "index.h5"
 """Name of the file of splits and similarities."""
-ALIKE = 0.4
+BUTINA_SIMILARITY = 0.4
 """Tanimoto similarity from which on two molecules are neighbours in a Butina clustering."""
 
-FEW = 10
+MAX_DISCRETE_VALUES = 10
 """Different whole numbers up to which labels may be classes."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Index:
+class MoleculeIndex:
     """All molecules of a folder, seen together."""
 
     split: np.ndarray
     """Position in SPLITS, -1 for those left out, shape (n,), int8."""
-    drawn: int
+    validation_drawn: int
     """Training molecules of a published split that were drawn for validation, because it has none."""
     values: np.ndarray
     """Targets, NaN where missing, shape (n, T)."""
@@ -46,7 +46,7 @@ class Index:
     """Of all molecules."""
     duplicates: int
     leakage: Leakage | None
-    set_aside: list[Rejected]
+    rejected: list[Rejected]
     """Copies of test and validation molecules that a column put into training."""
     content: str
     sha256: str
@@ -60,8 +60,8 @@ class Index:
     @property
     def notes(self) -> tuple[str, ...]:
         """What was decided for the user."""
-        said = f"The split has no validation: {self.drawn:,} of its training molecules were drawn for it by chance."
-        return (said,) if self.drawn else ()
+        drawn = f"{self.validation_drawn:,} of its training molecules were drawn for it at random"
+        return (f"The published split has no validation set: {drawn}.",) if self.validation_drawn else ()
 
     def targets(self, config: MoleculeIngest, units: dict[str, str], classes: Sequence[Classes]) -> tuple[Target, ...]:
         """Each target's unit, kind, classes, and statistics over the training split.
@@ -96,7 +96,7 @@ class Index:
             )
         return tuple(found)
 
-    def doubts(
+    def label_warnings(
         self, targets: Sequence[Target], stated: Collection[str] = (), properties: Collection[str] = ()
     ) -> tuple[str, ...]:
         """Sentences about labels that may not be what they are taken for.
@@ -113,7 +113,7 @@ class Index:
             labelled = ~np.isnan(self.values[:, n])
             values = self.values[labelled, n]
             if target.kind == "regression":
-                found.append(doubt(target.name, target.unit, values, self.atoms[labelled]))
+                found.append(unit_warning(target.name, target.unit, values, self.atoms[labelled]))
                 if target.name not in properties and target.physical == "other":
                     found.append(_not_taken(target, values))
                 if target.name not in stated and not target.unit:
@@ -134,19 +134,19 @@ def _property(name: str, unit: str, values: np.ndarray, config: MoleculeIngest) 
     if stated == "dipole" and values.min() < 0:
         found = f"is to be the length of a dipole moment, and has the label {values.min():g}"
         raise InputError(f"target {name}: {found}. Leave it out of properties.")
-    return stated or property_of(name, unit, float(values.min()))[0]
+    return stated or infer_property(name, unit, float(values.min()))[0]
 
 
 def _not_taken(target: Target, values: np.ndarray) -> str:
     """Say so where a name means a property that the unit or the sign of the labels speaks against."""
-    said = property_of(target.name, target.unit, float(values.min()))[1]
+    said = infer_property(target.name, target.unit, float(values.min()))[1]
     return said and f"{said}. If it is one, say so by units or properties; if not, property other silences this."
 
 
 def _few_numbers(name: str, values: np.ndarray) -> str | None:
     """Say so where numbers may be classes: few different whole ones, each of many molecules."""
     found, counts = np.unique(values, return_counts=True)
-    if not 2 <= len(found) <= FEW or len(values) < 2 * len(found) or (found != np.round(found)).any():
+    if not 2 <= len(found) <= MAX_DISCRETE_VALUES or len(values) < 2 * len(found) or (found != np.round(found)).any():
         return None
     shown = ", ".join(f"{value:g} ({count:,})" for value, count in zip(found, counts, strict=True))
     key = json.dumps(name, ensure_ascii=False)
@@ -156,7 +156,7 @@ def _few_numbers(name: str, values: np.ndarray) -> str | None:
     )
 
 
-def index_molecules(shards: Sequence[Path], out: Path, config: MoleculeIngest, method: Method) -> Index:
+def index_molecules(shards: Sequence[Path], out: Path, config: MoleculeIngest, method: Method) -> MoleculeIndex:
     """Split the molecules of all shards, and hold the test molecules against the training set.
 
     Parameters
@@ -192,15 +192,15 @@ def index_molecules(shards: Sequence[Path], out: Path, config: MoleculeIngest, m
     drawn = 0
     match method:
         case "random":
-            split = by_chance(keys, config.fractions, config.seed)
+            split = random_split(keys, config.fractions, config.seed)
         case "scaffold":
-            split = by_group(scaffolds, keys, config.fractions, config.seed)
+            split = group_split(scaffolds, keys, config.fractions, config.seed)
         case "butina":
-            centres = clusters(whole["fingerprints"], ALIKE).tolist()
-            split = by_group([f"cluster {centre}" for centre in centres], keys, config.fractions, config.seed)
+            centres = butina_clusters(whole["fingerprints"], BUTINA_SIMILARITY).tolist()
+            split = group_split([f"cluster {centre}" for centre in centres], keys, config.fractions, config.seed)
         case "column":
-            published = by_column(words, keys)  # pyright: ignore[reportArgumentType]
-            split = with_validation(published, keys, config.fractions, config.seed)
+            published = published_split(words, keys)  # pyright: ignore[reportArgumentType]
+            split = draw_validation(published, keys, config.fractions, config.seed)
             drawn = int((split != published).sum())
     if method == "column" and not (split == 0).any() and (split < 0).any():
         raise InputError(
@@ -211,21 +211,21 @@ def index_molecules(shards: Sequence[Path], out: Path, config: MoleculeIngest, m
     training = whole["fingerprints"][split == 0]
     if len(training):
         held = split > 0
-        similarity[held] = nearest_of(whole["fingerprints"][held], training)
+        similarity[held] = nearest_tanimoto(whole["fingerprints"][held], training)
     with replacing(out / INDEX) as temporary:
         with h5py.File(temporary, "w") as file:
             file["split"], file["similarity"] = split, similarity
         sha256 = hashlib.sha256(temporary.read_bytes()).hexdigest()
     copies = [row for row, side in zip(rows, split.tolist(), strict=False) if side < 0]
-    return Index(
+    return MoleculeIndex(
         split=split,
-        drawn=drawn,
+        validation_drawn=drawn,
         values=whole["targets"],
         atoms=np.concatenate(sizes),
         bonds=bonds,
         duplicates=len(keys) - len(set(keys)),
         leakage=_leakage(similarity[split == SPLITS.index("test")]),
-        set_aside=[
+        rejected=[
             Rejected(file=file, line=line, text=text, reason="the same molecule is in a split to be tested on")
             for file, line, text in copies
         ],

@@ -17,15 +17,15 @@ from tenfold.hpc.progress import progress
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files.atomic import TEMPORARY, replacing
 from tenfold.pipelines.files.spreadsheet import as_text
-from tenfold.pipelines.molecules.cells import Blanked, merged
-from tenfold.pipelines.molecules.classes import Classes, missing_words, number
+from tenfold.pipelines.molecules.cells import IgnoredLabels, merge_counts
+from tenfold.pipelines.molecules.classes import Classes, ambiguous_missing_values, parse_number
 from tenfold.pipelines.molecules.config import MoleculeIngest
-from tenfold.pipelines.molecules.index import INDEX, Index, index_molecules
+from tenfold.pipelines.molecules.index import INDEX, MoleculeIndex, index_molecules
 from tenfold.pipelines.molecules.manifest import MANIFEST, Leakage, MoleculeManifest, Target
 from tenfold.pipelines.molecules.packing import MoleculePacking, PackedMolecules, Rejected, pack_molecules
 from tenfold.pipelines.molecules.plan import Plan, plan
 from tenfold.pipelines.molecules.sources import REJECTED, MoleculeSource, find_molecule_sources
-from tenfold.pipelines.molecules.units import factor
+from tenfold.pipelines.molecules.units import conversion_factor
 from tenfold.pipelines.storage.output_folder import OutputFolder
 from tenfold.pipelines.storage.shard_files import ShardEntry, unchanged
 
@@ -56,7 +56,7 @@ class MoleculeIngestSummary:
     targets: tuple[Target, ...]
     notes: tuple[str, ...]
     """What was decided for the user, such as which split was taken."""
-    blanked: tuple[Blanked, ...]
+    blanked: tuple[IgnoredLabels, ...]
     """Cells of targets that hold no usable label."""
     doubts: tuple[str, ...]
     """About labels that may not be what they are taken for: numbers in another unit, or classes."""
@@ -124,7 +124,7 @@ def ingest_molecules(paths: Iterable[Path | str], out: Path | str, config: Molec
     if sum(shard.records for shard in packed) + len(rejected) != planned.rows:
         raise InputError(f"{out}: the files were changed while they were read. Run again.")
     index = index_molecules([packing.out for packing in packings], out, config, planned.split)
-    rejected += index.set_aside
+    rejected += index.rejected
     listed = _write_rejected(out, rejected)
     if rejected:
         log.warning("%d molecules were rejected; %s says why", len(rejected), listed)
@@ -137,7 +137,9 @@ def ingest_molecules(paths: Iterable[Path | str], out: Path | str, config: Molec
 
 def _packings(planned: Plan, out: Path, config: MoleculeIngest) -> list[MoleculePacking]:
     factors = tuple(
-        factor(planned.units[name], config.units.get(name, planned.units[name]), name) if name in planned.units else 1.0
+        conversion_factor(planned.units[name], config.units.get(name, planned.units[name]), name)
+        if name in planned.units
+        else 1.0
         for name in config.targets
     )
     classes = planned.classes(config)
@@ -177,7 +179,7 @@ def _pack(packings: Sequence[MoleculePacking], config: MoleculeIngest) -> list[P
                 advance(1)
     except WorkerDiedError as error:
         span = packings[error.position].spans[0]
-        where = f"{span.described.piece.name}, from line {span.mark.line} on"
+        where = f"{span.file.data.name}, from line {span.start.line} on"
         raise InputError(f"{where}: {error}. Is there memory enough? Lower records_per_shard or processes.") from error
     except OSError as error:
         raise InputError(f"a shard could not be written ({error}). Make room, then run again.") from error
@@ -210,7 +212,7 @@ def _manifest(
     planned: Plan,
     packings: Sequence[MoleculePacking],
     packed: Sequence[PackedMolecules],
-    index: Index,
+    index: MoleculeIndex,
     rejected: int,
     recorded: dict,
     config: MoleculeIngest,
@@ -224,9 +226,9 @@ def _manifest(
         featuriser=config.featuriser,
         targets=targets,
         sizes=index.sizes,
-        doubts=(*index.doubts(targets, config.kinds, config.properties), *missing),
+        doubts=(*index.label_warnings(targets, config.kinds, config.properties), *missing),
         notes=(*planned.notes, *index.notes),
-        blanked=merged(each for shard in packed for each in shard.blanked),
+        blanked=merge_counts(each for shard in packed for each in shard.blanked),
         atoms=int(index.atoms.sum()),
         bonds=index.bonds,
         largest=int(index.atoms.max()),
@@ -248,8 +250,8 @@ def _manifest(
 
 def _missing(name: str, classes: Classes, planned: Plan) -> str:
     """Say so where words that may be a class, such as none, count as missing labels."""
-    words = missing_words(planned.cells[name])
-    if not words or all(number(each) is not None for each in classes.names):
+    words = ambiguous_missing_values(planned.cells[name])
+    if not words or all(parse_number(each) is not None for each in classes.names):
         return ""
     shown = ", ".join(f"{word!r} ({count:,})" for word, count in sorted(words.items()))
     return f"{name}: {shown} count as missing labels. If that is a class, give it another name in the file."

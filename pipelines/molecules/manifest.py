@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files.atomic import replacing
-from tenfold.pipelines.molecules.cells import Blanked
+from tenfold.pipelines.molecules.cells import IgnoredLabels
 from tenfold.pipelines.molecules.config import Kind
 from tenfold.pipelines.molecules.featuriser import Featuriser
 from tenfold.pipelines.molecules.properties import Property
@@ -17,7 +17,7 @@ from tenfold.pipelines.storage.shard_files import EXACT, ShardEntry, check_count
 
 MANIFEST = "manifest.json"
 """Name of the file."""
-VERSION = 2  # since chirality is by CIP labels
+VERSION = 3  # since the featuriser's limit of size is called max_atoms
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +120,7 @@ class MoleculeManifest:
     """About labels that may not be what they are taken for: numbers in another unit, or classes."""
     notes: tuple[str, ...]
     """What was decided for the user, such as which split was taken."""
-    blanked: tuple[Blanked, ...]
+    blanked: tuple[IgnoredLabels, ...]
     """Cells of targets that hold no usable label."""
     sizes: dict[str, int]
     """Molecules by split."""
@@ -155,7 +155,7 @@ class MoleculeManifest:
     @property
     def fingerprint(self) -> str:
         """The same for the same graphs, targets and split, wherever the sources lie: hexadecimal."""
-        about = [asdict(self.featuriser), [target.identity for target in self.targets], self.content]
+        about = [self.featuriser.identity, [target.identity for target in self.targets], self.content]
         return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]
 
     @classmethod

@@ -14,14 +14,20 @@ from rdkit import rdBase
 
 from tenfold.emulators.graphs import Graphs
 from tenfold.pipelines.files.atomic import replacing
-from tenfold.pipelines.molecules.cells import Blanked, NoLabelError, check_agreement, label, merged
+from tenfold.pipelines.molecules.cells import (
+    IgnoredLabels,
+    UnusableLabelError,
+    check_labels_agree,
+    merge_counts,
+    parse_label,
+)
 from tenfold.pipelines.molecules.classes import Classes
 from tenfold.pipelines.molecules.featuriser import Featuriser
-from tenfold.pipelines.molecules.parsing import understand
+from tenfold.pipelines.molecules.parsing import parse_records
 from tenfold.pipelines.molecules.splits import Folds
-from tenfold.pipelines.readers.labels_table import names_of, read_labels
-from tenfold.pipelines.readers.molecule import Entry
-from tenfold.pipelines.readers.molecules import Span, read
+from tenfold.pipelines.readers.labels_table import candidate_names, read_labels
+from tenfold.pipelines.readers.molecule import MoleculeRecord
+from tenfold.pipelines.readers.molecules import RecordRange, read_range
 
 VERSION = 2  # since chirality is by CIP labels
 
@@ -43,7 +49,7 @@ class MoleculePacking:
     """One shard to be made."""
 
     out: Path
-    spans: tuple[Span, ...]
+    spans: tuple[RecordRange, ...]
     featuriser: Featuriser
     targets: tuple[str, ...]
     factors: tuple[float, ...]
@@ -68,15 +74,15 @@ class MoleculePacking:
             "targets": self.targets,
             "factors": self.factors,
             "classes": [each.names for each in self.classes],
-            "labels": [span.described.labels and read_labels(span.described.labels).digest for span in self.spans],
-            "labels_by": [self.labels_by, *(span.first for span in self.spans)],
+            "labels": [span.file.labels and read_labels(span.file.labels).digest for span in self.spans],
+            "labels_by": [self.labels_by, *(span.first_row for span in self.spans)],
             "split_column": self.split_column,
             "folds": asdict(self.folds),
-            "published": [span.described.split for span in self.spans],
+            "published": [span.file.split for span in self.spans],
             "seconds": self.seconds,
             "besides": self.besides,
-            "spans": [[span.described.piece.name, span.mark.line, span.count, span.digest] for span in self.spans],
-            "smiles": [span.described.smiles_column for span in self.spans],
+            "spans": [[span.file.data.name, span.start.line, span.count, span.digest] for span in self.spans],
+            "smiles": [span.file.smiles_column for span in self.spans],
         }
         return json.loads(json.dumps(rules))
 
@@ -88,7 +94,7 @@ class PackedMolecules:
     records: int
     bytes: int
     rejected: tuple[Rejected, ...]
-    blanked: tuple[Blanked, ...]
+    blanked: tuple[IgnoredLabels, ...]
     """Of the molecules that are kept."""
     made: bool
 
@@ -104,9 +110,9 @@ def pack_molecules(packing: MoleculePacking) -> PackedMolecules:
     kept = _kept(packing)
     if kept is not None:
         return kept
-    rows = [(span, n, entry) for span in packing.spans for n, entry in enumerate(read(span), span.first)]
+    rows = [(span, n, entry) for span in packing.spans for n, entry in enumerate(read_range(span), span.first_row)]
     rejected: list[Rejected] = []
-    good: list[tuple[Span, Entry, list[float], str, list[tuple[str, NoLabelError]]]] = []
+    good: list[tuple[RecordRange, MoleculeRecord, list[float], str, list[tuple[str, UnusableLabelError]]]] = []
     for span, n, entry in rows:
         try:
             targets, split, blanks = _said(span, n, entry, packing)
@@ -116,26 +122,26 @@ def pack_molecules(packing: MoleculePacking) -> PackedMolecules:
             good.append((span, entry, targets, split, blanks))
     reasons: list[str | None] = []
     parts = []
-    for part in understand([entry for _, entry, *_ in good], packing.featuriser, packing.seconds):
+    for part in parse_records([entry for _, entry, *_ in good], packing.featuriser, packing.seconds):
         parts.append(part)
         reasons += part.reasons
     rejected += [
         _rejected(span, entry, reason) for (span, entry, *_), reason in zip(good, reasons, strict=True) if reason
     ]
     good = [row for row, reason in zip(good, reasons, strict=True) if reason is None]
-    order = {(span.described.piece.name, entry.line): n for n, (span, _, entry) in enumerate(rows)}
+    order = {(span.file.data.name, entry.line): n for n, (span, _, entry) in enumerate(rows)}
     rejected.sort(key=lambda each: order[each.file, each.line])
-    blanked = merged(
-        Blanked(
+    blanked = merge_counts(
+        IgnoredLabels(
             target=name,
             reason=error.reason,
             count=1,
-            first=f"{span.described.piece.name}, line {entry.line}: {error.text[:40]!r}",
+            first=f"{span.file.data.name}, line {entry.line}: {error.text[:40]!r}",
         )
         for span, entry, *_, blanks in good
         for name, error in blanks
     )
-    named = [span.described.piece.name for span, *_ in good]
+    named = [span.file.data.name for span, *_ in good]
     files = {name: number for number, name in enumerate(dict.fromkeys(named))}
     with replacing(packing.out) as temporary:
         with h5py.File(temporary, "w") as file:
@@ -199,44 +205,42 @@ class _ExcludedError(ValueError):
 
 
 def _said(
-    span: Span, n: int, entry: Entry, packing: MoleculePacking
-) -> tuple[list[float], str, list[tuple[str, NoLabelError]]]:
+    span: RecordRange, n: int, entry: MoleculeRecord, packing: MoleculePacking
+) -> tuple[list[float], str, list[tuple[str, UnusableLabelError]]]:
     """Targets of an entry, NaN where they are missing; what it says of its split; and why which labels are unusable."""
     if entry.problem:
         raise ValueError(entry.problem)
-    listed = span.described.format == "table"
+    listed = span.file.format == "table"
     title = entry.fields.get("mol_id") or (entry.fields.get("name") if listed else "") or entry.text
-    wanted = packing.excluded or span.described.labels is not None
-    names = names_of(title, span.described.piece.name) if wanted else []
+    wanted = packing.excluded or span.file.labels is not None
+    names = candidate_names(title, span.file.data.name) if wanted else []
     if packing.excluded and packing.excluded.intersection([*names, entry.text, title.removeprefix("gdb_")]):
         raise _ExcludedError("left out as asked")
     fields = entry.fields
-    if span.described.labels is not None:
-        labels = read_labels(span.described.labels)
-        row = labels.rows[n] if packing.labels_by == "order" else labels.of(names)
+    if span.file.labels is not None:
+        labels = read_labels(span.file.labels)
+        row = labels.rows[n] if packing.labels_by == "order" else labels.find(names)
         if row is None:
-            raise ValueError(f"no row in {span.described.labels.name} is about it")
-        check_agreement(fields, row, packing.targets, span.described.labels.name)
+            raise ValueError(f"no row in {span.file.labels.name} is about it")
+        check_labels_agree(fields, row, packing.targets, span.file.labels.name)
         fields = {**fields, **row}
     values, blanks = [], []
     for name, factor, classes in zip(packing.targets, packing.factors, packing.classes, strict=True):
         try:
-            value = label(fields.get(name, ""), classes)
+            value = parse_label(fields.get(name, ""), classes)
             values.append(value if classes.names else value * factor)
-        except NoLabelError as error:
+        except UnusableLabelError as error:
             values.append(math.nan)
             blanks.append((name, error))
     if blanks and all(map(math.isnan, values)):
         raise ValueError(f"{blanks[0][0]}: {blanks[0][1]}")
     if packing.split_column:
         return values, packing.folds.split(fields.get(packing.split_column, "")), blanks
-    return values, span.described.split, blanks
+    return values, span.file.split, blanks
 
 
-def _rejected(span: Span, entry: Entry, reason: str, *, asked: bool = False) -> Rejected:
-    return Rejected(
-        file=span.described.piece.name, line=entry.line, text=entry.text[:200], reason=reason[:300], asked=asked
-    )
+def _rejected(span: RecordRange, entry: MoleculeRecord, reason: str, *, asked: bool = False) -> Rejected:
+    return Rejected(file=span.file.data.name, line=entry.line, text=entry.text[:200], reason=reason[:300], asked=asked)
 
 
 def _kept(packing: MoleculePacking) -> PackedMolecules | None:
@@ -253,6 +257,6 @@ def _kept(packing: MoleculePacking) -> PackedMolecules | None:
         records=records,
         bytes=packing.out.stat().st_size,
         rejected=tuple(Rejected(**each) for each in about["rejected"]),
-        blanked=tuple(Blanked(**each) for each in about["blanked"]),
+        blanked=tuple(IgnoredLabels(**each) for each in about["blanked"]),
         made=False,
     )

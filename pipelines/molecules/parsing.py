@@ -13,12 +13,12 @@ from rdkit.Chem.Scaffolds import MurckoScaffold
 
 from tenfold.emulators.graphs import Graphs
 from tenfold.hpc.isolated import Died, isolated
-from tenfold.pipelines.molecules.atom_codes import Codes
-from tenfold.pipelines.molecules.bonds import bonded
-from tenfold.pipelines.molecules.featuriser import Featuriser, reason_of
-from tenfold.pipelines.molecules.fingerprints import BYTES, fingerprint
-from tenfold.pipelines.molecules.geometry import check_given, dimension_of
-from tenfold.pipelines.readers.molecule import Entry, UnusableMoleculeError
+from tenfold.pipelines.molecules.atom_features import GraphBuilder
+from tenfold.pipelines.molecules.bonds import perceive_bonds
+from tenfold.pipelines.molecules.featuriser import Featuriser, rejection_reason
+from tenfold.pipelines.molecules.fingerprints import FINGERPRINT_BYTES, morgan_fingerprint
+from tenfold.pipelines.molecules.geometry import check_coordinates, molfile_dimension
+from tenfold.pipelines.readers.molecule import MoleculeRecord, UnusableMoleculeError
 
 _BLOCK = 64
 _MOST_MEMORY = 8 * 2**30
@@ -28,7 +28,7 @@ _LONGEST_PER_ATOM = 60
 
 
 @dataclass(frozen=True, kw_only=True)
-class Understood:
+class ParsedMolecules:
     """What became of some entries."""
 
     reasons: tuple[str | None, ...]
@@ -44,7 +44,9 @@ class Understood:
     """Morgan, radius 2, 2048 bits, packed: shape (n, 256), uint8."""
 
 
-def understand(entries: Sequence[Entry], featuriser: Featuriser, seconds: float) -> Iterator[Understood]:
+def parse_records(
+    entries: Sequence[MoleculeRecord], featuriser: Featuriser, seconds: float
+) -> Iterator[ParsedMolecules]:
     """Read, check and featurise entries, some at a time, each bounded in time and memory.
 
     Where a block of entries does not end in the time that one may take, or takes the process with it, its entries are
@@ -61,12 +63,12 @@ def understand(entries: Sequence[Entry], featuriser: Featuriser, seconds: float)
         Of consecutive entries.
     """
     work = partial(_understood, featuriser=featuriser)
-    for _, found in _spared(work, blocks_of(entries, featuriser), seconds):
+    for _, found in _spared(work, record_blocks(entries, featuriser), seconds):
         yield found
 
 
-def featurised(
-    blocks: Iterable[Sequence[Entry]], featuriser: Featuriser, seconds: float
+def featurise_records(
+    blocks: Iterable[Sequence[MoleculeRecord]], featuriser: Featuriser, seconds: float
 ) -> Iterator[tuple[Graphs, list[str | None]]]:
     """Read entries and make their graphs, each bounded in time and memory, as `understand` does.
 
@@ -96,12 +98,12 @@ def read_molecules(
     (molecule, graph) or str
         For every SMILES: the molecule ready for its graph and the graph, or why it cannot be used.
     """
-    blocks = [(Entry(line=n, text=each, smiles=each),) for n, each in enumerate(smiles)]
+    blocks = [(MoleculeRecord(line=n, text=each, smiles=each),) for n, each in enumerate(smiles)]
     for _, found in _spared(partial(_read, featuriser=featuriser), blocks, seconds):
         yield found
 
 
-def blocks_of(entries: Sequence[Entry], featuriser: Featuriser) -> Iterator[Sequence[Entry]]:
+def record_blocks(entries: Sequence[MoleculeRecord], featuriser: Featuriser) -> Iterator[Sequence[MoleculeRecord]]:
     """Entries that are worked on together: some where each takes milliseconds, one where it is given coordinates."""
     size = 1 if featuriser.geometry == "embed" else _BLOCK
     for n in range(0, len(entries), size):
@@ -109,12 +111,12 @@ def blocks_of(entries: Sequence[Entry], featuriser: Featuriser) -> Iterator[Sequ
 
 
 def _spared(
-    work: Callable[[Sequence[Entry]], _Found], blocks: Iterable[Sequence[Entry]], seconds: float
-) -> Iterator[tuple[Sequence[Entry], _Found]]:
+    work: Callable[[Sequence[MoleculeRecord]], _Found], blocks: Iterable[Sequence[MoleculeRecord]], seconds: float
+) -> Iterator[tuple[Sequence[MoleculeRecord], _Found]]:
     """Work on blocks in a process that can be spared; where one is lost with its process, on its entries one by one."""
-    sent: deque[Sequence[Entry]] = deque()
+    sent: deque[Sequence[MoleculeRecord]] = deque()
 
-    def sending() -> Iterator[tuple[Entry, ...]]:
+    def sending() -> Iterator[tuple[MoleculeRecord, ...]]:
         for block in blocks:
             sent.append(block)
             yield tuple(replace(entry, fields={}) for entry in block)
@@ -130,21 +132,21 @@ def _spared(
             yield (entry,), work((replace(entry, problem=one.reason),)) if isinstance(one, Died) else one
 
 
-def _understood(entries: Sequence[Entry], featuriser: Featuriser) -> Understood:
-    codes = Codes(featuriser.layout, positions=featuriser.geometry != "none")
+def _understood(entries: Sequence[MoleculeRecord], featuriser: Featuriser) -> ParsedMolecules:
+    codes = GraphBuilder(featuriser.layout, positions=featuriser.geometry != "none")
     reasons: list[str | None] = []
     smiles, keys, scaffolds, fingerprints = [], [], [], []
     with rdBase.BlockLogs():
         for entry in entries:
             try:
-                mol = molecule(entry, featuriser)
+                mol = read_molecule(entry, featuriser)
                 flat = Chem.RemoveHs(mol) if featuriser.hydrogens else mol
                 about = (
                     entry.smiles.strip() or Chem.MolToSmiles(flat),
                     Chem.MolToInchiKey(flat) or Chem.MolToSmiles(flat),
                 )
                 scaffold = MurckoScaffold.MurckoScaffoldSmiles(mol=flat)
-                bits = fingerprint(flat)
+                bits = morgan_fingerprint(flat)
                 codes.add(mol, _written(entry))
             except Exception as error:  # noqa: BLE001 (RDKit raises many kinds; a bad row never stops a run)
                 reasons.append(_reason(error))
@@ -154,23 +156,23 @@ def _understood(entries: Sequence[Entry], featuriser: Featuriser) -> Understood:
                 keys.append(about[1])
                 scaffolds.append(scaffold)
                 fingerprints.append(bits)
-    return Understood(
+    return ParsedMolecules(
         reasons=tuple(reasons),
         graphs=codes.graphs(),
         smiles=tuple(smiles),
         keys=tuple(keys),
         scaffolds=tuple(scaffolds),
-        fingerprints=np.frombuffer(b"".join(fingerprints), np.uint8).reshape(-1, BYTES),
+        fingerprints=np.frombuffer(b"".join(fingerprints), np.uint8).reshape(-1, FINGERPRINT_BYTES),
     )
 
 
-def _featurised(entries: Sequence[Entry], featuriser: Featuriser) -> tuple[Graphs, list[str | None]]:
-    codes = Codes(featuriser.layout, positions=featuriser.geometry != "none")
+def _featurised(entries: Sequence[MoleculeRecord], featuriser: Featuriser) -> tuple[Graphs, list[str | None]]:
+    codes = GraphBuilder(featuriser.layout, positions=featuriser.geometry != "none")
     reasons: list[str | None] = []
     with rdBase.BlockLogs():
         for entry in entries:
             try:
-                codes.add(molecule(entry, featuriser), _written(entry))
+                codes.add(read_molecule(entry, featuriser), _written(entry))
             except Exception as error:  # noqa: BLE001 (RDKit raises many kinds; a bad row never stops a run)
                 reasons.append(_reason(error))
             else:
@@ -178,11 +180,11 @@ def _featurised(entries: Sequence[Entry], featuriser: Featuriser) -> tuple[Graph
     return codes.graphs(), reasons
 
 
-def _read(entries: Sequence[Entry], featuriser: Featuriser) -> tuple[Chem.Mol, Graphs] | str:
+def _read(entries: Sequence[MoleculeRecord], featuriser: Featuriser) -> tuple[Chem.Mol, Graphs] | str:
     (entry,) = entries
     with rdBase.BlockLogs():
         try:
-            mol = molecule(entry, featuriser)
+            mol = read_molecule(entry, featuriser)
             return mol, featuriser.graph(mol)
         except Exception as error:  # noqa: BLE001 (RDKit raises many kinds)
             return _reason(error)
@@ -191,15 +193,15 @@ def _read(entries: Sequence[Entry], featuriser: Featuriser) -> tuple[Chem.Mol, G
 def _reason(error: Exception) -> str:
     if isinstance(error, MemoryError):
         return f"needs more than {_MOST_MEMORY / 2**30:g} GiB of memory"
-    return reason_of(error)
+    return rejection_reason(error)
 
 
-def _written(entry: Entry) -> str:
+def _written(entry: MoleculeRecord) -> str:
     """The SMILES that an entry's molecule is read from; empty where it is from atoms in space."""
     return "" if entry.symbols or entry.molfile else entry.smiles
 
 
-def molecule(entry: Entry, featuriser: Featuriser) -> Chem.Mol:
+def read_molecule(entry: MoleculeRecord, featuriser: Featuriser) -> Chem.Mol:
     """Return the molecule of an entry, ready for its graph.
 
     Raises
@@ -211,28 +213,28 @@ def molecule(entry: Entry, featuriser: Featuriser) -> Chem.Mol:
         raise UnusableMoleculeError(entry.problem)
     given = featuriser.geometry == "given"
     if entry.symbols:
-        if len(entry.symbols) > featuriser.largest_atoms:
-            reason = f"{len(entry.symbols):,} atoms, more than largest_atoms {featuriser.largest_atoms:,}"
+        if len(entry.symbols) > featuriser.max_atoms:
+            reason = f"{len(entry.symbols):,} atoms, more than max_atoms {featuriser.max_atoms:,}"
             raise UnusableMoleculeError(reason)
-        mol = bonded(entry)
+        mol = perceive_bonds(entry)
         if given:
-            check_given(mol, "", hydrogens=featuriser.hydrogens)
-        return featuriser.prepared(mol)
+            check_coordinates(mol, "", hydrogens=featuriser.hydrogens)
+        return featuriser.prepare(mol)
     if entry.molfile:
         mol = Chem.MolFromMolBlock(entry.molfile, removeHs=False)
         if mol is None:
             raise UnusableMoleculeError(_why(entry.molfile))
         if given:
-            check_given(mol, dimension_of(entry.molfile), hydrogens=featuriser.hydrogens)
-        return featuriser.prepared(mol)
-    if given and "|" in entry.smiles and len(entry.smiles) <= _LONGEST_PER_ATOM * featuriser.largest_atoms:
+            check_coordinates(mol, molfile_dimension(entry.molfile), hydrogens=featuriser.hydrogens)
+        return featuriser.prepare(mol)
+    if given and "|" in entry.smiles and len(entry.smiles) <= _LONGEST_PER_ATOM * featuriser.max_atoms:
         as_written = Chem.SmilesParserParams()
         as_written.removeHs = False  # RDKit would leave out hydrogens that the file places
         mol = Chem.MolFromSmiles(entry.smiles.strip(), as_written)
         if mol is not None and mol.GetNumConformers():
-            check_given(mol, "3D" if mol.GetConformer().Is3D() else "2D", hydrogens=featuriser.hydrogens)
-            return featuriser.prepared(mol)
-    return featuriser.molecule(entry.smiles)
+            check_coordinates(mol, "3D" if mol.GetConformer().Is3D() else "2D", hydrogens=featuriser.hydrogens)
+            return featuriser.prepare(mol)
+    return featuriser.read_smiles(entry.smiles)
 
 
 def _why(molfile: str) -> str:

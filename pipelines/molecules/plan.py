@@ -8,16 +8,16 @@ from pathlib import Path
 
 from tenfold.hpc.progress import progress
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.molecules.classes import Classes, classes_of, count_cell
+from tenfold.pipelines.molecules.classes import Classes, count_cell, infer_classes
 from tenfold.pipelines.molecules.config import MoleculeIngest
 from tenfold.pipelines.molecules.manifest import SourceEntry
 from tenfold.pipelines.molecules.sources import MoleculeSource, described_pieces
-from tenfold.pipelines.molecules.splits import Method, published, split_columns, split_in_name
-from tenfold.pipelines.readers.archives import Piece
-from tenfold.pipelines.readers.labels_table import Labels, file_names, read_labels
-from tenfold.pipelines.readers.molecule_table import Table
-from tenfold.pipelines.readers.molecules import Described, Span, entries
-from tenfold.pipelines.readers.qm9_xyz import COLUMNS as QM9_COLUMNS
+from tenfold.pipelines.molecules.splits import Method, find_split_columns, is_published_split, split_from_name
+from tenfold.pipelines.readers.archives import DataFile
+from tenfold.pipelines.readers.labels_table import LabelTable, candidate_file_names, read_labels
+from tenfold.pipelines.readers.molecule_table import TableHeader
+from tenfold.pipelines.readers.molecules import MoleculeFile, RecordRange, read_records
+from tenfold.pipelines.readers.qm9_xyz import SIGNATURE_COLUMNS as QM9_COLUMNS
 from tenfold.pipelines.readers.qm9_xyz import UNITS as QM9_UNITS
 
 
@@ -25,7 +25,7 @@ from tenfold.pipelines.readers.qm9_xyz import UNITS as QM9_UNITS
 class Plan:
     """What is to be read for each shard."""
 
-    chunks: list[tuple[Span, ...]]
+    chunks: list[tuple[RecordRange, ...]]
     sources: tuple[SourceEntry, ...]
     units: dict[str, str]
     """Units that the formats themselves give, by column."""
@@ -46,7 +46,7 @@ class Plan:
         """Return the classes of each target, none where its labels are numbers; raises as `classes_of`."""
         measured = {*config.units, *config.extensive, *config.properties, *self.units}
         return tuple(
-            classes_of(name, self.cells[name], config.kinds.get(name), measured=name in measured)
+            infer_classes(name, self.cells[name], config.kinds.get(name), measured=name in measured)
             for name in config.targets
         )
 
@@ -69,11 +69,11 @@ def plan(sources: Sequence[MoleculeSource], out: Path, config: MoleculeIngest) -
         (source, list(described_pieces(source, out / f".unpacked_{number}", config)))
         for number, source in enumerate(sources)
     ]
-    by_name = _split_by_name([piece.piece.name for _, pieces in described for piece in pieces], config)
+    by_name = _split_by_name([piece.data.name for _, pieces in described for piece in pieces], config)
     reading = _Reading(config, described)
     with progress("Reading", total=len(sources), unit="source") as advance:
         for source, pieces in described:
-            reading.read(source, [replace(each, split=by_name.get(each.piece.name, "")) for each in pieces])
+            reading.read(source, [replace(each, split=by_name.get(each.data.name, "")) for each in pieces])
             advance(1)
     reading.check_order()
     notes = []
@@ -101,7 +101,7 @@ def plan(sources: Sequence[MoleculeSource], out: Path, config: MoleculeIngest) -
 
 def _split_by_name(names: Sequence[str], config: MoleculeIngest) -> dict[str, str]:
     """The split that each file's name says, where they are published splits; empty elsewhere."""
-    said = {name: split_in_name(name) for name in names}
+    said = {name: split_from_name(name) for name in names}
     if len({*said.values()} - {""}) < 2:
         return {}
     unsaid = [name for name, split in said.items() if not split]
@@ -117,24 +117,24 @@ def _split_by_name(names: Sequence[str], config: MoleculeIngest) -> dict[str, st
 class _Reading:
     """Sources as they are read, one after the other."""
 
-    def __init__(self, config: MoleculeIngest, described: Sequence[tuple[MoleculeSource, Sequence[Described]]]):
+    def __init__(self, config: MoleculeIngest, described: Sequence[tuple[MoleculeSource, Sequence[MoleculeFile]]]):
         self.config = config
-        self.chunks: list[tuple[Span, ...]] = []
+        self.chunks: list[tuple[RecordRange, ...]] = []
         self.sources: list[SourceEntry] = []
         self.cells: dict[str, Counter[str]] = {name: Counter() for name in config.targets}
         self._room = 0
         self._qm9: dict[bool, str] = {}
-        self._labelled: Counter[Piece] = Counter()
+        self._labelled: Counter[DataFile] = Counter()
         tables = [each.table for _, pieces in described for each in pieces]
         first = tables[0].columns if tables and tables[0] else ()
         self._splits: dict[str, Counter[str]] = {
             column: Counter()
-            for column in (split_columns(first) if config.split == "auto" else ())
+            for column in (find_split_columns(first) if config.split == "auto" else ())
             if column not in config.targets and all(table and column in table.columns for table in tables)
         }
         """Cells of columns that may say a published split: those of all tables."""
 
-    def read(self, source: MoleculeSource, pieces: Sequence[Described]) -> None:
+    def read(self, source: MoleculeSource, pieces: Sequence[MoleculeFile]) -> None:
         whole, count, columns, problem = hashlib.sha256(), 0, set[str](), ""
         for described in pieces:
             labels = described.labels and read_labels(described.labels)
@@ -150,7 +150,7 @@ class _Reading:
                 columns |= names
                 problem = problem or bad
             if labels and self.config.labels_by == "name" and count > before + 1:
-                _check_about_one(described.piece.name, count - before, labels)
+                _check_about_one(described.data.name, count - before, labels)
         if not columns:
             empty = all(described.format == "empty" for described in pieces)
             said = f"none of its {count:,} molecules can be read. The first: {problem}"
@@ -178,7 +178,7 @@ class _Reading:
     def published_column(self) -> str:
         """The column that says a published split; empty if there is none."""
         name = self.sources[0].source
-        return next((column for column, cells in self._splits.items() if published(column, cells, name)), "")
+        return next((column for column, cells in self._splits.items() if is_published_split(column, cells, name)), "")
 
     def units(self) -> dict[str, str]:
         """Units that the formats themselves give, by column."""
@@ -187,7 +187,9 @@ class _Reading:
             raise InputError(f"{self._qm9[True]}: {message}")
         return QM9_UNITS if True in self._qm9 else {}
 
-    def _spans(self, described: Described, cells: dict[str, Counter[str]]) -> Iterator[tuple[Span, set[str], str]]:
+    def _spans(
+        self, described: MoleculeFile, cells: dict[str, Counter[str]]
+    ) -> Iterator[tuple[RecordRange, set[str], str]]:
         """Cut a piece where a shard is full.
 
         With each span come the columns met, and the first problem. What stands in the columns of `cells` is counted
@@ -195,28 +197,28 @@ class _Reading:
         """
         columns = set(described.table.columns) if described.table else set[str]()
         mark, count, problem = described.start, 0, ""
-        with described.piece.lines(described.start) as lines:
+        with described.data.lines(described.start) as lines:
             lines.digest = hashlib.blake2b(digest_size=16)
             self._room = self._room or self.config.records_per_shard
-            for entry in entries(described, lines):
+            for entry in read_records(described, lines):
                 count += 1
                 if described.table is None:
                     columns.update(entry.fields)
                 for name, counts in cells.items():
                     count_cell(counts, entry.fields.get(name, ""))
                 if entry.problem and not problem:
-                    problem = f"{described.piece.name}, line {entry.line}: {entry.problem}"
+                    problem = f"{described.data.name}, line {entry.line}: {entry.problem}"
                 if count == self._room:
                     yield self._taken(described, mark, count, lines.digest.hexdigest()), columns, problem
-                    mark, count = lines.mark, 0
+                    mark, count = lines.position, 0
                     lines.digest = hashlib.blake2b(digest_size=16)
             if count:
                 yield self._taken(described, mark, count, lines.digest.hexdigest()), columns, problem
 
-    def _taken(self, described: Described, mark, count: int, digest: str) -> Span:
+    def _taken(self, described: MoleculeFile, mark, count: int, digest: str) -> RecordRange:
         """A span that goes into the shard that is being filled, or into a new one."""
         first = self._labelled[described.labels] if described.labels else 0
-        span = Span(described=described, mark=mark, count=count, digest=digest, first=first)
+        span = RecordRange(file=described, start=mark, count=count, digest=digest, first_row=first)
         if described.labels:
             self._labelled[described.labels] += count
         if not self.chunks or self._room == self.config.records_per_shard:
@@ -226,7 +228,7 @@ class _Reading:
         return span
 
 
-def _cells_beside(labels: Labels, cells: dict[str, Counter[str]], *, done: bool) -> dict[str, Counter[str]]:
+def _cells_beside(labels: LabelTable, cells: dict[str, Counter[str]], *, done: bool) -> dict[str, Counter[str]]:
     """Count the cells of a table of labels, unless that is done; return the columns that it does not have."""
     for row in () if done else labels.rows:
         for name in cells.keys() & labels.columns:
@@ -234,14 +236,14 @@ def _cells_beside(labels: Labels, cells: dict[str, Counter[str]], *, done: bool)
     return {name: counts for name, counts in cells.items() if name not in labels.columns}
 
 
-def _check_about_one(source: str, count: int, labels: Labels) -> None:
+def _check_about_one(source: str, count: int, labels: LabelTable) -> None:
     """Refuse a row of labels that is about a file of several molecules."""
-    row = next((name for name in file_names(source) if name in labels.by_name), None)
+    row = next((name for name in candidate_file_names(source) if name in labels.by_name), None)
     if row is not None:
         raise InputError(f"{labels.source}: a row is about {row}, which holds {count:,} molecules. Name each molecule.")
 
 
-def _check_columns(source: str, columns: set[str], tables: Sequence[Table], config: MoleculeIngest) -> None:
+def _check_columns(source: str, columns: set[str], tables: Sequence[TableHeader], config: MoleculeIngest) -> None:
     wanted = [*config.targets, *([config.split_column] if config.split_column else [])]
     missing = [name for name in wanted if name not in columns]
     if missing or not config.targets:

@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from tenfold.pipelines.molecules.units import quantity
+from tenfold.pipelines.molecules.units import physical_quantity
 
-EV_PER = {
+EV_PER_UNIT = {
     "eV": 1.0,
     "meV": 1e-3,
     "Ha": 27.211386246,
@@ -13,16 +13,16 @@ EV_PER = {
 }
 """Units of energy [eV]."""
 
-ENERGY_EV = 0.043
+ENERGY_ACCURACY_EV = 0.043
 """1 kcal/mol, to the digits the paper gives."""
-ZPVE_EV = 0.0012
+ZPVE_ACCURACY_EV = 0.0012
 
-ENERGIES = (
+ENERGY_NAMES = (
     "homo", "lumo", "gap", "u0", "u", "u298", "h", "h298", "g", "g298",
     "u0_atom", "u298_atom", "h298_atom", "g298_atom",
     "atomisation_energy", "heat_of_formation", "hydration_free_energy",
 )  # fmt: skip
-OTHERS = {
+OTHER_ACCURACIES = {
     "mu": (0.1, "D"),
     "dipole": (0.1, "D"),
     "alpha": (0.1, "a0^3"),
@@ -32,7 +32,7 @@ OTHERS = {
 }
 """Accuracy and its unit, by name."""
 
-EXTENSIVE = {
+EXTENSIVE_QUANTITIES = {
     **dict.fromkeys(
         ("u0", "u", "u298", "h", "h298", "g", "g298", "u0_atom", "u298_atom", "h298_atom", "g298_atom",
          "atomisation_energy", "heat_of_formation", "zpve"), "energy",
@@ -43,7 +43,7 @@ EXTENSIVE = {
 Property = Literal["dipole", "extensive", "other"]
 
 
-def property_of(name: str, unit: str, smallest: float) -> tuple[Property, str]:
+def infer_property(name: str, unit: str, smallest: float) -> tuple[Property, str]:
     """What a target is by its name, if its unit and its sign agree; and what to say where they do not.
 
     Parameters
@@ -53,7 +53,7 @@ def property_of(name: str, unit: str, smallest: float) -> tuple[Property, str]:
     smallest
         Of its labels.
     """
-    lower, found = name.lower(), quantity(unit)
+    lower, found = name.lower(), physical_quantity(unit)
     if lower in ("mu", "dipole"):
         if found == "dipole" and smallest >= 0:
             return "dipole", ""
@@ -65,8 +65,8 @@ def property_of(name: str, unit: str, smallest: float) -> tuple[Property, str]:
             else "it has no unit"
         )
         return "other", f"{name}: not taken for the length of a dipole moment, because {reason}"
-    if lower in EXTENSIVE:
-        if found == EXTENSIVE[lower]:
+    if lower in EXTENSIVE_QUANTITIES:
+        if found == EXTENSIVE_QUANTITIES[lower]:
             return "extensive", ""
         reason = f"its unit is {unit!r}" if unit else "it has no unit"
         return "other", f"{name}: not taken for a property that grows with the molecule, because {reason}"
@@ -86,8 +86,8 @@ def chemical_accuracy(name: str, unit: str) -> float | None:
         Of its values.
     """
     name = name.lower()
-    if name in ("zpve", *ENERGIES):
-        accuracy = ZPVE_EV if name == "zpve" else ENERGY_EV
-        return accuracy / EV_PER[unit] if unit in EV_PER else None
-    accuracy, expected = OTHERS.get(name, (None, ""))
+    if name in ("zpve", *ENERGY_NAMES):
+        accuracy = ZPVE_ACCURACY_EV if name == "zpve" else ENERGY_ACCURACY_EV
+        return accuracy / EV_PER_UNIT[unit] if unit in EV_PER_UNIT else None
+    accuracy, expected = OTHER_ACCURACIES.get(name, (None, ""))
     return accuracy if unit == expected else None

@@ -20,17 +20,17 @@ from tenfold.pipelines.storage.output_folder import OutputFolder
 
 CHECKSUMS = "checksums.json"
 """Notes the SHA-256 of files whose publisher gives none."""
-PATIENCE_S = 60.0
+TIMEOUT_S = 60.0
 """Longest silence of a server [s]."""
-TRIES = 4
+MAX_ATTEMPTS = 4
 """Times that a broken connection is taken up again."""
-LARGEST = 2**30
+MAX_DOWNLOAD_BYTES = 2**30
 """Most bytes taken of a file whose size is not known beforehand."""
 _PIECE = 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Published:
+class PublishedFile:
     """A file as its publisher has it."""
 
     name: str
@@ -47,7 +47,7 @@ class Published:
 class Dataset:
     """A published set of molecules."""
 
-    files: tuple[Published, ...]
+    files: tuple[PublishedFile, ...]
     targets: str
     """Columns to learn, with their units."""
     source: str
@@ -60,14 +60,14 @@ _FIGSHARE = "https://ndownloader.figshare.com/files"
 DATASETS = {
     "qm9": Dataset(
         files=(
-            Published(
+            PublishedFile(
                 name="dsgdb9nsd.xyz.tar.bz2",
                 url=f"{_FIGSHARE}/3195389",
                 bytes=86_144_227,
                 sha256="3a63848ac80691bdb8d41834b575afad345b9300d7a2db0c38adb7f6eaa8360c",
                 md5="ad1ebd51ee7f5b3a6e32e974e5d54012",
             ),
-            Published(
+            PublishedFile(
                 name="uncharacterized.txt",
                 url=f"{_FIGSHARE}/3195404",
                 bytes=486_752,
@@ -80,7 +80,7 @@ DATASETS = {
     ),
     "esol": Dataset(
         files=(
-            Published(
+            PublishedFile(
                 name="delaney-processed.csv",
                 url=f"{_MOLECULENET}/delaney-processed.csv",
                 bytes=96_699,
@@ -92,7 +92,7 @@ DATASETS = {
     ),
     "freesolv": Dataset(
         files=(
-            Published(
+            PublishedFile(
                 name="SAMPL.csv",
                 url=f"{_MOLECULENET}/SAMPL.csv",
                 bytes=32_060,
@@ -104,7 +104,9 @@ DATASETS = {
     ),
     "tox21": Dataset(
         files=(
-            Published(name="tox21.csv.gz", url=f"{_MOLECULENET}/tox21.csv.gz", md5="2882d69e70bba0fec14995f26787cc25"),
+            PublishedFile(
+                name="tox21.csv.gz", url=f"{_MOLECULENET}/tox21.csv.gz", md5="2882d69e70bba0fec14995f26787cc25"
+            ),
         ),
         targets="NR-AR, NR-AR-LBD, NR-AhR, NR-Aromatase, NR-ER, NR-ER-LBD, NR-PPAR-gamma, SR-ARE, SR-ATAD5, SR-HSE, "
         "SR-MMP, SR-p53 (0 or 1)",
@@ -114,7 +116,7 @@ DATASETS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fetched:
+class FetchSummary:
     """What a call got."""
 
     files: tuple[Path, ...]
@@ -131,7 +133,7 @@ class _WrongBytesError(ValueError):
     """A file is not what its publisher has."""
 
 
-def fetch(name: str, out: Path | str, base_url: str | None = None) -> Fetched:
+def fetch_dataset(name: str, out: Path | str, base_url: str | None = None) -> FetchSummary:
     """Get a published set of molecules.
 
     A download that broke off goes on where it stopped, in this call or the next. A file takes its name when its size
@@ -171,14 +173,14 @@ def fetch(name: str, out: Path | str, base_url: str | None = None) -> Fetched:
                 raise InputError(f"{path}: {error}. Remove it, then run again.") from error
         _download(file, url, path, out)
         made += 1
-    return Fetched(files=tuple(out / file.name for file in dataset.files), made=made, dataset=dataset)
+    return FetchSummary(files=tuple(out / file.name for file in dataset.files), made=made, dataset=dataset)
 
 
-def _download(file: Published, url: str, path: Path, out: Path) -> None:
+def _download(file: PublishedFile, url: str, path: Path, out: Path) -> None:
     partial = path.with_name(f"{path.name}.partial")
     by_hand = f"Or bring {url} by hand, to {path}: it is checked there."
     resumed = partial.exists()
-    for attempt in range(TRIES):
+    for attempt in range(MAX_ATTEMPTS):
         try:
             _append(file, url, partial)
             _check(file, partial, out)
@@ -188,11 +190,11 @@ def _download(file: Published, url: str, path: Path, out: Path) -> None:
                 raise InputError(f"{url}: {error}. Is it another version, or a login page? {by_hand}") from error
             resumed = False  # the beginning may have been of another version
         except HTTPError as error:
-            if error.code < 500 or attempt == TRIES - 1:
+            if error.code < 500 or attempt == MAX_ATTEMPTS - 1:
                 raise InputError(f"{url}: the server answers {error.code} {error.reason}. {by_hand}") from error
             time.sleep(2**attempt)
         except (URLError, HTTPException, OSError) as error:
-            if attempt == TRIES - 1:
+            if attempt == MAX_ATTEMPTS - 1:
                 reason = getattr(error, "reason", error)
                 kept = "What has come is kept: run again to go on. " if partial.exists() else ""
                 raise InputError(f"{url}: cannot be reached ({reason}). {kept}{by_hand}") from error
@@ -201,10 +203,10 @@ def _download(file: Published, url: str, path: Path, out: Path) -> None:
         else:
             partial.replace(path)
             return
-    raise InputError(f"{url}: broke off {TRIES} times. What has come is kept: run again to go on. {by_hand}")
+    raise InputError(f"{url}: broke off {MAX_ATTEMPTS} times. What has come is kept: run again to go on. {by_hand}")
 
 
-def _append(file: Published, url: str, partial: Path) -> None:
+def _append(file: PublishedFile, url: str, partial: Path) -> None:
     """Add to a partial file what is missing of it."""
     begun = partial.stat().st_size if partial.exists() else 0
     if file.bytes is not None and begun == file.bytes:
@@ -213,7 +215,7 @@ def _append(file: Published, url: str, partial: Path) -> None:
     if begun:
         request.add_header("Range", f"bytes={begun}-")
     try:
-        answer: HTTPResponse = urlopen(request, timeout=PATIENCE_S)
+        answer: HTTPResponse = urlopen(request, timeout=TIMEOUT_S)
     except HTTPError as error:
         if error.code == 416 and begun:  # nothing is missing, or the file is another now: its checksum tells
             error.close()
@@ -224,7 +226,7 @@ def _append(file: Published, url: str, partial: Path) -> None:
         begun = begun if goes_on else 0
         promised = answer.headers.get("Content-Length")
         total = begun + int(promised) if promised else None
-        limit = file.bytes or LARGEST
+        limit = file.bytes or MAX_DOWNLOAD_BYTES
         if total is not None and total > limit:
             partial.touch()
             raise _WrongBytesError(f"{total:,} bytes, where {limit:,} are meant")
@@ -245,7 +247,7 @@ def _pieces(answer: BinaryIO | HTTPResponse, most: int) -> Iterator[bytes]:
         yield piece
 
 
-def _check(file: Published, path: Path, out: Path) -> None:
+def _check(file: PublishedFile, path: Path, out: Path) -> None:
     """Be sure of a file's size and checksum; one that is not known beforehand is written down."""
     size = path.stat().st_size
     if file.bytes is not None and size != file.bytes:

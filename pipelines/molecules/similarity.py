@@ -7,10 +7,10 @@ import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
-from tenfold.pipelines.molecules.fingerprints import BYTES, fingerprints
+from tenfold.pipelines.molecules.fingerprints import FINGERPRINT_BYTES, morgan_fingerprints
 
 
-def nearest(test_smiles: Sequence[str], training_smiles: Sequence[str]) -> np.ndarray:
+def nearest_similarity(test_smiles: Sequence[str], training_smiles: Sequence[str]) -> np.ndarray:
     """Similarity of each molecule to the nearest of others.
 
     Returns
@@ -18,10 +18,10 @@ def nearest(test_smiles: Sequence[str], training_smiles: Sequence[str]) -> np.nd
     np.ndarray
         Tanimoto in [0, 1], shape (n,), float32; 0 where a SMILES cannot be read, or there are no others.
     """
-    return nearest_of(fingerprints(test_smiles), fingerprints(training_smiles))
+    return nearest_tanimoto(morgan_fingerprints(test_smiles), morgan_fingerprints(training_smiles))
 
 
-def nearest_of(test: np.ndarray, training: np.ndarray) -> np.ndarray:
+def nearest_tanimoto(test: np.ndarray, training: np.ndarray) -> np.ndarray:
     """Similarity of each packed fingerprint to the nearest of others.
 
     Exact. Others are tried in order of how far their number of bits is from one's own: two fingerprints of a and b bits
@@ -42,7 +42,7 @@ def nearest_of(test: np.ndarray, training: np.ndarray) -> np.ndarray:
     return _nearest(_words(test), _bits(test), training[order], bits[order])
 
 
-def clusters(fingerprints: np.ndarray, similarity: float) -> np.ndarray:
+def butina_clusters(fingerprints: np.ndarray, similarity: float) -> np.ndarray:
     """Taylor-Butina clusters (doi:10.1021/ci9803381): those with most neighbours first, each takes its free neighbours.
 
     Neighbours are counted, not kept: memory grows with the molecules, not with their pairs.
@@ -68,7 +68,7 @@ def clusters(fingerprints: np.ndarray, similarity: float) -> np.ndarray:
 
 
 def _words(packed: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(packed).view(np.uint64).reshape(-1, BYTES // 8)
+    return np.ascontiguousarray(packed).view(np.uint64).reshape(-1, FINGERPRINT_BYTES // 8)
 
 
 def _bits(packed: np.ndarray) -> np.ndarray:

@@ -8,11 +8,11 @@ from pathlib import Path
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files.atomic import TEMPORARY, check_names
 from tenfold.pipelines.molecules.config import MoleculeIngest
-from tenfold.pipelines.readers.archives import pieces
-from tenfold.pipelines.readers.molecules import ENDINGS, Described, describe
+from tenfold.pipelines.readers.archives import unpack
+from tenfold.pipelines.readers.molecules import FILE_ENDINGS, MoleculeFile, inspect_file
 
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
-_PACKED = tuple(ending + packed for ending in ENDINGS for packed in (".gz", ".bz2", ".xz", ".zip"))
+_PACKED = tuple(ending + packed for ending in FILE_ENDINGS for packed in (".gz", ".bz2", ".xz", ".zip"))
 _LOOSE = (".xyz", ".extxyz", ".mol")
 REJECTED = "rejected.csv"
 """What an ingest writes of the molecules that it could not use."""
@@ -57,7 +57,7 @@ def find_molecule_sources(paths: Iterable[Path | str], config: MoleculeIngest) -
             found.add(path.resolve())
             continue
         for file in path.resolve().rglob("*"):
-            if not file.name.lower().endswith(ENDINGS + _PACKED + _ARCHIVES) or file.name.startswith("."):
+            if not file.name.lower().endswith(FILE_ENDINGS + _PACKED + _ARCHIVES) or file.name.startswith("."):
                 continue
             if file.is_file() and file.name != REJECTED and file not in besides and not _beside_an_sdf(file):
                 if file.name.lower().endswith(_LOOSE):
@@ -69,7 +69,7 @@ def find_molecule_sources(paths: Iterable[Path | str], config: MoleculeIngest) -
     sources += [_source(f"{folder}/", tuple(sorted(files))) for folder, files in loose.items()]
     if not sources:
         raise InputError(
-            f"{', '.join(map(str, given))}: no files of molecules there ({', '.join(ENDINGS)}, or archives)"
+            f"{', '.join(map(str, given))}: no files of molecules there ({', '.join(FILE_ENDINGS)}, or archives)"
         )
     return sorted(sources, key=lambda source: source.name)
 
@@ -95,26 +95,26 @@ def _beside_an_sdf(file: Path) -> bool:
     return file.suffix == ".csv" and file.with_suffix("").suffix == ".sdf" and file.with_suffix("").exists()
 
 
-def described_pieces(source: MoleculeSource, spool: Path, config: MoleculeIngest) -> Iterator[Described]:
+def described_pieces(source: MoleculeSource, spool: Path, config: MoleculeIngest) -> Iterator[MoleculeFile]:
     """The pieces of a source, looked at; what must be unpacked is written beside `spool`."""
     stated = Path(config.labels)
     labels = (
-        pieces(stated, spool.with_suffix(f".labels{TEMPORARY}"), config.largest_gib, config.encoding)[0]
+        unpack(stated, spool.with_suffix(f".labels{TEMPORARY}"), config.largest_gib, config.encoding)[0]
         if config.labels
         else None
     )
     for n, path in enumerate(source.paths):
-        found = pieces(path, spool.with_suffix(f".{n}{TEMPORARY}"), config.largest_gib, config.encoding)
+        found = unpack(path, spool.with_suffix(f".{n}{TEMPORARY}"), config.largest_gib, config.encoding)
         by_name = {piece.name: piece for piece in found}
         for piece in found:
             besides = labels or by_name.get(f"{piece.name}.csv")
-            if len(found) > 1 and not piece.name.lower().endswith(ENDINGS):
+            if len(found) > 1 and not piece.name.lower().endswith(FILE_ENDINGS):
                 continue
             if piece.name.endswith(".sdf.csv") and piece.name.removesuffix(".csv") in by_name:
                 continue
             beside = _labels_beside(path)
             if besides is None and len(found) == 1 and beside is not None:
-                besides = pieces(beside, spool.with_suffix(f".beside{TEMPORARY}"), config.largest_gib, config.encoding)[
+                besides = unpack(beside, spool.with_suffix(f".beside{TEMPORARY}"), config.largest_gib, config.encoding)[
                     0
                 ]
-            yield describe(piece, config.smiles_column, besides)
+            yield inspect_file(piece, config.smiles_column, besides)

@@ -43,14 +43,14 @@ class Folds:
             Nothing stands there; or, without any such words, it is no name of a split.
         """
         if not self.test and not self.validation:
-            return split_word(text)
+            return parse_split(text)
         fold = _fold(text)
         if not fold:
             raise ValueError("no fold")
         return "test" if fold in self.test else "validation" if fold in self.validation else "train"
 
 
-def folds(test: Sequence[str | int], validation: Sequence[str | int]) -> Folds:
+def parse_folds(test: Sequence[str | int], validation: Sequence[str | int]) -> Folds:
     """Folds from what a configuration says."""
     return Folds(
         test=tuple(_fold(str(each)) for each in test), validation=tuple(_fold(str(each)) for each in validation)
@@ -62,7 +62,7 @@ def _fold(text: str) -> str:
     return re.sub(r"\.0+$", "", text) if re.fullmatch(r"\d+\.0+", text) else text
 
 
-def split_in_name(name: str) -> Split | Literal[""]:
+def split_from_name(name: str) -> Split | Literal[""]:
     """The split that a file's name says, as in ``esol_train.csv``, or else its folder's; empty if none, or two."""
     path = PurePosixPath(name)
     words = re.split("[^a-z]+", path.name.lower())
@@ -70,12 +70,12 @@ def split_in_name(name: str) -> Split | Literal[""]:
     return said.pop() if len(said) == 1 else ""  # pyright: ignore[reportReturnType]
 
 
-def split_columns(columns: Sequence[str]) -> list[str]:
+def find_split_columns(columns: Sequence[str]) -> list[str]:
     """Those columns whose names say that they hold a published split."""
     return [column for column in columns if column.lower() in _COLUMNS]
 
 
-def published(column: str, cells: Mapping[str, int], source: str) -> bool:
+def is_published_split(column: str, cells: Mapping[str, int], source: str) -> bool:
     """Whether a column that may hold a published split does.
 
     Raises
@@ -97,7 +97,7 @@ def published(column: str, cells: Mapping[str, int], source: str) -> bool:
     return False
 
 
-def split_word(text: str) -> Split:
+def parse_split(text: str) -> Split:
     """The split that a word in a column means.
 
     Raises
@@ -112,7 +112,7 @@ def split_word(text: str) -> Split:
         raise ValueError(f"split {text[:40]!r} is none of train, validation, test{folds}") from None
 
 
-def by_chance(keys: Sequence[str], fractions: tuple[float, float, float], seed: int) -> np.ndarray:
+def random_split(keys: Sequence[str], fractions: tuple[float, float, float], seed: int) -> np.ndarray:
     """Split molecules by their own keys: what was once a test stays one, whatever is added.
 
     Parameters
@@ -142,7 +142,7 @@ def by_chance(keys: Sequence[str], fractions: tuple[float, float, float], seed: 
     return np.array([SPLITS.index(found[key]) for key in keys], np.int8)
 
 
-def by_group(
+def group_split(
     groups: Sequence[str], keys: Sequence[str], fractions: tuple[float, float, float], seed: int
 ) -> np.ndarray:
     """Split molecules so that no group is on two sides, as balanced as the groups allow.
@@ -191,7 +191,7 @@ def by_group(
     return np.array([found[name] for name in names], np.int8)
 
 
-def by_column(words: Sequence[Split], keys: Sequence[str]) -> np.ndarray:
+def published_split(words: Sequence[Split], keys: Sequence[str]) -> np.ndarray:
     """Split molecules as a column says; a copy of a test or validation molecule is left out of what is learnt from.
 
     Returns
@@ -207,7 +207,7 @@ def by_column(words: Sequence[Split], keys: Sequence[str]) -> np.ndarray:
     return np.where(found == highest, found, np.int8(-1))
 
 
-def with_validation(
+def draw_validation(
     split: np.ndarray, keys: Sequence[str], fractions: tuple[float, float, float], seed: int
 ) -> np.ndarray:
     """Draw a validation split from the training molecules by chance, where a published split has none.
@@ -231,7 +231,7 @@ def with_validation(
         return split
     both = fractions[0] + fractions[1]
     found = split.copy()
-    found[training] = by_chance(own, (fractions[0] / both, fractions[1] / both, 0.0), seed)
+    found[training] = random_split(own, (fractions[0] / both, fractions[1] / both, 0.0), seed)
     return found
 
 

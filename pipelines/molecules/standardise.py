@@ -4,7 +4,7 @@ from rdkit import Chem, rdBase
 from rdkit.Chem.MolStandardize import rdMolStandardize
 
 
-def standardised(mol: Chem.Mol) -> Chem.Mol:
+def standardise_molecule(mol: Chem.Mol) -> Chem.Mol:
     """Return the largest organic fragment, with charges taken away where hydrogens can be given or taken.
 
     Parameters

@@ -44,7 +44,7 @@ def canonical_unit(unit: str) -> str:
     return _SPELLINGS.get(unit.strip().lower(), unit)
 
 
-def quantity(unit: str) -> str:
+def physical_quantity(unit: str) -> str:
     """What has a unit: energy, dipole, polarisability, area, frequency, heat capacity; empty where that is unknown."""
     unit = canonical_unit(unit)
     return next((name for name, kind in _UNITS.items() if unit in kind), "")
@@ -58,11 +58,11 @@ def check_unit(unit: str, name: str) -> None:
     ValueError
         It is: the message has what may be meant.
     """
-    if not quantity(unit) and unit.strip().lower() in _UNCLEAR:
+    if not physical_quantity(unit) and unit.strip().lower() in _UNCLEAR:
         raise ValueError(f"units: {name} is given in {unit!r}; is {_UNCLEAR[unit.strip().lower()]} meant? Write that")
 
 
-def factor(given: str, wanted: str, name: str) -> float:
+def conversion_factor(given: str, wanted: str, name: str) -> float:
     """Number that turns values in one unit into values in another.
 
     Parameters
@@ -88,7 +88,7 @@ def factor(given: str, wanted: str, name: str) -> float:
     raise InputError(f"units: {name} is given in {given}, which nothing is known about; leave its unit out")
 
 
-def doubt(name: str, unit: str, values: np.ndarray, atoms: np.ndarray) -> str | None:
+def unit_warning(name: str, unit: str, values: np.ndarray, atoms: np.ndarray) -> str | None:
     """Say so where labels are of a size that they have in another unit.
 
     Parameters

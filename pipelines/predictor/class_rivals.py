@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 
-from tenfold.pipelines.molecules.fingerprints import fingerprints
+from tenfold.pipelines.molecules.fingerprints import morgan_fingerprints
 from tenfold.pipelines.molecules.shards import MoleculeShards
 from tenfold.pipelines.predictor.rivals import TREES, training_sample
 
@@ -33,7 +33,7 @@ def fit_class_rivals(data: MoleculeShards, test: np.ndarray, counts: Sequence[in
     labels = data.targets(train)
     few = training_sample(train, seed)
     own = data.targets(few)
-    bits, asked = (np.unpackbits(fingerprints(data.smiles(rows)), axis=1) for rows in (few, test))
+    bits, asked = (np.unpackbits(morgan_fingerprints(data.smiles(rows)), axis=1) for rows in (few, test))
     forest, mean = (np.zeros((len(test), len(counts), max(counts))) for _ in range(2))
     for t, count in enumerate(counts):
         codes = labels[np.isfinite(labels[:, t]), t].astype(int)

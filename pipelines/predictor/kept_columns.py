@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.readers.molecule import Entry
-from tenfold.pipelines.readers.molecules import Described, entries
+from tenfold.pipelines.readers.molecule import MoleculeRecord
+from tenfold.pipelines.readers.molecules import MoleculeFile, read_records
 
 MOST_KEYS = 1000
 """Different data items of an SD file, or keys of an XYZ file, that become columns."""
@@ -23,7 +23,7 @@ class KeptColumns:
     """Of an SD or XYZ file: data items or keys in the columns behind."""
 
     @classmethod
-    def of(cls, described: Described) -> "KeptColumns":
+    def of(cls, described: MoleculeFile) -> "KeptColumns":
         """Find the columns of a file: of an SD or XYZ file those of all its molecules, which are read for that.
 
         Raises
@@ -34,19 +34,19 @@ class KeptColumns:
         if described.table is not None:
             return cls(header=described.table.header)
         keys: dict[str, None] = {}
-        with described.piece.lines(described.start) as lines:
-            for entry in entries(described, lines):
+        with described.data.lines(described.start) as lines:
+            for entry in read_records(described, lines):
                 keys.update(dict.fromkeys(entry.fields))
                 if len(keys) > MOST_KEYS:
                     raise InputError(
-                        f"{described.piece.name}, line {entry.line}: more than {MOST_KEYS:,} different data items, and "
+                        f"{described.data.name}, line {entry.line}: more than {MOST_KEYS:,} different data items, and "
                         "each would be a column. Leave some out, or predict parts of the file."
                     )
         own = {"molecule": "text"} | ({"comment": "comment"} if described.format == "xyz" else {})
         names = unlike(tuple(own), tuple(keys))
         return cls(header=(*names, *keys), own=tuple(own.values()), keys=tuple(keys))
 
-    def cells(self, entry: Entry) -> list[str]:
+    def cells(self, entry: MoleculeRecord) -> list[str]:
         """Cells of a molecule, as many as there are columns; those of a row that is too long end with the header."""
         if self.own:
             own = [getattr(entry, name) for name in self.own]
@@ -54,7 +54,7 @@ class KeptColumns:
         row = list(entry.fields.values()) or list(entry.cells) or [entry.text]
         return [*row, *[""] * (len(self.header) - len(row))][: len(self.header)]
 
-    def beyond(self, entry: Entry) -> str:
+    def beyond(self, entry: MoleculeRecord) -> str:
         """Cells of a table's row that have no column, as text; empty where there are none."""
         more = entry.cells[len(self.header) :] if not self.own else ()
         return ", ".join(map(repr, more))

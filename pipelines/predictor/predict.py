@@ -20,13 +20,13 @@ from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files.atomic import TEMPORARY, check_free, replacing, sweep, writable
 from tenfold.pipelines.files.spreadsheet import as_text
 from tenfold.pipelines.molecules.featuriser import NO_COORDINATES
-from tenfold.pipelines.molecules.parsing import blocks_of, featurised
+from tenfold.pipelines.molecules.parsing import featurise_records, record_blocks
 from tenfold.pipelines.predictor.answers import cells, columns
 from tenfold.pipelines.predictor.kept_columns import KeptColumns, unlike
 from tenfold.pipelines.predictor.predictor import MoleculePredictor
-from tenfold.pipelines.readers.archives import pieces
-from tenfold.pipelines.readers.molecule import Entry, Lines
-from tenfold.pipelines.readers.molecules import Described, describe, entries
+from tenfold.pipelines.readers.archives import unpack
+from tenfold.pipelines.readers.molecule import LineReader, MoleculeRecord
+from tenfold.pipelines.readers.molecules import MoleculeFile, inspect_file, read_records
 from tenfold.pipelines.training.prefetch import Feed
 
 log = logging.getLogger("tenfold")
@@ -112,12 +112,12 @@ def predict_molecules(
     try:
         if not molecules.is_file():
             raise InputError(f"{molecules}: there is no such file")
-        found = pieces(molecules, spool, largest_gib, encoding)
+        found = unpack(molecules, spool, largest_gib, encoding)
         if len(found) != 1 or not found[0].bytes:
             raise InputError(
                 f"{molecules}: found {len(found)} files in it, or nothing; one file of molecules is wanted"
             )
-        described = describe(found[0], smiles_column, None)
+        described = inspect_file(found[0], smiles_column, None)
         identity = _identity(bundle, molecules, described, seconds, embed)
         return _Run(predictor, described, out, identity, seconds).finish()
     finally:
@@ -138,7 +138,7 @@ def _is_ours(path: Path) -> bool:
 class _Run:
     """One output file, from wherever it stands to its end."""
 
-    def __init__(self, predictor: MoleculePredictor, described: Described, out: Path, identity: str, seconds: float):
+    def __init__(self, predictor: MoleculePredictor, described: MoleculeFile, out: Path, identity: str, seconds: float):
         self.predictor, self.described, self.out, self.seconds = predictor, described, out, seconds
         self.identity = identity
         self.kept_columns = KeptColumns.of(described)
@@ -158,7 +158,7 @@ class _Run:
             if not kept["bytes"]:
                 file.write(_csv([[*self.kept_columns.header, *self.added]]))
             with progress("Predicting", total=self._total(), unit="byte") as advance, self._lines() as lines:
-                stream = entries(self.described, lines)
+                stream = read_records(self.described, lines)
                 for _ in islice(stream, rows):
                     pass
                 done = 0
@@ -174,26 +174,26 @@ class _Run:
         return Predicted(self.out, rows, bad, self.renamed)
 
     def _lines(self):
-        return self.described.piece.lines(self.described.start)
+        return self.described.data.lines(self.described.start)
 
     def _total(self) -> int:
-        return self.described.piece.bytes
+        return self.described.data.bytes
 
     def _featurised(
-        self, stream: Iterator[Entry], lines: Lines
-    ) -> Iterator[tuple[list[Entry], Graphs, list[str | None], int]]:
+        self, stream: Iterator[MoleculeRecord], lines: LineReader
+    ) -> Iterator[tuple[list[MoleculeRecord], Graphs, list[str | None], int]]:
         """Blocks of entries with their graphs and reasons, and where in the file each block ends [bytes]."""
         featuriser = self.predictor.learnt.featuriser
-        taken: list[tuple[list[Entry], int]] = []
+        taken: list[tuple[list[MoleculeRecord], int]] = []
 
-        def blocks() -> Iterator[Sequence[Entry]]:
+        def blocks() -> Iterator[Sequence[MoleculeRecord]]:
             while block := list(islice(stream, BLOCK)):
                 taken.append((block, lines.offset))
-                yield from blocks_of(block, featuriser)
+                yield from record_blocks(block, featuriser)
 
         parts: list[Graphs] = []
         reasons: list[str | None] = []
-        for graphs, found in featurised(blocks(), featuriser, self.seconds):
+        for graphs, found in featurise_records(blocks(), featuriser, self.seconds):
             parts.append(graphs)
             reasons += found
             if len(reasons) == len(taken[0][0]):
@@ -201,7 +201,7 @@ class _Run:
                 yield block, Graphs.join(parts), reasons, offset
                 parts, reasons = [], []
 
-    def _rows(self, block: Sequence[Entry], graphs: Graphs, reasons: Sequence[str | None]) -> list[list[str]]:
+    def _rows(self, block: Sequence[MoleculeRecord], graphs: Graphs, reasons: Sequence[str | None]) -> list[list[str]]:
         known = iter(cells(self.predictor, graphs))
         empty = [""] * len(self.answers)
         rows = []
@@ -210,7 +210,7 @@ class _Run:
             rows.append([*self.kept_columns.cells(entry), *values, as_text(self._problem(entry, reason or ""))])
         return rows
 
-    def _problem(self, entry: Entry, reason: str) -> str:
+    def _problem(self, entry: MoleculeRecord, reason: str) -> str:
         if reason == NO_COORDINATES:
             return f"{reason}: add --embed to make them"
         reason = reason.replace("(geometry embed)", "(add --embed)")
@@ -234,7 +234,7 @@ class _Run:
         return fresh
 
 
-def _identity(bundle: Path, molecules: Path, described: Described, seconds: float, embed: bool) -> str:
+def _identity(bundle: Path, molecules: Path, described: MoleculeFile, seconds: float, embed: bool) -> str:
     """What decides the output: the network, the input, and how it is read."""
     about = molecules.stat()
     with bundle.open("rb") as file:
@@ -245,7 +245,7 @@ def _identity(bundle: Path, molecules: Path, described: Described, seconds: floa
         about.st_size,
         about.st_mtime_ns,
         described.smiles_column,
-        described.piece.encoding,
+        described.data.encoding,
         seconds,
         embed,
         BLOCK,

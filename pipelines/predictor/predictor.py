@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 import keras
 import numpy as np
 
-from tenfold.emulators.graph_batches import batch
+from tenfold.emulators.graph_batches import collate
 from tenfold.emulators.graphs import Graphs
 from tenfold.emulators.mpnn import MPNN, build
 from tenfold.emulators.sizes import check_size
@@ -209,10 +209,10 @@ class MoleculePredictor:
         rows = []
         for first in range(0, len(order), self.size):
             part = graphs.take(order[first : first + self.size])
-            made = batch(part, self.learnt.shape, self.learnt.featuriser.layout, self.size)
+            made = collate(part, self.learnt.shape, self.learnt.featuriser.layout, self.size)
             rows.append(np.asarray(self._forward(made.inputs))[: len(part)])
         if not rows:
-            return np.empty((0, len(self.names), self.learnt.shape.ensemble, self.learnt.outputs))
+            return np.empty((0, len(self.names), self.learnt.shape.ensemble_size, self.learnt.outputs))
         return np.concatenate(rows)[np.argsort(order)]
 
     def explained(self, graph: Graphs) -> list[int]:
@@ -230,7 +230,7 @@ class MoleculePredictor:
         order = np.argsort(graphs.sizes, kind="stable")
         parts = [order[first : first + self.size] for first in range(0, len(order), self.size)]
         shape, layout = self.learnt.shape, self.learnt.featuriser.layout
-        return float(np.mean([batch(graphs.take(part), shape, layout, self.size).waste for part in parts]))
+        return float(np.mean([collate(graphs.take(part), shape, layout, self.size).padding_fraction for part in parts]))
 
     def bundle(self, facts: dict[str, Any], splits: str) -> Bundle:
         """Return everything that a file of this predictor holds; ``facts`` are added to what describes it."""

@@ -186,7 +186,7 @@ def _shared_out(proof: Proof, row: int, t: int) -> dict[str, Any]:
     task = None
     with rdBase.BlockLogs():
         if learnt.featuriser.geometry != "given":
-            molecule = learnt.featuriser.molecule(smiles)
+            molecule = learnt.featuriser.read_smiles(smiles)
             graph = learnt.featuriser.graph(molecule)
             found = integrated_gradients(
                 proof.predictor.network, learnt.shape, learnt.featuriser.layout, graph, t, 16, code

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 from tenfold.emulators.reference import element_counts
-from tenfold.pipelines.molecules.fingerprints import fingerprints
+from tenfold.pipelines.molecules.fingerprints import morgan_fingerprints
 from tenfold.pipelines.molecules.shards import MoleculeShards
 
 TREES = 200
@@ -83,7 +83,7 @@ class _Part:
     @classmethod
     def of(cls, data: MoleculeShards, rows: np.ndarray) -> "_Part":
         return cls(
-            bits=np.unpackbits(fingerprints(data.smiles(rows)), axis=1), counts=composition(data, rows),
+            bits=np.unpackbits(morgan_fingerprints(data.smiles(rows)), axis=1), counts=composition(data, rows),
             labels=data.targets(rows),
         )  # fmt: skip
 

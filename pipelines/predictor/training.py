@@ -10,10 +10,10 @@ from typing import Any, get_args
 
 import numpy as np
 
-from tenfold.emulators.graph_batches import batch, plan
+from tenfold.emulators.graph_batches import collate, plan_batches
 from tenfold.emulators.losses import masked_cross_entropy, masked_gaussian_nll
 from tenfold.emulators.mpnn import MPNN
-from tenfold.emulators.reference import standardisation
+from tenfold.emulators.reference import fit_standardisation
 from tenfold.emulators.training import Position, RegressionTraining, adamw, regression_step
 from tenfold.hpc.order import Order, steps_per_epoch
 from tenfold.hpc.ranks import Ranks
@@ -98,7 +98,7 @@ class MoleculeTraining(TrainingRun):
         order = Order(total, t.seed).epoch(position.epoch, np.arange(total))
         window = WINDOW if self.shape.network == "enn-s2s" else 1
         full = -(-t.global_batch // r.size)
-        for places in plan(order, self.sizes, t.global_batch, window)[position.step :]:
+        for places in plan_batches(order, self.sizes, t.global_batch, window)[position.step :]:
             records = self.records[places]
             targets = self.labels[places]
             labels = int(np.isfinite(targets).sum())
@@ -108,7 +108,7 @@ class MoleculeTraining(TrainingRun):
             if not len(part):  # the epoch's last batch may have fewer molecules than there are ranks
                 part, own, weight = records[:1], targets[:1], 0.0
             graphs = self.data.graphs(part)
-            made = batch(graphs, self.shape, self.data.manifest.featuriser.layout, full)
+            made = collate(graphs, self.shape, self.data.manifest.featuriser.layout, full)
             yield (made.inputs, self.truth(own, graphs.sizes, full), made.weights * np.float32(weight)), labels
 
     def outputs(self, records: np.ndarray) -> np.ndarray:
@@ -190,7 +190,7 @@ def describe(data: MoleculeShards, records: np.ndarray, shape: MPNN, kind: Kind)
         targets = tuple(replace(each, classes=own.classes) for each, own in zip(targets, manifest.targets, strict=True))
         return Learnt(shape=shape, featuriser=manifest.featuriser, kind=kind, targets=targets)
     grows = [shape.readout != "norm" and target.physical == "extensive" for target in manifest.targets]
-    fitted = standardisation(data.graphs(records), data.targets(records), manifest.featuriser.layout, grows)
+    fitted = fit_standardisation(data.graphs(records), data.targets(records), manifest.featuriser.layout, grows)
     targets = tuple(
         replace(
             target, location=float(location), scale=float(scale), extensive=each,

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.readers.molecule import BEGINNING, Lines, Mark
-from tenfold.pipelines.readers.text_encodings import LONGEST_MARK, by_lines, encoding_of
+from tenfold.pipelines.readers.molecule import FILE_START, FilePosition, LineReader
+from tenfold.pipelines.readers.text_encodings import MAX_BOM_BYTES, detect_encoding, has_ascii_line_ends
 
 _ZIP = b"PK\x03\x04"
 _BY_PANDAS = "python -c \"import pandas; pandas.{}('IN').to_csv('OUT.csv', index=False)\""
@@ -33,7 +33,7 @@ _OTHERS = (
 )
 """What files that are none of ours begin with, what they are, and what to do."""
 _BLOCK = 2**20
-MOST_MEMBERS = 2_000_000
+MAX_MEMBERS = 2_000_000
 """Files in one archive, at most; QM9 is 133,885."""
 _LARGEST_HEADER = 2**20
 """Bytes of a long name or other notes on a member; real ones have a few hundred."""
@@ -42,7 +42,7 @@ _LARGEST_DICTIONARY = 2**28
 
 
 @dataclass(frozen=True, kw_only=True)
-class Piece:
+class DataFile:
     """A file, or a member of an archive: bytes of a plain file."""
 
     name: str
@@ -56,14 +56,14 @@ class Piece:
     """Of its text: one that has the line ends of ASCII."""
 
     @contextmanager
-    def lines(self, mark: Mark = BEGINNING) -> Iterator[Lines]:
+    def lines(self, mark: FilePosition = FILE_START) -> Iterator[LineReader]:
         """Its lines from a mark on."""
         with self.path.open("rb") as file:
             file.seek(self.offset + mark.offset)
-            yield Lines(file, mark, self.bytes, self.name, self.encoding)
+            yield LineReader(file, mark, self.bytes, self.name, self.encoding)
 
 
-def pieces(path: Path, spool: Path, largest_gib: float, encoding: str = "", most: int = MOST_MEMBERS) -> list[Piece]:
+def unpack(path: Path, spool: Path, largest_gib: float, encoding: str = "", most: int = MAX_MEMBERS) -> list[DataFile]:
     """The pieces of a file: itself, or the regular files of an archive in order of their names.
 
     What is compressed is unpacked first, into `spool`, and what is in UTF-16 or UTF-32 is written there in UTF-8.
@@ -95,8 +95,8 @@ def pieces(path: Path, spool: Path, largest_gib: float, encoding: str = "", most
         if told:
             raise InputError(f"{path}: {told}.")
         opener = next((opener for magic, opener in _OPENERS.items() if head.startswith(magic)), None)
-        text = encoding_of(head[:LONGEST_MARK], encoding)
-        if head.startswith(_ZIP) or opener is not None or not by_lines(text):
+        text = detect_encoding(head[:MAX_BOM_BYTES], encoding)
+        if head.startswith(_ZIP) or opener is not None or not has_ascii_line_ends(text):
             opened = (
                 _unzipped(path, largest_gib) if head.startswith(_ZIP) else opener(path) if opener else path.open("rb")
             )
@@ -106,7 +106,7 @@ def pieces(path: Path, spool: Path, largest_gib: float, encoding: str = "", most
         with plain.open("rb") as file:
             file.seek(257)
             if file.read(5) != b"ustar":
-                return [Piece(name=str(path), path=plain, offset=0, bytes=plain.stat().st_size, encoding=text)]
+                return [DataFile(name=str(path), path=plain, offset=0, bytes=plain.stat().st_size, encoding=text)]
         return _members(path, plain, encoding or "utf-8", most)
     except InputError:
         raise
@@ -144,8 +144,8 @@ def _copy(packed: io.BufferedIOBase | BinaryIO, out: BinaryIO, path: Path, large
     """Write out what is packed, by lines of ASCII; return its encoding."""
     left, before = largest_gib * 2**30, 0
     block = packed.read(_BLOCK)
-    encoding = encoding_of(block[:LONGEST_MARK], stated)
-    decoder = None if by_lines(encoding) else codecs.getincrementaldecoder(encoding)()
+    encoding = detect_encoding(block[:MAX_BOM_BYTES], stated)
+    decoder = None if has_ascii_line_ends(encoding) else codecs.getincrementaldecoder(encoding)()
     while block or decoder:
         left -= len(block)
         if left < 0:
@@ -166,11 +166,11 @@ def _copy(packed: io.BufferedIOBase | BinaryIO, out: BinaryIO, path: Path, large
     return encoding
 
 
-def _members(path: Path, plain: Path, encoding: str, most: int) -> list[Piece]:
+def _members(path: Path, plain: Path, encoding: str, most: int) -> list[DataFile]:
     """Regular files of a tar; links, devices and hidden files are passed over, and nothing is written anywhere."""
-    if not by_lines(encoding):
+    if not has_ascii_line_ends(encoding):
         raise InputError(f"{path}: an archive of files in {encoding} is not read. Unpack it, or convert them to UTF-8.")
-    found: dict[str, Piece] = {}
+    found: dict[str, DataFile] = {}
     with plain.open("rb") as raw, tarfile.open(fileobj=_Headers(raw), mode="r:", errors="backslashreplace") as tar:
         for number, member in enumerate(tar):
             if number >= most:
@@ -181,7 +181,7 @@ def _members(path: Path, plain: Path, encoding: str, most: int) -> list[Piece]:
             name = f"{path}/{member.name}"
             if name in found:
                 raise InputError(f"{name}: is there twice. Unpack the archive, and pack it again with one of them.")
-            found[name] = Piece(
+            found[name] = DataFile(
                 name=name, path=plain, offset=member.offset_data, bytes=member.size, encoding=encoding
             )  # fmt: skip
     return sorted(found.values(), key=lambda piece: piece.name)

@@ -6,8 +6,8 @@ https://github.com/libAtoms/extxyz
 import re
 from functools import lru_cache
 
-from tenfold.pipelines.readers.molecule import Entry
-from tenfold.pipelines.readers.numbers import number
+from tenfold.pipelines.readers.molecule import MoleculeRecord
+from tenfold.pipelines.readers.numbers import parse_number
 
 _ELEMENTS = (
     "H", "He", "Li", "Be", "B", "C", "N", "O", "F", "Ne", "Na", "Mg", "Al", "Si", "P", "S", "Cl", "Ar", "K", "Ca",
@@ -22,7 +22,7 @@ _PAIR = re.compile(r"""([A-Za-z_][\w.\-]*)\s*=\s*("(?:[^"\\]|\\.)*"|'[^']*'|\{[^
 _WIDTHS = "SRIL"
 
 
-def entry(line: int, comment: str, atoms: list[list[str]]) -> Entry:
+def parse_frame(line: int, comment: str, atoms: list[list[str]]) -> MoleculeRecord:
     """One frame.
 
     Raises
@@ -38,21 +38,21 @@ def entry(line: int, comment: str, atoms: list[list[str]]) -> Entry:
     _check_periodicity({name.lower(): value for name, value in fields.items()})
     smiles = next((fields[key] for key in fields if key.lower() == "smiles"), "")
     charge = next((fields[key] for key in fields if key.lower() in ("charge", "total_charge")), "0")
-    if not number(charge).is_integer():
+    if not parse_number(charge).is_integer():
         raise ValueError(f"charge {charge} is not a whole number")
-    return Entry(
+    return MoleculeRecord(
         line=line,
         text=smiles or comment.strip(),
         smiles=smiles,
-        symbols=tuple(symbol_of(each[symbol]) for each in atoms),
-        positions=tuple(position_of(each[position : position + 3]) for each in atoms),
-        charge=round(number(charge)),
+        symbols=tuple(element_symbol(each[symbol]) for each in atoms),
+        positions=tuple(parse_position(each[position : position + 3]) for each in atoms),
+        charge=round(parse_number(charge)),
         fields=fields,
     )
 
 
 @lru_cache(maxsize=1024)
-def symbol_of(text: str) -> str:
+def element_symbol(text: str) -> str:
     """An element's symbol, also where a file shouts it, adds a number to it, or gives its atomic number."""
     if text.isascii() and text.isdecimal():
         if not 1 <= int(text[:4]) <= len(_ELEMENTS):
@@ -64,12 +64,12 @@ def symbol_of(text: str) -> str:
     return letters[0].capitalize()
 
 
-def position_of(texts: list[str]) -> tuple[float, float, float]:
+def parse_position(texts: list[str]) -> tuple[float, float, float]:
     """Three coordinates [Å]."""
     if len(texts) != 3:
         raise ValueError(f"{len(texts)} coordinates where three are meant")
     x, y, z = texts
-    return number(x.replace("*^", "e")), number(y.replace("*^", "e")), number(z.replace("*^", "e"))
+    return parse_number(x.replace("*^", "e")), parse_number(y.replace("*^", "e")), parse_number(z.replace("*^", "e"))
 
 
 def _check_periodicity(fields: dict[str, str]) -> None:

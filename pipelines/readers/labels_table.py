@@ -9,15 +9,15 @@ from pathlib import PurePosixPath
 
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.readers import molecule_table
-from tenfold.pipelines.readers.archives import Piece
-from tenfold.pipelines.readers.molecule_table import distinct
-from tenfold.pipelines.readers.numbers import number
+from tenfold.pipelines.readers.archives import DataFile
+from tenfold.pipelines.readers.molecule_table import unique_names
+from tenfold.pipelines.readers.numbers import parse_number
 
 _NAMES = ("mol_id", "file", "filename", "name", "title", "id", "index")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Labels:
+class LabelTable:
     """A table of labels, read whole."""
 
     source: str
@@ -28,12 +28,12 @@ class Labels:
     """Texts by column, in the order of the file."""
     by_name: dict[str, dict[str, str]]
     """Rows by the molecule's name; empty without `key`."""
-    twice: str
+    duplicate: str
     """Where a molecule is named twice; empty: none is."""
     digest: str
     """Of what it says: hexadecimal."""
 
-    def of(self, names: list[str]) -> dict[str, str] | None:
+    def find(self, names: list[str]) -> dict[str, str] | None:
         """The row about a molecule that has some names; None if there is none."""
         return next((self.by_name[name] for name in names if name and name in self.by_name), None)
 
@@ -45,8 +45,8 @@ class Labels:
         InputError
             No column says which molecule a row is about, or two rows are about one.
         """
-        if by == "name" and self.twice:
-            raise InputError(f"{self.source}, {self.twice}. Name the molecule's column file.")
+        if by == "name" and self.duplicate:
+            raise InputError(f"{self.source}, {self.duplicate}. Name the molecule's column file.")
         if by == "name" and not self.key:
             raise InputError(
                 f"{self.source}: no column says which molecule a row is about ({', '.join(_NAMES)}); its columns are "
@@ -55,7 +55,7 @@ class Labels:
             )
 
 
-def read_labels(piece: Piece) -> Labels:
+def read_labels(piece: DataFile) -> LabelTable:
     """Read a table of labels.
 
     Columns are separated by commas, tabs, semicolons or blanks. The molecule's column is `mol_id`, `file`, `filename`,
@@ -72,45 +72,45 @@ def read_labels(piece: Piece) -> Labels:
 
 
 @lru_cache(maxsize=2)
-def _read(piece: Piece, mtime_ns: int) -> Labels:
+def _read(piece: DataFile, mtime_ns: int) -> LabelTable:
     del mtime_ns  # a file that was written anew is another one
     columns, rows = _table(piece)
     key = next((name for name in _NAMES if name in columns), "")
     if not key and not all(_is_number(row[columns[0]]) for _, row in rows):
         key = columns[0]
     by_name: dict[str, dict[str, str]] = {}
-    twice = ""
+    duplicate = ""
     for line, row in rows if key else ():
         name = row[key].strip()
-        if name in by_name and not twice:
-            twice = f"line {line}: {key} {name!r} stands there twice"
+        if name in by_name and not duplicate:
+            duplicate = f"line {line}: {key} {name!r} stands there twice"
         elif name:
             by_name[name] = row
     content = json.dumps([columns, [list(row.values()) for _, row in rows]])
-    return Labels(
+    return LabelTable(
         source=piece.name,
         columns=columns,
         key=key,
         rows=tuple(row for _, row in rows),
         by_name=by_name,
-        twice=twice,
+        duplicate=duplicate,
         digest=hashlib.blake2b(content.encode(), digest_size=16).hexdigest(),
     )
 
 
-def names_of(title: str, source: str) -> list[str]:
+def candidate_names(title: str, source: str) -> list[str]:
     """Names by which a table may know a molecule: its title; its file, with ever fewer folders; that without ending."""
-    return [title, *file_names(source)]
+    return [title, *candidate_file_names(source)]
 
 
-def file_names(source: str) -> list[str]:
+def candidate_file_names(source: str) -> list[str]:
     """Names by which a table may know a file: with ever fewer folders; without ending."""
     path = PurePosixPath(source)
     parts = path.parts
     return [*("/".join(parts[n:]) for n in range(len(parts))), path.stem.split(".")[0]]
 
 
-def _table(piece: Piece) -> tuple[tuple[str, ...], list[tuple[int, dict[str, str]]]]:
+def _table(piece: DataFile) -> tuple[tuple[str, ...], list[tuple[int, dict[str, str]]]]:
     with piece.lines() as lines:
         first = next((line for line in lines if line.strip()), "")
         start = lines.line - 1
@@ -121,22 +121,22 @@ def _table(piece: Piece) -> tuple[tuple[str, ...], list[tuple[int, dict[str, str
     with piece.lines() as lines:
         for _ in range(start - 1):
             next(lines)
-        table = molecule_table.header(lines, piece.name)
+        table = molecule_table.read_header(lines, piece.name)
         rows = []
-        for entry in molecule_table.entries(lines, table, table.columns[0]):
+        for entry in molecule_table.read_records(lines, table, table.columns[0]):
             if entry.problem:
                 raise InputError(f"{piece.name}, line {entry.line}: {entry.problem}. Mend it.")
             rows.append((entry.line, entry.fields))
     return table.columns, rows
 
 
-def _of_blanks(piece: Piece, start: int, first: str, below: Iterator[str]):
+def _of_blanks(piece: DataFile, start: int, first: str, below: Iterator[str]):
     texts = [(start, first.split()), *((n, line.split()) for n, line in enumerate(below, start + 1) if line.strip())]
     names = tuple(texts[0][1])
     if len(names) > 1 and _is_number(names[1]):
         columns = tuple(f"column_{n + 1}" for n in range(len(names)))
     else:
-        columns = distinct(names)
+        columns = unique_names(names)
         del texts[0]
     for line, row in texts:
         if len(row) != len(columns):
@@ -147,7 +147,7 @@ def _of_blanks(piece: Piece, start: int, first: str, below: Iterator[str]):
 
 def _is_number(text: str) -> bool:
     try:
-        number(text)
+        parse_number(text)
     except ValueError:
         return False
     return True

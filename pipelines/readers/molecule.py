@@ -17,7 +17,7 @@ class UnusableMoleculeError(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class MoleculeRecord:
     """One molecule of a file."""
 
     line: int
@@ -45,7 +45,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Mark:
+class FilePosition:
     """A place in a file between two molecules."""
 
     offset: int = 0
@@ -54,19 +54,19 @@ class Mark:
     """Number of the line that begins here."""
 
 
-BEGINNING = Mark()
+FILE_START = FilePosition()
 
 
-class Lines:
+class LineReader:
     """The lines of a part of a file, decoded; knows where it stands.
 
     A line ends with a line feed, a carriage return, or both, each as they come.
     """
 
-    LONGEST = 2**20
+    MAX_LINE_BYTES = 2**20
     """What is longer [bytes] is cut there; `readers` refuse it."""
 
-    def __init__(self, file: BufferedReader, mark: Mark, end: int, name: str = "", encoding: str = "utf-8"):
+    def __init__(self, file: BufferedReader, mark: FilePosition, end: int, name: str = "", encoding: str = "utf-8"):
         """`end` is where the part ends [bytes from the beginning of the part]; `file` stands at `mark`."""
         self._file, self._end, self._name, self._encoding = file, end, name, encoding
         self._first = file.tell() - mark.offset
@@ -76,21 +76,21 @@ class Lines:
         """Of what has been read; whoever wants that of a part sets a new one at its beginning."""
 
     @property
-    def mark(self) -> Mark:
+    def position(self) -> FilePosition:
         """Where the next line begins."""
-        return Mark(self.offset, self.line)
+        return FilePosition(self.offset, self.line)
 
-    def kept(self) -> "Place":
-        """The place it stands at, to `go_back` to."""
-        return Place(self.mark, self.digest.copy())
+    def bookmark(self) -> "Bookmark":
+        """The place it stands at, to `return_to` to."""
+        return Bookmark(self.position, self.digest.copy())
 
-    def go_back(self, place: "Place") -> None:
+    def return_to(self, place: "Bookmark") -> None:
         """Read from an earlier place on again."""
-        self.offset, self.line, self.digest = place.mark.offset, place.mark.line, place.digest.copy()
+        self.offset, self.line, self.digest = place.position.offset, place.position.line, place.digest.copy()
         self._file.seek(self._first + self.offset)
         self._waiting = []
 
-    def __iter__(self) -> "Lines":
+    def __iter__(self) -> "LineReader":
         return self
 
     def __next__(self) -> str:
@@ -98,7 +98,7 @@ class Lines:
         if not raw:
             raise StopIteration
         self._took(raw)
-        if len(raw) >= self.LONGEST:
+        if len(raw) >= self.MAX_LINE_BYTES:
             rest = raw
             while rest and not rest.endswith((b"\n", b"\r")):
                 rest = self._raw()
@@ -107,7 +107,7 @@ class Lines:
         try:
             text = raw.decode(self._encoding)
         except UnicodeDecodeError as error:
-            if len(raw) < self.LONGEST:
+            if len(raw) < self.MAX_LINE_BYTES:
                 raise self._undecodable(error) from error
             text = raw.decode(self._encoding, errors="replace")  # cut within a character
         return text.removeprefix("\ufeff") if first else text
@@ -123,7 +123,7 @@ class Lines:
             return raw
         left = self._end - self.offset - len(raw)
         if not raw.endswith(b"\r"):
-            more = self._file.readline(min(self.LONGEST - len(raw), left))
+            more = self._file.readline(min(self.MAX_LINE_BYTES - len(raw), left))
             raw, left = raw + more, left - len(more)
             at = more.find(b"\r")
             if at < 0 or more[at:] == b"\r\n":
@@ -145,8 +145,8 @@ class Lines:
 
 
 @dataclass(frozen=True)
-class Place:
+class Bookmark:
     """A place among lines, with the digest of what was read before it."""
 
-    mark: Mark
+    position: FilePosition
     digest: Any

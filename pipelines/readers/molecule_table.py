@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.readers.molecule import Entry, Lines
+from tenfold.pipelines.readers.molecule import LineReader, MoleculeRecord
 
-MISSING = frozenset({"", "na", "n/a", "nan", "none", "null"})
+MISSING_VALUES = frozenset({"", "na", "n/a", "nan", "none", "null"})
 """What stands in a table where nothing was measured, in lower case."""
-BLANKS = ""
+WHITESPACE = ""
 """Delimiter of a list of SMILES: what follows the first blanks is the name."""
 _MOST_LINES = 1000
 """Lines of one row, at most: a quote that stays open longer is not believed."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table:
+class TableHeader:
     """What a table's header says."""
 
     header: tuple[str, ...]
@@ -52,7 +52,7 @@ class Table:
         return f"no column {quoted}; its columns are {', '.join(self.columns)}."
 
 
-def header(lines: Lines, source: str) -> Table:
+def read_header(lines: LineReader, source: str) -> TableHeader:
     """Read the header row.
 
     Raises
@@ -68,15 +68,15 @@ def header(lines: Lines, source: str) -> Table:
     if reason:
         raise InputError(f"{source}, line 1: {reason}; a table of molecules begins with a row of column names")
     names = tuple(name.strip() for name in row)
-    return Table(header=names, columns=distinct(names), delimiter=delimiter)
+    return TableHeader(header=names, columns=unique_names(names), delimiter=delimiter)
 
 
-def smiles_list(first: str) -> tuple[Table | None, bool]:
+def smiles_list_header(first: str) -> tuple[TableHeader | None, bool]:
     """The columns of a list of SMILES, from its first line, and whether that is a header; None for another table.
 
     A list has a SMILES in each line and perhaps a name behind it. If there are tabs, more columns may follow.
     """
-    pair = Table(header=("smiles", "name"), columns=("smiles", "name"), delimiter=BLANKS)
+    pair = TableHeader(header=("smiles", "name"), columns=("smiles", "name"), delimiter=WHITESPACE)
     words = first.replace(",", " ").replace(";", " ").split()
     if any(word.strip('"').lower() == "smiles" for word in words):
         blanks = not any(delimiter in first.strip() for delimiter in ",\t;") and words[0].lower() == "smiles"
@@ -84,10 +84,10 @@ def smiles_list(first: str) -> tuple[Table | None, bool]:
     if "\t" not in first:
         return pair, False
     names = ("smiles", "name", *(f"column_{n}" for n in range(3, first.count("\t") + 2)))
-    return Table(header=names, columns=names, delimiter="\t"), False
+    return TableHeader(header=names, columns=names, delimiter="\t"), False
 
 
-def distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+def unique_names(names: tuple[str, ...]) -> tuple[str, ...]:
     """Names for columns, each a different one: those without a name, or with an equal one, are told by their place."""
     counts = Counter(names)
     taken = set(names)
@@ -102,7 +102,7 @@ def distinct(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def entries(lines: Lines, table: Table, smiles_column: str) -> Iterator[Entry]:
+def read_records(lines: LineReader, table: TableHeader, smiles_column: str) -> Iterator[MoleculeRecord]:
     """The rows below the header, from wherever `lines` stands; blank lines are passed over.
 
     A row that cannot be read is an entry with a `problem`. Where a quote stays open, that is its own line alone: the
@@ -115,22 +115,22 @@ def entries(lines: Lines, table: Table, smiles_column: str) -> Iterator[Entry]:
         text = next(lines, "")
         if not text:
             return
-        if delimiter == BLANKS:
+        if delimiter == WHITESPACE:
             if not text.strip():
                 continue
             row, problem = _smiles_and_name(text), ""
-        elif '"' in text or "\0" in text or len(text) >= Lines.LONGEST:
+        elif '"' in text or "\0" in text or len(text) >= LineReader.MAX_LINE_BYTES:
             row, problem = _row(text, lines, delimiter, width)
         else:
             row, problem = text.rstrip("\r\n").split(delimiter), ""
         if len(row) == width and not problem:
             smiles = row[place]
             if smiles or width > 1:
-                yield Entry(line=line, text=smiles, smiles=smiles, fields=dict(zip(columns, row, strict=True)))
+                yield MoleculeRecord(line=line, text=smiles, smiles=smiles, fields=dict(zip(columns, row, strict=True)))
         elif problem or text.strip():
             problem = problem or f"{len(row)} fields where the header has {width}"
             shown = row[place] if place < len(row) else delimiter.join(row)
-            yield Entry(line=line, text=shown, problem=problem, cells=tuple(row))
+            yield MoleculeRecord(line=line, text=shown, problem=problem, cells=tuple(row))
 
 
 def _smiles_and_name(text: str) -> list[str]:
@@ -143,10 +143,10 @@ def _smiles_and_name(text: str) -> list[str]:
     return [words[0], words[1].strip() if len(words) == 2 else ""]
 
 
-def _row(text: str, lines: Lines, delimiter: str, width: int) -> tuple[list[str], str]:
+def _row(text: str, lines: LineReader, delimiter: str, width: int) -> tuple[list[str], str]:
     """The cells of the row that begins with `text`, and why it is none; `lines` stands behind it afterwards."""
-    if len(text) >= Lines.LONGEST:
-        return [text[:100]], f"a line of more than {Lines.LONGEST:,} bytes"
+    if len(text) >= LineReader.MAX_LINE_BYTES:
+        return [text[:100]], f"a line of more than {LineReader.MAX_LINE_BYTES:,} bytes"
     if "\0" in text:
         return text.replace("\0", "").rstrip("\r\n").split(delimiter), "holds NUL bytes: damaged, or not a text"
     try:
@@ -155,17 +155,17 @@ def _row(text: str, lines: Lines, delimiter: str, width: int) -> tuple[list[str]
         if reader.line_num == 1:
             return row, ""
         alone = text.rstrip("\r\n").split(delimiter)
-        behind = lines.kept()
+        behind = lines.bookmark()
         whole, problem = _over_lines(text, lines, delimiter, width)
         if whole is None:
-            lines.go_back(behind)
+            lines.return_to(behind)
             return alone, problem
     except csv.Error as error:
         return [text[:100]], f"not a row of a table ({error})"
     return whole, ""
 
 
-def _over_lines(text: str, lines: Lines, delimiter: str, width: int) -> tuple[list[str] | None, str]:
+def _over_lines(text: str, lines: LineReader, delimiter: str, width: int) -> tuple[list[str] | None, str]:
     """The cells of a row with line breaks between quotes; None and a reason where its quote was never meant to open.
 
     A quote left open in one row is closed by the next quote of the file, however far below, and what lies between is
@@ -182,7 +182,7 @@ def _over_lines(text: str, lines: Lines, delimiter: str, width: int) -> tuple[li
             next(reader)
             if reader.line_num == 1:
                 break
-        if taken >= _MOST_LINES or len(more) >= Lines.LONGEST:
+        if taken >= _MOST_LINES or len(more) >= LineReader.MAX_LINE_BYTES:
             return None, f"{opened} within {taken:,} lines"
     else:
         return None, f"{opened} before the end of the file"

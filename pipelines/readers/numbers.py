@@ -3,7 +3,7 @@
 import math
 
 
-def number(text: str) -> float:
+def parse_number(text: str) -> float:
     """Return the finite number that a text is.
 
     Python alone would read more than a data file means: ``1_0`` as 10, digits of other scripts, ``nan`` and ``inf``.

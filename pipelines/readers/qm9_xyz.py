@@ -6,20 +6,20 @@ energies less those of the free atoms, from the same archive's ``atomref.txt``; 
 
 from collections import Counter
 
-from tenfold.pipelines.readers.extended_xyz import position_of, symbol_of
-from tenfold.pipelines.readers.molecule import Entry
-from tenfold.pipelines.readers.numbers import number
+from tenfold.pipelines.readers.extended_xyz import element_symbol, parse_position
+from tenfold.pipelines.readers.molecule import MoleculeRecord
+from tenfold.pipelines.readers.numbers import parse_number
 
-PROPERTIES = ("A", "B", "C", "mu", "alpha", "homo", "lumo", "gap", "r2", "zpve", "u0", "u298", "h298", "g298", "cv")
+PROPERTY_NAMES = ("A", "B", "C", "mu", "alpha", "homo", "lumo", "gap", "r2", "zpve", "u0", "u298", "h298", "g298", "cv")
 UNITS = {
     "A": "GHz", "B": "GHz", "C": "GHz", "mu": "D", "alpha": "a0^3", "homo": "Ha", "lumo": "Ha", "gap": "Ha",
     "r2": "a0^2", "zpve": "Ha", "u0": "Ha", "u298": "Ha", "h298": "Ha", "g298": "Ha", "cv": "cal/mol/K",
     "u0_atom": "kcal/mol", "u298_atom": "kcal/mol", "h298_atom": "kcal/mol", "g298_atom": "kcal/mol", "omega1": "cm^-1",
 }  # fmt: skip
 """Of the properties, here and in ``gdb9.sdf.csv``; omega1 is the highest frequency, which only the XYZ files have."""
-COLUMNS = frozenset({"mol_id", "u0_atom", "r2", "zpve", "cv"})
+SIGNATURE_COLUMNS = frozenset({"mol_id", "u0_atom", "r2", "zpve", "cv"})
 """By which QM9 is told from other tables."""
-ATOMS = {
+FREE_ATOM_ENERGIES = {
     "u0": {"H": -0.500273, "C": -37.846772, "N": -54.583861, "O": -75.064579, "F": -99.718730},
     "u298": {"H": -0.498857, "C": -37.845355, "N": -54.582445, "O": -75.063163, "F": -99.717314},
     "h298": {"H": -0.497912, "C": -37.844411, "N": -54.581501, "O": -75.062219, "F": -99.716370},
@@ -29,12 +29,12 @@ ATOMS = {
 _HARTREE_KCAL_MOL = 627.5094738898777
 
 
-def recognised(comment: str) -> bool:
+def is_qm9_comment(comment: str) -> bool:
     """Whether a comment line is QM9's."""
-    return comment.startswith("gdb ") and len(comment.split()) >= 2 + len(PROPERTIES)
+    return comment.startswith("gdb ") and len(comment.split()) >= 2 + len(PROPERTY_NAMES)
 
 
-def entry(line: int, comment: str, atoms: list[list[str]], below: list[str]) -> Entry:
+def parse_frame(line: int, comment: str, atoms: list[list[str]], below: list[str]) -> MoleculeRecord:
     """One molecule.
 
     Parameters
@@ -48,22 +48,22 @@ def entry(line: int, comment: str, atoms: list[list[str]], below: list[str]) -> 
         Something is no number, or an element is not one of QM9's.
     """
     _, index, *values = comment.split()
-    symbols = tuple(symbol_of(each[0]) for each in atoms)
-    fields: dict[str, str] = dict(zip(PROPERTIES, (value.replace("*^", "e") for value in values), strict=False))
+    symbols = tuple(element_symbol(each[0]) for each in atoms)
+    fields: dict[str, str] = dict(zip(PROPERTY_NAMES, (value.replace("*^", "e") for value in values), strict=False))
     counts = Counter(symbols)
-    if set(counts) - set(ATOMS["u0"]):
-        raise ValueError(f"element {sorted(set(counts) - set(ATOMS['u0']))[0]}, which QM9 does not have")
-    for name, free in ATOMS.items():
-        bound = number(fields[name]) - sum(free[symbol] * count for symbol, count in counts.items())
+    if set(counts) - set(FREE_ATOM_ENERGIES["u0"]):
+        raise ValueError(f"element {sorted(set(counts) - set(FREE_ATOM_ENERGIES['u0']))[0]}, which QM9 does not have")
+    for name, free in FREE_ATOM_ENERGIES.items():
+        bound = parse_number(fields[name]) - sum(free[symbol] * count for symbol, count in counts.items())
         fields[f"{name}_atom"] = repr(bound * _HARTREE_KCAL_MOL)
     if below[0].split():
-        fields["omega1"] = repr(max(map(number, below[0].replace("*^", "e").split())))
+        fields["omega1"] = repr(max(map(parse_number, below[0].replace("*^", "e").split())))
     smiles = below[1].split()
-    return Entry(
+    return MoleculeRecord(
         line=line,
         text=smiles[-1] if smiles else f"gdb_{index}",
         smiles=smiles[-1] if smiles else "",
         symbols=symbols,
-        positions=tuple(position_of(each[1:4]) for each in atoms),
+        positions=tuple(parse_position(each[1:4]) for each in atoms),
         fields={"mol_id": f"gdb_{index}", **fields},
     )

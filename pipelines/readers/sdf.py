@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from tenfold.pipelines.readers.molecule import Entry, Lines
+from tenfold.pipelines.readers.molecule import LineReader, MoleculeRecord
 
 _MOST_LINES = 100_000
 
 
-def entries(lines: Lines) -> Iterator[Entry]:
+def read_records(lines: LineReader) -> Iterator[MoleculeRecord]:
     """The records, from wherever `lines` stands.
 
     A record longer than 100,000 lines is not believed; what follows its end is read again.
@@ -28,18 +28,18 @@ def entries(lines: Lines) -> Iterator[Entry]:
             continue
         title = record[0].strip()
         if size > _MOST_LINES:
-            yield Entry(line=first, text=title, problem=f"a record of {size:,} lines")
+            yield MoleculeRecord(line=first, text=title, problem=f"a record of {size:,} lines")
             continue
         end = next((n for n, line in enumerate(record) if line.startswith("M  END")), -1)
         if end < 0:
-            yield Entry(line=first, text=title, problem="a record without M  END: cut short?")
+            yield MoleculeRecord(line=first, text=title, problem="a record without M  END: cut short?")
             continue
         try:
             fields = _items(record[end + 1 :])
         except ValueError as error:
-            yield Entry(line=first, text=title, problem=str(error))
+            yield MoleculeRecord(line=first, text=title, problem=str(error))
         else:
-            yield Entry(line=first, text=title, molfile="".join(record[: end + 1]), fields=fields)
+            yield MoleculeRecord(line=first, text=title, molfile="".join(record[: end + 1]), fields=fields)
 
 
 def _items(record: list[str]) -> dict[str, str]:

@@ -13,14 +13,14 @@ _NOT_PARAMETERS = ("file", "simulation")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class ParameterRow:
     """What a table says of one file."""
 
     simulation: str
     parameters: dict[str, float]
 
 
-def read_table(path: Path, densities: Densities | None = None) -> dict[str, Row]:
+def read_table(path: Path, densities: Densities | None = None) -> dict[str, ParameterRow]:
     """Read a CSV table: a column `file`, parameters by name, and perhaps `simulation`.
 
     Parameters
@@ -57,7 +57,7 @@ def read_table(path: Path, densities: Densities | None = None) -> dict[str, Row]
         files.append((line, dict(zip(columns, map(str.strip, cells), strict=True))))
     values = [_numbers([each[name] for name in names], path, f"line {line}") for line, each in files]
     meant = _convention(names, values, path, densities)
-    table: dict[str, Row] = {}
+    table: dict[str, ParameterRow] = {}
     for (line, each), row in zip(files, values, strict=True):
         if each["file"] in table:
             raise InputError(f"{path}, line {line}: {each['file']} stands there twice")
@@ -65,11 +65,11 @@ def read_table(path: Path, densities: Densities | None = None) -> dict[str, Row]
             parameters = canonical(names, row, path, f"line {line}", meant)
         except UnusableFileError as error:
             raise InputError(str(error)) from error
-        table[each["file"]] = Row(simulation=each.get("simulation", ""), parameters=parameters)
+        table[each["file"]] = ParameterRow(simulation=each.get("simulation", ""), parameters=parameters)
     return table
 
 
-def row_of(file: Path, table: dict[str, Row]) -> str | None:
+def matching_key(file: Path, table: dict[str, ParameterRow]) -> str | None:
     """The key of a file's row: the longest end of its path that the table has; None where there is none."""
     parts = file.parts
     ends = ("/".join(parts[start:]) for start in range(len(parts)))

@@ -9,11 +9,11 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-LONGEST_MARK = 4
+MAX_BOM_BYTES = 4
 """Bytes of a byte-order mark, at most."""
 
 
-def encoding_of(head: bytes, stated: str) -> str:
+def detect_encoding(head: bytes, stated: str) -> str:
     """The encoding that a file's byte-order mark says, or else the one stated, or else UTF-8.
 
     Parameters
@@ -26,7 +26,7 @@ def encoding_of(head: bytes, stated: str) -> str:
     return next((name for mark, name in _MARKS if head.startswith(mark)), stated or "utf-8")
 
 
-def by_lines(encoding: str) -> bool:
+def has_ascii_line_ends(encoding: str) -> bool:
     """Whether a text in an encoding has the line ends of ASCII, so that it can be cut into lines before decoding."""
     return "a\r\n".encode(encoding) == b"a\r\n"
 

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from tenfold.pipelines.readers import extended_xyz, qm9_xyz
-from tenfold.pipelines.readers.molecule import Entry, Lines
+from tenfold.pipelines.readers.molecule import LineReader, MoleculeRecord
 
 _MOST_ATOMS = 100_000
 
 
-def entries(lines: Lines) -> Iterator[Entry]:
+def read_records(lines: LineReader) -> Iterator[MoleculeRecord]:
     """The frames, from wherever `lines` stands.
 
     After a frame that cannot be read, nothing tells where the next begins: the rest of the file is one bad entry.
@@ -29,16 +29,16 @@ def entries(lines: Lines) -> Iterator[Entry]:
             yield _rest(lines, first, f"{len(atoms)} atoms where {count} are promised: cut short?", comment)
             return
         try:
-            if qm9_xyz.recognised(comment):
-                found = qm9_xyz.entry(first, comment, atoms, [next(lines, "") for _ in range(3)])
+            if qm9_xyz.is_qm9_comment(comment):
+                found = qm9_xyz.parse_frame(first, comment, atoms, [next(lines, "") for _ in range(3)])
             else:
-                found = extended_xyz.entry(first, comment, atoms)
+                found = extended_xyz.parse_frame(first, comment, atoms)
         except ValueError as error:
-            found = Entry(line=first, text=title, problem=f"not an XYZ frame ({error})")
+            found = MoleculeRecord(line=first, text=title, problem=f"not an XYZ frame ({error})")
         yield replace(found, comment=comment)
 
 
-def _rest(lines: Lines, first: int, problem: str, comment: str = "") -> Entry:
+def _rest(lines: LineReader, first: int, problem: str, comment: str = "") -> MoleculeRecord:
     for _ in lines:
         pass
-    return Entry(line=first, text=comment.strip(), problem=problem, comment=comment)
+    return MoleculeRecord(line=first, text=comment.strip(), problem=problem, comment=comment)

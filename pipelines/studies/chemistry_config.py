@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from tenfold.emulators.mpnn import MPNN
 from tenfold.emulators.training import RegressionTraining
-from tenfold.pipelines.labels.labels import Labels
+from tenfold.pipelines.labels.labels import Labelling
 from tenfold.pipelines.molecules.config import MoleculeIngest
 
 
@@ -16,7 +16,7 @@ class ChemistryRun:
     STUDY: ClassVar[str] = "chemistry"
     DEFAULT: ClassVar[str] = "dmpnn"
 
-    labels: Labels = field(default_factory=Labels)
+    labels: Labelling = field(default_factory=Labelling)
     ingest: MoleculeIngest = field(default_factory=MoleculeIngest)
     network: MPNN = field(default_factory=MPNN)
     training: RegressionTraining = field(default_factory=RegressionTraining)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tenfold.pipelines.labels.few_by_dft import few_by_dft
+from tenfold.pipelines.labels.dft_check import run_dft_check
 from tenfold.pipelines.labels.labels import label_molecules
 from tenfold.pipelines.molecules.ingest import ingest_molecules
 from tenfold.pipelines.studies.chemistry_config import ChemistryRun
@@ -31,9 +31,11 @@ def run_chemistry(config: ChemistryRun, out: Path, *, ranks: int = 2) -> Path:
     stages = Stages(out, ["network"])
     with stages.stage("label"):
         labelled = label_molecules(config.labels, out / "molecules")
-    if config.labels.dft:
+    if config.labels.dft_check:
         with stages.stage("a few by DFT"):
-            few_by_dft(config.labels.dft, labelled.out, seed=config.labels.seed, processes=config.labels.processes)
+            run_dft_check(
+                config.labels.dft_check, labelled.out, seed=config.labels.seed, processes=config.labels.processes
+            )
     with stages.stage("ingest"):
         ingest_molecules([labelled.structures], out / "data", config.ingest)
     with stages.stage("train"):

@@ -14,7 +14,7 @@ from tenfold.pipelines.files.atomic import check_names, replacing
 from tenfold.pipelines.files.spreadsheet import as_text
 from tenfold.pipelines.readers.formats import volumes
 from tenfold.pipelines.readers.readable import reading
-from tenfold.pipelines.readers.tables import Row, read_table, row_of
+from tenfold.pipelines.readers.tables import ParameterRow, matching_key, read_table
 from tenfold.pipelines.readers.volume import Layout, UnusableFileError
 from tenfold.pipelines.volumes.config import Ingest
 from tenfold.pipelines.volumes.manifest import Quarantined
@@ -78,15 +78,15 @@ def _leads_nowhere(path: Path) -> bool:
     return path.is_symlink() and not path.exists()
 
 
-def _rows(files: Sequence[Path], config: Ingest) -> dict[Path, Row]:
+def _rows(files: Sequence[Path], config: Ingest) -> dict[Path, ParameterRow]:
     """The row of each file that has one in the table of parameters."""
     if not config.table:
         return {}
     table = read_table(Path(config.table), config.densities)
-    rows: dict[Path, Row] = {}
+    rows: dict[Path, ParameterRow] = {}
     named: dict[str, Path] = {}
     for path in files:
-        key = row_of(path, table)
+        key = matching_key(path, table)
         if key is None:
             continue
         if key in named:

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tenfold.emulators.graph_batches import batch
+from tenfold.emulators.graph_batches import collate
 from tenfold.emulators.graphs import FeatureLayout, Graphs
 from tenfold.emulators.losses import masked_gaussian_nll
 from tenfold.emulators.mpnn import MPNN, build
 from tenfold.emulators.training import RegressionTraining, adamw, regression_step, traced
-from tenfold.pipelines.molecules.atom_codes import GILMER
+from tenfold.pipelines.molecules.atom_features import GILMER_LAYOUT
 from tenfold.pipelines.molecules.featuriser import Featuriser
 
 ROUNDS = 3
@@ -49,11 +49,11 @@ def rates(graphs: Graphs, layout: FeatureLayout, shape: MPNN, size: int) -> dict
     forward = traced(network, ragged=True)
 
     def train(part: Graphs):
-        made = batch(part, shape, layout, size)
+        made = collate(part, shape, layout, size)
         return step((made.inputs, np.zeros((size, 1), np.float32), made.weights / size))
 
     def infer(part: Graphs):
-        return forward((batch(part, shape, layout, size).inputs,))
+        return forward((collate(part, shape, layout, size).inputs,))
 
     parts = [graphs.take(np.arange(at, min(at + size, len(graphs)))) for at in range(0, len(graphs), size)]
     return {"trained": per_cpu_second(train, parts), "inferred": per_cpu_second(infer, parts)}
@@ -70,12 +70,13 @@ def blobs(count: int, atoms: int) -> Graphs:
             if min(np.linalg.norm(place - other) for other in placed) > 0.95:
                 placed.append(place)
         positions += placed
-    codes = np.zeros((count * atoms, len(GILMER.atoms)), np.uint8)
+    codes = np.zeros((count * atoms, len(GILMER_LAYOUT.atoms)), np.uint8)
     codes[:, 0] = rng.integers(0, 5, len(codes))
     bonds = np.tile(np.stack([np.arange(atoms - 1), np.arange(1, atoms)], axis=1), (count, 1)).astype(np.int32)
     offsets = np.arange(count + 1)
     return Graphs(
-        codes, offsets * atoms, bonds, np.zeros((len(bonds), len(GILMER.bonds)), np.uint8), offsets * (atoms - 1),
+        codes, offsets * atoms, bonds,
+        np.zeros((len(bonds), len(GILMER_LAYOUT.bonds)), np.uint8), offsets * (atoms - 1),
         np.array(positions, np.float32),
     )  # fmt: skip
 
@@ -93,5 +94,5 @@ if __name__ == "__main__":
         found |= rates(graphs, featuriser.layout, MPNN(), int(size))
     else:
         shape = MPNN(network="painn") if network == "painn" else MPNN(network="enn-s2s", set2set_steps=3)
-        found = rates(blobs(PAIRS, int(what)), GILMER, shape, int(size))
+        found = rates(blobs(PAIRS, int(what)), GILMER_LAYOUT, shape, int(size))
     print(json.dumps(found))

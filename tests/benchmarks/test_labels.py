@@ -13,7 +13,7 @@ import pytest
 
 from tenfold.pipelines.labels.electronic_structure import HARTREE_EV
 from tenfold.pipelines.labels.enumeration import enumerate_molecules
-from tenfold.pipelines.labels.labelled import Labelled, label
+from tenfold.pipelines.labels.labelled_molecule import LabelledMolecule, label_molecule
 
 pytestmark = pytest.mark.benchmark
 
@@ -30,9 +30,9 @@ MEASURED = {
 PROPERTIES = ("atomisation_energy", "homo", "lumo", "gap", "dipole")
 
 
-def gfn2_labels(smiles: list[str], relax: bool) -> list[Labelled | None]:
-    found = [label(each, level="gfn2", relax=relax, seed=1) for each in smiles]
-    return [each if isinstance(each, Labelled) else None for each in found]
+def gfn2_labels(smiles: list[str], relax: bool) -> list[LabelledMolecule | None]:
+    found = [label_molecule(each, level="gfn2", relax=relax, seed=1) for each in smiles]
+    return [each if isinstance(each, LabelledMolecule) else None for each in found]
 
 
 def qm9() -> list[dict[str, str]]:

@@ -13,8 +13,8 @@ from tests.formats.molecules import rejected
 
 from tenfold.pipelines.molecules.ingest import MoleculeIngest, ingest_molecules
 from tenfold.pipelines.molecules.shards import MoleculeShards
-from tenfold.pipelines.molecules.units import factor
-from tenfold.pipelines.readers.qm9_xyz import ATOMS, PROPERTIES, UNITS
+from tenfold.pipelines.molecules.units import conversion_factor
+from tenfold.pipelines.readers.qm9_xyz import FREE_ATOM_ENERGIES, PROPERTY_NAMES, UNITS
 
 TOX21 = (
     "NR-AR", "NR-AR-LBD", "NR-AhR", "NR-Aromatase", "NR-ER", "NR-ER-LBD", "NR-PPAR-gamma", "SR-ARE", "SR-ATAD5",
@@ -51,19 +51,19 @@ def test_tox21_loses_the_eight_molecules_that_rdkit_cannot_read(data, tmp_path):
 def test_energies_of_atomisation_are_energies_less_those_of_the_free_atoms(data):
     with (data / "micro_qm9.csv").open(newline="") as opened:
         rows = list(csv.DictReader(opened))
-    for name, free in ATOMS.items():
+    for name, free in FREE_ATOM_ENERGIES.items():
         ours, theirs = [], []
         for row in rows:
             mol = Chem.AddHs(Chem.MolFromSmiles(row["smiles"]))
             atoms = Counter(atom.GetSymbol() for atom in mol.GetAtoms())
             bound = float(row[name]) - sum(free[symbol] * count for symbol, count in atoms.items())
-            ours.append(bound * factor("Ha", "kcal/mol", name))
+            ours.append(bound * conversion_factor("Ha", "kcal/mol", name))
             theirs.append(float(row[f"{name}_atom"]))
         np.testing.assert_allclose(ours, theirs, rtol=1e-6)
 
 
 def test_the_same_molecules_of_qm9_say_the_same_in_two_formats(data, tmp_path):
-    targets = (*PROPERTIES, "u0_atom")
+    targets = (*PROPERTY_NAMES, "u0_atom")
     units = {"gap": "eV", "u0_atom": "eV"}
     table = ingested([data / "micro_qm9.csv"], tmp_path / "table", targets=targets, units=units)
     sdf = ingested(

@@ -16,10 +16,10 @@ import pytest
 from rdkit import Chem
 
 from tenfold.emulators.mpnn import MPNN
-from tenfold.pipelines.labels.b3lyp import b3lyp, free_atom
+from tenfold.pipelines.labels.b3lyp import calculate_b3lyp, free_atom_energy
 from tenfold.pipelines.labels.electronic_structure import UNITS
-from tenfold.pipelines.labels.gfn2 import gfn2, relaxed
-from tenfold.pipelines.molecules.conformers import embedded
+from tenfold.pipelines.labels.gfn2 import calculate_gfn2, relax_geometry
+from tenfold.pipelines.molecules.conformers import embed_conformer
 from tenfold.pipelines.molecules.featuriser import Featuriser
 from tenfold.pipelines.predictor.predictor import Learnt, MoleculePredictor, Target
 
@@ -37,7 +37,7 @@ NETWORKS = {
 
 
 def geometry(smiles: str) -> tuple[np.ndarray, np.ndarray]:
-    mol = embedded(Chem.AddHs(Chem.MolFromSmiles(smiles)), seed=1)
+    mol = embed_conformer(Chem.AddHs(Chem.MolFromSmiles(smiles)), seed=1)
     return np.array([atom.GetAtomicNum() for atom in mol.GetAtoms()]), mol.GetConformer().GetPositions()
 
 
@@ -73,16 +73,16 @@ def compare(smiles: Sequence[str]) -> dict[str, float]:
     """CPU seconds per molecule of every way; prints them with their ratio to DFT."""
     molecules = [geometry(each) for each in smiles]
     for number in {int(number) for numbers, _ in molecules for number in numbers}:
-        free_atom(number)  # once for all molecules
+        free_atom_energy(number)  # once for all molecules
     found = {"B3LYP/6-31G(2df,p), one energy": 0.0}
     for each, (numbers, positions) in zip(smiles, molecules, strict=True):
-        seconds = cpu_seconds(lambda: b3lyp(numbers, positions))  # noqa: B023 (called at once)
+        seconds = cpu_seconds(lambda: calculate_b3lyp(numbers, positions))  # noqa: B023 (called at once)
         print(f"  {each}: {len(numbers)} atoms, {seconds:.1f} s by B3LYP", flush=True)
         found["B3LYP/6-31G(2df,p), one energy"] += seconds / len(smiles)
     ways: dict[str, Callable[[], object]] = {
         "geometry, ETKDGv3 and MMFF94": lambda: [geometry(each) for each in smiles],
-        "GFN2-xTB, one energy": lambda: [gfn2(*each) for each in molecules],
-        "GFN2-xTB, relaxed": lambda: [relaxed(*each) for each in molecules],
+        "GFN2-xTB, one energy": lambda: [calculate_gfn2(*each) for each in molecules],
+        "GFN2-xTB, relaxed": lambda: [relax_geometry(*each) for each in molecules],
     }
     for name, way in ways.items():
         found[name] = cpu_seconds(way, rounds=3) / len(smiles)

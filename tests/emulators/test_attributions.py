@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tenfold.emulators.attributions import integrated_gradients, masking
-from tenfold.emulators.graph_batches import batch
+from tenfold.emulators.graph_batches import collate
 from tenfold.emulators.graphs import Feature, FeatureLayout, Graphs
 from tenfold.emulators.mpnn import MPNN, build
 
@@ -39,7 +39,7 @@ def network(shape: MPNN):
 
 @pytest.mark.parametrize("name", ["dmpnn", "enn-s2s", "painn"])
 def test_shares_add_up_to_what_the_network_says(name):
-    shape = MPNN(network=name, hidden=16, dense=(16,), ensemble=2)
+    shape = MPNN(network=name, hidden=16, dense=(16,), ensemble_size=2)
     found = integrated_gradients(network(shape), shape, LAYOUT, ring(), 0, steps=64)
     assert found.atoms.shape == found.bonds.shape == (6,)
     assert abs(found.answer - found.baseline) > 1e-3
@@ -87,7 +87,7 @@ def test_shares_of_a_class_add_up_to_its_logit(code):
     last = model.get_layer("head_0").last.kernel
     last.assign(0.3 * np.random.default_rng(0).standard_normal(last.shape))
     found = integrated_gradients(model, shape, LAYOUT, ring(), 0, steps=64, code=code)
-    logits = np.asarray(model(batch(ring(), shape, LAYOUT).inputs))[0, 0, 0]
+    logits = np.asarray(model(collate(ring(), shape, LAYOUT).inputs))[0, 0, 0]
     chance = np.exp(logits) / np.exp(logits).sum()
     assert found.answer == pytest.approx(np.log(chance[code] / (1 - chance[code])), rel=1e-4)
     assert found.completeness_error < 0.01 * abs(found.answer - found.baseline)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tests.emulators.molecules import LAYOUT, encoded, molecules
 
-from tenfold.emulators.graph_batches import batch
+from tenfold.emulators.graph_batches import collate
 from tenfold.emulators.mpnn import MPNN, build
 
 SHAPE = MPNN(hidden=7, depth=4, dense=(5,))
@@ -24,15 +24,15 @@ def by_the_paper(graph, start, step, end, bias, depth):
     return np.maximum(np.concatenate([x, incoming], axis=1) @ end + bias, 0)
 
 
-@pytest.mark.parametrize("share", [True, False])
-def test_atoms_are_as_the_papers_equations_make_them(share):
+@pytest.mark.parametrize("deduplicate", [True, False])
+def test_atoms_are_as_the_papers_equations_make_them(deduplicate):
     graphs = molecules()
     network = build(SHAPE, LAYOUT, targets=1)
     messages = network.get_layer("messages_0")
     messages.bias.assign(np.linspace(-0.1, 0.1, 7))
-    laid = batch(graphs, SHAPE, LAYOUT, 8, share=share)
+    laid = collate(graphs, SHAPE, LAYOUT, 8, deduplicate=deduplicate)
     atoms = np.asarray(messages({name: np.asarray(value) for name, value in laid.inputs.items()}))
-    found = atoms[laid.inputs["atom"][: laid.atoms]]
+    found = atoms[laid.inputs["atom"][: laid.n_atoms]]
     weights = [np.asarray(w) for w in (messages.kernel_start, messages.kernel_step, messages.kernel_end, messages.bias)]
     expected = [by_the_paper(graphs.take([i]), *weights, SHAPE.depth) for i in range(len(graphs))]
     np.testing.assert_allclose(found, np.concatenate(expected), rtol=1e-5, atol=1e-6)
@@ -50,7 +50,7 @@ def test_dropout_strikes_in_training_only():
     shape = MPNN(hidden=8, dense=(4,), dropout=0.5)
     network = build(shape, LAYOUT, targets=1)
     network.get_layer("head_0").last.kernel.assign(np.ones((4, 2)))
-    inputs = batch(molecules(), shape, LAYOUT).inputs
+    inputs = collate(molecules(), shape, LAYOUT).inputs
     still = [np.asarray(network(inputs)) for _ in range(2)]
     assert (still[0] == still[1]).all()
     assert (np.asarray(network(inputs, training=True)) != np.asarray(network(inputs, training=True))).any()

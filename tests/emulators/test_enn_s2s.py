@@ -1,10 +1,12 @@
 """The factorised messages are the paper's, matrix by matrix."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.emulators.molecules import LAYOUT, encoded, molecules
 
-from tenfold.emulators.graph_batches import batch
+from tenfold.emulators.graph_batches import collate
 from tenfold.emulators.mpnn import MPNN, build
 
 
@@ -51,8 +53,8 @@ def test_factorised_messages_are_the_papers(towers):
     shape = MPNN(network="enn-s2s", hidden=14, edge_hidden=5, towers=towers)
     graphs = molecules((6, 1, 4))
     messages = build(shape, LAYOUT, targets=1).get_layer("messages_0")
-    laid = batch(graphs, shape, LAYOUT, 5)
-    found = np.asarray(messages(laid.inputs))[laid.inputs["atom"][: laid.atoms]]
+    laid = collate(graphs, shape, LAYOUT, 5)
+    found = np.asarray(messages(laid.inputs))[laid.inputs["atom"][: laid.n_atoms]]
     expected = np.concatenate([by_the_paper(graphs.take([i]), messages) for i in range(3)])
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
@@ -61,11 +63,10 @@ def test_more_features_than_hidden_numbers_are_mapped_first():
     shape = MPNN(network="enn-s2s", hidden=8, edge_hidden=3)
     network = build(shape, LAYOUT, targets=1)
     assert network.get_layer("messages_0").start is not None
-    assert np.isfinite(np.asarray(network(batch(molecules((3,)), shape, LAYOUT).inputs))).all()
+    assert np.isfinite(np.asarray(network(collate(molecules((3,)), shape, LAYOUT).inputs))).all()
 
 
 def test_distances_are_needed():
     graphs, shape = molecules((3,)), MPNN(network="enn-s2s")
     with pytest.raises(ValueError, match="geometry"):
-        batch(type(graphs)(graphs.atoms, graphs.atom_offsets, graphs.bonds, graphs.bond_features, graphs.bond_offsets),
-              shape, LAYOUT)  # fmt: skip
+        collate(replace(graphs, positions=None), shape, LAYOUT)

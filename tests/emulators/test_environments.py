@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tenfold.emulators.environments import environments
+from tenfold.emulators.environments import find_environments
 
 CARBON, OXYGEN = 0, 1
 
@@ -14,38 +14,38 @@ def chain(*elements):
 
 
 def test_propane_has_three_directed_bonds_that_differ_in_the_end():
-    found = environments(*chain(CARBON, CARBON, CARBON), steps=1)
-    assert len(found.types) == len(found.edge_type) == 1
+    found = find_environments(*chain(CARBON, CARBON, CARBON), steps=1)
+    assert len(found.atom_types) == len(found.bond_atom_type) == 1
     # outwards, the middle atom has heard the other end; inwards, an end has heard nothing
-    assert len(found.levels[0].root) == 2
-    assert sorted(np.bincount(found.levels[0].parent, minlength=2)) == [0, 1]
-    assert len(found.atoms.root) == 2
-    assert found.atom[0] == found.atom[2] != found.atom[1]
+    assert len(found.levels[0].initial) == 2
+    assert sorted(np.bincount(found.levels[0].receivers, minlength=2)) == [0, 1]
+    assert len(found.atoms.initial) == 2
+    assert found.atom_class[0] == found.atom_class[2] != found.atom_class[1]
 
 
 def test_two_copies_need_no_more_than_one():
     codes, bonds, bond_codes = chain(CARBON, CARBON, OXYGEN, CARBON)
-    one = environments(codes, bonds, bond_codes, steps=2)
-    two = environments(
+    one = find_environments(codes, bonds, bond_codes, steps=2)
+    two = find_environments(
         np.concatenate([codes] * 2), np.concatenate([bonds, bonds + 4]), np.concatenate([bond_codes] * 2), steps=2
     )
-    assert [len(level.root) for level in two.levels] == [len(level.root) for level in one.levels]
-    np.testing.assert_array_equal(two.atom, np.tile(one.atom, 2))
+    assert [len(level.initial) for level in two.levels] == [len(level.initial) for level in one.levels]
+    np.testing.assert_array_equal(two.atom_class, np.tile(one.atom_class, 2))
 
 
 def test_unshared_keeps_the_molecules_numbering():
     codes, bonds, bond_codes = chain(CARBON, CARBON, CARBON)
-    found = environments(codes, bonds, bond_codes, steps=1, share=False)
-    np.testing.assert_array_equal(found.atom, [0, 1, 2])
-    np.testing.assert_array_equal(found.edge_type, [0, 1, 1, 2])
-    np.testing.assert_array_equal(found.levels[0].child, [2 - 2, 3])  # 1→2 hears 0→1, 1→0 hears 2→1
-    np.testing.assert_array_equal(found.levels[0].parent, [1, 2])
+    found = find_environments(codes, bonds, bond_codes, steps=1, deduplicate=False)
+    np.testing.assert_array_equal(found.atom_class, [0, 1, 2])
+    np.testing.assert_array_equal(found.bond_atom_type, [0, 1, 1, 2])
+    np.testing.assert_array_equal(found.levels[0].senders, [2 - 2, 3])  # 1→2 hears 0→1, 1→0 hears 2→1
+    np.testing.assert_array_equal(found.levels[0].receivers, [1, 2])
 
 
 def test_an_atom_without_bonds_stands_alone():
-    found = environments(np.zeros((3, 1), np.uint8), np.zeros((0, 2), int), np.zeros((0, 1), np.uint8), steps=2)
-    assert len(found.atoms.root) == 1 and len(found.atoms.child) == 0
-    np.testing.assert_array_equal(found.atom, [0, 0, 0])
+    found = find_environments(np.zeros((3, 1), np.uint8), np.zeros((0, 2), int), np.zeros((0, 1), np.uint8), steps=2)
+    assert len(found.atoms.initial) == 1 and len(found.atoms.senders) == 0
+    np.testing.assert_array_equal(found.atom_class, [0, 0, 0])
 
 
 def test_an_atom_of_many_bonds_and_many_codes_does_not_overflow():
@@ -53,6 +53,6 @@ def test_an_atom_of_many_bonds_and_many_codes_does_not_overflow():
     leaves = 40
     codes = rng.integers(0, 256, (leaves + 1, 12)).astype(np.uint8)
     bonds = np.stack([np.zeros(leaves, int), np.arange(1, leaves + 1)], axis=1)
-    found = environments(codes, bonds, rng.integers(0, 256, (leaves, 4)).astype(np.uint8), steps=2)
-    assert len(np.unique(found.atom)) == leaves + 1
-    assert len(found.atoms.child) == 2 * leaves
+    found = find_environments(codes, bonds, rng.integers(0, 256, (leaves, 4)).astype(np.uint8), steps=2)
+    assert len(np.unique(found.atom_class)) == leaves + 1
+    assert len(found.atoms.senders) == 2 * leaves

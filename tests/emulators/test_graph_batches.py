@@ -6,40 +6,40 @@ import numpy as np
 import pytest
 from tests.emulators.molecules import LAYOUT, molecules
 
-from tenfold.emulators.graph_batches import batch, plan
-from tenfold.emulators.graph_layouts import filled
+from tenfold.emulators.graph_batches import collate, plan_batches
+from tenfold.emulators.graph_layouts import padded_size
 from tenfold.emulators.graphs import Graphs
 from tenfold.emulators.mpnn import MPNN
 
 
 def test_sizes_are_few_and_never_too_small():
-    sizes = [filled(rows) for rows in range(1, 5000)]
+    sizes = [padded_size(rows) for rows in range(1, 5000)]
     assert all(rows <= size <= max(8, 1.125 * rows) for rows, size in enumerate(sizes, 1))
     assert len(set(sizes)) < 85
-    assert [filled(rows) for rows in (8, 9, 16, 17, 33)] == [8, 9, 16, 18, 36]
+    assert [padded_size(rows) for rows in (8, 9, 16, 17, 33)] == [8, 9, 16, 18, 36]
 
 
 @pytest.mark.parametrize("window", [1, 3, 100])
 def test_every_molecule_is_in_one_batch_of_the_plan(window):
     rng = np.random.default_rng(0)
     order, sizes = rng.permutation(103), rng.integers(1, 40, 103)
-    batches = plan(order, sizes, 10, window)
+    batches = plan_batches(order, sizes, 10, window)
     assert [len(part) for part in batches] == [10] * 10 + [3]
     np.testing.assert_array_equal(np.sort(np.concatenate(batches)), np.arange(103))
-    again = plan(order, sizes, 10, window)
+    again = plan_batches(order, sizes, 10, window)
     assert all((a == b).all() for a, b in zip(batches, again, strict=True))
 
 
 def test_without_a_window_the_order_is_kept():
     order = np.random.default_rng(0).permutation(20)
-    np.testing.assert_array_equal(np.concatenate(plan(order, np.ones(20), 6)), order)
+    np.testing.assert_array_equal(np.concatenate(plan_batches(order, np.ones(20), 6)), order)
 
 
 def test_a_window_puts_molecules_of_one_size_together_in_no_fixed_order():
     sizes = np.repeat([5, 10, 15, 20], 8)
     firsts = []
     for seed in range(8):
-        batches = plan(np.random.default_rng(seed).permutation(32), sizes, 8, window=4)
+        batches = plan_batches(np.random.default_rng(seed).permutation(32), sizes, 8, window=4)
         assert all(np.ptp(sizes[part]) == 0 for part in batches)
         firsts.append(sizes[batches[0][0]])
     assert len(set(firsts)) > 1
@@ -47,31 +47,31 @@ def test_a_window_puts_molecules_of_one_size_together_in_no_fixed_order():
 
 def test_weights_and_waste_tell_molecules_from_padding():
     graphs = molecules((9, 9, 9))
-    laid = batch(graphs, MPNN(), LAYOUT, 5)
+    laid = collate(graphs, MPNN(), LAYOUT, 5)
     np.testing.assert_array_equal(laid.weights, [1, 1, 1, 0, 0])
-    assert laid.atoms == 27
-    assert 0 < laid.waste < 0.5
+    assert laid.n_atoms == 27
+    assert 0 < laid.padding_fraction < 0.5
 
 
 def test_a_large_batch_wastes_little():
     graphs = molecules(np.random.default_rng(0).integers(5, 30, 200))
-    assert batch(graphs, MPNN(), LAYOUT, share=False).waste < 0.1
+    assert collate(graphs, MPNN(), LAYOUT, deduplicate=False).padding_fraction < 0.1
 
 
 @pytest.mark.parametrize("network", ["dmpnn", "enn-s2s", "painn"])
 def test_only_first_axes_depend_on_the_molecules(network):
-    one, other = (batch(molecules(sizes), MPNN(network=network), LAYOUT).inputs for sizes in ((3, 4), (30, 9, 9)))
+    one, other = (collate(molecules(sizes), MPNN(network=network), LAYOUT).inputs for sizes in ((3, 4), (30, 9, 9)))
     for name in one:
         assert (one[name].shape[1:], one[name].dtype) == (other[name].shape[1:], other[name].dtype)
 
 
 def test_alike_environments_are_laid_out_once():
     one = molecules((12,))
-    many = batch(Graphs.join([one] * 20), MPNN(), LAYOUT).inputs
-    single = batch(one, MPNN(), LAYOUT).inputs
-    for name in ("type_codes", "edge_codes", "root_1", "root_2", "atom_type"):
+    many = collate(Graphs.join([one] * 20), MPNN(), LAYOUT).inputs
+    single = collate(one, MPNN(), LAYOUT).inputs
+    for name in ("atom_type_codes", "directed_bond_codes", "initial_1", "initial_2", "atom_type"):
         assert many[name].shape == single[name].shape
-    assert len(batch(Graphs.join([one] * 20), MPNN(), LAYOUT, share=False).inputs["atom_type"]) > 200
+    assert len(collate(Graphs.join([one] * 20), MPNN(), LAYOUT, deduplicate=False).inputs["atom_type"]) > 200
 
 
 @pytest.mark.parametrize(
@@ -84,4 +84,4 @@ def test_alike_environments_are_laid_out_once():
 )
 def test_what_does_not_fit_is_refused(change, says):
     with pytest.raises(ValueError, match=says):
-        batch(**{"graphs": molecules((3, 4, 5)), "shape": MPNN(), "layout": LAYOUT, **change})
+        collate(**{"graphs": molecules((3, 4, 5)), "architecture": MPNN(), "layout": LAYOUT, **change})

@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 from tests.emulators.molecules import LAYOUT, molecules
 
-from tenfold.emulators.graph_batches import batch
-from tenfold.emulators.graph_layers import Encode, MeanPool, other_end, segment_max, segment_sum
+from tenfold.emulators.graph_batches import collate
+from tenfold.emulators.graph_layers import AtomPooling, FeatureEncoder, gather_senders, segment_max, segment_sum
 from tenfold.emulators.mpnn import MPNN
 from tenfold.emulators.set2set import Set2Set
 
@@ -22,27 +22,27 @@ def test_segments_without_rows_are_zero():
 
 
 def test_codes_become_one_hot_or_numbers():
-    found = Encode([(3, None), (200, 0.5)])(np.array([[2, 7], [0, 100]], np.uint8))
+    found = FeatureEncoder([(3, None), (200, 0.5)])(np.array([[2, 7], [0, 100]], np.uint8))
     np.testing.assert_array_equal(np.asarray(found), [[0, 0, 1, 3.5], [1, 0, 0, 50]])
 
 
 def test_a_molecule_without_atoms_has_a_mean_of_zero():
     rows = np.arange(6, dtype=np.float32)[:, None]
-    np.testing.assert_allclose(np.asarray(MeanPool()({"rows": rows, **GRAPH}))[:3, 0], [1, 0, 3])
-    np.testing.assert_allclose(np.asarray(MeanPool(norm=10)({"rows": rows, **GRAPH}))[:3, 0], [0.3, 0, 0.3])
+    np.testing.assert_allclose(np.asarray(AtomPooling()({"rows": rows, **GRAPH}))[:3, 0], [1, 0, 3])
+    np.testing.assert_allclose(np.asarray(AtomPooling(norm=10)({"rows": rows, **GRAPH}))[:3, 0], [0.3, 0, 0.3])
 
 
 def test_the_gradient_of_what_travels_is_that_of_plain_indexing():
-    inputs = batch(molecules(), MPNN(network="painn"), LAYOUT).inputs
-    pairs = [inputs[name] for name in ("hears", "speaks", "back")]
-    np.testing.assert_array_equal(inputs["hears"][inputs["back"]], inputs["speaks"])
+    inputs = collate(molecules(), MPNN(network="painn"), LAYOUT).inputs
+    pairs = [inputs[name] for name in ("receivers", "senders", "reverse")]
+    np.testing.assert_array_equal(inputs["receivers"][inputs["reverse"]], inputs["senders"])
     rng = np.random.default_rng(0)
     rows = tf.constant(rng.normal(size=(len(inputs["codes"]), 3, 4)))
-    pull = rng.normal(size=(len(inputs["hears"]), 3, 4))
+    pull = rng.normal(size=(len(inputs["receivers"]), 3, 4))
     pull[inputs["distance"] == 5.0] = 0  # nothing pulls at padding
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(rows)
-        plain, fast = keras.ops.take(rows, inputs["speaks"], axis=0), other_end(rows, *pairs)
+        plain, fast = keras.ops.take(rows, inputs["senders"], axis=0), gather_senders(rows, *pairs)
     np.testing.assert_array_equal(plain, fast)
     expected = tf.convert_to_tensor(tape.gradient(plain, rows, pull))
     np.testing.assert_allclose(tape.gradient(fast, rows, pull), expected, rtol=1e-12)

@@ -7,7 +7,7 @@ import tensorflow as tf
 from tests.emulators.molecules import LAYOUT, molecules, renumbered
 
 from tenfold.emulators.contributions import contributions
-from tenfold.emulators.graph_batches import batch
+from tenfold.emulators.graph_batches import collate
 from tenfold.emulators.graphs import Graphs
 from tenfold.emulators.losses import masked_gaussian_nll
 from tenfold.emulators.mpnn import MPNN, build
@@ -16,7 +16,7 @@ from tenfold.emulators.state import arrays_of, rebuild
 SMALL = {
     "dmpnn": {"hidden": 12, "dense": (6,)},
     "enn-s2s": {"hidden": 14, "dense": (6,), "edge_hidden": 5, "set2set_steps": 2},
-    "painn": {"hidden": 8, "dense": (6,), "radial": 5},
+    "painn": {"hidden": 8, "dense": (6,), "n_rbf": 5},
 }
 NETWORKS = tuple(SMALL)
 
@@ -36,7 +36,7 @@ def awake(shape: MPNN, targets: int = 2, **arguments) -> keras.Model:
 
 
 def answers(network, graphs, shape, capacity=0, **arguments) -> np.ndarray:
-    return np.asarray(network(batch(graphs, shape, LAYOUT, capacity, **arguments).inputs))[: len(graphs)]
+    return np.asarray(network(collate(graphs, shape, LAYOUT, capacity, **arguments).inputs))[: len(graphs)]
 
 
 @pytest.mark.parametrize("network", NETWORKS)
@@ -82,7 +82,7 @@ def test_two_molecules_far_apart_have_twice_the_energy_and_the_same_gap(network,
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("members", [1, 2])
 def test_shares_of_atoms_add_up_to_the_prediction(network, members):
-    form = shape(network, readout="sum", ensemble=members)
+    form = shape(network, readout="sum", ensemble_size=members)
     model = awake(
         form,
         location=[-3.0, 5.0],
@@ -91,7 +91,7 @@ def test_shares_of_atoms_add_up_to_the_prediction(network, members):
         extensive=[True, False],
     )
     graphs = molecules()
-    laid = batch(graphs, form, LAYOUT, 7)
+    laid = collate(graphs, form, LAYOUT, 7)
     shares = contributions(model, laid)
     assert shares.shape == (graphs.sizes.sum(), 2)
     total = np.add.reduceat(shares, graphs.atom_offsets[:-1])
@@ -101,7 +101,7 @@ def test_shares_of_atoms_add_up_to_the_prediction(network, members):
 def test_shares_are_refused_where_there_are_none():
     form = shape("dmpnn", readout="mean")
     with pytest.raises(ValueError, match="readout sum"):
-        contributions(build(form, LAYOUT, targets=1), batch(molecules(), form, LAYOUT))
+        contributions(build(form, LAYOUT, targets=1), collate(molecules(), form, LAYOUT))
 
 
 @pytest.mark.parametrize("network", NETWORKS)
@@ -123,7 +123,7 @@ def test_gradients_are_finite_and_what_fills_the_shape_has_none(network, readout
     truth[1, 0], mask[1, 0] = np.nan, 0
 
     def gradients(capacity):
-        laid = batch(graphs, form, LAYOUT, capacity)
+        laid = collate(graphs, form, LAYOUT, capacity)
         values, known = np.full((capacity, 2), np.nan, np.float32), np.zeros((capacity, 2), np.float32)
         values[:5], known[:5] = truth, mask
         with tf.GradientTape() as tape:
@@ -137,7 +137,7 @@ def test_gradients_are_finite_and_what_fills_the_shape_has_none(network, readout
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_members_of_an_ensemble_differ_and_are_rebuilt_with_it(network):
-    form = shape(network, ensemble=3)
+    form = shape(network, ensemble_size=3)
     model, graphs = awake(form, location=[0.0, 1.0], scale=[1.0, 2.0]), molecules()
     found = answers(model, graphs, form)
     assert found.shape == (5, 2, 3, 2)
@@ -200,7 +200,7 @@ def test_a_readout_that_cannot_grow_with_the_molecule_is_refused():
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_several_classes_have_a_logit_each_and_absent_ones_no_chance(network):
-    form = shape(network, ensemble=2)
+    form = shape(network, ensemble_size=2)
     model = awake(form, targets=2, kind="classification", classes=[2, 4])
     found = answers(model, molecules(), form)
     assert found.shape == (5, 2, 2, 4)
@@ -221,4 +221,4 @@ def test_shares_of_several_classes_are_refused():
     form = shape("dmpnn", readout="sum")
     model = build(form, LAYOUT, targets=1, kind="classification", classes=[3])
     with pytest.raises(ValueError, match="integrated gradients"):
-        contributions(model, batch(molecules(), form, LAYOUT))
+        contributions(model, collate(molecules(), form, LAYOUT))

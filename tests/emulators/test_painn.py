@@ -7,10 +7,10 @@ import pytest
 from tests.emulators.molecules import LAYOUT, encoded, molecules
 
 from tenfold.emulators.contributions import dipoles
-from tenfold.emulators.graph_batches import batch
+from tenfold.emulators.graph_batches import collate
 from tenfold.emulators.mpnn import MPNN, build
 
-SHAPE = MPNN(network="painn", hidden=8, dense=(6,), radial=5)
+SHAPE = MPNN(network="painn", hidden=8, dense=(6,), n_rbf=5)
 
 
 def rotation(rng) -> np.ndarray:
@@ -25,7 +25,7 @@ def test_energies_stay_and_dipoles_turn_with_the_molecule(mirrored):
     network.get_layer("atom_head_0").last.kernel.assign(rng.normal(size=(6, 4)))
     turn = rotation(rng) * (-1 if mirrored else 1)
     moved = replace(graphs, positions=(graphs.positions @ turn.T + [3.0, -40.0, 7.0]).astype(np.float32))
-    here, there = (batch(g, SHAPE, LAYOUT) for g in (graphs, moved))
+    here, there = (collate(g, SHAPE, LAYOUT) for g in (graphs, moved))
     before, after = np.asarray(network(here.inputs)), np.asarray(network(there.inputs))
     np.testing.assert_allclose(after, before, rtol=1e-3, atol=1e-4)
     still, turned = dipoles(network, here), dipoles(network, there)
@@ -56,7 +56,7 @@ def by_the_paper(graph, messages):
                 r = np.linalg.norm(positions[i] - positions[j])
                 if i == j or r >= cutoff:
                     continue
-                waves = np.sin(np.arange(1, messages.radial + 1) * np.pi * r / cutoff) / r
+                waves = np.sin(np.arange(1, messages.n_rbf + 1) * np.pi * r / cutoff) / r
                 x = phi[j] * dense(f"filter_{block}", waves) * 0.5 * (np.cos(np.pi * r / cutoff) + 1)
                 ds[i] += x[:F]
                 dv[i] += x[F : 2 * F] * ((positions[i] - positions[j]) / r)[:, None]
@@ -74,7 +74,7 @@ def by_the_paper(graph, messages):
 def test_scalars_and_vectors_are_as_the_papers_equations_make_them():
     graph = molecules((6,))
     messages = build(SHAPE, LAYOUT, targets=1).get_layer("messages_0")
-    laid = batch(graph, SHAPE, LAYOUT)
+    laid = collate(graph, SHAPE, LAYOUT)
     found = [np.asarray(values)[:6] for values in messages(laid.inputs)]
     for got, expected in zip(found, by_the_paper(graph, messages), strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-5)
@@ -87,7 +87,7 @@ def test_pairs_beyond_the_cutoff_are_silent_and_near_it_fade():
 
     def energy(angstrom):
         moved = replace(graph, positions=np.array([[0, 0, 0], [0, 0, angstrom]], np.float32))
-        return float(np.asarray(network(batch(moved, SHAPE, LAYOUT).inputs))[0, 0, 0, 0])
+        return float(np.asarray(network(collate(moved, SHAPE, LAYOUT).inputs))[0, 0, 0, 0])
 
     apart = energy(1000.0)
     assert energy(5.01) == pytest.approx(apart, rel=1e-6)
@@ -98,7 +98,7 @@ def test_an_atom_given_twice_does_no_harm():
     graph = molecules((2,))
     network = build(SHAPE, LAYOUT, targets=1)
     together = replace(graph, positions=np.zeros((2, 3), np.float32))
-    assert np.isfinite(np.asarray(network(batch(together, SHAPE, LAYOUT).inputs))).all()
+    assert np.isfinite(np.asarray(network(collate(together, SHAPE, LAYOUT).inputs))).all()
 
 
 def test_dipoles_need_vectors():

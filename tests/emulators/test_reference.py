@@ -5,7 +5,7 @@ import pytest
 from tests.emulators.molecules import LAYOUT, molecules
 
 from tenfold.emulators.graphs import Graphs
-from tenfold.emulators.reference import element_counts, standardisation
+from tenfold.emulators.reference import element_counts, fit_standardisation
 
 
 def test_counts_by_hand():
@@ -23,7 +23,7 @@ def test_references_that_made_the_energies_are_found_again():
     noise = rng.normal(0, 1e-3, 200) * graphs.sizes
     gap = rng.normal(5, 2, 200)
     gap[::3] = np.nan
-    found = standardisation(graphs, np.stack([energy + noise, gap], axis=1), LAYOUT, [True, False])
+    found = fit_standardisation(graphs, np.stack([energy + noise, gap], axis=1), LAYOUT, [True, False])
     np.testing.assert_allclose(found.atom_reference[:, 0], truth, atol=2e-3)
     np.testing.assert_array_equal(found.atom_reference[:, 1], 0)
     np.testing.assert_allclose([found.location[0], found.scale[0]], [0, 1e-3], atol=2e-4)
@@ -34,10 +34,10 @@ def test_elements_that_always_come_together_are_no_trouble():
     graphs = molecules((2,))
     graphs.atoms[:, 0] = [1, 2]
     graphs = Graphs.join([graphs] * 4)
-    found = standardisation(graphs, np.full((4, 1), 6.0), LAYOUT, [True])
+    found = fit_standardisation(graphs, np.full((4, 1), 6.0), LAYOUT, [True])
     np.testing.assert_allclose(found.atom_reference[:, 0], [0, 3, 3, 0, 0], atol=1e-5)
 
 
 def test_a_target_that_nothing_is_known_of_is_refused():
     with pytest.raises(ValueError, match="column 1"):
-        standardisation(molecules((3, 4)), np.array([[1.0, np.nan]] * 2), LAYOUT, [False, False])
+        fit_standardisation(molecules((3, 4)), np.array([[1.0, np.nan]] * 2), LAYOUT, [False, False])

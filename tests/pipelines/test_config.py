@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from tenfold.emulators.gan import COSMOGAN
-from tenfold.emulators.mpnn import MPNN, PUBLISHED
+from tenfold.emulators.mpnn import MPNN, PUBLISHED_ARCHITECTURES
 from tenfold.hpc.ranks import Ranks
 from tenfold.pipelines.cli.dry_run import describe_massmaps
 from tenfold.pipelines.config import check as check_config
@@ -68,7 +68,7 @@ def test_cosmogan_is_the_published_network_with_its_authors_rates():
 
 
 def test_a_network_of_molecules_has_its_own_papers_shape_where_nothing_else_is_said():
-    for name in PUBLISHED:
+    for name in PUBLISHED_ARCHITECTURES:
         assert load(ChemistryRun, preset=name).network == MPNN(network=name)
         assert load(ChemistryRun, settings=(f"network.network={name}",)).network.readout == MPNN(network=name).readout
     assert load(ChemistryRun, preset="demo").network == MPNN(network="painn", hidden=64)

@@ -8,8 +8,8 @@ from tests.formats.molecules import HERE as MOLECULES
 from tests.formats.molecules import some
 
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.labels.few_by_dft import few_by_dft
-from tenfold.pipelines.labels.labels import Labels, label_molecules
+from tenfold.pipelines.labels.dft_check import run_dft_check
+from tenfold.pipelines.labels.labels import Labelling, label_molecules
 from tenfold.pipelines.molecules.ingest import ingest_molecules
 from tenfold.pipelines.simulation.lensing.config import MassMaps
 from tenfold.pipelines.simulation.lensing.simulate import simulate_massmaps
@@ -33,10 +33,10 @@ COMMANDS = {
     "molecules": lambda sources, out: ingest_molecules([sources / "m.csv"], out, MOLECULES),
     "boxes": lambda _, out: simulate_volumes(Simulation(count=1, processes=1), out),
     "maps": lambda _, out: simulate_massmaps(MassMaps(count=1, processes=1), out),
-    "labels": lambda _, out: label_molecules(Labels(count=1, processes=1), out),
+    "labels": lambda _, out: label_molecules(Labelling(count=1, processes=1), out),
     "training": lambda _, out: RunFolder(out).create(),
     "study": lambda _, out: Stages(out, ["network"]),
-    "dft": lambda _, out: few_by_dft(["C"], out, seed=0, processes=1),
+    "dft": lambda _, out: run_dft_check(["C"], out, seed=0, processes=1),
 }
 ALONE = ("volumes", "molecules", "boxes", "maps", "labels")
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from tenfold.pipelines.labels.b3lyp import b3lyp, energy, free_atom
-from tenfold.pipelines.labels.electronic_structure import HARTREE_EV, NoAnswerError
+from tenfold.pipelines.labels.b3lyp import calculate_b3lyp, free_atom_energy, total_energy
+from tenfold.pipelines.labels.electronic_structure import HARTREE_EV, CalculationError
 
 # What QM9 (doi:10.1038/sdata.2014.22) prints of its third molecule, water: distances of its geometry [Å], energy at
 # 0 K less zero-point vibration [Ha], orbitals [Ha], dipole [D]; and of free atoms [Ha], in its atomref.txt.
@@ -17,11 +17,11 @@ POSITIONS = np.array([[0, 0, 0], [HH / 2, np.sqrt(OH**2 - HH**2 / 4), 0], [-HH /
 
 @pytest.mark.parametrize("number", ATOMS)
 def test_free_atoms_are_those_of_qm9(number):
-    assert free_atom(number) == pytest.approx(ATOMS[number], abs=5e-6)
+    assert free_atom_energy(number) == pytest.approx(ATOMS[number], abs=5e-6)
 
 
 def test_water_is_that_of_qm9_to_the_digits_it_prints():
-    found = b3lyp(NUMBERS, POSITIONS)
+    found = calculate_b3lyp(NUMBERS, POSITIONS)
     free = ATOMS[8] + 2 * ATOMS[1]
     assert found.atomisation_energy == pytest.approx((free - WATER_HARTREE) * HARTREE_EV, abs=3e-4)
     assert found.homo / HARTREE_EV == pytest.approx(WATER_HOMO, abs=1e-4)
@@ -31,9 +31,9 @@ def test_water_is_that_of_qm9_to_the_digits_it_prints():
 
 def test_nothing_depends_on_how_the_molecule_is_turned():
     turn, _ = np.linalg.qr(np.random.default_rng(0).standard_normal((3, 3)))
-    assert energy(NUMBERS, POSITIONS @ turn) == pytest.approx(energy(NUMBERS, POSITIONS), abs=2e-5)
+    assert total_energy(NUMBERS, POSITIONS @ turn) == pytest.approx(total_energy(NUMBERS, POSITIONS), abs=2e-5)
 
 
 def test_an_element_without_basis_is_no_answer():
-    with pytest.raises(NoAnswerError, match="for Br"):
-        b3lyp(np.array([35, 1]), np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 1.41]]))
+    with pytest.raises(CalculationError, match="for Br"):
+        calculate_b3lyp(np.array([35, 1]), np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 1.41]]))

@@ -12,14 +12,14 @@ import pytest
 from rdkit import Chem
 
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.labels.gfn2 import gfn2
-from tenfold.pipelines.labels.labelled import Labelled, Unlabelled, label
-from tenfold.pipelines.labels.labels import UNITS, Labels, label_molecules
+from tenfold.pipelines.labels.gfn2 import calculate_gfn2
+from tenfold.pipelines.labels.labelled_molecule import LabelledMolecule, UnlabelledMolecule, label_molecule
+from tenfold.pipelines.labels.labels import UNITS, Labelling, label_molecules
 from tenfold.pipelines.molecules.config import MoleculeIngest
 from tenfold.pipelines.molecules.ingest import ingest_molecules
 from tenfold.pipelines.molecules.shards import MoleculeShards
 
-FEW = Labels(count=10, seed=5, kind="qm9", molecules_per_file=4, processes=1)
+FEW = Labelling(count=10, seed=5, kind="qm9", molecules_per_file=4, processes=1)
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:
@@ -56,7 +56,7 @@ def test_a_frame_holds_what_was_calculated_of_its_own_positions(folder):
     assert int(size) == len(atoms)
     symbols = [line.split()[0] for line in atoms]
     numbers = np.array([Chem.GetPeriodicTable().GetAtomicNumber(symbol) for symbol in symbols])
-    found = gfn2(numbers, np.array([line.split()[1:] for line in atoms], float))
+    found = calculate_gfn2(numbers, np.array([line.split()[1:] for line in atoms], float))
     said = properties_of(comment)
     assert set(said) == set(UNITS)
     for name, value in vars(found).items():
@@ -93,8 +93,8 @@ def test_the_ingest_reads_every_molecule_and_label(folder, tmp_path):
 
 
 def test_spellings_avoid_backslashes_which_readers_of_xyz_take_differently():
-    cis = label(r"CCC/C=C\CF", level="gfn2", relax=False, seed=1)
-    assert isinstance(cis, Labelled)
+    cis = label_molecule(r"CCC/C=C\CF", level="gfn2", relax=False, seed=1)
+    assert isinstance(cis, LabelledMolecule)
     assert "\\" not in cis.smiles
     assert Chem.CanonSmiles(cis.smiles) == Chem.CanonSmiles(r"CCC/C=C\CF")
 
@@ -134,12 +134,12 @@ def test_a_killed_run_is_taken_up_where_it_was(folder, tmp_path, files, left):
     assert bytes_of(tmp_path / "killed") == bytes_of(folder)
 
 
-def crashing(smiles: str, **_) -> Unlabelled:
+def crashing(smiles: str, **_) -> UnlabelledMolecule:
     if smiles == "stuck":
         os.kill(os.getpid(), signal.SIGALRM)
     if smiles == "crash":
         os.kill(os.getpid(), signal.SIGSEGV)
-    return Unlabelled(smiles=smiles, reason="not tried")
+    return UnlabelledMolecule(smiles=smiles, reason="not tried")
 
 
 def test_what_cannot_be_labelled_is_listed_with_its_reason_and_the_rest_goes_on(tmp_path, monkeypatch):
@@ -158,17 +158,17 @@ def test_what_cannot_be_labelled_is_listed_with_its_reason_and_the_rest_goes_on(
 
 
 def test_reasons_name_what_was_wrong():
-    closed = label("[O][O]", level="gfn2", relax=False, seed=1)
-    assert isinstance(closed, Unlabelled)
+    closed = label_molecule("[O][O]", level="gfn2", relax=False, seed=1)
+    assert isinstance(closed, UnlabelledMolecule)
     assert closed.reason == "orbitals are partly filled: the gap is closed"
-    unknown = label("C[Hg]C", level="gfn2", relax=False, seed=1)
-    assert unknown == Unlabelled(smiles="C[Hg]C", reason="no ground state is known here for element 80")
+    unknown = label_molecule("C[Hg]C", level="gfn2", relax=False, seed=1)
+    assert unknown == UnlabelledMolecule(smiles="C[Hg]C", reason="no ground state is known here for element 80")
 
 
 def test_relaxed_molecules_are_at_a_minimum():
-    loose, tight = (label("CC(=O)NC", level="gfn2", relax=relax, seed=1) for relax in (False, True))
-    assert isinstance(loose, Labelled)
-    assert isinstance(tight, Labelled)
+    loose, tight = (label_molecule("CC(=O)NC", level="gfn2", relax=relax, seed=1) for relax in (False, True))
+    assert isinstance(loose, LabelledMolecule)
+    assert isinstance(tight, LabelledMolecule)
     assert 0.01 < tight.properties.atomisation_energy - loose.properties.atomisation_energy < 0.5
 
 
@@ -190,7 +190,7 @@ def test_workers_side_by_side_write_the_same(folder, tmp_path):
         ({"count": 0}, "count: found 0, must be at least 1"),
         ({"kind": "zinc"}, "kind: found 'zinc', must be qm9 or druglike or mixed"),
         ({"level": "ccsd"}, "level: found 'ccsd', must be gfn2 or dft"),
-        ({"longest_s": 0.0}, "longest_s: found 0.0, must be positive"),
+        ({"timeout_s": 0.0}, "timeout_s: found 0.0, must be positive"),
     ],
 )
 def test_what_cannot_be_done_is_refused(change, reason):

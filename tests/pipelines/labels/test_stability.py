@@ -1,7 +1,7 @@
 import pytest
 from rdkit import Chem
 
-from tenfold.pipelines.labels.stability import UNSTABLE, unstable
+from tenfold.pipelines.labels.stability import UNSTABLE_GROUPS, find_instability
 
 EXAMPLES = {
     "peroxide": "COOC",
@@ -61,17 +61,17 @@ SOLD = {
 }
 
 
-@pytest.mark.parametrize("name", UNSTABLE)
+@pytest.mark.parametrize("name", UNSTABLE_GROUPS)
 def test_every_group_is_told_from_an_example(name):
-    pattern = Chem.MolFromSmarts(UNSTABLE[name])
+    pattern = Chem.MolFromSmarts(UNSTABLE_GROUPS[name])
     mol = Chem.MolFromSmiles(EXAMPLES[name])
     assert mol.HasSubstructMatch(pattern)
-    assert unstable(mol) is not None
+    assert find_instability(mol) is not None
 
 
 @pytest.mark.parametrize("name", SOLD)
 def test_what_stands_on_shelves_is_let_through(name):
-    assert unstable(Chem.MolFromSmiles(SOLD[name])) is None
+    assert find_instability(Chem.MolFromSmiles(SOLD[name])) is None
 
 
 @pytest.mark.parametrize(
@@ -84,4 +84,4 @@ def test_what_stands_on_shelves_is_let_through(name):
     ],
 )
 def test_strain_is_told_from_the_rings(smiles, reason):
-    assert reason in unstable(Chem.MolFromSmiles(smiles))
+    assert reason in find_instability(Chem.MolFromSmiles(smiles))

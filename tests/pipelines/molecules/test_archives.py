@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.readers.archives import pieces
+from tenfold.pipelines.readers.archives import unpack
 
 ZEROS = bytes(2**24)
 
@@ -31,7 +31,7 @@ def tar_of(members: dict[str, bytes], kind: int = tarfile.PAX_FORMAT) -> bytes:
 
 def texts(path: Path, spool: Path, **limits) -> dict[str, bytes]:
     found = {}
-    for piece in pieces(path, spool, **{"largest_gib": 1.0, **limits}):
+    for piece in unpack(path, spool, **{"largest_gib": 1.0, **limits}):
         with piece.lines() as lines:
             found[piece.name.removeprefix(f"{path}")] = b"".join(line.encode() for line in lines)
     return found
@@ -43,13 +43,13 @@ def test_what_is_compressed_in_one_stream_or_several_is_read_whole(tmp_path, pac
     text = b"smiles\n" + b"CCO\n" * 400_000
     each = -(-len(text) // parts)
     (tmp_path / "a").write_bytes(b"".join(pack(text[i * each : (i + 1) * each]) for i in range(parts)))
-    [piece] = pieces(tmp_path / "a", tmp_path / "spool", 1.0)
+    [piece] = unpack(tmp_path / "a", tmp_path / "spool", 1.0)
     assert piece.path.read_bytes() == text
 
 
 def test_padding_between_the_streams_of_an_xz_file_is_passed_over(tmp_path):
     (tmp_path / "a").write_bytes(lzma.compress(b"C\n") + bytes(2**21) + lzma.compress(b"CC\n") + bytes(8))
-    [piece] = pieces(tmp_path / "a", tmp_path / "spool", 1.0)
+    [piece] = unpack(tmp_path / "a", tmp_path / "spool", 1.0)
     assert piece.path.read_bytes() == b"C\nCC\n"
 
 
@@ -57,14 +57,14 @@ def test_padding_between_the_streams_of_an_xz_file_is_passed_over(tmp_path):
 def test_what_is_cut_short_is_named(tmp_path, pack):
     (tmp_path / "a").write_bytes(pack(bytes(range(256)) * 100)[:-15])
     with pytest.raises(InputError, match="a: cannot be read, or is damaged"):
-        pieces(tmp_path / "a", tmp_path / "spool", 1.0)
+        unpack(tmp_path / "a", tmp_path / "spool", 1.0)
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
 def test_a_bomb_ends_at_the_limit(tmp_path, pack):
     (tmp_path / "a").write_bytes(pack(ZEROS))
     with pytest.raises(InputError, match=r"a: unpacks to more than largest_gib 0\.01. Raise it"):
-        pieces(tmp_path / "a", tmp_path / "spool", 0.01)
+        unpack(tmp_path / "a", tmp_path / "spool", 0.01)
     assert (tmp_path / "spool").stat().st_size <= 0.01 * 2**30
 
 
@@ -77,18 +77,18 @@ def test_an_xz_file_that_asks_for_much_memory_is_refused(tmp_path):
     packed[12 + len(header) - 4 : 12 + len(header)] = struct.pack("<I", zlib.crc32(header[:-4]))
     (tmp_path / "a").write_bytes(packed)
     with pytest.raises(InputError, match=r"a: cannot be read, or is damaged \(Memory usage limit"):
-        pieces(tmp_path / "a", tmp_path / "spool", 1.0)
+        unpack(tmp_path / "a", tmp_path / "spool", 1.0)
 
 
 def test_a_zip_archive_of_a_method_without_bounds_is_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_BZIP2) as archive:
         archive.writestr("a.csv", ZEROS)
     with pytest.raises(InputError, match=r"a\.zip: packed by another method than deflate"):
-        pieces(tmp_path / "a.zip", tmp_path / "spool", 1.0)
+        unpack(tmp_path / "a.zip", tmp_path / "spool", 1.0)
     with zipfile.ZipFile(tmp_path / "b.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.csv", ZEROS)
     with pytest.raises(InputError, match=r"b\.zip: unpacks to more than largest_gib 0\.01"):
-        pieces(tmp_path / "b.zip", tmp_path / "spool", 0.01)
+        unpack(tmp_path / "b.zip", tmp_path / "spool", 0.01)
 
 
 def test_members_are_told_by_name_and_what_is_no_file_is_passed_over(tmp_path):
@@ -116,16 +116,16 @@ def test_a_member_whose_name_is_not_in_utf_8_has_one_that_is(tmp_path, kind):
 
 def test_more_members_than_the_limit_are_refused(tmp_path):
     (tmp_path / "a.tar").write_bytes(tar_of({f"{n}.csv": b"" for n in range(6)}))
-    assert len(pieces(tmp_path / "a.tar", tmp_path / "spool", 1.0, most=6)) == 6
+    assert len(unpack(tmp_path / "a.tar", tmp_path / "spool", 1.0, most=6)) == 6
     with pytest.raises(InputError, match=r"a\.tar: has more than 5 members"):
-        pieces(tmp_path / "a.tar", tmp_path / "spool", 1.0, most=5)
+        unpack(tmp_path / "a.tar", tmp_path / "spool", 1.0, most=5)
 
 
 def test_two_members_of_one_name_are_refused(tmp_path):
     one = tar_of({"a.csv": b"smiles\nC\n"})
     (tmp_path / "a.tar").write_bytes(one[:1024] + tar_of({"a.csv": b"smiles\nCC\n"}))
     with pytest.raises(InputError, match=r"a\.tar/a\.csv: is there twice"):
-        pieces(tmp_path / "a.tar", tmp_path / "spool", 1.0)
+        unpack(tmp_path / "a.tar", tmp_path / "spool", 1.0)
 
 
 @pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME])
@@ -135,7 +135,7 @@ def test_a_header_is_not_read_into_memory_whatever_its_size(tmp_path, kind):
     (tmp_path / "a.tar").write_bytes(entry.tobuf(tarfile.GNU_FORMAT) + ZEROS + tar_of({"a.csv": b"smiles\nC\n"}))
     tracemalloc.start()
     with pytest.raises(InputError, match=r"a\.tar: .*a header of 16,777,216 bytes, more than 1,048,576"):
-        pieces(tmp_path / "a.tar", tmp_path / "spool", 1.0)
+        unpack(tmp_path / "a.tar", tmp_path / "spool", 1.0)
     assert tracemalloc.get_traced_memory()[1] < 2**22
     tracemalloc.stop()
 
@@ -145,4 +145,4 @@ def test_a_member_that_claims_more_than_there_is_is_named(tmp_path):
     entry.size = 2**40
     (tmp_path / "a.tar").write_bytes(entry.tobuf() + bytes(1024))
     with pytest.raises(InputError, match=r"a\.tar: cannot be read, or is damaged"):
-        pieces(tmp_path / "a.tar", tmp_path / "spool", 1.0)
+        unpack(tmp_path / "a.tar", tmp_path / "spool", 1.0)

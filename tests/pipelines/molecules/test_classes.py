@@ -10,7 +10,7 @@ from tests.formats.molecules import HERE, SMILES, rejected, write_csv
 
 from tenfold.pipelines.config import load
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.molecules.classes import MOST_CELLS, Classes, classes_of, count_cell
+from tenfold.pipelines.molecules.classes import MAX_DISTINCT_CELLS, Classes, count_cell, infer_classes
 from tenfold.pipelines.molecules.ingest import ingest_molecules
 from tenfold.pipelines.molecules.manifest import MoleculeManifest
 from tenfold.pipelines.molecules.shards import MoleculeShards
@@ -50,7 +50,7 @@ from tenfold.pipelines.studies.chemistry_config import ChemistryRun
     ],
 )
 def test_two_values_and_words_are_classes_and_other_numbers_are_not(labels, names):
-    assert classes_of("y", Counter(labels.split())).names == names
+    assert infer_classes("y", Counter(labels.split())).names == names
 
 
 @pytest.mark.parametrize(
@@ -63,19 +63,19 @@ def test_two_values_and_words_are_classes_and_other_numbers_are_not(labels, name
     ],
 )
 def test_numbers_are_classes_where_the_user_says_so(labels, names):
-    assert classes_of("y", Counter(labels.split()), "classification").names == names
+    assert infer_classes("y", Counter(labels.split()), "classification").names == names
 
 
 def test_two_values_are_numbers_where_the_user_says_so_or_names_a_unit():
-    assert classes_of("y", Counter(["-1", "1", "1"]), "regression").names == ()
-    assert classes_of("y", Counter(["-1", "1", "1"]), measured=True).names == ()
+    assert infer_classes("y", Counter(["-1", "1", "1"]), "regression").names == ()
+    assert infer_classes("y", Counter(["-1", "1", "1"]), measured=True).names == ()
 
 
 def test_a_few_words_among_numbers_are_typing_errors_and_many_are_asked_about():
-    assert classes_of("y", Counter({"0": 50, "1": 45, "unclear": 5})).names == ("0", "1")
+    assert infer_classes("y", Counter({"0": 50, "1": 45, "unclear": 5})).names == ("0", "1")
     with pytest.raises(InputError, match=r'both words \(unclear\) and numbers \(0, 1\).*\{"y": classification\}'):
-        classes_of("y", Counter({"0": 50, "1": 30, "unclear": 20}))
-    assert classes_of("y", Counter({"0": 5, "1": 3, "no": 2}), "classification").names == ("0", "1", "no")
+        infer_classes("y", Counter({"0": 50, "1": 30, "unclear": 20}))
+    assert infer_classes("y", Counter({"0": 5, "1": 3, "no": 2}), "classification").names == ("0", "1", "no")
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_few_words_among_numbers_are_typing_errors_and_many_are_asked_about():
 )
 def test_words_that_are_no_classes_are_asked_about(labels, said):
     with pytest.raises(InputError, match=said):
-        classes_of("y", Counter(labels.split()))
+        infer_classes("y", Counter(labels.split()))
 
 
 def test_a_cell_means_the_class_in_whatever_way_it_is_written():
@@ -104,9 +104,9 @@ def test_a_cell_means_the_class_in_whatever_way_it_is_written():
 
 def test_a_column_of_very_many_values_takes_no_room():
     cells: Counter[str] = Counter()
-    for number in range(10 * MOST_CELLS):
+    for number in range(10 * MAX_DISTINCT_CELLS):
         count_cell(cells, f"{number / 7}")
-    assert len(cells) == MOST_CELLS
+    assert len(cells) == MAX_DISTINCT_CELLS
 
 
 def ingest(tmp_path, labels, out="data", **changes):

@@ -8,7 +8,7 @@ from rdkit.Chem import rdMolTransforms
 from tests.formats.molecules import SMILES
 
 from tenfold.pipelines.molecules import featuriser as featuriser_module
-from tenfold.pipelines.molecules.atom_codes import GILMER, RICH, RICH_ELEMENTS
+from tenfold.pipelines.molecules.atom_features import GILMER_LAYOUT, RICH_ELEMENTS, RICH_LAYOUT
 from tenfold.pipelines.molecules.featuriser import Featuriser, UnusableMoleculeError
 
 MOLECULES = (
@@ -69,7 +69,7 @@ def test_codes_are_what_rdkit_says_atom_by_atom(hydrogens):
     graphs, reasons = featuriser.graphs(MOLECULES)
     assert reasons == [None] * len(MOLECULES)
     for number, smiles in enumerate(MOLECULES):
-        mol = featuriser.molecule(smiles)
+        mol = featuriser.read_smiles(smiles)
         atoms, bonds = named(featuriser, graphs.take(np.array([number])))
         for n, atom in enumerate(mol.GetAtoms()):
             z, charge = atom.GetAtomicNum(), atom.GetFormalCharge()
@@ -94,7 +94,7 @@ def test_codes_are_what_rdkit_says_atom_by_atom(hydrogens):
 def test_no_code_is_beyond_its_table(features):
     featuriser = Featuriser(features=features, hydrogens=True)
     graphs, _ = featuriser.graphs(MOLECULES)
-    assert featuriser.layout == {"rich": RICH, "gilmer": GILMER}[features]
+    assert featuriser.layout == {"rich": RICH_LAYOUT, "gilmer": GILMER_LAYOUT}[features]
     assert (graphs.atoms.max(axis=0) < [feature.width for feature in featuriser.layout.atoms]).all()
     assert (graphs.bond_features.max(axis=0) < [feature.width for feature in featuriser.layout.bonds]).all()
     assert featuriser.layout.atoms[0].name == "element"
@@ -105,24 +105,24 @@ def test_many_at_once_are_each_alone():
     for featuriser in (Featuriser(), Featuriser(features="gilmer", hydrogens=True)):
         graphs, _ = featuriser.graphs(MOLECULES)
         for n, smiles in enumerate(MOLECULES):
-            one = featuriser.graph(featuriser.molecule(smiles))
+            one = featuriser.graph(featuriser.read_smiles(smiles))
             for name, values in vars(graphs.take(np.array([n]))).items():
                 np.testing.assert_array_equal(values, getattr(one, name))
 
 
 def test_what_cannot_be_used_is_left_out_with_its_reason():
-    graphs, reasons = Featuriser(largest_atoms=50).graphs(["CCO", "", "C1CC", "C(C)(C)(C)(C)C", "C" * 51, "CC"])
+    graphs, reasons = Featuriser(max_atoms=50).graphs(["CCO", "", "C1CC", "C(C)(C)(C)(C)C", "C" * 51, "CC"])
     assert graphs.sizes.tolist() == [3, 2]
     assert reasons == [
         None,
         "no SMILES",
         "not a SMILES",
         "Explicit valence for atom # 0 C, 5, is greater than permitted",
-        "51 atoms, more than largest_atoms 50",
+        "51 atoms, more than max_atoms 50",
         None,
     ]
     with pytest.raises(UnusableMoleculeError, match="no SMILES"):
-        Featuriser().molecule(" ")
+        Featuriser().read_smiles(" ")
     assert len(Featuriser(geometry="embed", hydrogens=True).graphs([])[0]) == 0
 
 
@@ -154,12 +154,12 @@ def test_standardised_is_the_acid_of_its_salt_and_keeps_a_charge_that_no_hydroge
         "O.O.CCO": "CCO",
         "C[N+](=O)[O-]": "C[N+](=O)[O-]",
     }.items():
-        assert Chem.MolToSmiles(featuriser.molecule(given)) == Chem.CanonSmiles(wanted)
+        assert Chem.MolToSmiles(featuriser.read_smiles(given)) == Chem.CanonSmiles(wanted)
 
 
 def test_embedded_coordinates_are_chemistry_and_follow_from_the_seed():
     featuriser = Featuriser(geometry="embed", hydrogens=True, seed=1)
-    conformer = featuriser.molecule("C").GetConformer()
+    conformer = featuriser.read_smiles("C").GetConformer()
     assert rdMolTransforms.GetBondLength(conformer, 0, 1) == pytest.approx(1.09, abs=0.01)
     assert rdMolTransforms.GetAngleDeg(conformer, 1, 0, 2) == pytest.approx(109.47, abs=0.5)
     one, again = (featuriser.graphs(["CC(C)CCO"])[0].positions for _ in range(2))

@@ -10,9 +10,9 @@ from tests.formats.molecules import HERE, SMILES, placed, rejected, write_csv
 
 from tenfold.pipelines.molecules.featuriser import Featuriser
 from tenfold.pipelines.molecules.ingest import ingest_molecules
-from tenfold.pipelines.molecules.parsing import molecule
+from tenfold.pipelines.molecules.parsing import read_molecule
 from tenfold.pipelines.molecules.shards import MoleculeShards
-from tenfold.pipelines.readers.molecule import Entry, UnusableMoleculeError
+from tenfold.pipelines.readers.molecule import MoleculeRecord, UnusableMoleculeError
 
 GIVEN = Featuriser(features="gilmer", geometry="given", hydrogens=True)
 HEAVY = dataclasses.replace(GIVEN, hydrogens=False)
@@ -40,15 +40,15 @@ def moved(mol: Chem.Mol, positions: np.ndarray) -> Chem.Mol:
     return mol
 
 
-def refused(entry: Entry, featuriser: Featuriser = GIVEN) -> str:
+def refused(entry: MoleculeRecord, featuriser: Featuriser = GIVEN) -> str:
     """Why a molecule is refused."""
     with pytest.raises(UnusableMoleculeError) as found:
-        molecule(entry, featuriser)
+        read_molecule(entry, featuriser)
     return found.value.reason
 
 
-def of(text: str) -> Entry:
-    return Entry(line=1, text="", molfile=text)
+def of(text: str) -> MoleculeRecord:
+    return MoleculeRecord(line=1, text="", molfile=text)
 
 
 @pytest.mark.parametrize("v3000", [False, True])
@@ -78,12 +78,12 @@ def test_a_flat_molecule_is_one(smiles, dimension):
     _, _, axes = np.linalg.svd(positions - positions.mean(axis=0), full_matrices=len(positions) < 3)
     flat = (positions - positions.mean(axis=0)) @ axes.T
     flat[:, 2] = 0
-    found = molecule(of(molfile(moved(mol, flat), dimension)), GIVEN)
+    found = read_molecule(of(molfile(moved(mol, flat), dimension)), GIVEN)
     np.testing.assert_allclose(found.GetConformer().GetPositions(), flat, atol=1e-4)
 
 
 def test_an_atom_alone_may_stand_at_the_origin():
-    assert molecule(of(molfile(moved(placed("[He]"), np.zeros((1, 3))))), GIVEN).GetNumAtoms() == 1
+    assert read_molecule(of(molfile(moved(placed("[He]"), np.zeros((1, 3))))), GIVEN).GetNumAtoms() == 1
 
 
 def test_coordinates_of_nothing_are_refused():
@@ -93,7 +93,7 @@ def test_coordinates_of_nothing_are_refused():
     text = molfile(mol, "3D").split("\n")
     text[4] = f"{'nan':>10}" * 3 + text[4][30:]
     assert refused(of("\n".join(text))) == "a coordinate is no finite number"
-    frame = Entry(line=1, text="", symbols=("O", "H", "H"), positions=((0, 0, 0),) * 3)
+    frame = MoleculeRecord(line=1, text="", symbols=("O", "H", "H"), positions=((0, 0, 0),) * 3)
     assert refused(frame)
     together = positions.copy()
     together[4] = together[3]
@@ -111,22 +111,26 @@ def test_hydrogens_are_not_placed_silently():
     bare = Chem.RemoveHs(placed("CCO"))
     said = refused(of(molfile(bare, "3D")))
     assert said.startswith("6 hydrogens without coordinates: the file must place them, or all coordinates be made")
-    assert molecule(of(molfile(bare, "3D")), HEAVY).GetNumAtoms() == 3
-    assert molecule(of(molfile(placed("CCO"), "3D")), HEAVY).GetNumAtoms() == 3
+    assert read_molecule(of(molfile(bare, "3D")), HEAVY).GetNumAtoms() == 3
+    assert read_molecule(of(molfile(placed("CCO"), "3D")), HEAVY).GetNumAtoms() == 3
 
 
 def test_a_smiles_with_coordinates_keeps_the_hydrogens_of_its_file():
     mol = placed("CO")
     text = Chem.MolToCXSmiles(mol)
     assert text.count("[H]") == 4
-    found = molecule(Entry(line=1, text="", smiles=text), GIVEN)
+    found = read_molecule(MoleculeRecord(line=1, text="", smiles=text), GIVEN)
     assert found.GetNumAtoms() == 6
     order = mol.GetSubstructMatch(found)
     np.testing.assert_allclose(
         found.GetConformer().GetPositions(), mol.GetConformer().GetPositions()[list(order)], atol=1e-3
     )
-    assert refused(Entry(line=1, text="", smiles=Chem.MolToCXSmiles(drawn("CO")))).startswith("a drawing: its coord")
-    assert refused(Entry(line=1, text="", smiles=Chem.MolToCXSmiles(Chem.RemoveHs(mol)))).startswith("4 hydrogens")
+    assert refused(MoleculeRecord(line=1, text="", smiles=Chem.MolToCXSmiles(drawn("CO")))).startswith(
+        "a drawing: its coord"
+    )
+    assert refused(MoleculeRecord(line=1, text="", smiles=Chem.MolToCXSmiles(Chem.RemoveHs(mol)))).startswith(
+        "4 hydrogens"
+    )
 
 
 def test_drawings_are_listed_one_by_one_or_their_coordinates_made_if_asked(tmp_path):

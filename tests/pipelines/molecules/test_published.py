@@ -12,7 +12,7 @@ import pytest
 
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.molecules import published as module
-from tenfold.pipelines.molecules.published import DATASETS, Dataset, Published, fetch
+from tenfold.pipelines.molecules.published import DATASETS, Dataset, PublishedFile, fetch_dataset
 from tenfold.pipelines.storage.output_folder import RECORD, OutputFolder
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
@@ -74,9 +74,11 @@ def mirror() -> Iterator[Mirror]:
 @pytest.fixture(autouse=True)
 def published(monkeypatch) -> None:
     """Two small sets: one whose checksum is known beforehand, one of which nothing is."""
-    known = Published(name="known.csv", url="http://127.0.0.1:9/known.csv", bytes=len(CONTENT), sha256=sha256(CONTENT))
-    new = Published(name="new.csv", url="http://127.0.0.1:9/new.csv")
-    by_md5 = Published(name="md5.csv", url="http://127.0.0.1:9/md5.csv", md5=hashlib.md5(CONTENT).hexdigest())
+    known = PublishedFile(
+        name="known.csv", url="http://127.0.0.1:9/known.csv", bytes=len(CONTENT), sha256=sha256(CONTENT)
+    )
+    new = PublishedFile(name="new.csv", url="http://127.0.0.1:9/new.csv")
+    by_md5 = PublishedFile(name="md5.csv", url="http://127.0.0.1:9/md5.csv", md5=hashlib.md5(CONTENT).hexdigest())
     for name, file in (("known", known), ("new", new), ("md5", by_md5)):
         monkeypatch.setitem(DATASETS, name, Dataset(files=(file,), targets="y", source="nobody"))
     monkeypatch.setattr(module.time, "sleep", lambda _: None)
@@ -91,33 +93,33 @@ def names(folder: Path) -> set[str]:
 
 
 def test_a_file_is_fetched_once(mirror, tmp_path):
-    fetched = fetch("known", tmp_path, mirror.url)
+    fetched = fetch_dataset("known", tmp_path, mirror.url)
     assert (fetched.made, [path.read_bytes() for path in fetched.files]) == (1, [CONTENT])
-    assert fetch("known", tmp_path, mirror.url).made == 0
+    assert fetch_dataset("known", tmp_path, mirror.url).made == 0
     assert mirror.asked == [""]
     assert names(tmp_path) == {"known.csv"}
 
 
 def test_a_broken_connection_is_taken_up_where_it_broke(mirror, tmp_path):
     mirror.breaks = [100_000, 50_000]
-    fetch("known", tmp_path, mirror.url)
+    fetch_dataset("known", tmp_path, mirror.url)
     assert mirror.asked == ["", "bytes=100000-", "bytes=150000-"]
     assert (tmp_path / "known.csv").read_bytes() == CONTENT
 
 
 def test_after_many_breaks_the_next_call_goes_on(mirror, tmp_path):
-    mirror.breaks = [10_000] * module.TRIES
+    mirror.breaks = [10_000] * module.MAX_ATTEMPTS
     with pytest.raises(InputError, match="What has come is kept: run again to go on"):
-        fetch("known", tmp_path, mirror.url)
+        fetch_dataset("known", tmp_path, mirror.url)
     assert names(tmp_path) == {"known.csv.partial"}
-    fetch("known", tmp_path, mirror.url)
-    assert mirror.asked[-1] == f"bytes={10_000 * module.TRIES}-"
+    fetch_dataset("known", tmp_path, mirror.url)
+    assert mirror.asked[-1] == f"bytes={10_000 * module.MAX_ATTEMPTS}-"
     assert (tmp_path / "known.csv").read_bytes() == CONTENT
 
 
 def test_a_server_without_ranges_sends_all_again(mirror, tmp_path):
     mirror.ranges, mirror.breaks = False, [100_000]
-    fetch("known", tmp_path, mirror.url)
+    fetch_dataset("known", tmp_path, mirror.url)
     assert mirror.asked == ["", "bytes=100000-"]
     assert (tmp_path / "known.csv").read_bytes() == CONTENT
 
@@ -125,10 +127,10 @@ def test_a_server_without_ranges_sends_all_again(mirror, tmp_path):
 def test_a_download_that_was_killed_at_its_end_only_has_to_be_checked(mirror, tmp_path):
     OutputFolder.claim(tmp_path, ["known.csv.partial", "new.csv.partial"])
     (tmp_path / "known.csv.partial").write_bytes(CONTENT)
-    fetch("known", tmp_path, mirror.url)
+    fetch_dataset("known", tmp_path, mirror.url)
     assert mirror.asked == []
     (tmp_path / "new.csv.partial").write_bytes(CONTENT)
-    fetch("new", tmp_path, mirror.url)  # of unknown size: the server has to say that nothing is missing
+    fetch_dataset("new", tmp_path, mirror.url)  # of unknown size: the server has to say that nothing is missing
     assert mirror.asked == ["bytes=300000-"]
     assert names(tmp_path) == {"known.csv", "new.csv", "checksums.json"}
 
@@ -137,7 +139,7 @@ def test_a_download_that_was_killed_at_its_end_only_has_to_be_checked(mirror, tm
 def test_the_beginning_of_another_version_is_dropped(mirror, tmp_path, beginning):
     OutputFolder.claim(tmp_path, ["known.csv.partial"])
     (tmp_path / "known.csv.partial").write_bytes(beginning)
-    fetch("known", tmp_path, mirror.url)
+    fetch_dataset("known", tmp_path, mirror.url)
     assert mirror.asked[-1] == ""
     assert (tmp_path / "known.csv").read_bytes() == CONTENT
 
@@ -149,7 +151,7 @@ def test_the_beginning_of_another_version_is_dropped(mirror, tmp_path, beginning
 def test_what_is_not_the_file_never_gets_its_name(mirror, tmp_path, content, says_length):
     mirror.content, mirror.says_length = content, says_length
     with pytest.raises(InputError, match=r"known.csv: .* (is|are) meant\. Is it another version"):
-        fetch("known", tmp_path, mirror.url)
+        fetch_dataset("known", tmp_path, mirror.url)
     assert names(tmp_path) == set()
 
 
@@ -157,7 +159,7 @@ def test_what_is_not_the_file_never_gets_its_name(mirror, tmp_path, content, say
 def test_files_of_the_user_are_neither_added_to_nor_removed(mirror, tmp_path, name):
     (tmp_path / name).write_text('{"mine": "own"}')
     with pytest.raises(InputError, match=f"{name}: "):
-        fetch("known", tmp_path, mirror.url)
+        fetch_dataset("known", tmp_path, mirror.url)
     assert (tmp_path / name).read_text() == '{"mine": "own"}'
     assert mirror.asked == []
 
@@ -165,53 +167,53 @@ def test_files_of_the_user_are_neither_added_to_nor_removed(mirror, tmp_path, na
 def test_a_damaged_file_on_disk_is_told(mirror, tmp_path):
     (tmp_path / "known.csv").write_bytes(CONTENT[::-1])
     with pytest.raises(InputError, match=r"known.csv: SHA-256 .* is meant. Remove it, then run again"):
-        fetch("known", tmp_path, mirror.url)
+        fetch_dataset("known", tmp_path, mirror.url)
 
 
 def test_a_file_brought_by_hand_is_checked_and_taken(tmp_path):
     (tmp_path / "known.csv").write_bytes(CONTENT)
-    assert fetch("known", tmp_path).made == 0
+    assert fetch_dataset("known", tmp_path).made == 0
 
 
 def test_a_checksum_that_is_not_known_is_written_down_and_held_to(mirror, tmp_path):
-    fetch("new", tmp_path, mirror.url)
+    fetch_dataset("new", tmp_path, mirror.url)
     assert json.loads((tmp_path / "checksums.json").read_text()) == {"new.csv": sha256(CONTENT)}
     (tmp_path / "new.csv").unlink()
     mirror.content = CONTENT[::-1]
     with pytest.raises(InputError, match="SHA-256"):
-        fetch("new", tmp_path, mirror.url)
+        fetch_dataset("new", tmp_path, mirror.url)
     mirror.content = CONTENT
-    assert fetch("new", tmp_path, mirror.url).made == 1
+    assert fetch_dataset("new", tmp_path, mirror.url).made == 1
 
 
 def test_an_md5_is_held_to_where_no_other_is_published(mirror, tmp_path):
-    fetch("md5", tmp_path / "right", mirror.url)
+    fetch_dataset("md5", tmp_path / "right", mirror.url)
     mirror.content = CONTENT[::-1]
     with pytest.raises(InputError, match="MD5"):
-        fetch("md5", tmp_path / "wrong", mirror.url)
+        fetch_dataset("md5", tmp_path / "wrong", mirror.url)
 
 
 def test_a_server_that_refuses_is_told_with_what_it_said(mirror, tmp_path):
     mirror.status = 404
     with pytest.raises(InputError, match=r"known.csv: the server answers 404 Not Found. Or bring .* by hand, to"):
-        fetch("known", tmp_path, mirror.url)
+        fetch_dataset("known", tmp_path, mirror.url)
     assert len(mirror.asked) == 1
     mirror.status = 503
     with pytest.raises(InputError, match="503"):
-        fetch("known", tmp_path, mirror.url)
-    assert len(mirror.asked) == 1 + module.TRIES, "a server that is busy is asked again"
+        fetch_dataset("known", tmp_path, mirror.url)
+    assert len(mirror.asked) == 1 + module.MAX_ATTEMPTS, "a server that is busy is asked again"
 
 
 def test_no_network_is_told_with_the_way_around_it(tmp_path):
     with pytest.raises(InputError, match=r"http://127.0.0.1:9/known.csv: cannot be reached .*refused.* Or bring"):
-        fetch("known", tmp_path)
+        fetch_dataset("known", tmp_path)
 
 
 def test_unknown_sets_and_odd_addresses_are_refused(tmp_path):
     with pytest.raises(InputError, match="zinc: unknown; there are qm9, esol, freesolv, tox21"):
-        fetch("zinc", tmp_path)
+        fetch_dataset("zinc", tmp_path)
     with pytest.raises(InputError, match="begins with http"):
-        fetch("esol", tmp_path, "file:///etc")
+        fetch_dataset("esol", tmp_path, "file:///etc")
 
 
 def test_every_published_file_has_a_checksum():

@@ -9,7 +9,7 @@ from tests.formats.molecules import HERE, SMILES, rejected, write_csv
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.molecules.ingest import ingest_molecules
 from tenfold.pipelines.molecules.shards import MoleculeShards
-from tenfold.pipelines.molecules.splits import folds, split_in_name, with_validation
+from tenfold.pipelines.molecules.splits import draw_validation, parse_folds, split_from_name
 
 PARTS = {"train": SMILES[:14], "valid": SMILES[14:18], "test": SMILES[18:]}
 ALL = ("train", "validation", "test")
@@ -38,7 +38,7 @@ def sides(folder) -> list[set[str]]:
     ],
 )  # fmt: skip
 def test_a_files_name_says_its_split(name, split):
-    assert split_in_name(name) == split
+    assert split_from_name(name) == split
 
 
 @pytest.mark.parametrize("given", ["folder", "paths"])
@@ -85,10 +85,10 @@ def test_without_a_validation_file_it_is_drawn_from_training_and_said(tmp_path):
 
 def test_a_drawn_validation_has_its_share_and_leaves_the_test_alone():
     split = np.array([0] * 900 + [2] * 100, np.int8)
-    found = with_validation(split, [f"KEY{n}" for n in range(1000)], (0.8, 0.1, 0.1), 0)
+    found = draw_validation(split, [f"KEY{n}" for n in range(1000)], (0.8, 0.1, 0.1), 0)
     assert (found[900:] == 2).all()
     assert abs((found == 1).sum() - 100) < 30
-    np.testing.assert_array_equal(with_validation(found, ["K"] * 1000, (0.8, 0.1, 0.1), 0), found)
+    np.testing.assert_array_equal(draw_validation(found, ["K"] * 1000, (0.8, 0.1, 0.1), 0), found)
 
 
 def test_a_file_that_is_none_of_the_split_is_asked_about(tmp_path):
@@ -140,7 +140,7 @@ def test_numbered_folds_are_asked_about_and_then_used(tmp_path):
 
 
 def test_folds_are_numbers_or_words_and_never_blank():
-    found = folds((4,), ("b",))
+    found = parse_folds((4,), ("b",))
     assert [found.split(text) for text in ("4", "4.0", " b ", "0", "c")] == [
         "test", "test", "validation", "train", "train",
     ]  # fmt: skip

@@ -24,14 +24,14 @@ def knot(atoms: int) -> str:
 def test_a_molecule_that_hangs_or_is_enormous_is_rejected_and_its_neighbours_are_not(tmp_path):
     rows = [(smiles, 1) for smiles in SMILES]
     rows[5:5] = [(knot(3000), 1), ("C" * 5000, 1), ("C" * 10**5, 1), (f"[{'9' * 30}C]", 1)]
-    config = dataclasses.replace(HERE, largest_atoms=4000, seconds_per_molecule=2)
+    config = dataclasses.replace(HERE, max_atoms=4000, seconds_per_molecule=2)
     ingest_molecules([write_csv(tmp_path / "m.csv", rows)], tmp_path / "data", config)
     with MoleculeShards.open(tmp_path / "data") as shards:
         assert shards.smiles(range(len(shards))) == list(SMILES)
     found = rejected(tmp_path / "data")
     assert [(line, reason) for _, line, _, reason in found] == [
         (7, "did not end within 2 s"),
-        (8, "5,000 atoms, more than largest_atoms 4,000"),
+        (8, "5,000 atoms, more than max_atoms 4,000"),
         (9, "100,000 characters, more than 4,000 atoms can need"),
         (10, "not a SMILES"),
     ]

@@ -9,9 +9,9 @@ from rdkit import Chem
 from tenfold.emulators.graphs import Graphs
 from tenfold.emulators.mpnn import MPNN
 from tenfold.pipelines.molecules.featuriser import Featuriser
-from tenfold.pipelines.molecules.parsing import understand
+from tenfold.pipelines.molecules.parsing import parse_records
 from tenfold.pipelines.predictor.predictor import Learnt, MoleculePredictor, Target
-from tenfold.pipelines.readers.molecule import Entry
+from tenfold.pipelines.readers.molecule import MoleculeRecord
 
 MOLECULES = (
     # one stereocentre: carbon, sulfur, phosphorus, nitrogen, by isotope alone
@@ -148,8 +148,8 @@ def test_coordinates_that_are_made_do_not_depend_on_the_spelling():
 
 def test_keys_scaffolds_and_fingerprints_do_not_depend_on_the_spelling():
     written = [spellings(smiles, 6) for smiles in MOLECULES[::3]]
-    entries = [Entry(line=n, text=each, smiles=each) for n, each in enumerate(chain(*written))]
-    parts = list(understand(entries, Featuriser(), 60.0))
+    entries = [MoleculeRecord(line=n, text=each, smiles=each) for n, each in enumerate(chain(*written))]
+    parts = list(parse_records(entries, Featuriser(), 60.0))
     keys, scaffolds = ([each for part in parts for each in getattr(part, name)] for name in ("keys", "scaffolds"))
     fingerprints = np.concatenate([part.fingerprints for part in parts])
     place = 0

@@ -8,53 +8,53 @@ from rdkit.ML.Cluster import Butina
 from tests.formats.molecules import HERE, SMILES, rejected, some, write_csv
 
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.molecules.fingerprints import fingerprints
+from tenfold.pipelines.molecules.fingerprints import morgan_fingerprints
 from tenfold.pipelines.molecules.ingest import ingest_molecules
 from tenfold.pipelines.molecules.shards import MoleculeShards
-from tenfold.pipelines.molecules.similarity import clusters, nearest
-from tenfold.pipelines.molecules.splits import by_chance, by_column, by_group
+from tenfold.pipelines.molecules.similarity import butina_clusters, nearest_similarity
+from tenfold.pipelines.molecules.splits import group_split, published_split, random_split
 
 EIGHTY = (0.8, 0.1, 0.1)
 
 
 def test_a_split_by_chance_follows_from_the_molecule_alone():
     keys = [f"KEY{n}" for n in range(1000)]
-    split = by_chance(keys, EIGHTY, 0)
-    np.testing.assert_array_equal(by_chance(keys[::-1], EIGHTY, 0), split[::-1])
-    np.testing.assert_array_equal(by_chance(keys[:400], EIGHTY, 0), split[:400])
+    split = random_split(keys, EIGHTY, 0)
+    np.testing.assert_array_equal(random_split(keys[::-1], EIGHTY, 0), split[::-1])
+    np.testing.assert_array_equal(random_split(keys[:400], EIGHTY, 0), split[:400])
     assert abs(np.bincount(split) - [800, 100, 100]).max() < 40
-    assert (by_chance(keys, EIGHTY, 1) != split).any()
+    assert (random_split(keys, EIGHTY, 1) != split).any()
 
 
 def test_no_group_is_on_two_sides_and_the_sizes_are_met():
     rng = np.random.default_rng(0)
     groups = [f"g{n}" for n in rng.geometric(0.05, 1000)]
     keys = [f"KEY{n}" for n in range(1000)]
-    split = by_group(groups, keys, EIGHTY, 3)
+    split = group_split(groups, keys, EIGHTY, 3)
     assert all(len(set(split[np.array(groups) == name])) == 1 for name in set(groups))
     assert abs(np.bincount(split) - [800, 100, 100]).max() <= 20
-    np.testing.assert_array_equal(by_group(groups, keys, EIGHTY, 3), split)
+    np.testing.assert_array_equal(group_split(groups, keys, EIGHTY, 3), split)
 
 
 def test_a_group_too_large_for_a_test_is_learnt_from():
     groups = ["benzene"] * 60 + [f"g{n}" for n in range(40)]
     for seed in range(20):
-        assert not by_group(groups, [str(n) for n in range(100)], EIGHTY, seed)[:60].any()
+        assert not group_split(groups, [str(n) for n in range(100)], EIGHTY, seed)[:60].any()
 
 
 def test_a_molecule_of_two_groups_makes_them_one():
     groups, keys = ["a", "b", "b", "c", "d", "e"], ["1", "1", "2", "2", "3", "4"]
     for seed in range(20):
-        assert len(set(by_group(groups, keys, (0.5, 0.25, 0.25), seed)[:4])) == 1
+        assert len(set(group_split(groups, keys, (0.5, 0.25, 0.25), seed)[:4])) == 1
 
 
 def test_too_few_groups_are_said_so():
     with pytest.raises(InputError, match="1 groups of molecules cannot be split into train, validation, test"):
-        by_group(["a"] * 9, [str(n) for n in range(9)], EIGHTY, 0)
+        group_split(["a"] * 9, [str(n) for n in range(9)], EIGHTY, 0)
 
 
 def test_a_copy_of_a_test_molecule_is_not_learnt_from():
-    split = by_column(["train", "test", "train", "validation", "validation"], ["A", "A", "B", "A", "B"])
+    split = published_split(["train", "test", "train", "validation", "validation"], ["A", "A", "B", "A", "B"])
     np.testing.assert_array_equal(split, [-1, 2, -1, -1, 1])
 
 
@@ -113,18 +113,18 @@ def test_a_column_says_the_split(tmp_path):
 
 def test_butina_puts_neighbours_of_a_centre_together():
     alkanes, phenols = ["C" * n for n in range(8, 12)], ["Oc1ccccc1", "Oc1ccccc1C", "Oc1ccccc1CC"]
-    found = clusters(fingerprints([*alkanes, *phenols]), 0.4).tolist()
+    found = butina_clusters(morgan_fingerprints([*alkanes, *phenols]), 0.4).tolist()
     assert len(set(found[:4])) == 1
     assert not set(found[:4]) & set(found[4:])
 
 
 def test_clusters_are_those_of_rdkit():
-    molecules = fingerprints(SMILES)
+    molecules = morgan_fingerprints(SMILES)
     bits = [DataStructs.CreateFromBinaryText(each.tobytes()) for each in molecules]
     for similarity in (0.2, 0.3, 0.5):
         apart = [1 - value for n in range(len(bits)) for value in DataStructs.BulkTanimotoSimilarity(bits[n], bits[:n])]
         theirs = Butina.ClusterData(apart, len(bits), 1 - similarity, isDistData=True)
-        ours = clusters(molecules, similarity)
+        ours = butina_clusters(molecules, similarity)
         sizes = [sorted(np.unique(ours, return_counts=True)[1]), sorted(map(len, theirs))]
         assert sizes[0] == sizes[1]
 
@@ -133,7 +133,7 @@ def test_nearest_is_the_largest_tanimoto():
     morgan = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=2048)
     bits = [morgan.GetFingerprint(Chem.MolFromSmiles(each)) for each in SMILES]
     whole = np.array([DataStructs.BulkTanimotoSimilarity(each, bits) for each in bits])
-    np.testing.assert_allclose(nearest(SMILES[:8], SMILES[8:]), whole[:8, 8:].max(axis=1), rtol=1e-6)
+    np.testing.assert_allclose(nearest_similarity(SMILES[:8], SMILES[8:]), whole[:8, 8:].max(axis=1), rtol=1e-6)
 
 
 def test_a_test_molecule_that_is_nearly_learnt_shows_in_the_leakage_report(tmp_path):

@@ -9,27 +9,27 @@ from tests.formats.molecules import HERE, SMILES, rejected, some, write_csv, wri
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.molecules.ingest import ingest_molecules
 from tenfold.pipelines.molecules.shards import MoleculeShards
-from tenfold.pipelines.readers.archives import pieces
-from tenfold.pipelines.readers.molecule import Entry
-from tenfold.pipelines.readers.molecules import describe, entries
+from tenfold.pipelines.readers.archives import unpack
+from tenfold.pipelines.readers.molecule import MoleculeRecord
+from tenfold.pipelines.readers.molecules import inspect_file, read_records
 
 TRAIN = dataclasses.replace(HERE, fractions=(1, 0, 0))
 
 
-def read(path, raw: bytes, *, encoding: str = "", smiles_column: str = "") -> list[Entry]:
+def read(path, raw: bytes, *, encoding: str = "", smiles_column: str = "") -> list[MoleculeRecord]:
     """The rows of a table that holds some bytes."""
     path.write_bytes(raw)
-    (piece,) = pieces(path, path.with_suffix(".spool"), 1, encoding)
-    described = describe(piece, smiles_column, None)
+    (piece,) = unpack(path, path.with_suffix(".spool"), 1, encoding)
+    described = inspect_file(piece, smiles_column, None)
     with piece.lines(described.start) as lines:
-        return list(entries(described, lines))
+        return list(read_records(described, lines))
 
 
-def good(found: list[Entry]) -> list[tuple[str, str]]:
+def good(found: list[MoleculeRecord]) -> list[tuple[str, str]]:
     return [(entry.smiles, entry.fields["y"]) for entry in found if not entry.problem]
 
 
-def bad(found: list[Entry]) -> list[tuple[int, str]]:
+def bad(found: list[MoleculeRecord]) -> list[tuple[int, str]]:
     return [(entry.line, entry.problem) for entry in found if entry.problem]
 
 
@@ -200,7 +200,7 @@ def test_an_excel_workbook_is_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "m.xlsx", "w") as packed:
         packed.writestr("[Content_Types].xml", "<xml/>")
     with pytest.raises(InputError, match=r"m.xlsx: an Excel workbook or another Office file. Save it as CSV"):
-        pieces(tmp_path / "m.xlsx", tmp_path / "spool", 1)
+        unpack(tmp_path / "m.xlsx", tmp_path / "spool", 1)
 
 
 @pytest.mark.parametrize("text", ["1_0", "１２", "0x10", "1,5", "1 000", "--1"])

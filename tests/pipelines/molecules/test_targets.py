@@ -7,13 +7,13 @@ import pytest
 from tests.formats.molecules import HERE, SMILES, rejected, write_csv
 
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.molecules.cells import NoLabelError, label
+from tenfold.pipelines.molecules.cells import UnusableLabelError, parse_label
 from tenfold.pipelines.molecules.classes import Classes
 from tenfold.pipelines.molecules.ingest import ingest_molecules
 from tenfold.pipelines.molecules.manifest import MoleculeManifest
-from tenfold.pipelines.molecules.properties import property_of
+from tenfold.pipelines.molecules.properties import infer_property
 from tenfold.pipelines.molecules.shards import MoleculeShards
-from tenfold.pipelines.molecules.units import canonical_unit, check_unit, factor
+from tenfold.pipelines.molecules.units import canonical_unit, check_unit, conversion_factor
 
 TRAIN = dataclasses.replace(HERE, fractions=(1, 0, 0))
 NUMBERS = Classes(())
@@ -36,14 +36,14 @@ NUMBERS = Classes(())
     ],
 )
 def test_cells_that_hold_no_label_say_what_they_hold(cell, reason):
-    with pytest.raises(NoLabelError) as found:
-        label(cell, NUMBERS)
+    with pytest.raises(UnusableLabelError) as found:
+        parse_label(cell, NUMBERS)
     assert (found.value.text, found.value.reason) == (cell, reason)
 
 
 def test_numbers_and_missing_labels():
-    assert [label(cell, NUMBERS) for cell in (" 1.5 ", "-2e-3", "+.5", "7.")] == [1.5, -2e-3, 0.5, 7]
-    assert all(np.isnan(label(cell, NUMBERS)) for cell in ("", " ", "NA", "nan", "None"))
+    assert [parse_label(cell, NUMBERS) for cell in (" 1.5 ", "-2e-3", "+.5", "7.")] == [1.5, -2e-3, 0.5, 7]
+    assert all(np.isnan(parse_label(cell, NUMBERS)) for cell in ("", " ", "NA", "nan", "None"))
 
 
 def test_a_bad_cell_leaves_the_rows_other_labels(tmp_path):
@@ -91,7 +91,7 @@ def test_a_row_without_any_usable_label_is_rejected(tmp_path):
     ],
 )  # fmt: skip
 def test_a_target_is_what_its_name_unit_and_sign_agree_on(name, unit, smallest, physical):
-    found, said = property_of(name, unit, smallest)
+    found, said = infer_property(name, unit, smallest)
     assert found == physical
     assert bool(said) == (physical == "other" and name != "homo")
 
@@ -145,7 +145,7 @@ def test_units_have_one_spelling():
     assert [canonical_unit(unit) for unit in ("hartree", "EV", "Debye", "kJ mol-1", "meV", "log mol/L")] == [
         "Ha", "eV", "D", "kJ/mol", "meV", "log mol/L",
     ]  # fmt: skip
-    assert factor("kcal mol-1", "ev", "y") == pytest.approx(0.0433641153, rel=1e-8)
+    assert conversion_factor("kcal mol-1", "ev", "y") == pytest.approx(0.0433641153, rel=1e-8)
     check_unit("log mol/L", "y")
 
 

@@ -16,9 +16,9 @@ from tenfold.pipelines.predictor.predictor import Learnt, MoleculePredictor, Tar
 from tenfold.pipelines.reports.figures import Picture
 
 
-def untrained(network: str, geometry: str, *targets: str, largest_atoms: int = 1000) -> MoleculePredictor:
+def untrained(network: str, geometry: str, *targets: str, max_atoms: int = 1000) -> MoleculePredictor:
     shape = MPNN(network=network, hidden=16, depth=2, dense=(8,))
-    featuriser = Featuriser(features="gilmer", hydrogens=True, geometry=geometry, largest_atoms=largest_atoms)
+    featuriser = Featuriser(features="gilmer", hydrogens=True, geometry=geometry, max_atoms=max_atoms)
     named = tuple(Target(name=name, unit="eV") for name in targets)
     learnt = Learnt(shape=shape, featuriser=featuriser, kind="regression", targets=named)
     return MoleculePredictor(learnt.network(seed=3), learnt, size=16)
@@ -67,11 +67,11 @@ def test_what_cannot_be_explained_leaves_nothing(tmp_path, smiles, target, said)
 
 def test_hostile_molecules_cost_their_own_place_alone(tmp_path):
     bundle = tmp_path / "bundle.tenfold"
-    untrained("dmpnn", "none", "homo", largest_atoms=4000).bundle({}, "").write(bundle)
+    untrained("dmpnn", "none", "homo", max_atoms=4000).bundle({}, "").write(bundle)
     hostile = {
         knot(3000): "did not end within 2 s",
         "C" * 10**6: "1,000,000 characters, more than 4,000 atoms can need",
-        "C" * 10**4: "10,000 atoms, more than largest_atoms 4,000",
+        "C" * 10**4: "10,000 atoms, more than max_atoms 4,000",
         "C(" * 9000: "not a SMILES",
         "C(C)(C)(C)(C)C": "Explicit valence for atom # 0 C, 5, is greater than permitted",
         "CC\x1b[31mO": "not a SMILES",

@@ -31,7 +31,7 @@ def write_bundle(path: Path, network: Literal["dmpnn", "painn"], featuriser: Fea
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory) -> Path:
-    return write_bundle(tmp_path_factory.mktemp("flat") / "bundle.tenfold", "dmpnn", Featuriser(largest_atoms=4000))
+    return write_bundle(tmp_path_factory.mktemp("flat") / "bundle.tenfold", "dmpnn", Featuriser(max_atoms=4000))
 
 
 @pytest.fixture(scope="module")
@@ -224,7 +224,7 @@ def test_hostile_rows_cost_their_own_place_alone(bundle, tmp_path):
     hostile = {
         knot(3000): "did not end within 2 s",
         "C" * 10**5: "100,000 characters, more than 4,000 atoms can need",
-        "C" * 10**4: "10,000 atoms, more than largest_atoms 4,000",
+        "C" * 10**4: "10,000 atoms, more than max_atoms 4,000",
         "C(" * 9000: "not a SMILES",
         "C%(99999)C": "not a SMILES",
         "[#6;R2;$(C=O)]~*": "not a SMILES",

@@ -7,7 +7,7 @@ import pytest
 from rdkit import Chem
 
 from tenfold.pipelines.labels.enumeration import enumerate_molecules
-from tenfold.pipelines.molecules.fingerprints import fingerprints
+from tenfold.pipelines.molecules.fingerprints import morgan_fingerprints
 from tenfold.pipelines.molecules.ingest import MoleculeIngest, ingest_molecules
 from tenfold.pipelines.molecules.shards import MoleculeShards
 from tenfold.pipelines.predictor.rivals import CompositionModel, Forest, composition, fit_rivals
@@ -49,7 +49,7 @@ def test_a_property_that_adds_up_is_answered_to_a_percent(data, rivals):
     assert "energy" in rivals.by_composition
     assert np.abs(found / truth - 1).max() < 0.01
     train = data.split("train")
-    bits, asked = (np.unpackbits(fingerprints(data.smiles(rows)), axis=1) for rows in (train, test))
+    bits, asked = (np.unpackbits(morgan_fingerprints(data.smiles(rows)), axis=1) for rows in (train, test))
     plain = Forest.fit(bits, None, data.targets(train)[:, 0], trees=50, seed=0)
     alone = plain.predict(asked, composition(data, test))[:, 0]
     assert np.abs(alone / truth - 1).mean() > 20 * np.abs(found / truth - 1).mean()

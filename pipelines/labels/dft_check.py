@@ -12,15 +12,15 @@ from tenfold.hpc.progress import progress
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files.atomic import replacing
 from tenfold.pipelines.files.json_file import read_json
-from tenfold.pipelines.labels.labelled import Labelled, Level, label
+from tenfold.pipelines.labels.labelled_molecule import LabelledMolecule, Level, label_molecule
 from tenfold.pipelines.storage.output_folder import OutputFolder
 
-LONGEST_S = 3600.0
+TIMEOUT_S = 3600.0
 """Longest time that a molecule may take [s]."""
 LEVELS: tuple[Level, Level] = ("dft", "gfn2")
 
 
-def few_by_dft(smiles: Sequence[str], out: Path, *, seed: int, processes: int) -> list[dict[str, Any]]:
+def run_dft_check(smiles: Sequence[str], out: Path, *, seed: int, processes: int) -> list[dict[str, Any]]:
     """Calculate molecules at the same geometries by B3LYP/6-31G(2df,p) and by GFN2-xTB; what is there is kept.
 
     Parameters
@@ -55,7 +55,7 @@ def few_by_dft(smiles: Sequence[str], out: Path, *, seed: int, processes: int) -
     with progress("By DFT", total=len(smiles), unit="molecule") as advance:
         for position, answer in completed(partial(_by_both, seed=seed), list(smiles), min(processes, len(smiles))):
             if isinstance(answer, str):
-                raise InputError(f"labels.dft: {smiles[position]}: {answer}")
+                raise InputError(f"labels.dft_check: {smiles[position]}: {answer}")
             found[position] = answer
             advance()
     molecules = [found[position] for position in range(len(smiles))]
@@ -68,8 +68,8 @@ def _by_both(smiles: str, seed: int) -> dict[str, Any] | str:
     """What both levels say of a molecule, or why one of them cannot."""
     both: dict[str, Any] = {"smiles": smiles}
     for level in LEVELS:
-        (answer,) = isolated(partial(label, level=level, relax=False, seed=seed), [smiles], LONGEST_S)
-        if not isinstance(answer, Labelled):
+        (answer,) = isolated(partial(label_molecule, level=level, relax=False, seed=seed), [smiles], TIMEOUT_S)
+        if not isinstance(answer, LabelledMolecule):
             return answer.reason
         both[level] = {"seconds": answer.quantum_s, "properties": vars(answer.properties)}
     return both

@@ -7,14 +7,14 @@ from typing import Literal
 import numpy as np
 from rdkit import Chem
 
-from tenfold.pipelines.labels.electronic_structure import NoAnswerError, Properties
-from tenfold.pipelines.molecules.conformers import embedded
+from tenfold.pipelines.labels.electronic_structure import CalculationError, MolecularProperties
+from tenfold.pipelines.molecules.conformers import embed_conformer
 
 Level = Literal["gfn2", "dft"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Labelled:
+class LabelledMolecule:
     """A molecule with what was calculated of it."""
 
     smiles: str
@@ -23,7 +23,7 @@ class Labelled:
     """Of the elements, one per atom."""
     positions: np.ndarray
     """Shape (A, 3) [Å]."""
-    properties: Properties
+    properties: MolecularProperties
     geometry_s: float
     """CPU time of the geometry [s]."""
     quantum_s: float
@@ -41,14 +41,14 @@ class Labelled:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Unlabelled:
+class UnlabelledMolecule:
     """A molecule that got no label."""
 
     smiles: str
     reason: str
 
 
-def label(smiles: str, *, level: Level, relax: bool, seed: int) -> Labelled | Unlabelled:
+def label_molecule(smiles: str, *, level: Level, relax: bool, seed: int) -> LabelledMolecule | UnlabelledMolecule:
     """Give a molecule a geometry and calculate it, in this process.
 
     Parameters
@@ -62,29 +62,29 @@ def label(smiles: str, *, level: Level, relax: bool, seed: int) -> Labelled | Un
     seed
         Of the conformer.
     """
-    from tenfold.pipelines.labels.gfn2 import gfn2, relaxed
+    from tenfold.pipelines.labels.gfn2 import calculate_gfn2, relax_geometry
 
     begin = time.process_time()
     try:
         mol = Chem.AddHs(Chem.MolFromSmiles(smiles))
         numbers = np.array([atom.GetAtomicNum() for atom in mol.GetAtoms()])
-        positions = embedded(mol, seed).GetConformer().GetPositions()
+        positions = embed_conformer(mol, seed).GetConformer().GetPositions()
         if relax:
-            positions = relaxed(numbers, positions)
+            positions = relax_geometry(numbers, positions)
         mol.AddConformer(_conformer(positions))
         _whole(mol)
         middle = time.process_time()
         if level == "dft":
-            from tenfold.pipelines.labels.b3lyp import b3lyp  # PySCF takes a second to import
+            from tenfold.pipelines.labels.b3lyp import calculate_b3lyp  # PySCF takes a second to import
 
-            found = b3lyp(numbers, positions)
+            found = calculate_b3lyp(numbers, positions)
         else:
-            found = gfn2(numbers, positions)
+            found = calculate_gfn2(numbers, positions)
         quantum_s = time.process_time() - middle
         spelt, mol = _as_spelt(mol)
     except (ValueError, RuntimeError) as error:  # ours, RDKit's and PySCF's
-        return Unlabelled(smiles=smiles, reason=str(error))
-    return Labelled(
+        return UnlabelledMolecule(smiles=smiles, reason=str(error))
+    return LabelledMolecule(
         smiles=spelt,
         symbols=tuple(atom.GetSymbol() for atom in mol.GetAtoms()),
         positions=mol.GetConformer().GetPositions(),
@@ -108,9 +108,9 @@ def _whole(mol: Chem.Mol) -> None:
     bound = Chem.GetAdjacencyMatrix(mol).astype(bool)
     apart = ~bound & ~np.eye(len(bound), dtype=bool)
     if bound.any() and ratio[bound].max() > 1.3:
-        raise NoAnswerError("a bond is broken in the geometry")
+        raise CalculationError("a bond is broken in the geometry")
     if apart.any() and ratio[apart].min() < 1.1:
-        raise NoAnswerError("atoms that are not bound touch in the geometry")
+        raise CalculationError("atoms that are not bound touch in the geometry")
 
 
 def _as_spelt(mol: Chem.Mol) -> tuple[str, Chem.Mol]:
@@ -124,5 +124,5 @@ def _as_spelt(mol: Chem.Mol) -> tuple[str, Chem.Mol]:
     smiles = min(spellings, key=lambda each: each.count("\\"))
     order = mol.GetSubstructMatch(Chem.AddHs(Chem.MolFromSmiles(smiles)), useChirality=True)
     if not order:
-        raise NoAnswerError(f"{smiles} does not say its geometry's stereochemistry")
+        raise CalculationError(f"{smiles} does not say its geometry's stereochemistry")
     return smiles, Chem.RenumberAtoms(mol, list(order))

@@ -23,7 +23,7 @@ _CIP_ITERATIONS = 100_000
 _MARKS_STEREO, _MARKS_ISOTOPES = frozenset("@/\\|"), "["
 """Characters without one of which a SMILES sets none."""
 
-RICH = FeatureLayout(
+RICH_LAYOUT = FeatureLayout(
     atoms=(
         Feature("element", len(RICH_ELEMENTS) + 1),
         Feature("degree", 7),
@@ -44,7 +44,7 @@ RICH = FeatureLayout(
 """Degree counts hydrogens, 0 to 5 and more; charge -2 to 2 and other; hydrogens 0 to 4 and more; mass in u. Chirality
 is none, R, S, r, s and other; stereo of double bonds is none, unknown, Z, E, and 6 for that of an axis."""
 
-GILMER = FeatureLayout(
+GILMER_LAYOUT = FeatureLayout(
     atoms=(
         Feature("element", len(GILMER_ELEMENTS) + 1),
         Feature("atomic_number", 128, 1.0),
@@ -78,7 +78,7 @@ _STEREO = np.full(256, 6, np.uint8)
 _STEREO[:6] = 0, 1, 2, 3, 1, 1  # CIS and TRANS are relative to neighbours that RDKit chose by the order of the atoms
 
 
-class Codes:
+class GraphBuilder:
     """Collects molecules' atoms and bonds, and makes graphs of all of them at once.
 
     Asking RDKit is what takes the time: every property is asked for all atoms in one go, and nothing is asked that
@@ -87,7 +87,7 @@ class Codes:
 
     def __init__(self, layout: FeatureLayout, *, positions: bool):
         self._layout = layout
-        self._rich = layout == RICH
+        self._rich = layout == RICH_LAYOUT
         self._atoms, self._bonds = array("q"), array("q")
         self._element, self._hybridisation, self._hydrogens = bytearray(), bytearray(), bytearray()
         self._charge, self._mass, self._chirality = array("b"), array("d"), bytearray()
@@ -129,7 +129,7 @@ class Codes:
         self._conjugated.extend(map(Chem.Bond.GetIsConjugated, bonds))
         self._ring.extend(map(Chem.Bond.IsInRing, bonds))
         if stereo:
-            self._chirality.extend(chirality(mol, atoms))
+            self._chirality.extend(chirality_codes(mol, atoms))
             self._stereo.extend(map(Chem.Bond.GetStereo, bonds))
         else:
             self._chirality.extend(bytes(count))
@@ -187,7 +187,7 @@ class Codes:
         )
 
 
-def chirality(mol: Chem.Mol, atoms: Sequence[Chem.Atom] | None = None) -> bytearray:
+def chirality_codes(mol: Chem.Mol, atoms: Sequence[Chem.Atom] | None = None) -> bytearray:
     """Codes of the chirality of atoms by their CIP labels, which do not depend on the order of atoms and bonds.
 
     R and S are what RDKit has assigned when it read the molecule. Where that leaves a stereocentre open, as the
