@@ -13,7 +13,7 @@ from tenfold.emulators.gan import GAN
 from tenfold.emulators.intensity import Intensity
 from tenfold.emulators.lognormal import FirstGuess
 from tenfold.pipelines.acceptance import map_statistics
-from tenfold.pipelines.acceptance.acceptance import Court
+from tenfold.pipelines.acceptance.acceptance import Tolerances
 from tenfold.pipelines.acceptance.validate import validate_massmaps
 from tenfold.pipelines.emulator.emulator import Learnt
 from tenfold.pipelines.training.bundle import Bundle
@@ -22,7 +22,7 @@ from tenfold.pipelines.volumes.manifest import Manifest
 from tenfold.pipelines.volumes.maps import MassMapIngest, ingest_massmaps
 
 UNITS = {USUAL: "unit", HOSTILE: HOSTILE[0]}
-QUICK = Court(draws=20, repeats=1)
+QUICK = Tolerances(draws=20, repeats=1)
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +49,8 @@ def untrained(path: Path, data: Path, names: tuple[str, ...]) -> Path:
     run = RunFolder(path)
     run.create()
     Bundle.of("massmaps", learnt, learnt.network(seed=3), {}).write(run.network)
-    run.write_record({
-        "what": "massmaps", "data": str(data), "fingerprint": manifest.fingerprint, "names": list(names),
+    run.write_record("emulator", {
+        "data": str(data), "fingerprint": manifest.fingerprint, "names": list(names),
         "low": [0.0] * count, "high": [1.0] * count, "side_deg": 2.0, "network": {"network": "wgan-gp"},
         "versions": {}, "seed": 1, "ranks": 1, "best_epoch": 1, "wall_s": 1.0,
     })  # fmt: skip
@@ -69,13 +69,13 @@ def test_of_parameters_that_an_emulator_takes_and_an_estimator_reads(data, tmp_p
         run = untrained(tmp_path / str(names is HOSTILE), data[names], names)
         (run / "estimator").mkdir()
         say_trained_on(data[names], run / "estimator", names[:2])
-        return validate_massmaps(run, court=QUICK, estimator=run / "estimator")[0]
+        return validate_massmaps(run, tolerances=QUICK, estimator=run / "estimator")[0]
 
     check_page(render, UNITS[HOSTILE])
 
 
 def test_of_simulations_that_an_emulator_does_not_tell_apart(data, tmp_path):
     def render(names: tuple[str, ...]) -> Path:
-        return validate_massmaps(untrained(tmp_path / str(names is HOSTILE), data[names], ()), court=QUICK)[0]
+        return validate_massmaps(untrained(tmp_path / str(names is HOSTILE), data[names], ()), tolerances=QUICK)[0]
 
     check_page(render)

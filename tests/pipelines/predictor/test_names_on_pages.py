@@ -81,8 +81,8 @@ def untrained(path: Path, data: Path) -> RunFolder:
         )
         fingerprint = shards.manifest.fingerprint
     predictor.bundle({}, "").write(run.bundle)
-    run.write_record({
-        "what": "molecules", "data": str(data), "fingerprint": fingerprint, "network": {}, "training": {},
+    run.write_record("molecules", {
+        "data": str(data), "fingerprint": fingerprint, "network": {}, "training": {},
         "parameters": 1, "versions": {}, "seed": 1, "ranks": 1, "wall_s": 1.0,
     })  # fmt: skip
     return run
