@@ -1,81 +1,115 @@
-"""Adversarial training of a pair of networks: the step of both players, its losses and its penalties."""
+"""Adversarial training of a generator and a discriminator: losses, penalties, and one step of both networks."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from tenfold.emulators.training import Reduce, Step, Training, traced
 
 if TYPE_CHECKING:
     import keras
 
-DRIFT = 1e-3
-"""Weight of the squared scores of real maps, which a Wasserstein loss leaves free (arXiv:1710.10196)."""
+    from tenfold.emulators.moving_average import MovingAverage
 
-EPSILON = 1e-6
-"""Of Adam: gradients that are zero but for rounding, as of a bias before batch norm, must not move a weight."""
+DRIFT_WEIGHT = 1e-3
+"""Weight of the squared critic scores of simulated maps; it fixes the offset that a Wasserstein loss leaves free
+(arXiv:1710.10196)."""
+
+ADAM_EPSILON = 1e-6
+"""Adam's ε: large enough that gradients which vanish up to rounding, such as that of a bias before batch
+normalisation, do not move a weight."""
 
 Loss = Literal["wasserstein", "logistic"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class AdversarialTraining(Training):
-    """How a pair of networks is trained; ``learning_rate`` is the generator's."""
+    """Hyper-parameters of adversarial training. ``learning_rate`` applies to the generator."""
+
+    RENAMED: ClassVar[dict[str, str]] = {
+        **Training.RENAMED,
+        "momentum": "beta_1",
+        "memory": "beta_2",
+        "judged": "validation_maps",
+        "settling_steps": "moment_matching_steps",
+        "settling_rate": "moment_matching_rate",
+    }
 
     epochs: int = 40
     global_batch: int = 32
     learning_rate: float = 1e-3
     reference_batch: int = 32
     critic_learning_rate: float = 2e-3
-    """Peak learning rate of the discriminator, for ``reference_batch`` too (two time scales, arXiv:1706.08500)."""
+    """Peak learning rate of the discriminator, also for ``reference_batch`` (two time scales, arXiv:1706.08500)."""
     warmup_epochs: float = 0.5
-    momentum: float = 0.0
-    """Adam's β₁, of both players."""
-    memory: float = 0.95
-    """Adam's β₂, of both players."""
+    beta_1: float = 0.0
+    """Adam's β₁, of both networks."""
+    beta_2: float = 0.95
+    """Adam's β₂, of both networks."""
     clip_norm: float = 100.0
     ema_decay: float = 0.99
-    loss: Literal["own", "wasserstein", "logistic"] = "own"
-    """What scores mean: a distance, a probability (−log of it, not saturating), or whichever the network is
-    named for."""
+    loss: Literal["auto", "wasserstein", "logistic"] = "auto"
+    """Adversarial loss: Wasserstein distance; non-saturating logistic loss; or ``auto``, the one that the network's
+    family is known for (``wgan-gp``: wasserstein, ``dcgan``: logistic)."""
     penalty: Literal["gradient", "r1", "none"] = "gradient"
-    """What keeps the discriminator smooth: (‖∇‖ − 1)² between real and made maps (WGAN-GP), or ‖∇‖² on real ones."""
+    """Gradient penalty of the discriminator: (‖∇‖ − 1)² between simulated and generated maps (WGAN-GP), or ‖∇‖² at
+    simulated maps (R1)."""
     penalty_weight: float = 10.0
-    """Its weight in the discriminator's loss."""
+    """Weight of the penalty in the discriminator's loss."""
     penalty_every: int = 1
-    """Steps from one penalty to the next, which is multiplied by as many (arXiv:1912.04958)."""
+    """Steps between two evaluations of the penalty, which is scaled by the same number (lazy regularisation,
+    arXiv:1912.04958)."""
     symmetries: bool = True
-    """Show each map in a random one of the 8 orientations of the square."""
+    """Augment with the 8 symmetries of the square."""
     shifts: bool = True
-    """Shift each map periodically: only right for periodic ones."""
-    judged: int = 256
-    """Maps of the validation split that each epoch's statistics are taken over, and as many made ones."""
-    settling_steps: int = 480
-    """Steps of `tenfold.emulators.moment_matching` after the training, each of a global batch of made maps; 0: none."""
-    settling_rate: float = 1e-4
-    """Their peak learning rate, whatever the batch: there are as many steps with a large one as with a small."""
+    """Augment with random periodic shifts; valid for periodic maps only."""
+    validation_maps: int = 256
+    """Maps of the validation split that the running statistics of each epoch are measured on; as many are generated."""
+    moment_matching_steps: int = 480
+    """Steps of moment matching (`tenfold.emulators.moment_matching`) after the adversarial training, each on a global
+    batch of generated maps; 0 skips it."""
+    moment_matching_rate: float = 1e-4
+    """Peak learning rate of moment matching. It does not scale with the batch, since the number of steps does not."""
 
     def __post_init__(self):
-        """Refuse what cannot be trained."""
+        """Check that every value is usable.
+
+        Raises
+        ------
+        ValueError
+            A value is out of its range.
+        """
         super().__post_init__()
-        for name in ("penalty_every", "judged"):
+        for name in ("penalty_every", "validation_maps"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: found {getattr(self, name)}, must be at least 1")
-        for name in ("critic_learning_rate", "penalty_weight", "settling_rate"):
+        for name in ("critic_learning_rate", "penalty_weight", "moment_matching_rate"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name}: found {getattr(self, name)}, must be above 0")
-        if self.settling_steps < 0:
-            raise ValueError(f"settling_steps: found {self.settling_steps}, must not be negative")
-        if not (0 <= self.momentum < 1 and 0 < self.memory < 1):
-            raise ValueError(f"momentum, memory: found {self.momentum}, {self.memory}, must be in [0, 1)")
+        if self.moment_matching_steps < 0:
+            raise ValueError(f"moment_matching_steps: found {self.moment_matching_steps}, must not be negative")
+        if not 0 <= self.beta_1 < 1:
+            raise ValueError(f"beta_1: found {self.beta_1}, must be in [0, 1)")
+        if not 0 < self.beta_2 < 1:
+            raise ValueError(f"beta_2: found {self.beta_2}, must be in (0, 1)")
 
 
-def adam(training: AdversarialTraining, rate: float, steps_per_epoch: int) -> "keras.optimizers.Optimizer":
-    """Return Adam with linear warm-up from ``rate / (warm-up steps + 1)`` and cosine decay to zero."""
+def adam(training: AdversarialTraining, learning_rate: float, steps_per_epoch: int) -> "keras.optimizers.Optimizer":
+    """Return Adam with a linear warm-up from ``learning_rate / (warm-up steps + 1)`` and a cosine decay to zero.
+
+    Parameters
+    ----------
+    training
+        Hyper-parameters of the training.
+    learning_rate
+        Peak learning rate for ``training.reference_batch``.
+    steps_per_epoch
+        Steps in an epoch.
+    """
     import keras
 
     warmup = round(training.warmup_epochs * steps_per_epoch)
-    peak = rate * training.global_batch / training.reference_batch
+    peak = learning_rate * training.global_batch / training.reference_batch
     schedule = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=peak / (warmup + 1),
         decay_steps=max(1, training.epochs * steps_per_epoch - warmup),
@@ -83,20 +117,26 @@ def adam(training: AdversarialTraining, rate: float, steps_per_epoch: int) -> "k
         warmup_steps=warmup,
     )
     return keras.optimizers.Adam(
-        schedule, beta_1=training.momentum, beta_2=training.memory, epsilon=EPSILON,
-        global_clipnorm=training.clip_norm, name="adam",  # else numbered by how many a process has made
+        schedule, beta_1=training.beta_1, beta_2=training.beta_2, epsilon=ADAM_EPSILON,
+        global_clipnorm=training.clip_norm,
+        name="adam",  # the default name is numbered per process, and checkpoints store weights under it
     )  # fmt: skip
 
 
 def gradient_norms(score: Callable, maps):
-    """Return the norm of each map's gradient of its score, shape (n,): what both penalties are made of.
+    """Return the norm of the gradient of each map's score with respect to the map.
 
     Parameters
     ----------
     score
-        Takes maps, returns one number per map.
+        Function of maps that returns one number per map, shape (n,).
     maps
         Shape (n, …).
+
+    Returns
+    -------
+    tensor
+        Shape (n,).
     """
     import tensorflow as tf
 
@@ -115,106 +155,113 @@ def adversarial_step(
     training: AdversarialTraining,
     *,
     loss: Loss = "wasserstein",
-    average=None,
+    average: "MovingAverage | None" = None,
 ) -> Step:
-    """Return a step of both players: the discriminator's first, then the generator's against the new discriminator.
+    """Return a training step: one update of the discriminator, then one of the generator against the new discriminator.
 
     Parameters
     ----------
     generator, discriminator
         From `tenfold.emulators.generator` and `tenfold.emulators.discriminator`.
     optimizers
-        The generator's and the discriminator's, built.
+        Optimizers of the generator and of the discriminator, built.
     reduce
-        Sums over ranks; both players' gradients go through it.
+        Sum over ranks; the gradients of both networks go through it.
     training
-        Says which penalty, and how often.
+        Kind, weight and interval of the penalty.
     loss
-        ``"wasserstein"`` (mean scores), or ``"logistic"``: −log of probabilities, not saturating.
+        ``"wasserstein"`` or ``"logistic"`` (non-saturating).
     average
         Moving average of the generator's weights to update, or None.
 
     Returns
     -------
     callable
-        Takes (maps, inputs, mix, weights, regularised): κ of real maps (n, N, N, C), the generator's inputs (dict;
-        their parameters are the real maps' own), the numbers in [0, 1) that mix real and made maps (n,), 1 / (samples
-        in the global batch) (n,), and whether this step takes the penalty, an array of no axes. Returns means over the
-        global batch: "loss" and "generator_loss", without penalty; "wasserstein", mean score of real less that of made
-        maps; "penalty", weighted; "gradient" and "generator_gradient", norms of what the optimizers were given.
+        Takes (maps, inputs, interpolation, weights, penalised): κ of simulated maps (n, N, N, C); the generator's
+        inputs (dict; their parameters are those of the simulated maps); fractions in [0, 1) that interpolate between
+        simulated and generated maps (n,); 1 / (samples in the global batch) (n,); and whether this step evaluates the
+        penalty, an array of shape (). Returns means over the global batch: "loss" and "generator_loss", without
+        penalty; "wasserstein", mean score of simulated minus that of generated maps; "penalty", weighted; "gradient"
+        and "generator_gradient", global norms of the gradients before clipping.
     """
     import tensorflow as tf
 
     intensity, body = discriminator.get_layer("intensity"), discriminator.get_layer("body")
-    moving = [v for v in generator.variables + discriminator.variables if "moving_" in v.path]
+    moving_statistics = [v for v in generator.variables + discriminator.variables if "moving_" in v.path]
     wasserstein = loss == "wasserstein"
 
-    def judge(maps, conditions):
+    def critic(maps, conditions):
         return body({"map": maps, **conditions}, training=True)
 
-    def penalty(real, made, conditions, mix, weights):
+    def penalty(simulated, generated, conditions, interpolation, weights):
         if training.penalty == "r1":
-            norms = gradient_norms(lambda maps: judge(maps, conditions), real)
+            norms = gradient_norms(lambda maps: critic(maps, conditions), simulated)
             return tf.reduce_sum(weights * tf.square(norms))
-        share = mix[:, None, None, None]
-        norms = gradient_norms(lambda maps: judge(maps, conditions), share * real + (1 - share) * made)
+        fraction = interpolation[:, None, None, None]
+        between = fraction * simulated + (1 - fraction) * generated
+        norms = gradient_norms(lambda maps: critic(maps, conditions), between)
         return tf.reduce_sum(weights * tf.square(norms - 1))
 
-    def play(real, inputs, mix, weights, regularised):
+    def step(maps, inputs, interpolation, weights, penalised):
         inputs = {name: tf.convert_to_tensor(value) for name, value in inputs.items()}
         conditions = {name: inputs[name] for name in ("parameters",) if name in inputs}
-        twice = {name: tf.concat([value, value], 0) for name, value in conditions.items()}
-        real = intensity({"map": tf.convert_to_tensor(real), **conditions})
-        making = tf.GradientTape()
-        with making:
-            made = intensity({"map": generator(inputs, training=True), **conditions})
-        fixed = tf.stop_gradient(made)
+        conditions_of_both = {name: tf.concat([value, value], 0) for name, value in conditions.items()}
+        simulated = intensity({"map": tf.convert_to_tensor(maps), **conditions})
+        generator_tape = tf.GradientTape()
+        with generator_tape:
+            generated = intensity({"map": generator(inputs, training=True), **conditions})
+        fixed = tf.stop_gradient(generated)
 
-        with tf.GradientTape() as judging:
-            of_real, of_made = tf.split(judge(tf.concat([real, fixed], 0), twice), 2)
+        with tf.GradientTape() as critic_tape:
+            scores = critic(tf.concat([simulated, fixed], 0), conditions_of_both)
+            simulated_scores, generated_scores = tf.split(scores, 2)
             if wasserstein:
-                lost = tf.reduce_sum(weights * (of_made - of_real))
-                total = lost + DRIFT * tf.reduce_sum(weights * tf.square(of_real))
+                critic_loss = tf.reduce_sum(weights * (generated_scores - simulated_scores))
+                total = critic_loss + DRIFT_WEIGHT * tf.reduce_sum(weights * tf.square(simulated_scores))
             else:
-                total = lost = tf.reduce_sum(weights * (tf.nn.softplus(-of_real) + tf.nn.softplus(of_made)))
+                total = critic_loss = tf.reduce_sum(
+                    weights * (tf.nn.softplus(-simulated_scores) + tf.nn.softplus(generated_scores))
+                )
         variables = discriminator.trainable_variables
         values = [v.value for v in variables]
 
-        def penalised():
+        def with_penalty():
             with tf.GradientTape() as tape:
-                paid = penalty(real, fixed, conditions, mix, weights)
-                paid = paid * (training.penalty_weight * training.penalty_every)
-            return [paid, *tape.gradient(paid, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)]
+                value = penalty(simulated, fixed, conditions, interpolation, weights)
+                value = value * (training.penalty_weight * training.penalty_every)
+            return [value, *tape.gradient(value, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)]
 
-        def spared():
+        def without_penalty():
             return [tf.zeros(()), *map(tf.zeros_like, values)]
 
-        gradients = judging.gradient(total, variables)
-        paid = tf.zeros(())
+        gradients = critic_tape.gradient(total, variables)
+        penalty_value = tf.zeros(())
         if training.penalty != "none":
-            paid, *more = tf.cond(regularised, penalised, spared)
-            gradients = [one + other for one, other in zip(gradients, more, strict=True)]
-        apart = tf.reduce_sum(weights * (of_real - of_made))
-        *gradients, lost, paid, apart = reduce([*gradients, lost, paid, apart])
+            penalty_value, *penalty_gradients = tf.cond(penalised, with_penalty, without_penalty)
+            gradients = [a + b for a, b in zip(gradients, penalty_gradients, strict=True)]
+        distance = tf.reduce_sum(weights * (simulated_scores - generated_scores))
+        *gradients, critic_loss, penalty_value, distance = reduce([*gradients, critic_loss, penalty_value, distance])
         optimizers[1].apply(gradients, variables)
-        gradient = tf.linalg.global_norm(gradients)
+        critic_gradient_norm = tf.linalg.global_norm(gradients)
 
-        with making:  # the same made maps, before the new discriminator
-            scores = judge(made, conditions)
-            missed = tf.reduce_sum(weights * (-scores if wasserstein else tf.nn.softplus(-scores)))
+        with generator_tape:  # the same generated maps, scored by the updated discriminator
+            scores = critic(generated, conditions)
+            generator_loss = tf.reduce_sum(weights * (-scores if wasserstein else tf.nn.softplus(-scores)))
         variables = generator.trainable_variables
-        # moving statistics are means over this rank's maps: the global batch's are their weighted sum
-        own = [v.value * tf.reduce_sum(weights) for v in moving]
-        reduced = list(reduce([*making.gradient(missed, variables), missed, *own]))
-        gradients, missed, own = reduced[: len(variables)], reduced[len(variables)], reduced[len(variables) + 1 :]
+        # batch normalisation's moving statistics are means over this rank's maps: the mean over the global batch is
+        # their weighted sum over ranks
+        local_statistics = [v.value * tf.reduce_sum(weights) for v in moving_statistics]
+        gradients = generator_tape.gradient(generator_loss, variables)
+        reduced = list(reduce([*gradients, generator_loss, *local_statistics]))
+        gradients, generator_loss = reduced[: len(variables)], reduced[len(variables)]
         optimizers[0].apply(gradients, variables)
-        for variable, value in zip(moving, own, strict=True):
+        for variable, value in zip(moving_statistics, reduced[len(variables) + 1 :], strict=True):
             variable.assign(value)
         if average is not None:
             average.update()
         return {
-            "loss": lost, "generator_loss": missed, "wasserstein": apart, "penalty": paid, "gradient": gradient,
-            "generator_gradient": tf.linalg.global_norm(gradients),
+            "loss": critic_loss, "generator_loss": generator_loss, "wasserstein": distance, "penalty": penalty_value,
+            "gradient": critic_gradient_norm, "generator_gradient": tf.linalg.global_norm(gradients),
         }  # fmt: skip
 
-    return traced(play, ragged=False)
+    return traced(step, ragged=False)

@@ -106,7 +106,7 @@ def build(
     import keras
     from keras import layers
 
-    from tenfold.emulators.layers import Affine, GaussianHead, Standardise, Wrap
+    from tenfold.emulators.layers import Affine, GaussianHead, PeriodicPadding, Standardise
 
     names = {
         "convolution": "Conv{}D", "max": "MaxPooling{}D", "average": "AveragePooling{}D",
@@ -120,7 +120,7 @@ def build(
 
     def convolution(x, filters, index):
         if shape.padding == "periodic" and shape.kernel > 1:
-            x = Wrap(shape.kernel // 2, dtype=precision, name=f"wrap_{index}")(x)
+            x = PeriodicPadding(shape.kernel // 2, dtype=precision, name=f"wrap_{index}")(x)
         return kinds["convolution"](
             filters, shape.kernel, padding="valid" if shape.padding == "periodic" else "same",
             activation=shape.activation, kernel_initializer=weights(keras.initializers.HeNormal), dtype=precision,

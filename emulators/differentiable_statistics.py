@@ -1,42 +1,54 @@
-"""What a critic is told of a map before it looks for itself: statistics in closed form; plain Keras, any backend."""
+"""Differentiable summary statistics of maps, given to the critic and used for moment matching; backend-agnostic."""
 
 import keras
 import numpy as np
 from keras import ops
 
 from tenfold.emulators.intensity import ToKappa
-from tenfold.emulators.lognormal import modes, waves_of
+from tenfold.emulators.lognormal import bispectrum_band_edges, wavenumbers
 
-SPLINE = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
-"""The B3 spline that starlets are made with."""
-FLAT = 1e-2
-"""Added to the squared slope of maps of unit spread, a thirtieth of its median: where there is none, nothing curves.
+B3_SPLINE = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
+"""B3-spline filter of the starlet transform."""
+SLOPE_FLOOR = 1e-2
+"""Added to |∇x|² of maps of unit variance, a thirtieth of its median, so that flat regions have no curvature.
 
-With less, what is divided by it makes of the last digits of a sum the leading ones of its second derivative."""
+A smaller floor would amplify rounding errors of the second derivatives, which are divided by |∇x|²."""
 
-SOFT = 0.15
-"""Of maps of unit spread: by so much more or less than the pixels around it a peak is one for certain, or none."""
+SOFT_PEAK_WIDTH = 0.15
+"""Height difference to the highest neighbour at which a soft peak saturates [standard deviations of the map]."""
 
 
-def spectrum_of(x):
-    """|FT|² of maps (batch, C, N, N) over N²: the same shape."""
+def power_spectrum_2d(x):
+    """Return |FT|²/N² of maps (batch, C, N, N), mode by mode: the same shape."""
     real, imaginary = ops.fft2((x, ops.zeros_like(x)))
     return (ops.square(real) + ops.square(imaginary)) / (x.shape[-1] * x.shape[-2])
 
 
-def several(x, count: int) -> list:
-    """Give a tensor as many times as it is used.
+def replicate(x, count: int) -> list:
+    """Return several copies of a tensor, one for each use, so that its gradient is reproducible to the bit.
 
-    What TensorFlow adds up of three gradients or more depends in its last digit on which is there first; of copies made
-    at once they are summed in one order, and a training that was interrupted ends where it would have ended.
+    TensorFlow accumulates three or more gradients of one tensor in the order in which they become available, and the
+    last digit of the sum depends on that order. Copies made in one operation are summed in a fixed order, so that an
+    interrupted training ends with the same weights as an uninterrupted one.
     """
     return ops.unstack(ops.broadcast_to(x[None], (count, *ops.shape(x))), count, axis=0)
 
 
-def cut(x, edge: int, axes: tuple[int, ...] = (2, 3), *, last: bool = False):
-    """Maps (batch, C, N, N) without so many rows and columns at their edges, or at their last edges alone.
+def trim_edges(x, edge: int, axes: tuple[int, ...] = (2, 3), *, last: bool = False):
+    """Remove rows and columns at the edges of maps (batch, C, N, N).
 
-    By splitting: the gradient of a slice takes TensorFlow several times as long.
+    It splits tensors, since the gradient of a slice takes TensorFlow several times as long.
+
+    Parameters
+    ----------
+    x
+        Maps.
+    edge
+        Pixels to remove at each edge.
+    axes
+        Axes to trim.
+    last
+        Trim the last edge only.
     """
     for axis in axes:
         side = x.shape[axis]
@@ -44,227 +56,287 @@ def cut(x, edge: int, axes: tuple[int, ...] = (2, 3), *, last: bool = False):
     return x
 
 
-def starlets(x, scales: int) -> list:
-    """Starlet coefficients of maps (batch, C, N, N), finest first, where they do not reach beyond the edges.
+def starlet_transform(x, scales: int) -> list:
+    """Return starlet coefficients of maps (batch, C, N, N), finest scale first and the smooth remainder last.
 
-    The last is what remains smooth.
+    Coefficients that reach beyond the edges are left out, so that coarser scales are smaller.
     """
-    found = []
+    coefficients = []
     for scale in range(scales):
         step = 2**scale
-        rows = ops.convert_to_tensor(smoothing(x.shape[-1], step))
+        rows = ops.convert_to_tensor(smoothing_matrix(x.shape[-1], step))
         smooth = ops.matmul(ops.matmul(rows, x), ops.transpose(rows))
-        found.append(cut(x, 2 * step) - smooth)
+        coefficients.append(trim_edges(x, 2 * step) - smooth)
         x = smooth
-    return [*found, x]
+    return [*coefficients, x]
 
 
-def waves(x, bands) -> list:
-    """What maps (batch, C, N, N) hold of each band of modes (B, N, N), the finest band first."""
+def band_pass(x, bands) -> list:
+    """Filter maps (batch, C, N, N) to each band of modes (B, N, N), the finest band first."""
     real, imaginary = ops.fft2((x, ops.zeros_like(x)))
-    inside = ops.convert_to_tensor(bands[::-1, None])
-    one, _ = ops.ifft2((real[:, None] * inside, imaginary[:, None] * inside))
-    return ops.unstack(one, len(bands), axis=1)
+    mask = ops.convert_to_tensor(bands[::-1, None])
+    filtered, _ = ops.ifft2((real[:, None] * mask, imaginary[:, None] * mask))
+    return ops.unstack(filtered, len(bands), axis=1)
 
 
-def smoothing(side: int, step: int) -> np.ndarray:
-    """The B3 spline with holes as a matrix: float32, shape (side − 4 step, side)."""
+def smoothing_matrix(side: int, step: int) -> np.ndarray:
+    """Return the à trous B3-spline filter as a matrix: float32, shape (side − 4 step, side)."""
     matrix = np.zeros((side - 4 * step, side), np.float32)
     for row in range(len(matrix)):
-        matrix[row, row + step * np.arange(len(SPLINE))] = SPLINE
+        matrix[row, row + step * np.arange(len(B3_SPLINE))] = B3_SPLINE
     return matrix
 
 
-def prominence(x):
-    """By how much pixels of maps (batch, C, N, N) are higher than the highest of 8 around: (batch, C, N − 2, N − 2)."""
-    left, right, row, inner = several(x, 4)
-    beside, of_row = several(ops.maximum(ops.roll(left, 1, axis=3), ops.roll(right, -1, axis=3)), 2)
-    up, down = several(ops.maximum(of_row, row), 2)
-    return cut(inner - ops.maximum(beside, ops.maximum(ops.roll(up, 1, axis=2), ops.roll(down, -1, axis=2))), 1)
+def height_above_neighbours(x):
+    """Return the height of each inner pixel above its highest neighbour (8-connectivity).
 
-
-def peaks(x):
-    """Where maps (batch, C, N, N) are higher than all 8 pixels around: 0 and 1, (batch, C, N − 2, N − 2)."""
-    return ops.cast(prominence(ops.stop_gradient(x)) > 0, "float32")
-
-
-def soft_peaks(x):
-    """The same, but rising evenly from 0 to 1 where a pixel is about as high as the highest around.
-
-    So can be seen what makes and what unmakes a peak.
+    From maps (batch, C, N, N) to (batch, C, N − 2, N − 2).
     """
-    return ops.clip(0.5 + prominence(x) / (2 * SOFT), 0.0, 1.0)
+    left, right, row, inner = replicate(x, 4)
+    beside, of_row = replicate(ops.maximum(ops.roll(left, 1, axis=3), ops.roll(right, -1, axis=3)), 2)
+    up, down = replicate(ops.maximum(of_row, row), 2)
+    highest = ops.maximum(beside, ops.maximum(ops.roll(up, 1, axis=2), ops.roll(down, -1, axis=2)))
+    return trim_edges(inner - highest, 1)
 
 
-def excess(x, thresholds):
-    """Mean excess of maps (batch, C, N, N) over rising thresholds (T,): shape (batch, T, C)."""
-    found, below = [], 0.0
-    for threshold in thresholds:  # what exceeds a threshold is looked at again for the next
-        x, below = ops.relu(x - (threshold - below)), threshold
-        found.append(ops.mean(x, axis=(2, 3)))
-    return ops.stack(found, axis=1)
+def peak_mask(x):
+    """Return 1 at peaks of maps (batch, C, N, N), pixels above all 8 neighbours, else 0: (batch, C, N − 2, N − 2)."""
+    return ops.cast(height_above_neighbours(ops.stop_gradient(x)) > 0, "float32")
 
 
-def by_height(over, heights):
-    """How much there is about each of even heights (H,), of what there is in excess of them (batch, H, …).
+def soft_peak_mask(x):
+    """Return a differentiable peak mask, which rises linearly from 0 to 1 around the height of the highest neighbour.
 
-    Of pixels, the share: each counts for the two heights it lies between, the nearer the more, as in a histogram whose
-    bins are triangles. Told of all heights but the first and the last, and then by how much the last two are exceeded.
+    Its gradient shows how to create and remove peaks. From (batch, C, N, N) to (batch, C, N − 2, N − 2).
     """
-    count, step = len(heights), heights[1] - heights[0]
-    steps = np.eye(count, dtype=np.float32)
-    steps[:-2] += np.eye(count - 2, count, 2) - 2 * np.eye(count - 2, count, 1)
-    flat = ops.matmul(ops.convert_to_tensor(steps / step), ops.reshape(over, (-1, count, over.shape[2])))
-    return ops.reshape(flat, (-1, *over.shape[1:]))
+    return ops.clip(0.5 + height_above_neighbours(x) / (2 * SOFT_PEAK_WIDTH), 0.0, 1.0)
 
 
-def minkowski(x, single, thresholds):
-    """Boundary length and Euler characteristic per pixel of where maps (batch, C, N, N) exceed thresholds (T,).
+def mean_excess(x, thresholds):
+    """Return the mean excess of maps (batch, C, N, N) over increasing thresholds (T,): shape (batch, T, C)."""
+    means, previous = [], 0.0
+    for threshold in thresholds:  # the excess over a threshold contains the excess over the next one
+        x, previous = ops.relu(x - (threshold - previous)), threshold
+        means.append(ops.mean(x, axis=(2, 3)))
+    return ops.stack(means, axis=1)
 
-    Integrated from each threshold upwards, so that they can be differentiated; of pixels, those that share a side being
-    connected. With F₁ the mean excess of a pixel (`single`), F₂ that of the lower of two neighbours, both directions
-    added, and F₄ that of the lowest of a square of four: ∫ V1 dν = 2 F₁ − F₂ (half the perimeter) and ∫ V2 dν =
-    F₁ − F₂ + F₄. Edges of the map are left out. Shape (batch, T, 2 C).
+
+def histogram_by_threshold(excess, thresholds):
+    """Turn mean excesses over evenly spaced thresholds into a histogram with triangular bins.
+
+    Of pixels it gives the fraction per bin: each pixel contributes to the two thresholds it lies between, with linear
+    weights. There are bins around all thresholds but the first and the last; the last two entries are the mean excesses
+    over the last two thresholds.
+
+    Parameters
+    ----------
+    excess
+        Mean excess over each threshold, shape (batch, T, …).
+    thresholds
+        Evenly spaced, shape (T,).
+
+    Returns
+    -------
+    tensor
+        The shape of ``excess``.
+    """
+    count, step = len(thresholds), thresholds[1] - thresholds[0]
+    second_differences = np.eye(count, dtype=np.float32)
+    second_differences[:-2] += np.eye(count - 2, count, 2) - 2 * np.eye(count - 2, count, 1)
+    matrix = ops.convert_to_tensor(second_differences / step)
+    flat = ops.matmul(matrix, ops.reshape(excess, (-1, count, excess.shape[2])))
+    return ops.reshape(flat, (-1, *excess.shape[1:]))
+
+
+def minkowski_integrals(x, pixel_excess, thresholds):
+    """Return integrated Minkowski functionals of pixel sets: boundary length and Euler characteristic per pixel.
+
+    Functionals of the set where a map exceeds ν are integrated over ν from each threshold upwards, which makes them
+    differentiable. Pixels are connected if they share a side (4-connectivity). With the mean excess F₁ of a pixel, F₂
+    of the lower of two neighbours, summed over both directions, and F₄ of the lowest of a square of four:
+    ∫ V1 dν = 2 F₁ − F₂ (half the perimeter) and ∫ V2 dν = F₁ − F₂ + F₄. The edges of the map are left out.
+
+    Parameters
+    ----------
+    x
+        Maps (batch, C, N, N).
+    pixel_excess
+        Mean excess of single pixels, F₁, shape (batch, T, C).
+    thresholds
+        Increasing, shape (T,).
+
+    Returns
+    -------
+    tensor
+        Shape (batch, T, 2 C).
     """
 
-    def lower(one, other, axis):
-        return cut(ops.minimum(one, ops.roll(other, -1, axis=axis)), 1, (axis,), last=True)
+    def lower(a, b, axis):
+        return trim_edges(ops.minimum(a, ops.roll(b, -1, axis=axis)), 1, (axis,), last=True)
 
-    left, right, high, low = several(x, 4)
-    across, above, below = several(lower(left, right, 3), 3)
-    one, other = several(single, 2)
-    lines, corners = several(excess(across, thresholds) + excess(lower(high, low, 2), thresholds), 2)
-    return ops.concatenate([2 * one - lines, other - corners + excess(lower(above, below, 2), thresholds)], axis=2)
+    left, right, high, low = replicate(x, 4)
+    across, above, below = replicate(lower(left, right, 3), 3)
+    pixels_1, pixels_2 = replicate(pixel_excess, 2)
+    pair_excess = mean_excess(across, thresholds) + mean_excess(lower(high, low, 2), thresholds)
+    pairs_1, pairs_2 = replicate(pair_excess, 2)
+    squares = mean_excess(lower(above, below, 2), thresholds)
+    return ops.concatenate([2 * pixels_1 - pairs_1, pixels_2 - pairs_2 + squares], axis=2)
 
 
-def differences(side: int) -> np.ndarray:
-    """Inner pixels of a row, their first and their second central differences as a matrix: (3 (side − 2), side)."""
+def central_difference_matrix(side: int) -> np.ndarray:
+    """Return a matrix (3 (side − 2), side) for inner pixels of a row, their first and second central differences."""
     inner, before, after = (np.eye(side - 2, side, k, dtype=np.float32) for k in (1, 0, 2))
     return np.concatenate([inner, (after - before) / 2, after + before - 2 * inner])
 
 
-def contours(x, thresholds):
-    """Length and curvature of the contours of maps (batch, C, N, N) per pixel, derivatives being central differences.
+def contour_integrals(x, thresholds):
+    """Return integrated Minkowski functionals of contours: length and curvature per pixel, by central differences.
 
-    As in `tenfold.stats.minkowski`, but integrated from each threshold t of (T,) upwards, so that they can be
-    differentiated: 4 ∫ (ν − t) V1 dν is the mean of |∇x| times the excess over t, and 2π ∫ (ν − t) V2 dν that of |∇x|
-    times the contour's curvature times the excess. Shape (batch, T, 2 C).
+    The estimators are those of `tenfold.stats.minkowski`, integrated twice from each threshold t upwards, which makes
+    them differentiable: 4 ∫ (ν − t) V1 dν is the mean of |∇x| times the excess over t, and 2π ∫ (ν − t) V2 dν that of
+    |∇x| times the contour's curvature times the excess.
+
+    Parameters
+    ----------
+    x
+        Maps (batch, C, N, N).
+    thresholds
+        Shape (T,).
+
+    Returns
+    -------
+    tensor
+        Shape (batch, T, 2 C).
     """
-    rows = ops.convert_to_tensor(differences(x.shape[-1]))
-    found = ops.split(ops.matmul(ops.matmul(rows, x), ops.transpose(rows)), 3, axis=2)
-    (inner, dx, dxx), (dy, dxy, _), (dyy, _, _) = (ops.split(each, 3, axis=3) for each in found)
+    rows = ops.convert_to_tensor(central_difference_matrix(x.shape[-1]))
+    bands = ops.split(ops.matmul(ops.matmul(rows, x), ops.transpose(rows)), 3, axis=2)
+    (inner, dx, dxx), (dy, dxy, _), (dyy, _, _) = (ops.split(band, 3, axis=3) for band in bands)
     dx2, dy2 = ops.square(dx), ops.square(dy)
-    slope = dx2 + dy2 + FLAT
-    seen = ops.stack([ops.sqrt(slope), (2 * dx * dy * dxy - dx2 * dyy - dy2 * dxx) / slope], axis=-1)
+    slope2 = dx2 + dy2 + SLOPE_FLOOR
+    densities = ops.stack([ops.sqrt(slope2), (2 * dx * dy * dxy - dx2 * dyy - dy2 * dxx) / slope2], axis=-1)
     channels, pixels = x.shape[1], (x.shape[2] - 2) * (x.shape[3] - 2)
-    at = ops.convert_to_tensor(np.array(thresholds, np.float32)[:, None])
-    above = ops.relu(ops.reshape(inner, (-1, channels, 1, pixels)) - at)
-    means = ops.matmul(above, ops.reshape(seen, (-1, channels, pixels, 2))) / pixels
+    column = ops.convert_to_tensor(np.array(thresholds, np.float32)[:, None])
+    excess = ops.relu(ops.reshape(inner, (-1, channels, 1, pixels)) - column)
+    means = ops.matmul(excess, ops.reshape(densities, (-1, channels, pixels, 2))) / pixels
     return ops.reshape(ops.transpose(means, (0, 2, 1, 3)), (-1, len(thresholds), 2 * channels))
 
 
-def crossed(fields: list) -> list:
-    """Mean of each field times the square of itself and every one before it, where all reach: F (F + 1) / 2 (batch, C).
+def third_moments(fields: list) -> list:
+    """Return mean products of each field with the square of itself and of every field before it.
 
-    Their skewness, and how much small structure there is where the large is high. Of waves in bands it is what their
-    equilateral and their squeezed bispectra are times the triangles; of starlet scales nearly so.
+    They measure skewness, and the amplitude of small structure where the large-scale field is high. Of band-passed maps
+    they are the equilateral and squeezed bispectra times the number of triangles; of starlet scales nearly so.
+
+    Parameters
+    ----------
+    fields
+        F fields (batch, C, M, M), M decreasing; averaged over the area that all of them cover.
+
+    Returns
+    -------
+    list
+        F (F + 1) / 2 tensors (batch, C).
     """
-    reach = fields[-1].shape[-1]
+    side = fields[-1].shape[-1]
     copies = []
     for field in fields:
-        edge = (field.shape[-1] - reach) // 2
-        copies.append(iter(several(cut(field, edge) if edge else field, len(fields) + 1)))
+        edge = (field.shape[-1] - side) // 2
+        copies.append(iter(replicate(trim_edges(field, edge) if edge else field, len(fields) + 1)))
     return [
-        ops.mean(next(copies[wide]) * ops.square(next(copies[narrow])), axis=(2, 3))
-        for wide in range(len(fields)) for narrow in range(wide + 1)
+        ops.mean(next(copies[coarse]) * ops.square(next(copies[fine])), axis=(2, 3))
+        for coarse in range(len(fields)) for fine in range(coarse + 1)
     ]  # fmt: skip
 
 
-def turned(x):
-    """Maps (batch, C, N, N) and the same turned over, as 2 C channels."""
+def with_negative(x):
+    """Return maps (batch, C, N, N) and their negatives as 2 C channels."""
     return ops.concatenate([x, -x], axis=1)
 
 
-class Summary(keras.layers.Layer):
-    """Statistics of a map in closed form.
+class SummaryStatistics(keras.layers.Layer):
+    """Standardised summary statistics of maps, differentiable almost everywhere.
 
-    In this order: ln of the power in bands, of the map and of the κ that it stands for; of the map and of the map
-    turned over, the mean excess of its pixels over thresholds and of its peaks over heights, the Minkowski functionals
-    above thresholds, of pixels and of contours, and the starlet coefficients by height; products of starlet scales.
+    In this order: ln of the band powers of the map and of its κ; for the map and its negative, the mean excess of
+    pixels over thresholds and of peaks over heights, integrated Minkowski functionals of pixel sets and of contours,
+    and histograms of starlet coefficients; third moments of starlet scales.
 
     Parameters
     ----------
     edges
-        Of bands of wavenumbers, multiples of the fundamental mode, shape (B + 1,).
+        Edges of wavenumber bands in units of the fundamental mode, shape (B + 1,).
     thresholds
-        In units of the spread of what may exceed them, shape (T,); that of the map is 1.
+        Thresholds for pixels and Minkowski functionals, shape (T,), for maps of unit variance.
     heights
-        Of peaks and of starlet coefficients, in the same units, evenly spaced, shape (H,).
-    wavelet_spread
-        Of the starlet coefficients of each scale and channel, the smooth remainder last, shape (S, C).
+        Thresholds for peaks and for starlet coefficients of unit variance, evenly spaced, shape (H,).
+    starlet_std
+        Standard deviation of the starlet coefficients of each scale and channel, the smooth remainder last, shape
+        (S, C).
     scatter
-        What the answers are divided by once their means are taken off, shape (F,): see `answers_of`.
+        Map-to-map standard deviation of each statistic, shape (F,), F from `n_statistics`.
     intensity
-        How maps came of κ: the values of an `Intensity`, by name.
-    counted
-        Whether to tell how much there is about each threshold, instead of what there is in excess of it, of peaks that
-        are soft, and of the starlets of κ instead of the map's, and last the bispectra of κ: thresholds are then evenly
-        spaced.
+        Intensity transform between maps and κ: the values of an `IntensityTransform`, by name.
+    histograms
+        Whether to compute what moment matching uses: histograms in place of mean excesses, soft peaks, starlets of κ in
+        place of the map's, and the bispectra of κ last. Thresholds must then be evenly spaced.
     """
 
-    def __init__(self, edges, thresholds, heights, wavelet_spread, scatter, intensity, counted=False, **kwargs):
+    def __init__(self, edges, thresholds, heights, starlet_std, scatter, intensity, histograms=False, **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})
-        self.counted = counted
+        self.histograms = histograms
         self.intensity = dict(intensity)
         self.kappa = ToKappa(**self.intensity)
-        self.edges, self.thresholds, self.heights, self.wavelet_spread, self.scatter = (
-            np.asarray(each, np.float64).tolist() for each in (edges, thresholds, heights, wavelet_spread, scatter)
+        self.edges, self.thresholds, self.heights, self.starlet_std, self.scatter = (
+            np.asarray(values, np.float64).tolist() for values in (edges, thresholds, heights, starlet_std, scatter)
         )
 
     def build(self, shape):
-        """Lay down which mode is in which band."""
+        """Assign modes to bands."""
         side = (shape[0] if isinstance(shape, list | tuple) and isinstance(shape[0], list | tuple) else shape)[1]
-        k = modes(side).reshape(-1)
-        inside = (np.digitize(k, self.edges)[:, None] == np.arange(1, len(self.edges))).astype(np.float32)
-        self.bands = inside / inside.sum(axis=0)
-        wide = np.digitize(k, waves_of(side)).reshape(1, side, side)
-        self.waves = (wide == np.arange(1, len(waves_of(side)))[:, None, None]).astype(np.float32)
+        k = wavenumbers(side).reshape(-1)
+        in_band = (np.digitize(k, self.edges)[:, None] == np.arange(1, len(self.edges))).astype(np.float32)
+        self.power_bands = in_band / in_band.sum(axis=0)
+        edges = bispectrum_band_edges(side)
+        band = np.digitize(k, edges).reshape(1, side, side)
+        self.bispectrum_bands = (band == np.arange(1, len(edges))[:, None, None]).astype(np.float32)
 
-    def answers(self, x):
-        """Map (batch, N, N, C) to the statistics themselves (batch, F)."""
+    def statistics(self, x):
+        """Map (batch, N, N, C) to raw statistics (batch, F), before mean and scatter are taken out."""
         side, channels = x.shape[1], x.shape[3]
-        bent, unbent = several(ops.cast(x, "float32"), 2)
-        x, kappa = (ops.transpose(each, (0, 3, 1, 2)) for each in (bent, self.kappa(unbent)))
-        seen, smooth, both = several(x, 3)
-        powers, kappa, triangles = several(kappa, 3)
-        spectra = ops.reshape(spectrum_of(ops.concatenate([seen, powers], axis=1)), (-1, 2 * channels, side**2))
-        power = ops.matmul(spectra, ops.convert_to_tensor(self.bands))
-        found = [ops.reshape(ops.log(power + 1e-8), (-1, 2 * channels * (len(self.edges) - 1)))]
-        pixels, tops, lines, slopes = several(turned(both), 4)
-        single, again = several(excess(pixels, self.thresholds), 2)
+        for_maps, for_kappa = replicate(ops.cast(x, "float32"), 2)
+        x, kappa = (ops.transpose(maps, (0, 3, 1, 2)) for maps in (for_maps, self.kappa(for_kappa)))
+        for_power, for_starlets, for_excess = replicate(x, 3)
+        kappa_for_power, kappa, kappa_for_bispectra = replicate(kappa, 3)
+        spectra = power_spectrum_2d(ops.concatenate([for_power, kappa_for_power], axis=1))
+        spectra = ops.reshape(spectra, (-1, 2 * channels, side**2))
+        power = ops.matmul(spectra, ops.convert_to_tensor(self.power_bands))
+        parts = [ops.reshape(ops.log(power + 1e-8), (-1, 2 * channels * (len(self.edges) - 1)))]
+        for_pixels, for_peaks, for_minkowski, for_contours = replicate(with_negative(for_excess), 4)
+        pixel_excess, pixel_excess_again = replicate(mean_excess(for_pixels, self.thresholds), 2)
         lowest = self.heights[0]
-        around, tops = several(tops, 2)
-        peak = soft_peaks(around) if self.counted else peaks(around)
-        high = peak * (cut(tops, 1) - lowest)  # what is no peak exceeds none of the heights
-        over = [
-            (single, self.thresholds), (excess(high, [height - lowest for height in self.heights]), self.heights),
-            (minkowski(lines, again, self.thresholds), self.thresholds),
-            (contours(slopes, self.thresholds), self.thresholds),
-        ]  # fmt: skip
-        found += [by_height(each, at) if self.counted else each for each, at in over]
+        for_mask, for_peaks = replicate(for_peaks, 2)
+        mask = soft_peak_mask(for_mask) if self.histograms else peak_mask(for_mask)
+        peak_heights = mask * (trim_edges(for_peaks, 1) - lowest)  # other pixels exceed none of the heights
+        excesses = [
+            (pixel_excess, self.thresholds),
+            (mean_excess(peak_heights, [height - lowest for height in self.heights]), self.heights),
+            (minkowski_integrals(for_minkowski, pixel_excess_again, self.thresholds), self.thresholds),
+            (contour_integrals(for_contours, self.thresholds), self.thresholds),
+        ]
+        parts += [histogram_by_threshold(*pair) if self.histograms else pair[0] for pair in excesses]
         scales = []
-        fields = starlets(kappa if self.counted else smooth, len(self.wavelet_spread) - 1)
-        for spread, field in zip(self.wavelet_spread, fields, strict=True):
-            unit = field / ops.convert_to_tensor(np.array(spread, np.float32)[:, None, None])
-            one, other = several(unit, 2)
-            found.append(by_height(excess(turned(one), self.heights), self.heights))
-            scales.append(other)
-        found += crossed(scales)
-        if self.counted:
-            found += crossed(waves(triangles, self.waves))
-        return ops.concatenate([ops.reshape(each, (-1, int(np.prod(each.shape[1:])))) for each in found], axis=1)
+        fields = starlet_transform(kappa if self.histograms else for_starlets, len(self.starlet_std) - 1)
+        for std, field in zip(self.starlet_std, fields, strict=True):
+            unit = field / ops.convert_to_tensor(np.array(std, np.float32)[:, None, None])
+            for_histogram, for_moments = replicate(unit, 2)
+            excess = mean_excess(with_negative(for_histogram), self.heights)
+            parts.append(histogram_by_threshold(excess, self.heights))
+            scales.append(for_moments)
+        parts += third_moments(scales)
+        if self.histograms:
+            parts += third_moments(band_pass(kappa_for_bispectra, self.bispectrum_bands))
+        return ops.concatenate([ops.reshape(part, (-1, int(np.prod(part.shape[1:])))) for part in parts], axis=1)
 
     def call(self, inputs):
-        """Map (batch, N, N, C) and the mean answers (batch, F) to what is over them, the latter's shape."""
-        x, means = inputs
-        return (self.answers(x) - means) / ops.convert_to_tensor(np.array(self.scatter, np.float32))
+        """Map (batch, N, N, C) and mean statistics (batch, F) to (statistics − mean) / scatter, shape (batch, F)."""
+        x, mean = inputs
+        return (self.statistics(x) - mean) / ops.convert_to_tensor(np.array(self.scatter, np.float32))

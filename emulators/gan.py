@@ -1,67 +1,77 @@
-"""The shape of a pair of networks that make and judge convergence maps; plain numbers.
+"""Architecture of a generative adversarial network for convergence maps, as plain numbers.
 
-``dcgan`` after CosmoGAN (Mustafa et al. 2019, arXiv:1706.02390), from a latent vector alone. ``wgan-gp``: a Gaussian
-field of the training maps' own spectrum, which a U-net (arXiv:1505.04597) makes into a map, judged as by Gulrajani et
-al. 2017 (arXiv:1704.00028), unless its training names another loss and penalty, and, where it is conditional, as in
-Perraudin et al. 2021 (arXiv:2004.08139), on cosmological parameters. Untrained it paints a log-normal universe; what it
-learns is what that misses.
+``dcgan`` follows CosmoGAN (Mustafa et al. 2019, arXiv:1706.02390): maps from a latent vector alone. ``wgan-gp``: a
+U-net (arXiv:1505.04597) transforms a Gaussian random field with the power spectrum of the training maps; the critic
+follows Gulrajani et al. 2017 (arXiv:1704.00028), unless the training selects another loss and penalty. A conditional
+network depends on cosmological parameters as in Perraudin et al. 2021 (arXiv:2004.08139). Before training, ``wgan-gp``
+generates log-normal maps; it learns the difference from simulated ones.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from tenfold.emulators.sizes import MOST, check_size
 
-MARGIN = 4
-"""Cells beyond each edge that a cropped generator carries, so that its kernels' own edges are not seen."""
+CROP_MARGIN = 4
+"""Pixels beyond each edge that a generator of cropped maps computes and discards, to hide the padding of kernels."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class GAN:
-    """Shape of a pair of networks, one that makes maps and one that judges them."""
+    """Architecture of a generator and its discriminator (critic)."""
+
+    RENAMED: ClassVar[dict[str, str]] = {"latent": "latent_dim", "style": "style_dim", "group": "group_size"}
 
     network: Literal["dcgan", "wgan-gp"] = "wgan-gp"
-    """The family: made from a latent vector, or from a Gaussian field; judged by a probability, or by a Wasserstein
-    distance, unless the training's ``loss`` says otherwise."""
+    """Family: maps from a latent vector with a discriminator that gives a probability (``dcgan``), or maps from a
+    Gaussian random field with a critic that estimates a Wasserstein distance (``wgan-gp``), unless the training's
+    ``loss`` selects otherwise."""
     size: int = 64
     """Pixels per side of a map."""
     channels: int = 1
     """Channels of a map (source redshifts)."""
-    latent: int = 16
-    """Numbers of the latent vector."""
+    latent_dim: int = 16
+    """Dimension of the latent vector."""
     filters: tuple[int, ...] = (8, 16, 32)
-    """Of the generator. ``wgan-gp``: of the U-net's levels, finest first. ``dcgan``: from the coarsest level; the one
-    after the last is the map itself."""
+    """Filters of the generator. ``wgan-gp``: of each U-net level, finest first. ``dcgan``: of each level, coarsest
+    first; the map itself is one level finer than the last."""
     critic_filters: tuple[int, ...] = (16, 32, 64, 128)
-    """Of the discriminator; each level halves the map per side."""
+    """Filters of the discriminator; each level halves the map per side."""
     kernel: int = 4
-    """Cells per side of kernels with stride 2; a multiple of 2 leaves no checkerboard (CosmoGAN: 5)."""
-    style: int = 32
-    """``wgan-gp``: units that say what latent vector and parameters do to each level (FiLM)."""
+    """Pixels per side of kernels with stride 2; a multiple of 2 avoids checkerboard artefacts (CosmoGAN: 5)."""
+    style_dim: int = 32
+    """``wgan-gp``: units of the style vector, which conditions each level on latent vector and parameters (FiLM)."""
     conditions: int = 0
-    """Cosmological parameters that a map is made for; 0: none."""
+    """Number of cosmological parameters that maps are conditioned on; 0 for an unconditional network."""
     boundary: Literal["periodic", "cropped"] = "periodic"
-    """Whether maps continue at the opposite edge; cropped ones are cut out of larger skies."""
+    """Whether maps are periodic, or cropped from larger fields."""
     transform: Literal["arcsinh", "linear"] = "arcsinh"
-    """How κ becomes a number of order one, inside the networks; fitted to the training split."""
-    group: int = 8
-    """Samples whose spread the critic sees, or that batch norm takes together; divides every rank's share."""
+    """Intensity transform of κ inside the networks, fitted to the training split."""
+    group_size: int = 8
+    """Samples per group for minibatch standard deviation and ghost batch normalisation; it divides each rank's share of
+    a batch."""
     spectral_norm: bool = False
-    """Divide the discriminator's kernels by their largest singular value."""
+    """Divide the kernels of the discriminator by their largest singular value."""
 
     def __post_init__(self):
-        """Refuse shapes that cannot be built."""
-        for name in ("size", "channels", "latent", "style", "group", "filters", "critic_filters"):
+        """Check that the networks can be built.
+
+        Raises
+        ------
+        ValueError
+            A value is out of its range, or the map cannot be halved as often as there are levels.
+        """
+        for name in ("size", "channels", "latent_dim", "style_dim", "group_size", "filters", "critic_filters"):
             check_size(name, getattr(self, name))
         check_size("conditions", self.conditions, MOST)
-        for name in ("channels", "latent", "style", "group"):
+        for name in ("channels", "latent_dim", "style_dim", "group_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: found {getattr(self, name)}, must be at least 1")
         halvings = len(self.filters) - (self.network == "wgan-gp")
         for name, levels in (("filters", halvings), ("critic_filters", len(self.critic_filters))):
-            given = getattr(self, name)
-            if not given or min(given) < 1:
-                raise ValueError(f"{name}: found {given}, must name at least one level of at least 1 filter")
+            filters = getattr(self, name)
+            if not filters or min(filters) < 1:
+                raise ValueError(f"{name}: found {filters}, must name at least one level of at least 1 filter")
             if self.size % 2**levels or self.size // 2**levels < 2:
                 raise ValueError(
                     f"size: {self.size} pixels cannot be halved {levels} times ({name}) down to 2 or more: "
@@ -74,25 +84,25 @@ class GAN:
 
     @property
     def margin(self) -> int:
-        """Cells beyond each edge that ``wgan-gp`` carries: as many as its U-net can halve."""
-        whole = 2 ** (len(self.filters) - 1)
-        return 0 if self.boundary == "periodic" else -(-MARGIN // whole) * whole
+        """Pixels beyond each edge that ``wgan-gp`` computes: at least `CROP_MARGIN`, divisible by the U-net's scale."""
+        scale = 2 ** (len(self.filters) - 1)
+        return 0 if self.boundary == "periodic" else -(-CROP_MARGIN // scale) * scale
 
     @property
     def noise_sides(self) -> tuple[int, ...]:
-        """Cells per side of each map of white noise: one per channel for the field, and one for what it lacks."""
+        """Pixels per side of each map of white noise: one per channel for the Gaussian field, one for the U-net."""
         if self.network == "dcgan":
             return ()
-        sky = self.size if self.boundary == "periodic" else 2 * self.size
-        return (*(sky,) * self.channels, self.size + 2 * self.margin)
+        field_side = self.size if self.boundary == "periodic" else 2 * self.size
+        return (*(field_side,) * self.channels, self.size + 2 * self.margin)
 
     @property
-    def noises(self) -> int:
-        """Random numbers a map takes besides its latent vector."""
+    def noise_dim(self) -> int:
+        """Random numbers per map besides the latent vector."""
         return sum(side**2 for side in self.noise_sides)
 
 
 COSMOGAN = GAN(
-    network="dcgan", size=256, latent=64, kernel=5, filters=(512, 256, 128, 64), critic_filters=(64, 128, 256, 512)
+    network="dcgan", size=256, latent_dim=64, kernel=5, filters=(512, 256, 128, 64), critic_filters=(64, 128, 256, 512)
 )
-"""As published, but that edges wrap, unless cropped, and that no tanh bounds κ."""
+"""CosmoGAN as published, except that edges are periodic unless cropped and that no tanh bounds κ."""

@@ -1,7 +1,8 @@
-"""Initial weights fitted to the data: every unit begins with mean 0 and variance 1 over a few samples.
+"""Layer-sequential unit-variance initialisation of convolutional networks.
 
-After Mishkin & Matas 2016 (arXiv:1511.06422) and Salimans & Kingma 2016 (arXiv:1602.07868). It does what batch
-normalisation does for a young network, but a sample's answer never depends on the samples beside it, nor on the ranks.
+After Mishkin & Matas 2016 (arXiv:1511.06422) and Salimans & Kingma 2016 (arXiv:1602.07868). It stabilises early
+training as batch normalisation does, but the prediction for a sample never depends on the rest of the batch, nor on the
+number of ranks.
 """
 
 import keras
@@ -10,13 +11,15 @@ import numpy as np
 from tenfold.emulators.layers import Affine
 
 
-def calibrate(network: keras.Model, samples: np.ndarray) -> None:
-    """Rescale the weights of every convolution and dense layer but the last, in place.
+def initialise_unit_variance(network: keras.Model, samples: np.ndarray) -> None:
+    """Rescale weights in place so that every unit has mean 0 and variance 1 over a few samples.
+
+    All convolutions and dense layers except the last are rescaled.
 
     Parameters
     ----------
     network
-        Built network; layers in the order data pass through them.
+        Built network, its layers in the order of the data flow.
     samples
         Raw inputs, shape (n, …). The same samples give the same weights.
     """

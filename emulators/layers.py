@@ -1,31 +1,37 @@
-"""Layers that carry physical units into a network and out of it; plain Keras, any backend."""
+"""Input standardisation, periodic padding, and the output layer in physical units; backend-agnostic Keras."""
 
 import keras
 from keras import ops
 
 TRANSFORMS = ("log1p", "identity")
-ONE = 0.5413  # softplus(0.5413) = 1: an untrained network answers with the scatter of the training split
+UNIT_SOFTPLUS = 0.5413
+"""softplus(0.5413) = 1, so that an untrained network predicts the standard deviation of the training split."""
 
 
 class Standardise(keras.layers.Layer):
-    """Raw values in, numbers of order one out: (transform(moment of a block) − mean) / std, per channel.
+    """Standardise raw values: (transform(moment of a block) − mean) / std, per channel.
 
     Parameters
     ----------
     coarsen
-        Cells per side of the blocks that become one cell; 1 leaves every cell its own block.
+        Cells per side of a block that is reduced to one cell; 1 for no reduction.
     moments
-        1: the sum over a block. 2: the sum of squares as well, in further channels: how clustered a block is within.
+        1: the sum over a block. 2: also the sum of squares, in further channels, which measures clustering within it.
     transform
-        ``"log1p"`` for counts (values above −1), ``"identity"`` for fields that may fall below −1.
+        ``"log1p"`` for counts (values above −1), ``"identity"`` for fields with values below −1.
     mean, std
-        Mean and standard deviation of each resulting channel over training samples; one number stands for all.
+        Mean and standard deviation of each resulting channel over training samples; a single number applies to all.
+
+    Raises
+    ------
+    ValueError
+        ``transform`` or ``moments`` is unknown, or a standard deviation is not positive.
     """
 
     def __init__(self, coarsen: int = 1, moments: int = 1, transform: str = "log1p", mean=(0.0,), std=(1.0,), **kwargs):
         super().__init__(**kwargs)
         if transform not in TRANSFORMS:
-            raise ValueError(f"transform: {transform!r} is none of {', '.join(TRANSFORMS)}")
+            raise ValueError(f"transform: found {transform!r}, must be one of {', '.join(TRANSFORMS)}")
         if moments not in (1, 2):
             raise ValueError(f"moments: found {moments}, must be 1 or 2")
         self.coarsen, self.moments, self.transform = int(coarsen), int(moments), transform
@@ -34,7 +40,7 @@ class Standardise(keras.layers.Layer):
             raise ValueError(f"std: found {self.std}, must be above 0: the training volumes are constant")
 
     def call(self, x):
-        """Map (batch, …, channel) of any real type to coarser cells and ``moments`` times the channels."""
+        """Map (batch, …, channel) of any real dtype to (batch, … / coarsen, moments · channel)."""
         x = ops.cast(x, "float32")
         if self.moments == 2:
             x = ops.concatenate([x, ops.square(x)], axis=-1)
@@ -47,14 +53,15 @@ class Standardise(keras.layers.Layer):
 
 
 class Affine(keras.layers.Layer):
-    """A scale and a shift per feature, both learnt: kernel · x + bias.
+    """Learnt scale and shift per feature: kernel · x + bias.
 
-    Means over a whole box differ by a few per cent from box to box; `tenfold.emulators.initialisation.calibrate` sets
-    this layer so that the dense layers behind it begin with those differences, not with what all boxes share.
+    Means over a whole box differ by only a few per cent between boxes. With the weights that
+    `tenfold.emulators.initialisation.initialise_unit_variance` sets, the dense layers that follow start from those
+    differences instead of the common mean.
     """
 
     def build(self, shape):
-        """Make one scale and one shift per feature."""
+        """Create one scale and one shift per feature."""
         self.kernel = self.add_weight(shape=(shape[-1],), initializer="ones", name="kernel")
         self.bias = self.add_weight(shape=(shape[-1],), initializer="zeros", name="bias")
 
@@ -63,15 +70,21 @@ class Affine(keras.layers.Layer):
         return x * self.kernel + self.bias
 
 
-class Wrap(keras.layers.Layer):
-    """Pad the axes of space of (batch, …, channel) periodically, as the simulated box is."""
+class PeriodicPadding(keras.layers.Layer):
+    """Periodic padding of the spatial axes of (batch, …, channel), for whole simulation boxes.
+
+    Parameters
+    ----------
+    width
+        Cells added on each side.
+    """
 
     def __init__(self, width: int = 1, **kwargs):
         super().__init__(**kwargs)
         self.width = int(width)
 
     def call(self, x):
-        """Return x with ``width`` cells of the opposite face on every face."""
+        """Return x with ``width`` cells of the opposite face added to every face."""
         for axis in range(1, len(x.shape) - 1):
             before = (slice(None),) * axis
             last, first = x[(*before, slice(-self.width, None))], x[(*before, slice(self.width))]
@@ -80,13 +93,18 @@ class Wrap(keras.layers.Layer):
 
 
 class GaussianHead(keras.layers.Layer):
-    """2P numbers in, (batch, P, 2) out: mean and standard deviation of each parameter, in physical units.
+    """Mean and standard deviation of each of P parameters in physical units, from 2P network outputs.
 
     Parameters
     ----------
     location, scale
-        Mean and standard deviation of each parameter over the training split (P values each): an untrained network
-        answers about that.
+        Mean and standard deviation of each parameter over the training split, P values each. They are roughly what an
+        untrained network predicts.
+
+    Raises
+    ------
+    ValueError
+        A parameter does not vary.
     """
 
     def __init__(self, location, scale, **kwargs):
@@ -100,5 +118,5 @@ class GaussianHead(keras.layers.Layer):
         x = ops.reshape(ops.cast(x, "float32"), (-1, len(self.scale), 2))
         scale = ops.convert_to_tensor(self.scale, dtype="float32")
         mean = ops.convert_to_tensor(self.location, dtype="float32") + scale * x[..., 0]
-        sigma = scale * (ops.softplus(x[..., 1] + ONE) + 1e-3)
+        sigma = scale * (ops.softplus(x[..., 1] + UNIT_SOFTPLUS) + 1e-3)
         return ops.stack([mean, sigma], axis=-1)

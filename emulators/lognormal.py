@@ -1,150 +1,200 @@
-"""What a generator of maps knows before any training: a log-normal universe with the training maps' own spectrum."""
+"""Log-normal model of convergence maps with the power spectrum of the training maps: where a generator starts from."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from tenfold.emulators.intensity import Intensity
+from tenfold.emulators.intensity import IntensityTransform
 
-THRESHOLDS = (-0.5, 0.5, 1.5, 2.5, 3.5)
-"""In standard deviations: the critic is told by how much a map, and the map turned over, exceeds each."""
-HEIGHTS = tuple(np.arange(-1.5, 4.1, 0.5).tolist())
-"""In standard deviations: the critic is told by how much peaks and minima exceed each, and how many starlet
-coefficients are about each; a generator settles by what there is of everything about each."""
+PIXEL_THRESHOLDS = (-0.5, 0.5, 1.5, 2.5, 3.5)
+"""Thresholds for pixels and Minkowski functionals in the critic's statistics [standard deviations]."""
+PEAK_HEIGHTS = tuple(np.arange(-1.5, 4.1, 0.5).tolist())
+"""Thresholds for peaks and bins of starlet coefficients in the critic's statistics, and bins of every histogram in
+moment matching [standard deviations]."""
 
 
-def terms(parameters: int) -> int:
-    """Terms of a polynomial of second degree in so many parameters."""
+def n_polynomial_terms(parameters: int) -> int:
+    """Return the number of terms of a quadratic polynomial in so many parameters."""
     return 1 + parameters + parameters * (parameters + 1) // 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class FirstGuess:
-    """Numbers measured on the training maps; what depends on cosmology is a polynomial in it, of second degree.
+class LognormalModel:
+    """Log-normal model measured on training maps; quantities that depend on cosmology are quadratic polynomials in it.
 
-    A map is κ = σ(p) · T⁻¹(u): σ the spread of κ in its cosmology, T the intensity transform, and u, in so far
-    as nothing has been learnt, a Gaussian field whose mean and power spectrum depend on cosmology. T terms, C channels,
-    K knots.
+    A map is κ = σ(p) · T⁻¹(u). σ is the standard deviation of κ at cosmology p, T the intensity transform, and u a
+    Gaussian random field whose mean and power spectrum depend on cosmology. Dimensions: T polynomial terms, P
+    parameters, C channels, K knots, B bands, S starlet scales, F and G statistics.
 
     Attributes
     ----------
     intensity
-        Transform between κ/σ and numbers of order one.
+        Intensity transform between κ/σ and u.
     logarithmic
-        Of which of the P parameters the logarithm is taken, for what follows.
+        Which of the P parameters enter the polynomials as logarithms.
     location, scale
-        Mean and standard deviation of the parameters, or of their logarithms, over the training simulations.
-    ln_spread
-        Of ln σ, shape (T, C).
+        Mean and standard deviation of the P parameters, or of their logarithms, over the training simulations.
+    ln_sigma
+        Coefficients of ln σ, shape (T, C).
     mean
-        Of the mean of u, shape (T, C).
+        Coefficients of the mean of u, shape (T, C).
     knots
-        Multiples of the map's fundamental mode, rising, shape (K,).
+        Wavenumbers in units of the map's fundamental mode, increasing, shape (K,).
     ln_power
-        Of ln P(k) at the knots, shape (T, K, C): of a field of which white noise of variance one has P = 1. Between the
-        knots and beyond the last it is linear in ln k.
+        Coefficients of ln P(k) of u at the knots, shape (T, K, C). White noise of unit variance has P = 1. Between and
+        beyond the knots ln P is linear in ln k.
     mixing
-        At each knot, the lower triangle L of the channels' correlations L Lᵀ, shape (K, C, C).
+        Lower Cholesky factor L of the channels' correlation matrix L Lᵀ at each knot, shape (K, C, C).
     band_edges
-        Of bands of wavenumbers, multiples of the fundamental mode, shape (B + 1,).
-    wavelet_spread
-        Standard deviation of the starlet coefficients of u in each scale, finest first, and of what remains smooth,
+        Edges of wavenumber bands in units of the fundamental mode, shape (B + 1,).
+    starlet_std
+        Standard deviation of the starlet coefficients of u in each scale, finest first, and of the smooth remainder,
         shape (S, C).
-    told_mean
-        Of the mean of what the critic is told, see `tenfold.emulators.differentiable_statistics.Summary`, shape (T, F).
-    told_scatter
-        Its scatter from map to map about that mean, shape (F,).
-    counted_spread, counted_mean, counted_scatter
-        The last three of what the generator settles by, shapes (S, C), (T, G) and (G,): as the critic is told, but
-        everything by height, the starlets of κ/σ, and its bispectra.
-    counted_sign
-        What the mean of their soft signs is, z / (1 + |z|) of z scatters over the mean: above zero where most maps are
-        above the mean, and few far below; shape (T, G).
+    critic_mean
+        Coefficients of the mean of the critic's summary statistics, shape (T, F); see
+        `tenfold.emulators.differentiable_statistics.SummaryStatistics`.
+    critic_scatter
+        Their map-to-map standard deviation about that mean, shape (F,).
+    matching_starlet_std, matching_mean, matching_scatter
+        The same for the statistics of moment matching, shapes (S, C), (T, G) and (G,). These are histograms instead of
+        mean excesses, use starlets of κ/σ instead of u, and include bispectra of κ/σ.
+    matching_sign
+        Coefficients of the mean soft sign z / (1 + |z|) of those statistics, z being their deviation from the mean in
+        units of the scatter, shape (T, G). It is positive for a distribution with most maps slightly above the mean
+        and a few far below.
     """
 
-    intensity: Intensity
+    intensity: IntensityTransform
     logarithmic: tuple[bool, ...]
     location: tuple[float, ...]
     scale: tuple[float, ...]
-    ln_spread: np.ndarray
+    ln_sigma: np.ndarray
     mean: np.ndarray
     knots: np.ndarray
     ln_power: np.ndarray
     mixing: np.ndarray
     band_edges: np.ndarray
-    wavelet_spread: np.ndarray
-    told_mean: np.ndarray
-    told_scatter: np.ndarray
-    counted_spread: np.ndarray
-    counted_mean: np.ndarray
-    counted_scatter: np.ndarray
-    counted_sign: np.ndarray
+    starlet_std: np.ndarray
+    critic_mean: np.ndarray
+    critic_scatter: np.ndarray
+    matching_starlet_std: np.ndarray
+    matching_mean: np.ndarray
+    matching_scatter: np.ndarray
+    matching_sign: np.ndarray
 
     @classmethod
-    def plain(
-        cls, size: int, intensity: Intensity, location: tuple[float, ...] = (), scale: tuple[float, ...] = ()
-    ) -> "FirstGuess":
-        """Know nothing but the intensity: white noise."""
-        channels, count = len(intensity.mean), terms(len(location))
-        edges = edges_of(size)
-        told, counted = (
-            answers_of(len(edges) - 1, thresholds, len(HEIGHTS), scales_of(size) + 1, bands, channels)
-            for thresholds, bands in ((len(THRESHOLDS), 0), (len(HEIGHTS), len(waves_of(size)) - 1))
-        )
+    def white_noise(
+        cls,
+        size: int,
+        intensity: IntensityTransform,
+        location: tuple[float, ...] = (),
+        scale: tuple[float, ...] = (),
+    ) -> "LognormalModel":
+        """Return a model that knows the intensity transform only: u is white noise at every cosmology.
+
+        Parameters
+        ----------
+        size
+            Pixels per side of a map.
+        intensity
+            Intensity transform.
+        location, scale
+            Mean and standard deviation of the parameters, P values each.
+        """
+        channels, terms = len(intensity.mean), n_polynomial_terms(len(location))
+        edges, scales = power_band_edges(size), n_starlet_scales(size) + 1
+        n_critic, n_matching = (
+            n_statistics(len(edges) - 1, thresholds, len(PEAK_HEIGHTS), scales, bispectrum_bands, channels)
+            for thresholds, bispectrum_bands in (
+                (len(PIXEL_THRESHOLDS), 0), (len(PEAK_HEIGHTS), len(bispectrum_band_edges(size)) - 1)
+            )
+        )  # fmt: skip
         knots = np.sqrt(np.maximum(edges[:-1], 0.5) * edges[1:])
         return cls(
-            intensity=intensity, logarithmic=(False,) * len(location), location=location,
-            scale=scale, ln_spread=np.zeros((count, channels)),
-            mean=np.zeros((count, channels)), knots=knots, ln_power=np.zeros((count, len(knots), channels)),
+            intensity=intensity, logarithmic=(False,) * len(location), location=location, scale=scale,
+            ln_sigma=np.zeros((terms, channels)), mean=np.zeros((terms, channels)),
+            knots=knots, ln_power=np.zeros((terms, len(knots), channels)),
             mixing=np.tile(np.eye(channels), (len(knots), 1, 1)), band_edges=edges,
-            wavelet_spread=np.ones((scales_of(size) + 1, channels)), told_mean=np.zeros((count, told)),
-            told_scatter=np.ones(told), counted_spread=np.ones((scales_of(size) + 1, channels)),
-            counted_mean=np.zeros((count, counted)), counted_scatter=np.ones(counted),
-            counted_sign=np.zeros((count, counted)),
+            starlet_std=np.ones((scales, channels)), critic_mean=np.zeros((terms, n_critic)),
+            critic_scatter=np.ones(n_critic), matching_starlet_std=np.ones((scales, channels)),
+            matching_mean=np.zeros((terms, n_matching)), matching_scatter=np.ones(n_matching),
+            matching_sign=np.zeros((terms, n_matching)),
         )  # fmt: skip
 
 
-def edges_of(size: int) -> np.ndarray:
-    """Edges of bands even in ln k, from the fundamental mode of a map to its corners' modes, in multiples of it."""
+def power_band_edges(size: int) -> np.ndarray:
+    """Return edges of bands of equal width in ln k, from the fundamental mode to the corner modes of a map.
+
+    In units of the fundamental mode.
+    """
     steps = np.unique(np.round(np.geomspace(1, size // 2, 11)))
     return np.concatenate([steps - 0.5, [size / 2 + 0.5, size]])
 
 
-def scales_of(size: int) -> int:
-    """Scales of the starlet transform that the critic is told of: the coarsest reaches over a quarter of the map."""
+def n_starlet_scales(size: int) -> int:
+    """Return the number of starlet scales in the summary statistics: the coarsest spans a quarter of the map."""
     return max(1, int(np.log2(size)) - 3)
 
 
-def waves_of(size: int) -> np.ndarray:
-    """Edges of bands whose bispectra a generator settles by, in multiples of the fundamental mode.
+def bispectrum_band_edges(size: int) -> np.ndarray:
+    """Return edges of the bands whose bispectra moment matching uses, in units of the fundamental mode.
 
-    They end where triangles of three modes would close around the grid.
+    The last edge avoids aliasing: beyond it, triangles of three modes would close around the grid.
     """
     return np.concatenate([[0.5], np.unique(np.round(np.geomspace(1, size / 3, 5)))[1:]])
 
 
-def answers_of(bands: int, thresholds: int, heights: int, scales: int, waves: int, channels: int) -> int:
-    """Numbers that are told of a map, `waves` of its bands being crossed: see `differentiable_statistics.Summary`."""
-    crossed = products_of(scales) + products_of(waves)
-    return channels * (2 * bands + 10 * thresholds + 2 * heights * (scales + 1) + crossed)
+def n_statistics(
+    bands: int, thresholds: int, heights: int, scales: int, bispectrum_bands: int, channels: int
+) -> int:  # fmt: skip
+    """Return the number of summary statistics of a map; see `differentiable_statistics.SummaryStatistics`.
+
+    Parameters
+    ----------
+    bands
+        Bands of the power spectrum.
+    thresholds, heights
+        Thresholds for pixels, and for peaks.
+    scales
+        Starlet scales, the smooth remainder included.
+    bispectrum_bands
+        Bands of the bispectrum; 0 for none.
+    channels
+        Channels of a map.
+    """
+    moments = n_third_moments(scales) + n_third_moments(bispectrum_bands)
+    return channels * (2 * bands + 10 * thresholds + 2 * heights * (scales + 1) + moments)
 
 
-def products_of(fields: int) -> int:
-    """Products of each of so many fields with the squares of itself and every one before it."""
+def n_third_moments(fields: int) -> int:
+    """Return the number of products of each field with the square of itself or of a field before it."""
     return fields * (fields + 1) // 2
 
 
-def modes(size: int) -> np.ndarray:
-    """Multiples of the fundamental mode that a map's modes are, shape (N, N), as FFT orders them."""
+def wavenumbers(size: int) -> np.ndarray:
+    """Return |k| of the modes of a map in units of the fundamental mode, shape (N, N), in FFT order."""
     n = np.fft.fftfreq(size, 1 / size)
     return np.hypot(n[:, None], n)
 
 
-def interpolation(knots: np.ndarray, k: np.ndarray) -> np.ndarray:
-    """What takes ln P at knots (…, K) to wavenumbers k (n,): linear in ln k, also beyond the last, shape (K, n)."""
+def interpolation_matrix(knots: np.ndarray, k: np.ndarray) -> np.ndarray:
+    """Return the matrix that interpolates ln P from knots to wavenumbers, linearly in ln k.
+
+    Parameters
+    ----------
+    knots
+        Increasing, shape (K,). Beyond the last, the interpolation extrapolates linearly.
+    k
+        Wavenumbers, shape (n,). Those below the first knot are set to it.
+
+    Returns
+    -------
+    np.ndarray
+        Shape (K, n).
+    """
     ln_knots, ln_k = np.log(knots), np.log(np.maximum(k, knots[0]))
     upper = np.clip(np.searchsorted(ln_knots, ln_k), 1, len(knots) - 1)
-    share = (ln_k - ln_knots[upper - 1]) / (ln_knots[upper] - ln_knots[upper - 1])
-    found, place = np.zeros((len(knots), len(k))), np.arange(len(k))
-    found[upper - 1, place], found[upper, place] = 1 - share, share
-    return found
+    fraction = (ln_k - ln_knots[upper - 1]) / (ln_knots[upper] - ln_knots[upper - 1])
+    matrix, column = np.zeros((len(knots), len(k))), np.arange(len(k))
+    matrix[upper - 1, column], matrix[upper, column] = 1 - fraction, fraction
+    return matrix

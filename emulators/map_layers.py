@@ -1,42 +1,50 @@
-"""Layers of networks that make or judge maps: periodic convolutions, conditions; plain Keras, any backend."""
+"""Layers of generators and discriminators of maps: periodic convolutions, FiLM, group statistics; backend-agnostic."""
 
 import math
 
 import keras
 from keras import ops
 
-SLOPE = 0.2
-"""Of the leaky rectifier, as in DCGAN (arXiv:1511.06434)."""
-GAIN = math.sqrt(2 / (1 + SLOPE**2))
-"""What keeps the variance through a leaky rectifier (arXiv:1502.01852)."""
+LEAKY_SLOPE = 0.2
+"""Negative slope of leaky ReLU, as in DCGAN (arXiv:1511.06434)."""
+LEAKY_GAIN = math.sqrt(2 / (1 + LEAKY_SLOPE**2))
+"""Gain of the initial weights that preserves variance through a leaky ReLU (arXiv:1502.01852)."""
 
 
-def wrap(x, before: int, after: int):
-    """Pad the two axes of the sky of (batch, y, x, channel) with cells of the opposite edge."""
+def periodic_pad(x, before: int, after: int):
+    """Pad both spatial axes of (batch, y, x, channel) periodically.
+
+    Parameters
+    ----------
+    x
+        Maps.
+    before, after
+        Pixels added before the first and after the last one, along each axis.
+    """
     y_side, x_side = x.shape[1:3]
-    # slices, not `take`: their gradients are slices too, and a gradient penalty takes gradients of those
+    # slices, not `take`: the gradients of slices are slices too, and a gradient penalty needs second derivatives
     x = ops.concatenate([x[:, y_side - before :], x, x[:, :after]], axis=1)
     return ops.concatenate([x[:, :, x_side - before :], x, x[:, :, :after]], axis=2)
 
 
 class _Convolution(keras.layers.Layer):
-    """What both convolutions share: a kernel, its bias, and the kernel's spectral norm where it is divided out.
+    """Kernel, bias and spectral normalisation shared by both convolutions.
 
     Parameters
     ----------
     filters
-        Channels that come out.
+        Output channels.
     kernel
-        Cells per side of the kernel.
+        Pixels per side of the kernel.
     stride
-        Cells per side that become one, or that one becomes.
+        Downsampling factor, or upsampling factor of a transposed convolution.
     periodic
-        Pad with the opposite edge, otherwise with zeros.
+        Pad periodically, otherwise with zeros.
     spectral_norm
-        Divide the kernel by its largest singular value as a matrix (…, filters), found by one power iteration per
-        training call (arXiv:1802.05957).
+        Divide the kernel, as a matrix (…, filters), by its largest singular value, estimated with one power iteration
+        per training call (arXiv:1802.05957).
     gain
-        Standard deviation of what comes out for inputs of variance one, before any training.
+        Standard deviation of the outputs for inputs of unit variance, before training.
     seed
         Seed of the initial kernel.
     """
@@ -48,7 +56,7 @@ class _Convolution(keras.layers.Layer):
         stride: int = 1,
         periodic: bool = True,
         spectral_norm: bool = False,
-        gain: float = GAIN,
+        gain: float = LEAKY_GAIN,
         seed: int = 0,
         **kwargs,
     ):
@@ -56,7 +64,7 @@ class _Convolution(keras.layers.Layer):
         self.filters, self.size, self.stride = int(filters), int(kernel), int(stride)
         self.periodic, self.spectral_norm, self.gain, self.seed = bool(periodic), bool(spectral_norm), float(gain), seed
 
-    def _make(self, shape: tuple[int, ...], fan_in: float) -> None:
+    def _add_weights(self, shape: tuple[int, ...], fan_in: float) -> None:
         normal = keras.initializers.RandomNormal
         self.kernel = self.add_weight(
             shape=shape, initializer=normal(0.0, self.gain / math.sqrt(fan_in), seed=self.seed), name="kernel"
@@ -68,16 +76,17 @@ class _Convolution(keras.layers.Layer):
                 name="direction",
             )  # fmt: skip
 
-    def _kernel(self, training: bool, axis: int):
+    def _normalised_kernel(self, training: bool, axis: int):
+        """Return the kernel, divided by its spectral norm if required; ``axis`` is that of the filters."""
         kernel = ops.convert_to_tensor(self.kernel)
         if not self.spectral_norm:
             return kernel
         matrix = ops.reshape(ops.moveaxis(kernel, axis, -1), (-1, self.filters))
-        still = ops.stop_gradient(matrix)
+        constant = ops.stop_gradient(matrix)
         u = ops.convert_to_tensor(self.direction)
-        v = ops.matmul(u, ops.transpose(still))
+        v = ops.matmul(u, ops.transpose(constant))
         v = v / (ops.norm(v) + 1e-12)
-        u = ops.matmul(v, still)
+        u = ops.matmul(v, constant)
         u = u / (ops.norm(u) + 1e-12)
         if training:
             self.direction.assign(u)
@@ -85,96 +94,117 @@ class _Convolution(keras.layers.Layer):
 
 
 class Convolution(_Convolution):
-    """Convolution of (batch, y, x, channel) that leaves side / stride cells per side."""
+    """Convolution of (batch, y, x, channel) that leaves side / stride pixels per side."""
 
     def build(self, shape):
-        """Make the kernel (k, k, channel, filters)."""
-        self._make((self.size, self.size, shape[-1], self.filters), shape[-1] * self.size**2)
+        """Create the kernel (k, k, channel, filters)."""
+        self._add_weights((self.size, self.size, shape[-1], self.filters), shape[-1] * self.size**2)
 
     def call(self, x, training=False):
         """Return (batch, y / stride, x / stride, filters)."""
-        over = self.size - self.stride
-        if self.periodic and over > 0:
-            x = wrap(x, over // 2, over - over // 2)
+        overlap = self.size - self.stride
+        if self.periodic and overlap > 0:
+            x = periodic_pad(x, overlap // 2, overlap - overlap // 2)
         padding = "valid" if self.periodic else "same"
-        return ops.conv(x, self._kernel(training, 3), strides=self.stride, padding=padding) + self.bias
+        return ops.conv(x, self._normalised_kernel(training, 3), strides=self.stride, padding=padding) + self.bias
 
 
 class TransposedConvolution(_Convolution):
-    """Transposed convolution of (batch, y, x, channel) to ``stride`` cells per side for each.
+    """Transposed convolution of (batch, y, x, channel) that yields stride · side pixels per side.
 
-    A kernel whose side is a multiple of the stride reaches every new cell equally often, and so leaves no
-    checkerboard (Odena et al. 2016, Distill); the published 5 is none.
+    A kernel whose side is a multiple of the stride contributes equally often to every output pixel, and so leaves no
+    checkerboard artefacts (Odena et al. 2016, Distill); CosmoGAN's 5 is not a multiple of 2.
     """
 
     def build(self, shape):
-        """Make the kernel (k, k, filters, channel)."""
-        self._make((self.size, self.size, self.filters, shape[-1]), shape[-1] * self.size**2 / self.stride**2)
+        """Create the kernel (k, k, filters, channel)."""
+        fan_in = shape[-1] * self.size**2 / self.stride**2
+        self._add_weights((self.size, self.size, self.filters, shape[-1]), fan_in)
 
     def call(self, x, training=False):
         """Return (batch, stride · y, stride · x, filters)."""
         if not self.periodic:
-            kernel = self._kernel(training, 2)
+            kernel = self._normalised_kernel(training, 2)
             return ops.conv_transpose(x, kernel, strides=self.stride, padding="same") + self.bias
         sides = [self.stride * side for side in x.shape[1:3]]
         reach = -(-self.size // self.stride) - 1
-        x = wrap(x, reach, reach)
-        x = ops.conv_transpose(x, self._kernel(training, 2), strides=self.stride, padding="valid")
+        x = periodic_pad(x, reach, reach)
+        x = ops.conv_transpose(x, self._normalised_kernel(training, 2), strides=self.stride, padding="valid")
         first = reach * self.stride + (self.size - self.stride) // 2
         return x[:, first : first + sides[0], first : first + sides[1]] + self.bias
 
 
 class FiLM(keras.layers.Layer):
-    """Scale and shift each channel by what a vector says (Perez et al. 2018, arXiv:1709.07871)."""
+    """Feature-wise linear modulation: scale and shift of each channel from a vector (Perez et al., arXiv:1709.07871).
+
+    Parameters
+    ----------
+    seed
+        Seed of the initial weights.
+    """
 
     def __init__(self, seed: int = 0, **kwargs):
         super().__init__(**kwargs)
         self.seed = seed
 
     def build(self, shape):
-        """Make the linear map from the vector to scales and shifts."""
+        """Create the linear map from the vector to scales and shifts."""
         (_, _, _, channels), (_, features) = shape
         initial = keras.initializers.RandomNormal(0.0, 0.1 / math.sqrt(features), seed=self.seed)
         self.kernel = self.add_weight(shape=(features, 2 * channels), initializer=initial, name="kernel")
         self.bias = self.add_weight(shape=(2 * channels,), initializer="zeros", name="bias")
 
     def call(self, inputs):
-        """Map (batch, y, x, channel) and (batch, features) to the former's shape."""
+        """Map (batch, y, x, channel) and (batch, features) to the shape of the former."""
         x, vector = inputs
         scale, shift = ops.split((ops.matmul(vector, self.kernel) + self.bias)[:, None, None], 2, axis=-1)
         return x * (1 + scale) + shift
 
 
-class GroupDeviation(keras.layers.Layer):
-    """Append to each feature its standard deviation over a group of neighbours in the batch: maps alike are seen.
+class MinibatchStandardDeviation(keras.layers.Layer):
+    """Minibatch standard deviation (Karras et al. 2018, arXiv:1710.10196), which exposes mode collapse to the critic.
 
-    After Karras et al. 2018 (arXiv:1710.10196). Groups, not the batch: they do not straddle ranks.
+    To each feature it appends the standard deviation over a group of neighbours in the batch. Groups, unlike the batch,
+    never straddle ranks.
+
+    Parameters
+    ----------
+    group_size
+        Samples of a group; divides the batch.
     """
 
-    def __init__(self, group: int, **kwargs):
+    def __init__(self, group_size: int, **kwargs):
         super().__init__(**kwargs)
-        self.group = int(group)
+        self.group_size = int(group_size)
 
     def call(self, x):
-        """Map (batch, features) to (batch, 2 · features); the group divides the batch."""
+        """Map (batch, features) to (batch, 2 · features)."""
         features = x.shape[-1]
-        parts = ops.reshape(x, (-1, self.group, features))
-        deviation = ops.sqrt(ops.var(parts, axis=1, keepdims=True) + 1e-4)
-        return ops.concatenate([x, ops.reshape(ops.broadcast_to(deviation, ops.shape(parts)), (-1, features))], axis=-1)
+        groups = ops.reshape(x, (-1, self.group_size, features))
+        deviation = ops.sqrt(ops.var(groups, axis=1, keepdims=True) + 1e-4)
+        deviation = ops.reshape(ops.broadcast_to(deviation, ops.shape(groups)), (-1, features))
+        return ops.concatenate([x, deviation], axis=-1)
 
 
-class GroupBatchNormalization(keras.layers.Layer):
-    """Batch normalisation within groups of neighbours in the batch (Hoffer et al. 2017, arXiv:1705.08741).
+class GhostBatchNormalization(keras.layers.Layer):
+    """Ghost batch normalisation: within groups of a batch (Hoffer et al. 2017, arXiv:1705.08741).
 
-    What a sample becomes does not depend on how many ranks share the batch, as long as the group divides each share.
+    The output for a sample does not depend on the number of ranks, as long as the group divides each rank's share.
+
+    Parameters
+    ----------
+    group_size
+        Samples of a group; divides the batch.
+    momentum
+        Momentum of the moving statistics.
     """
 
-    def __init__(self, group: int, momentum: float = 0.99, **kwargs):
+    def __init__(self, group_size: int, momentum: float = 0.99, **kwargs):
         super().__init__(**kwargs)
-        self.group, self.momentum = int(group), float(momentum)
+        self.group_size, self.momentum = int(group_size), float(momentum)
 
     def build(self, shape):
-        """Make scale, offset, and the moving statistics that stand in for a batch's own outside training."""
+        """Create scale, offset, and the moving statistics that are used outside training."""
         zeros, ones = {"shape": (shape[-1],), "initializer": "zeros"}, {"shape": (shape[-1],), "initializer": "ones"}
         self.scale = self.add_weight(name="scale", **ones)
         self.offset = self.add_weight(name="offset", **zeros)
@@ -184,30 +214,43 @@ class GroupBatchNormalization(keras.layers.Layer):
     def call(self, x, training=False):
         """Map (batch, y, x, channel) to the same shape."""
         if not training:
-            return self._affine(x, self.moving_mean, self.moving_variance)
+            return self._normalise(x, self.moving_mean, self.moving_variance)
         side_y, side_x, channels = x.shape[1:]
-        parts = ops.reshape(x, (-1, self.group, side_y, side_x, channels))
-        mean, variance = ops.moments(parts, axes=[1, 2, 3], keepdims=True)
-        for moving, now in ((self.moving_mean, mean), (self.moving_variance, variance)):
-            moving.assign(self.momentum * moving + (1 - self.momentum) * ops.mean(now, axis=(0, 1, 2, 3)))
-        return ops.reshape(self._affine(parts, mean, variance), (-1, side_y, side_x, channels))
+        groups = ops.reshape(x, (-1, self.group_size, side_y, side_x, channels))
+        mean, variance = ops.moments(groups, axes=[1, 2, 3], keepdims=True)
+        for moving, current in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            moving.assign(self.momentum * moving + (1 - self.momentum) * ops.mean(current, axis=(0, 1, 2, 3)))
+        return ops.reshape(self._normalise(groups, mean, variance), (-1, side_y, side_x, channels))
 
-    def _affine(self, x, mean, variance):
+    def _normalise(self, x, mean, variance):
         return (x - mean) * ops.rsqrt(variance + 1e-3) * self.scale + self.offset
 
 
-class Units(keras.layers.Layer):
-    """Physical parameters to numbers of order one: (p − mean) / std or (ln p − mean) / std, shape (batch, P)."""
+class StandardiseParameters(keras.layers.Layer):
+    """Standardised parameters: (p − mean) / std or (ln p − mean) / std.
+
+    Parameters
+    ----------
+    mean, std
+        Mean and standard deviation of each parameter, or of its logarithm, P values each.
+    logarithmic
+        Which parameters enter as logarithms, P values.
+
+    Raises
+    ------
+    ValueError
+        A parameter does not vary.
+    """
 
     def __init__(self, mean, std, logarithmic, **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})
         self.mean, self.std = [float(m) for m in mean], [float(s) for s in std]
-        self.logarithmic = [bool(each) for each in logarithmic]
+        self.logarithmic = [bool(flag) for flag in logarithmic]
         if not all(s > 0 for s in self.std):
             raise ValueError(f"std: found {self.std}; a parameter that does not vary cannot be a condition")
 
     def call(self, parameters):
-        """Map (batch, P) to the same shape."""
+        """Map parameters (batch, P) in physical units to the same shape."""
         mean, std = (ops.convert_to_tensor(v, dtype="float32") for v in (self.mean, self.std))
         parameters = ops.cast(parameters, "float32")
         if any(self.logarithmic):

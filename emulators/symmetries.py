@@ -1,4 +1,4 @@
-"""The symmetries of cube and square, and periodic shifts: the same universe, seen another way."""
+"""Symmetries of the cube and the square, and periodic shifts: augmentation of volumes and maps."""
 
 from itertools import permutations, product
 
@@ -10,47 +10,62 @@ def _symmetries(dimensions: int) -> tuple[tuple[tuple[int, ...], tuple[bool, ...
     return tuple((axes, flips) for axes in orders for flips in reversals)
 
 
-SYMMETRIES = _symmetries(3)
-"""(order of the axes, which of them are reversed): 6 × 8 = 48; number 0 leaves a volume as it is."""
-SQUARE = _symmetries(2)
-"""The same of a map: 2 × 4 = 8."""
+CUBE_SYMMETRIES = _symmetries(3)
+"""Symmetries of the cube as (order of the axes, which are reversed): 6 × 8 = 48; number 0 is the identity."""
+SQUARE_SYMMETRIES = _symmetries(2)
+"""Symmetries of the square: 2 × 4 = 8; number 0 is the identity."""
 
 
-def transform(field: np.ndarray, symmetry: int, dimensions: int = 3) -> np.ndarray:
-    """Return a view of a volume (x, y, z, …) turned and mirrored by symmetry 0 … 47, or of a map (y, x, …), 0 … 7."""
-    axes, flips = (SQUARE if dimensions == 2 else SYMMETRIES)[symmetry]
-    turned = field.transpose(*axes, *range(dimensions, field.ndim))
-    return turned[tuple(slice(None, None, -1) if flip else slice(None) for flip in flips)]
+def apply_symmetry(field: np.ndarray, symmetry: int, dimensions: int = 3) -> np.ndarray:
+    """Return a view of a volume (x, y, z, …) under symmetry 0 … 47, or of a map (y, x, …) under 0 … 7.
+
+    Parameters
+    ----------
+    field
+        Volume or map; further axes, such as channels, stay in place.
+    symmetry
+        Index into `CUBE_SYMMETRIES` or `SQUARE_SYMMETRIES`.
+    dimensions
+        Spatial axes: 3 for volumes, 2 for maps.
+    """
+    axes, flips = (SQUARE_SYMMETRIES if dimensions == 2 else CUBE_SYMMETRIES)[symmetry]
+    permuted = field.transpose(*axes, *range(dimensions, field.ndim))
+    return permuted[tuple(slice(None, None, -1) if flip else slice(None) for flip in flips)]
 
 
 def augment(
     fields: np.ndarray, epoch: int, indices: np.ndarray, *, seed: int, shift: bool, out: np.ndarray | None = None
 ) -> np.ndarray:
-    """Turn each volume or map of a batch by a random symmetry and, if periodic, shift it by a random vector.
+    """Apply a random symmetry and, if periodic, a random shift to each volume or map of a batch.
 
-    What happens to a sample depends on (seed, epoch, its index) alone: not on ranks, batches or interruptions.
+    The augmentation of a sample depends only on (seed, epoch, index of the sample), not on ranks, batches or
+    interruptions.
 
     Parameters
     ----------
     fields
         Volumes of shape (batch, N, N, N, channel), or maps of shape (batch, N, N, channel).
-    epoch, indices
-        Epoch, and index of each field in the data set, shape (batch,).
+    epoch
+        Number of the epoch.
+    indices
+        Index of each field in the data set, shape (batch,).
     seed
         Seed of the augmentation.
     shift
-        Shift periodically: only right for whole simulation boxes and periodic maps.
+        Whether to shift periodically; valid for whole simulation boxes and periodic maps only.
+    out
+        Array to write to, shape and dtype of ``fields``; a new one if None.
 
     Returns
     -------
-    ndarray
+    np.ndarray
         Shape and dtype of ``fields``.
     """
     out = np.empty_like(fields) if out is None else out
     size, dimensions = fields.shape[1], fields.ndim - 2
-    ways, axes = len(SQUARE if dimensions == 2 else SYMMETRIES), tuple(range(dimensions))
+    count, axes = len(SQUARE_SYMMETRIES if dimensions == 2 else CUBE_SYMMETRIES), tuple(range(dimensions))
     for sample, (field, index) in enumerate(zip(fields, indices, strict=True)):
         rng = np.random.default_rng((seed, epoch, int(index)))
-        turned = transform(field, int(rng.integers(ways)), dimensions)
-        out[sample] = np.roll(turned, rng.integers(size, size=dimensions), axis=axes) if shift else turned
+        oriented = apply_symmetry(field, int(rng.integers(count)), dimensions)
+        out[sample] = np.roll(oriented, rng.integers(size, size=dimensions), axis=axes) if shift else oriented
     return out

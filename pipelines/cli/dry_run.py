@@ -95,17 +95,17 @@ def describe_emulator(config: MassMapsRun, data: Path | None) -> Table:
     """
     from tenfold.emulators.discriminator import build_discriminator
     from tenfold.emulators.generator import build_generator
-    from tenfold.emulators.intensity import Intensity
-    from tenfold.emulators.lognormal import FirstGuess
+    from tenfold.emulators.intensity import IntensityTransform
+    from tenfold.emulators.lognormal import LognormalModel
     from tenfold.hpc.ranks import Ranks
-    from tenfold.pipelines.emulator.training import check, loss_of
+    from tenfold.pipelines.emulator.compatibility import check_compatibility, resolve_loss
     from tenfold.pipelines.volumes.shards import Shards
 
     shape, training = config.network, config.training
     names, size = tuple(config.simulation.ranges), [("epochs", str(training.epochs))]
     if data is not None:
         with Shards.open(data) as shards:
-            check(shards, shape, training, Ranks())
+            check_compatibility(shards, shape, training, Ranks())
             names = shards.manifest.parameter_names
             counts = {split: len(shards.split(split)) for split in ("train", "validation", "test")}
         steps = counts["train"] // training.global_batch
@@ -114,7 +114,7 @@ def describe_emulator(config: MassMapsRun, data: Path | None) -> Table:
             ("steps", f"{training.epochs} epochs of {steps} steps = {training.epochs * steps}"),
         ]
     plain, unknown = (1.0,) * shape.channels, (1.0,) * shape.conditions  # what the maps would tell
-    guess = FirstGuess.plain(shape.size, Intensity(plain, plain, plain, plain), unknown, unknown)
+    guess = LognormalModel.white_noise(shape.size, IntensityTransform(plain, plain, plain, plain), unknown, unknown)
     generator, judge = build_generator(shape, guess), build_discriminator(shape, guess)
     return table("Emulator", [
         ("shape", f"{shape.size}² × {shape.channels}, {shape.boundary}"),
@@ -122,10 +122,10 @@ def describe_emulator(config: MassMapsRun, data: Path | None) -> Table:
         ("network", shape.network),
         ("parameters", f"about {round(generator.count_params(), -2):,}, judged by {round(judge.count_params(), -2):,}"),
         *size,
-        ("loss", f"{loss_of(shape, training)}, penalty {training.penalty}"),
+        ("loss", f"{resolve_loss(shape, training)}, penalty {training.penalty}"),
         ("global batch", training.global_batch),
         ("learning rates", f"{training.learning_rate:g}, and {training.critic_learning_rate:g} of what judges"),
-        ("settles for", f"{training.settling_steps if shape.network == 'wgan-gp' else 0} steps"),
+        ("moment matching", f"{training.moment_matching_steps if shape.network == 'wgan-gp' else 0} steps"),
         ("precision", training.precision),
     ])  # fmt: skip
 

@@ -1,37 +1,39 @@
-"""The log-normal universe that an emulator starts from: spread, transform, mean and spectrum of the training maps."""
+"""Fit of the log-normal model that a generator starts from: σ, transform, mean, power spectrum, summary statistics."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import scipy.fft
 
 from tenfold.emulators import intensity
-from tenfold.emulators.differentiable_statistics import Summary, starlets
+from tenfold.emulators.differentiable_statistics import SummaryStatistics, starlet_transform
 from tenfold.emulators.lognormal import (
-    HEIGHTS,
-    THRESHOLDS,
-    FirstGuess,
-    edges_of,
-    interpolation,
-    modes,
-    scales_of,
-    terms,
+    PEAK_HEIGHTS,
+    PIXEL_THRESHOLDS,
+    LognormalModel,
+    interpolation_matrix,
+    n_polynomial_terms,
+    n_starlet_scales,
+    power_band_edges,
+    wavenumbers,
 )
 from tenfold.hpc.ranks import Ranks
 from tenfold.stats.maps import angular_power
 from tenfold.stats.trend import Trend, fit_trend
 
-FITTED = 2**27
-"""Pixels it is measured on, at most: half a gigabyte of maps, and a few such in memory on each rank."""
-RARE = 0.01
-"""Of what fewer maps show, their scatter is not known; a generator does not settle by it."""
-PART = 256
-"""Maps looked at at once."""
-ROUNDS = 12
-"""Corrections of the spectrum for what cutting maps out of a larger sky does to it."""
+MAX_FIT_PIXELS = 2**27
+"""Pixels the model is fitted to, at most: maps of 0.5 GiB, of which each rank holds a few copies."""
+MIN_COMMON_FRACTION = 0.01
+"""Least fraction of maps in which a statistic must differ from its median. Moment matching ignores rarer statistics,
+whose scatter is not known."""
+BATCH = 256
+"""Maps whose statistics are computed at once."""
+DECONVOLUTION_ROUNDS = 12
+"""Iterations that correct the power spectrum for the window of cropped maps."""
 
 
-def first_guess(
+def fit_lognormal_model(
     maps: np.ndarray,
     parameters: np.ndarray,
     groups: np.ndarray,
@@ -39,23 +41,23 @@ def first_guess(
     transform: str = "arcsinh",
     periodic: bool = False,
     ranks: Ranks | None = None,
-) -> FirstGuess:
-    """Measure what a generator starts from.
+) -> LognormalModel:
+    """Fit the log-normal model to training maps.
 
     Parameters
     ----------
     maps
         κ of the training split, shape (n, N, N, C).
     parameters
-        Of each map, shape (n, P); P = 0 for an unconditional generator.
+        Parameters of each map, shape (n, P); P = 0 for an unconditional generator.
     groups
         Simulation of each map, shape (n,).
     transform
         ``"arcsinh"`` or ``"linear"``: see `tenfold.emulators.intensity`.
     periodic
-        Whether maps continue at the opposite edge.
+        Whether maps are periodic.
     ranks
-        Who share the work, each knowing all of the maps.
+        Ranks that share the work; each must hold all maps.
 
     Raises
     ------
@@ -68,148 +70,168 @@ def first_guess(
     points = parameters[np.unique(groups, return_index=True)[1]]
     if not (maps.std(axis=(0, 1, 2)) > 0).all():
         raise ValueError("maps: a channel is constant")
-    spread = _trend(_each(maps, groups, lambda part: np.log(part.std(axis=(0, 1, 2)))), points)
-    unit = maps / np.exp(spread(parameters))[:, None, None].astype(np.float32)
-    bent = intensity.fit(unit, transform)
-    u = intensity.apply(bent, unit)
-    mean = _trend(_each(u, groups, lambda part: part.mean(axis=(0, 1, 2))), points)
-    edges = edges_of(size)
-    of_map = band_powers(u, edges)
-    wavelet_spread, counted_spread = _wavelet_spread(u), _wavelet_spread(unit)
-    seen = {}
-    for name, thresholds, spreads, counted in (
-        ("told", THRESHOLDS, wavelet_spread, False), ("counted", HEIGHTS, counted_spread, True),
+    ln_sigma = _fit_trend(_by_group(maps, groups, lambda part: np.log(part.std(axis=(0, 1, 2)))), points)
+    unit = maps / np.exp(ln_sigma(parameters))[:, None, None].astype(np.float32)
+    fitted_transform = intensity.fit(unit, transform)
+    u = intensity.apply(fitted_transform, unit)
+    mean = _fit_trend(_by_group(u, groups, lambda part: part.mean(axis=(0, 1, 2))), points)
+    edges = power_band_edges(size)
+    band_power = band_powers(u, edges)
+    starlet_std, matching_starlet_std = _starlet_std(u), _starlet_std(unit)
+    fitted = {}
+    for name, thresholds, stds, histograms in (
+        ("critic", PIXEL_THRESHOLDS, starlet_std, False), ("matching", PEAK_HEIGHTS, matching_starlet_std, True),
     ):  # fmt: skip
-        summary = Summary(edges, thresholds, HEIGHTS, spreads, 1.0, vars(bent), counted)
-        rows = _told(u, summary, ranks or Ranks())
-        asked = _trend(_each(rows, groups, lambda part: part.mean(axis=0)), points)
-        scatter = np.maximum((rows - asked(parameters)).std(axis=0), 1e-6)
-        seen |= {f"{name}_mean": padded(asked), f"{name}_scatter": scatter}
-        if counted:
-            scatter[(rows != np.median(rows, axis=0)).mean(axis=0) < RARE] = np.inf
-            over = (rows - asked(parameters)) / scatter
-            signs = _each(over / (1 + np.abs(over)), groups, lambda part: part.mean(axis=0))
-            seen["counted_sign"] = padded(_trend(signs, points))
-    wanted = _each(of_map, groups, lambda part: part.mean(axis=0))
-    if not periodic:  # what is longer than the map shows in the maps' means
-        longest = _each(u.mean(axis=(1, 2)), groups, lambda part: part.var(axis=0) * size**2)
-        wanted = np.concatenate([longest[:, None], wanted], axis=1)
+        layer = SummaryStatistics(edges, thresholds, PEAK_HEIGHTS, stds, 1.0, vars(fitted_transform), histograms)
+        statistics = _statistics(u, layer, ranks or Ranks())
+        trend = _fit_trend(_by_group(statistics, groups, lambda part: part.mean(axis=0)), points)
+        scatter = np.maximum((statistics - trend(parameters)).std(axis=0), 1e-6)
+        fitted |= {f"{name}_mean": quadratic_coefficients(trend), f"{name}_scatter": scatter}
+        if histograms:
+            common = (statistics != np.median(statistics, axis=0)).mean(axis=0)
+            scatter[common < MIN_COMMON_FRACTION] = np.inf
+            deviations = (statistics - trend(parameters)) / scatter
+            signs = _by_group(deviations / (1 + np.abs(deviations)), groups, lambda part: part.mean(axis=0))
+            fitted["matching_sign"] = quadratic_coefficients(_fit_trend(signs, points))
+    power = _by_group(band_power, groups, lambda part: part.mean(axis=0))
+    if not periodic:  # modes longer than the map contribute to the variance of the maps' means
+        variance = _by_group(u.mean(axis=(1, 2)), groups, lambda part: part.var(axis=0) * size**2)
+        power = np.concatenate([variance[:, None], power], axis=1)
     knots = _knots(size, edges, periodic)
-    ln_wanted = np.log(np.maximum(wanted, 1e-12))
-    ln_power = _trend(ln_wanted.reshape(len(points), -1), points)
+    ln_target = np.log(np.maximum(power, 1e-12))
+    ln_power = _fit_trend(ln_target.reshape(len(points), -1), points)
     if not periodic:
-        ln_power = _uncut(ln_power, ln_wanted, points, knots, size, edges)
-    return FirstGuess(
-        intensity=bent, logarithmic=tuple(spread.logarithmic.tolist()),
-        location=tuple(spread.centre.tolist()), scale=tuple(spread.scale.tolist()),
-        ln_spread=padded(spread), mean=padded(mean), knots=knots,
-        ln_power=padded(ln_power).reshape(-1, len(knots), channels), mixing=_mixing(u, edges, periodic),
-        band_edges=edges, wavelet_spread=wavelet_spread,
-        counted_spread=counted_spread, **seen,
+        ln_power = _deconvolve_window(ln_power, ln_target, points, knots, size, edges)
+    return LognormalModel(
+        intensity=fitted_transform, logarithmic=tuple(ln_sigma.logarithmic.tolist()),
+        location=tuple(ln_sigma.centre.tolist()), scale=tuple(ln_sigma.scale.tolist()),
+        ln_sigma=quadratic_coefficients(ln_sigma), mean=quadratic_coefficients(mean), knots=knots,
+        ln_power=quadratic_coefficients(ln_power).reshape(-1, len(knots), channels),
+        mixing=_channel_mixing(u, edges, periodic), band_edges=edges, starlet_std=starlet_std,
+        matching_starlet_std=matching_starlet_std, **fitted,
     )  # fmt: skip
 
 
-def _each(values: np.ndarray, groups: np.ndarray, figure) -> np.ndarray:
-    """A figure of each simulation's maps, a row per simulation."""
-    return np.stack([figure(values[groups == group]) for group in range(groups.max() + 1)])
+def _by_group(values: np.ndarray, groups: np.ndarray, statistic: Callable) -> np.ndarray:
+    """Return a statistic of each simulation's maps, one row per simulation."""
+    return np.stack([statistic(values[groups == group]) for group in range(groups.max() + 1)])
 
 
-def _trend(rows: np.ndarray, points: np.ndarray) -> Trend:
+def _fit_trend(rows: np.ndarray, points: np.ndarray) -> Trend:
     return fit_trend(rows, points, np.arange(len(rows)))
 
 
-def padded(trend: Trend) -> np.ndarray:
-    """Coefficients of second degree, zero where the fit was of a lower one."""
-    full = np.zeros((terms(len(trend.centre)), trend.coefficients.shape[1]))
-    full[: len(trend.coefficients)] = trend.coefficients
-    return full
+def quadratic_coefficients(trend: Trend) -> np.ndarray:
+    """Return the coefficients of a trend padded with zeros to second degree, shape (T, K)."""
+    coefficients = np.zeros((n_polynomial_terms(len(trend.centre)), trend.coefficients.shape[1]))
+    coefficients[: len(trend.coefficients)] = trend.coefficients
+    return coefficients
 
 
 def _knots(size: int, edges: np.ndarray, periodic: bool) -> np.ndarray:
-    """Where the bands' powers stand, at the mean ln k of their modes; one more below them for what is cut off."""
-    k = modes(size).reshape(-1)
-    inside = np.digitize(k, edges)
-    found = [np.exp(np.log(k[inside == band]).mean()) for band in range(1, len(edges))]
-    return np.array(found if periodic else [0.5, *found])
+    """Return the wavenumber of each band, at its modes' mean ln k.
+
+    For cropped maps there is one more knot below, for modes longer than a map.
+    """
+    k = wavenumbers(size).reshape(-1)
+    band_of_mode = np.digitize(k, edges)
+    centres = [np.exp(np.log(k[band_of_mode == band]).mean()) for band in range(1, len(edges))]
+    return np.array(centres if periodic else [0.5, *centres])
 
 
 def band_powers(u: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Mean |FT|²/N² of maps (n, N, N, C) in each band, shape (n, B, C)."""
+    """Return the mean |FT|²/N² of maps in each band of wavenumbers.
+
+    Parameters
+    ----------
+    u
+        Maps, shape (n, N, N, C).
+    edges
+        Edges of the bands in units of the fundamental mode, shape (B + 1,).
+
+    Returns
+    -------
+    np.ndarray
+        Shape (n, B, C).
+    """
     size = u.shape[1]
-    found = [
-        angular_power(u[..., channel], 360.0, edges).power for channel in range(u.shape[3])
-    ]  # ℓ in these multiples
-    return np.stack(found, axis=-1) * (size / (2 * np.pi)) ** 2
+    # of a map of 360°, multipoles are multiples of the fundamental mode
+    powers = [angular_power(u[..., channel], 360.0, edges).power for channel in range(u.shape[3])]
+    return np.stack(powers, axis=-1) * (size / (2 * np.pi)) ** 2
 
 
-def _wavelet_spread(u: np.ndarray) -> np.ndarray:
-    """Standard deviation of starlet coefficients, shape (S, C)."""
-    few = np.moveaxis(u[:: -(-len(u) // PART)], 3, 1)
-    return np.array([np.asarray(each).std(axis=(0, 2, 3)) for each in starlets(few, scales_of(u.shape[1]))])
+def _starlet_std(u: np.ndarray) -> np.ndarray:
+    """Return the standard deviation of starlet coefficients in each scale, shape (S, C)."""
+    sample = np.moveaxis(u[:: -(-len(u) // BATCH)], 3, 1)
+    scales = starlet_transform(sample, n_starlet_scales(u.shape[1]))
+    return np.array([np.asarray(coefficients).std(axis=(0, 2, 3)) for coefficients in scales])
 
 
-def _told(u: np.ndarray, summary: Summary, ranks: Ranks) -> np.ndarray:
-    """What is told of maps, before anything is taken off, shape (n, F)."""
-    summary.build(u.shape)
-    numbers = len(np.asarray(summary.answers(u[:1]))[0])
+def _statistics(u: np.ndarray, layer: SummaryStatistics, ranks: Ranks) -> np.ndarray:
+    """Return raw summary statistics of maps, shape (n, F)."""
+    layer.build(u.shape)
+    count = len(np.asarray(layer.statistics(u[:1]))[0])
 
-    def compute(parts: np.ndarray) -> np.ndarray:
-        found = np.zeros((len(parts), PART, numbers), np.float32)
-        for row, part in zip(found, parts, strict=True):
-            said = np.asarray(summary.answers(u[part * PART : (part + 1) * PART]))
-            row[: len(said)] = said
-        return found
+    def compute(batches: np.ndarray) -> np.ndarray:
+        computed = np.zeros((len(batches), BATCH, count), np.float32)
+        for rows, batch in zip(computed, batches, strict=True):
+            statistics = np.asarray(layer.statistics(u[batch * BATCH : (batch + 1) * BATCH]))
+            rows[: len(statistics)] = statistics
+        return computed
 
-    # whole parts are shared: the last digits of what is told of a map depend on those beside it
-    return ranks.shared(-(-len(u) // PART), compute).reshape(-1, numbers)[: len(u)]
+    # ranks share whole batches: the last digits of a map's statistics depend on the other maps of its batch
+    return ranks.shared(-(-len(u) // BATCH), compute).reshape(-1, count)[: len(u)]
 
 
-def _uncut(
-    trend: Trend, ln_wanted: np.ndarray, points: np.ndarray, knots: np.ndarray, size: int, edges: np.ndarray
+def _deconvolve_window(
+    trend: Trend, ln_target: np.ndarray, points: np.ndarray, knots: np.ndarray, size: int, edges: np.ndarray
 ) -> Trend:
-    """Find the spectrum of a sky twice as wide whose cut-outs have the powers that are wanted.
+    """Find the spectrum of a periodic field twice as wide whose crops have the target power.
 
-    What a cut-out's modes show is the spectrum convolved with the transform of its square, computed without noise: the
-    correlation function times the share of pairs at each lag that lie within the square.
+    The power of a crop is the spectrum convolved with the transform of the square window. It is computed without noise:
+    the correlation function times the fraction of pairs at each lag that lie within the square.
     """
     wide = 2 * size
     lag = np.abs(np.fft.fftfreq(wide, 1 / wide))
-    pairs = np.clip(1 - lag / size, 0, None)[:, None] * np.clip(1 - lag / size, 0, None)
-    spread = interpolation(knots, modes(wide).reshape(-1) / 2)
-    inside = np.digitize(modes(size).reshape(-1), edges)
-    channels = ln_wanted.shape[2]
+    pair_fraction = np.clip(1 - lag / size, 0, None)[:, None] * np.clip(1 - lag / size, 0, None)
+    interpolation = interpolation_matrix(knots, wavenumbers(wide).reshape(-1) / 2)
+    band_of_mode = np.digitize(wavenumbers(size).reshape(-1), edges)
+    channels = ln_target.shape[2]
 
-    def seen(ln_power: np.ndarray) -> np.ndarray:
-        """Ln of the powers of cut-outs, shape (K,), the lowest that of their mean."""
-        correlation = scipy.fft.ifft2(np.exp(ln_power @ spread).reshape(wide, wide)).real
-        cut = scipy.fft.fft2(correlation * pairs).real[::2, ::2].reshape(-1)
-        return np.log([cut[0], *(cut[inside == band].mean() for band in range(1, len(edges)))])
+    def ln_crop_power(ln_power: np.ndarray) -> np.ndarray:
+        """Return ln of the crops' power at the knots, shape (K,); the first is that of their mean."""
+        correlation = scipy.fft.ifft2(np.exp(ln_power @ interpolation).reshape(wide, wide)).real
+        crop = scipy.fft.fft2(correlation * pair_fraction).real[::2, ::2].reshape(-1)
+        return np.log([crop[0], *(crop[band_of_mode == band].mean() for band in range(1, len(edges)))])
 
-    found = replace(trend, coefficients=trend.coefficients.copy())
-    for _ in range(ROUNDS):
-        now = found(points).reshape(len(points), len(knots), channels)
-        off = np.stack([[ln_wanted[n, :, c] - seen(now[n, :, c]) for c in range(channels)] for n in range(len(points))])
-        off = np.moveaxis(off, 1, 2)
-        # a mean is of one number per map, and its variance scatters: it follows its neighbours, and no further
-        off[:, 0] = np.clip(off[:, 0], -0.5, 0.5)
-        step = _trend(off.reshape(len(points), -1), points)
-        found.coefficients[:] += step.coefficients
-    return found
+    trend = replace(trend, coefficients=trend.coefficients.copy())
+    for _ in range(DECONVOLUTION_ROUNDS):
+        current = trend(points).reshape(len(points), len(knots), channels)
+        residual = np.stack([
+            [ln_target[n, :, c] - ln_crop_power(current[n, :, c]) for c in range(channels)] for n in range(len(points))
+        ])  # fmt: skip
+        residual = np.moveaxis(residual, 1, 2)
+        # the variance of the maps' means is noisy, being measured on one number per map: bound its correction
+        residual[:, 0] = np.clip(residual[:, 0], -0.5, 0.5)
+        step = _fit_trend(residual.reshape(len(points), -1), points)
+        trend.coefficients[:] += step.coefficients
+    return trend
 
 
-def _mixing(u: np.ndarray, edges: np.ndarray, periodic: bool) -> np.ndarray:
-    """Lower triangles of the channels' correlations in each band, shape (K, C, C)."""
+def _channel_mixing(u: np.ndarray, edges: np.ndarray, periodic: bool) -> np.ndarray:
+    """Return lower Cholesky factors of the channels' correlation matrix in each band, shape (K, C, C)."""
     size, channels = u.shape[1], u.shape[3]
     bands = len(edges) - 1
     if channels == 1:
         return np.ones((bands + (not periodic), 1, 1))
-    part = u[:: max(1, len(u) // 256)]
-    waves = scipy.fft.fft2(part - part.mean(axis=(1, 2), keepdims=True), axes=(1, 2)).reshape(len(part), size**2, -1)
-    inside = np.digitize(modes(size).reshape(-1), edges)
-    found = []
+    sample = u[:: max(1, len(u) // 256)]
+    modes = scipy.fft.fft2(sample - sample.mean(axis=(1, 2), keepdims=True), axes=(1, 2))
+    modes = modes.reshape(len(sample), size**2, -1)
+    band_of_mode = np.digitize(wavenumbers(size).reshape(-1), edges)
+    factors = []
     for band in range(1, bands + 1):
-        mine = waves[:, inside == band].reshape(-1, channels)
-        matrix = (mine.T @ mine.conj()).real
-        scale = np.sqrt(np.diag(matrix))
-        found.append(np.linalg.cholesky(matrix / np.outer(scale, scale) + 1e-6 * np.eye(channels)))
-    return np.array(found if periodic else [found[0], *found])
+        in_band = modes[:, band_of_mode == band].reshape(-1, channels)
+        covariance = (in_band.T @ in_band.conj()).real
+        sigma = np.sqrt(np.diag(covariance))
+        factors.append(np.linalg.cholesky(covariance / np.outer(sigma, sigma) + 1e-6 * np.eye(channels)))
+    return np.array(factors if periodic else [factors[0], *factors])

@@ -9,7 +9,7 @@ import numpy as np
 
 from tenfold.emulators.cnn import CNN, build
 from tenfold.emulators.layers import Standardise
-from tenfold.emulators.symmetries import SQUARE, SYMMETRIES, transform
+from tenfold.emulators.symmetries import CUBE_SYMMETRIES, SQUARE_SYMMETRIES, apply_symmetry
 from tenfold.pipelines.training.bundle import LARGEST_GIB, read_network
 from tenfold.pipelines.training.run_folder import RunFolder
 
@@ -85,7 +85,7 @@ class Estimator:
         mean, sigma
             Physical units, shape (n, P) each.
         """
-        ways = spread(views, len(SQUARE if volumes.ndim == 4 else SYMMETRIES))
+        ways = spread(views, len(SQUARE_SYMMETRIES if volumes.ndim == 4 else CUBE_SYMMETRIES))
         estimates = np.mean([self._estimate(volumes, symmetry) for symmetry in ways], axis=0)
         return estimates[..., 0], estimates[..., 1] * self.sigma_factor
 
@@ -94,7 +94,7 @@ class Estimator:
         count = len(volumes)
         rows = []
         for first in range(0, count, self.batch):
-            part = np.stack([transform(v, symmetry, v.ndim - 1) for v in volumes[first : first + self.batch]])
+            part = np.stack([apply_symmetry(v, symmetry, v.ndim - 1) for v in volumes[first : first + self.batch]])
             short = self.batch - len(part)
             if short:
                 part = np.concatenate([part, np.repeat(part[:1], short, axis=0)])

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from tenfold.emulators.cnn import CNN, input_statistics
-from tenfold.emulators.initialisation import calibrate
+from tenfold.emulators.initialisation import initialise_unit_variance
 from tenfold.emulators.losses import gaussian_nll
 from tenfold.emulators.symmetries import augment
 from tenfold.emulators.training import FieldTraining, Position, adamw, regression_step
@@ -178,5 +178,5 @@ def build_for(data: Shards, shape: CNN, training: FieldTraining) -> tuple[Learnt
         precision=training.precision,
     )  # fmt: skip
     network = learnt.network(training.seed)
-    calibrate(network, samples)
+    initialise_unit_variance(network, samples)
     return learnt, network

@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-from tenfold.emulators.averaging import MovingAverage
+from tenfold.emulators.moving_average import MovingAverage
 from tenfold.emulators.state import State
 from tenfold.emulators.training import Means, Position, Step, Training, train_epochs
 from tenfold.hpc import checkpoints
@@ -129,7 +129,7 @@ class TrainingRun(ABC):
 
     def averaged(self) -> AbstractContextManager:
         """Let the network answer with its averaged weights, if there are any."""
-        return self.average.in_place() if self.average else nullcontext()
+        return self.average.applied() if self.average else nullcontext()
 
     def save(self, position: Position, means: Means) -> None:
         """Write a checkpoint (rank 0)."""

@@ -38,16 +38,16 @@ def convolutions(periodic: bool):
 def generator_of(network: keras.Model, device: str):
     """Return a trained generator of one channel as a function of PyTorch's."""
     field, bent = network.get_layer("field"), network.get_layer("kappa").intensity
-    margin = (field.cut - field.size) // 2
+    margin = (field.crop - field.size) // 2
     down, up, kernel_of = convolutions(periodic=not margin)
     held = {layer.name: layer.get_weights() for layer in network.layers}
     weight = {name: [(kernel_of(v) if v.ndim == 4 else torch.tensor(v)).to(device) for v in values]
               for name, values in held.items()}  # fmt: skip
     levels = sum(name.startswith("down_") for name in weight) + 1
-    spread = torch.tensor(field.spread).to(device)
+    spread = torch.tensor(field.interpolation).to(device)
     sky = math.isqrt(spread.shape[1])
-    knots = torch.tensor(network.get_layer("remapping").knots).to(device)
-    units = network.get_layer("units") if "parameters" in {x.name for x in network.inputs} else None
+    knots = torch.tensor(network.get_layer("spline").knots).to(device)
+    units = network.get_layer("standardised_parameters") if "parameters" in {x.name for x in network.inputs} else None
     (centre,), (scale,), (mean,), (std,) = bent.centre, bent.scale, bent.mean, bent.std
 
     def polynomial(name, x):
@@ -57,9 +57,9 @@ def generator_of(network: keras.Model, device: str):
     def active(x, vector, name):
         kernel, bias = weight[f"film_{name}"]
         by, shift = (vector @ kernel + bias)[:, :, None, None].chunk(2, dim=1)
-        return functional.leaky_relu(x * (1 + by) + shift, map_layers.SLOPE)
+        return functional.leaky_relu(x * (1 + by) + shift, map_layers.LEAKY_SLOPE)
 
-    def bump(distance):
+    def cubic_b_spline(distance):
         near, far = torch.relu(1 - distance), torch.relu(2 - distance)
         return (far**3 - 4 * near**3) / 6
 
@@ -67,7 +67,7 @@ def generator_of(network: keras.Model, device: str):
         place = ((u - knots[0]) / (knots[1] - knots[0])).clamp(0, len(knots) - 1).flatten(1)
         first = place.floor()
         held = torch.cat([held[:, :1], held, held[:, -1:], held[:, -1:]], 1)
-        change = sum(held.gather(1, first.long() + s) * bump((place - first + 1 - s).abs()) for s in range(4))
+        change = sum(held.gather(1, first.long() + s) * cubic_b_spline((place - first + 1 - s).abs()) for s in range(4))
         return u + change.view_as(u)
 
     def made(latent, noise, parameters=None):
@@ -77,10 +77,10 @@ def generator_of(network: keras.Model, device: str):
             x = (torch.where(log, x.clamp(min=1e-30).log(), x) - shift) / by
         vector = latent if units is None else torch.cat([latent, x], 1)
         for name in ("style_0", "style_1"):
-            vector = functional.leaky_relu(vector @ weight[name][0] + weight[name][1], map_layers.SLOPE)
-        white, other = noise[:, : sky**2].view(-1, 1, sky, sky), noise[:, sky**2 :].view(-1, 1, field.cut, field.cut)
+            vector = functional.leaky_relu(vector @ weight[name][0] + weight[name][1], map_layers.LEAKY_SLOPE)
+        white, other = noise[:, : sky**2].view(-1, 1, sky, sky), noise[:, sky**2 :].view(-1, 1, field.crop, field.crop)
         amplitude = (0.5 * polynomial("ln_power", x) @ spread).exp().view(-1, 1, sky, sky)
-        start = torch.fft.ifft2(torch.fft.fft2(white) * amplitude).real[..., : field.cut, : field.cut]
+        start = torch.fft.ifft2(torch.fft.fft2(white) * amplitude).real[..., : field.crop, : field.crop]
         y = torch.cat([start, other], 1).contiguous(memory_format=torch.channels_last)
         y = active(down(y, *weight["level_0"]), vector, "0")
         passed = [y]
@@ -91,11 +91,11 @@ def generator_of(network: keras.Model, device: str):
         for level in range(levels - 2, -1, -1):
             y = active(up(y, *weight[f"up_{level}"]) + passed[level], vector, f"up_{level}")
             y = active(down(y, *weight[f"out_{level}"]), vector, f"out_{level}")
-        u = start + down(y, *weight["map"]) - polynomial("less_mean", x)[:, :, None, None]
+        u = start + down(y, *weight["map"]) - polynomial("negative_mean", x)[:, :, None, None]
         u = u[..., margin:-margin, margin:-margin].contiguous() if margin else u
-        u = remapped(u, polynomial("remap", x)) * std + mean
-        kappa = torch.sinh(u.clamp(-intensity.LARGEST, intensity.LARGEST)) * scale + centre if scale else u
-        return kappa * polynomial("ln_spread", x).exp()[:, :, None, None]
+        u = remapped(u, polynomial("spline_coefficients", x)) * std + mean
+        kappa = torch.sinh(u.clamp(-intensity.MAX_ARCSINH, intensity.MAX_ARCSINH)) * scale + centre if scale else u
+        return kappa * polynomial("ln_sigma", x).exp()[:, :, None, None]
 
     return made
 
@@ -146,6 +146,6 @@ def cosmogan_of(generator: keras.Model, discriminator: keras.Model, device: str)
     judges = []
     for level, count in enumerate(COSMOGAN.critic_filters):
         judges += [Convolution(body.get_layer(f"convolution_{level}"), 0, False), *([normal(count)] if level else [])]
-        judges.append(nn.LeakyReLU(map_layers.SLOPE))
+        judges.append(nn.LeakyReLU(map_layers.LEAKY_SLOPE))
     judges += [Flat(), linear(body.get_layer("score")), nn.Flatten(0)]
     return nn.Sequential(*makes).to(device), nn.Sequential(*judges).to(device)

@@ -36,8 +36,8 @@ from tenfold.emulators.adversarial import AdversarialTraining, adam
 from tenfold.emulators.discriminator import build_discriminator
 from tenfold.emulators.gan import COSMOGAN
 from tenfold.emulators.generator import build_generator
-from tenfold.emulators.intensity import Intensity
-from tenfold.emulators.lognormal import FirstGuess
+from tenfold.emulators.intensity import IntensityTransform
+from tenfold.emulators.lognormal import LognormalModel
 from tenfold.pipelines.emulator.emulator import MassMapEmulator
 
 COMPARED, MADE, BATCH, WINDOWS, STEPS = 32, 1024, 64, 7, 20
@@ -83,7 +83,7 @@ def torch_rate(pair, real: np.ndarray, latent: np.ndarray, training: Adversarial
     real_maps = torch.tensor(real.transpose(0, 3, 1, 2)).to(device, memory_format=torch.channels_last)
     numbers = torch.tensor(latent).to(device)
     players = [
-        torch.optim.Adam(m.parameters(), 2e-4, (training.momentum, training.memory), 1e-6, fused=device == "cuda")
+        torch.optim.Adam(m.parameters(), 2e-4, (training.beta_1, training.beta_2), 1e-6, fused=device == "cuda")
         for m in pair
     ]
 
@@ -162,12 +162,12 @@ def cosmogan(device: str) -> None:
     from massmaps_in_torch import cosmogan_of
 
     torch.set_float32_matmul_precision("high")  # as JAX does of itself: products in TF32
-    shape = replace(COSMOGAN, boundary="cropped", group=BATCH)  # a batch normed whole, as published
-    training = AdversarialTraining(global_batch=BATCH, momentum=0.5, memory=0.999, warmup_epochs=0)
-    guess = FirstGuess.plain(shape.size, Intensity())
+    shape = replace(COSMOGAN, boundary="cropped", group_size=BATCH)  # a batch normed whole, as published
+    training = AdversarialTraining(global_batch=BATCH, beta_1=0.5, beta_2=0.999, warmup_epochs=0)
+    guess = LognormalModel.white_noise(shape.size, IntensityTransform())
     rng = np.random.default_rng(1)
     real = rng.standard_normal((BATCH, shape.size, shape.size, 1), np.float32)
-    latent = rng.standard_normal((BATCH, shape.latent), np.float32)
+    latent = rng.standard_normal((BATCH, shape.latent_dim), np.float32)
     for precision in ("float32", "mixed_bfloat16"):
         pair = (
             build_generator(shape, guess, precision=precision),

@@ -19,7 +19,7 @@ BIN = Path(sys.executable).parent
 ONE = ["--set", "simulation.ranges={}", "--set", "simulation.maps=128", "--set", "simulation.count=48"]
 MANY = ["--set", "simulation.maps=128", "--set", "simulation.count=128"]
 SLOWLY = ["training.learning_rate=1e-3", "training.critic_learning_rate=2e-3"]
-SETTLED = ["training.settling_steps=1440", "training.settling_rate=1e-4"]  # the presets have less time
+SETTLED = ["training.moment_matching_steps=1440", "training.moment_matching_rate=1e-4"]  # the presets have less time
 STUDIES = {
     "one cosmology, 64²": ("demo", ONE, ["network.conditions=0", "training.epochs=16", *SLOWLY, *SETTLED]),
     "one cosmology, 128²": ("laptop", ONE, ["network.conditions=0", "training.epochs=9", *SETTLED]),

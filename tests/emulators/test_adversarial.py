@@ -7,16 +7,24 @@ import pytest
 import tensorflow as tf
 
 from tenfold.emulators.adversarial import AdversarialTraining, adam, adversarial_step, gradient_norms
-from tenfold.emulators.averaging import MovingAverage
 from tenfold.emulators.discriminator import build_discriminator
 from tenfold.emulators.gan import GAN
 from tenfold.emulators.generator import build_generator
-from tenfold.emulators.intensity import Intensity
-from tenfold.emulators.latents import draw
-from tenfold.emulators.lognormal import FirstGuess
+from tenfold.emulators.generator_inputs import draw_inputs
+from tenfold.emulators.intensity import IntensityTransform
+from tenfold.emulators.lognormal import LognormalModel
+from tenfold.emulators.moving_average import MovingAverage
 
-SMALL = {"size": 8, "latent": 4, "filters": (8, 4), "critic_filters": (4, 8), "style": 4, "conditions": 2, "group": 2}
-KAPPA = Intensity((-0.01,), (0.01,), (0.8,), (0.7,))
+SMALL = {
+    "size": 8,
+    "latent_dim": 4,
+    "filters": (8, 4),
+    "critic_filters": (4, 8),
+    "style_dim": 4,
+    "conditions": 2,
+    "group_size": 2,
+}
+KAPPA = IntensityTransform((-0.01,), (0.01,), (0.8,), (0.7,))
 BATCH = 8
 
 
@@ -46,7 +54,7 @@ class Pair:
             **{k: v for k, v in changes.items() if k not in vars(GAN(**SMALL))},
         )  # fmt: skip
         self.shape = GAN(**{**SMALL, **{k: v for k, v in changes.items() if k in vars(GAN(**SMALL))}})
-        guess = FirstGuess.plain(self.shape.size, KAPPA, (0.3, 0.8), (0.1, 0.1))
+        guess = LognormalModel.white_noise(self.shape.size, KAPPA, (0.3, 0.8), (0.1, 0.1))
         self.generator = build_generator(self.shape, guess, seed=2)
         self.discriminator = build_discriminator(self.shape, guess, seed=2)
         rates = (training.learning_rate, training.critic_learning_rate)
@@ -62,7 +70,7 @@ class Pair:
     def play(self, step: int, places: range = range(BATCH), regularised: bool = True) -> dict[str, float]:
         rng = np.random.default_rng(step)
         maps = (0.02 * np.expm1(rng.standard_normal((BATCH, 8, 8, 1)))).astype(np.float32)
-        inputs, mix = draw(self.shape, (1, step), places)
+        inputs, mix = draw_inputs(self.shape, (1, step), places)
         inputs["parameters"] = rng.normal(0.5, 0.1, (BATCH, 2)).astype(np.float32)[list(places)]
         weights = np.full(len(places), 1 / BATCH, np.float32)
         figures = self.step((maps[list(places)], inputs, mix, weights, np.array(regularised)))
@@ -156,10 +164,10 @@ def test_two_halves_of_a_batch_are_one_batch(eager, changes):
     [
         ({"penalty_every": 0}, "penalty_every"),
         ({"critic_learning_rate": 0}, "critic_learning_rate"),
-        ({"momentum": 1.0}, "momentum"),
-        ({"judged": 0}, "judged"),
-        ({"settling_rate": 0}, "settling_rate"),
-        ({"settling_steps": -1}, "settling_steps"),
+        ({"beta_1": 1.0}, "beta_1"),
+        ({"validation_maps": 0}, "validation_maps"),
+        ({"moment_matching_rate": 0}, "moment_matching_rate"),
+        ({"moment_matching_steps": -1}, "moment_matching_steps"),
     ],
 )
 def test_trainings_that_cannot_be_are_refused(change, said):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tenfold.emulators.cnn import CNN, build, input_statistics
-from tenfold.emulators.initialisation import calibrate
+from tenfold.emulators.initialisation import initialise_unit_variance
 from tenfold.emulators.state import arrays_of, rebuild
 from tenfold.pipelines.config import load
 from tenfold.pipelines.studies.cosmology_config import CosmologyRun
@@ -55,7 +55,7 @@ def test_a_map_is_read_as_a_volume_is_with_an_axis_less(padding):
     if padding == "periodic":
         moved = np.asarray(network(np.roll(maps, (4, 8), axis=(1, 2))))
         np.testing.assert_allclose(answers, moved, rtol=1e-5)
-    calibrate(network, maps)
+    initialise_unit_variance(network, maps)
     assert np.isfinite(np.asarray(network(maps))).all()
 
 
@@ -115,7 +115,7 @@ def test_calibrated_units_begin_with_mean_0_and_variance_1():
     shape = CNN(size=8, filters=(4, 8), readout="global", dense=(8,), activation="linear")
     network = build(shape, location=[0.0], scale=[1.0], seed=5)
     counts = np.random.default_rng(4).poisson(1, (16, 8, 8, 8, 1)).astype(np.int16)
-    calibrate(network, counts)
+    initialise_unit_variance(network, counts)
     for name in ("convolution_0", "convolution_1", "dense_0"):
         units = np.asarray(keras.Model(network.input, network.get_layer(name).output)(counts))
         axes = tuple(range(units.ndim - 1))

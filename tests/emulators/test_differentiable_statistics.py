@@ -6,20 +6,20 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from tenfold.emulators.differentiable_statistics import (
-    SOFT,
-    Summary,
-    by_height,
-    contours,
-    crossed,
-    excess,
-    minkowski,
-    peaks,
-    soft_peaks,
-    starlets,
-    waves,
+    SOFT_PEAK_WIDTH,
+    SummaryStatistics,
+    band_pass,
+    contour_integrals,
+    histogram_by_threshold,
+    mean_excess,
+    minkowski_integrals,
+    peak_mask,
+    soft_peak_mask,
+    starlet_transform,
+    third_moments,
 )
-from tenfold.emulators.intensity import Intensity
-from tenfold.emulators.lognormal import answers_of, edges_of, modes, waves_of
+from tenfold.emulators.intensity import IntensityTransform
+from tenfold.emulators.lognormal import bispectrum_band_edges, n_statistics, power_band_edges, wavenumbers
 from tenfold.stats.bispectrum import bispectrum
 from tenfold.stats.minkowski import minkowski_functionals
 from tenfold.stats.wavelets import starlet
@@ -33,11 +33,11 @@ def told(
     counted: bool = False,
 ) -> tuple[np.ndarray, int]:
     """Answers on maps (n, N, N) that are arcsinh κ, and how many of the first are powers."""
-    edges = edges_of(x.shape[1])
-    arcsinh = vars(Intensity(scale=(1.0,)))
-    summary = Summary(edges, thresholds, heights, np.ones((scales + 1, 1)), 1.0, arcsinh, counted)
+    edges = power_band_edges(x.shape[1])
+    arcsinh = vars(IntensityTransform(scale=(1.0,)))
+    summary = SummaryStatistics(edges, thresholds, heights, np.ones((scales + 1, 1)), 1.0, arcsinh, counted)
     summary.build((*x.shape, 1))
-    answers = summary.answers(keras.ops.convert_to_tensor(x[..., None].astype(np.float32)))
+    answers = summary.statistics(keras.ops.convert_to_tensor(x[..., None].astype(np.float32)))
     return np.asarray(answers), 2 * (len(edges) - 1)
 
 
@@ -45,9 +45,9 @@ def test_one_wave_has_its_power_in_one_band():
     k, side = 3, 16
     wave = np.sqrt(2) * np.cos(2 * np.pi * k * np.arange(side) / side)[None, :, None] * np.ones((1, 1, side))
     answers, bands = told(wave, (0.0,))
-    edges = edges_of(side)
+    edges = power_band_edges(side)
     band = np.digitize(k, edges) - 1
-    count = (np.digitize(modes(side), edges) == band + 1).sum()
+    count = (np.digitize(wavenumbers(side), edges) == band + 1).sum()
     assert answers[0, band] == pytest.approx(np.log(side**2 / count), rel=1e-4)
     assert (np.delete(answers[0, : bands // 2], band) < -15).all()
     above = np.clip(np.sqrt(2) * np.cos(2 * np.pi * k * np.arange(side) / side), 0, None).mean()
@@ -78,7 +78,7 @@ def test_a_spike_and_a_hole_are_counted_by_height():
 def test_values_count_for_the_heights_they_lie_between():
     """Of four pixels −3 is below all heights, 0.5 lies half way from 0 to 1, 1.75 nearer to 2, and 5 is beyond all."""
     x, heights = np.array([-3, 0.5, 1.75, 5], np.float32).reshape(1, 1, 2, 2), (0.0, 1.0, 2.0, 3.0)
-    counted = np.asarray(by_height(excess(x, heights), heights))[0, :, 0]
+    counted = np.asarray(histogram_by_threshold(mean_excess(x, heights), heights))[0, :, 0]
     np.testing.assert_allclose(counted * 4, [0.5 + 0.25, 0.75, 5 - 2, 5 - 3], rtol=1e-5)
 
 
@@ -94,14 +94,14 @@ def test_power_is_that_of_the_map_and_that_of_kappa():
 def test_a_spike_that_has_a_higher_neighbour_is_no_peak():
     x = np.zeros((1, 1, 16, 16), np.float32)
     x[0, 0, 4, 7], x[0, 0, 4, 8] = 5, 6
-    found = np.asarray(peaks(keras.ops.convert_to_tensor(x)))[0, 0]
+    found = np.asarray(peak_mask(keras.ops.convert_to_tensor(x)))[0, 0]
     assert np.argwhere(found).tolist() == [[3, 7]]
 
 
 def test_a_soft_peak_is_half_one_where_its_highest_neighbour_is_as_high():
     x = np.zeros((3, 1, 16, 16), np.float32)
-    x[:, 0, 4, 7], x[:, 0, 4, 8] = 5, [5, 5 - SOFT / 2, 5 - 2 * SOFT]
-    found = np.asarray(soft_peaks(keras.ops.convert_to_tensor(x)))[:, 0]
+    x[:, 0, 4, 7], x[:, 0, 4, 8] = 5, [5, 5 - SOFT_PEAK_WIDTH / 2, 5 - 2 * SOFT_PEAK_WIDTH]
+    found = np.asarray(soft_peak_mask(keras.ops.convert_to_tensor(x)))[:, 0]
     np.testing.assert_allclose(found[:, 3, 6], [0.5, 0.75, 1], atol=1e-5)
     np.testing.assert_allclose(found[:, 3, 7], [0.5, 0.25, 0], atol=1e-5)
 
@@ -109,7 +109,7 @@ def test_a_soft_peak_is_half_one_where_its_highest_neighbour_is_as_high():
 def test_starlets_are_those_of_the_statistics_away_from_the_edges():
     maps = np.random.default_rng(0).standard_normal((2, 64, 64)).astype(np.float32)
     whole = starlet(maps, 3, periodic=True)
-    found = starlets(keras.ops.convert_to_tensor(maps[:, None]), 3)
+    found = starlet_transform(keras.ops.convert_to_tensor(maps[:, None]), 3)
     assert len(found) == whole.shape[1]
     for scale, each in enumerate(found):
         cut = (64 - each.shape[-1]) // 2
@@ -124,7 +124,7 @@ def test_minkowski_functionals_of_squares_and_a_ring():
     maps[1, 0, 5, 5] = 0
     maps[2] = maps[0] + np.roll(maps[0], 6, axis=2)  # two pieces
     given = keras.ops.convert_to_tensor(maps)
-    found = np.asarray(minkowski(given, excess(given, (0.5,)), (0.5,)))
+    found = np.asarray(minkowski_integrals(given, mean_excess(given, (0.5,)), (0.5,)))
     single, pair, square = 16 * 16, 16 * 15, 15 * 15  # of how many each is a mean
     pixels, pairs, squares = np.array([9, 8, 18]), np.array([12, 8, 24]), np.array([4, 0, 8])
     euler = 0.5 * (pixels / single - pairs / pair + squares / square)
@@ -137,7 +137,7 @@ def test_minkowski_functionals_of_squares_and_a_ring():
 @pytest.fixture
 def steep(monkeypatch):
     """Whatever slopes at all counts as a slope."""
-    monkeypatch.setattr("tenfold.emulators.differentiable_statistics.FLAT", 1e-5)
+    monkeypatch.setattr("tenfold.emulators.differentiable_statistics.SLOPE_FLOOR", 1e-5)
 
 
 @pytest.mark.usefixtures("steep")
@@ -146,7 +146,7 @@ def test_contours_of_a_slope_are_straight_and_those_of_a_hill_are_circles():
     across, down = np.meshgrid(np.arange(-8.0, 8), np.arange(-8.0, 8))
     radius = np.hypot(across, down)
     maps = np.stack([3 * across, 40 - radius**2 / 2])[:, None].astype(np.float32)
-    found = np.asarray(contours(keras.ops.convert_to_tensor(maps), (0.0, 15.0)))
+    found = np.asarray(contour_integrals(keras.ops.convert_to_tensor(maps), (0.0, 15.0)))
     for n, (length, curvature) in enumerate([(np.full((16, 16), 3.0), radius * 0), (radius, np.sign(radius))]):
         for t, threshold in enumerate((0.0, 15.0)):
             over = np.clip(maps[n, 0] - threshold, 0, None)[1:-1, 1:-1]
@@ -161,7 +161,7 @@ def test_contours_are_those_of_the_statistics():
     maps /= maps.std()
     at, thresholds = np.linspace(-4, 6, 201), (-0.5, 0.5, 1.5)
     judged = minkowski_functionals(maps, at, periodic=False)
-    found = np.asarray(contours(keras.ops.convert_to_tensor(maps[:, None].astype(np.float32)), thresholds))
+    found = np.asarray(contour_integrals(keras.ops.convert_to_tensor(maps[:, None].astype(np.float32)), thresholds))
     for t, threshold in enumerate(thresholds):
         weight = np.clip(at - threshold, 0, None) * (at[1] - at[0])
         np.testing.assert_allclose(found[:, t, 0] / 4, (judged.v1 * weight).sum(axis=1), rtol=0.01)
@@ -171,7 +171,7 @@ def test_contours_are_those_of_the_statistics():
 def test_small_structure_where_the_large_is_high_is_seen():
     one = np.random.default_rng(0).standard_normal((1, 1, 8, 8)).astype(np.float32)
     other = np.float32(np.arange(12 * 12).reshape(1, 1, 12, 12))
-    skewness, found, own = crossed([keras.ops.convert_to_tensor(each) for each in (other, one)])
+    skewness, found, own = third_moments([keras.ops.convert_to_tensor(each) for each in (other, one)])
     assert np.asarray(skewness)[0, 0] == pytest.approx((other[0, 0, 2:10, 2:10] ** 3).mean(), rel=1e-4)
     assert np.asarray(own)[0, 0] == pytest.approx((one**3).mean(), rel=1e-4)
     assert np.asarray(found)[0, 0] == pytest.approx((one[0, 0] * other[0, 0, 2:10, 2:10] ** 2).mean(), rel=1e-4)
@@ -181,17 +181,20 @@ def test_small_structure_where_the_large_is_high_is_seen():
 def test_it_tells_as_many_numbers_as_are_counted(counted):
     x = np.random.default_rng(0).standard_normal((4, 32, 32))
     answers, bands = told(x, (0.0, 1.0), (-1.0, 0.0, 1.0), 2, counted)
-    assert answers.shape == (4, answers_of(bands // 2, 2, 3, 3, len(waves_of(32)) - 1 if counted else 0, 1))
+    assert answers.shape == (
+        4,
+        n_statistics(bands // 2, 2, 3, 3, len(bispectrum_band_edges(32)) - 1 if counted else 0, 1),
+    )
 
 
 def test_waves_crossed_are_the_bispectra_of_the_statistics():
     side = 24
     maps = np.exp(gaussian_filter(np.random.default_rng(0).normal(size=(3, side, side)), (0, 1, 1), mode="wrap"))
-    edges = waves_of(side)
+    edges = bispectrum_band_edges(side)
     assert edges[-1] == side / 3
-    k, bands = modes(side), len(edges) - 1
+    k, bands = wavenumbers(side), len(edges) - 1
     inside = np.stack([(edges[n] <= k) & (k < edges[n + 1]) for n in range(bands)]).astype(np.float32)
-    found = crossed(waves(keras.ops.convert_to_tensor(maps[:, None].astype(np.float32)), inside))
+    found = third_moments(band_pass(keras.ops.convert_to_tensor(maps[:, None].astype(np.float32)), inside))
     triangles = [(bands - 1 - wide, *[bands - 1 - narrow] * 2) for wide in range(bands) for narrow in range(wide + 1)]
     judged = bispectrum(maps, 360.0, edges - 1e-6, triangles)
     mean = judged.bispectrum * judged.triangles / np.deg2rad(360.0) ** 4  # of the product of three fields
@@ -204,8 +207,10 @@ def test_a_gradient_of_a_gradient_is_the_same_to_the_bit_however_often_it_is_tak
     import tensorflow as tf
 
     x = tf.constant(np.random.default_rng(0).standard_normal((8, 16, 16, 1)).astype(np.float32))
-    arcsinh = vars(Intensity(scale=(1.0,)))
-    summary = Summary(edges_of(16), (-0.5, 0.5, 1.5), (-0.5, 0.5), np.ones((2, 1)), 1.0, arcsinh, counted)
+    arcsinh = vars(IntensityTransform(scale=(1.0,)))
+    summary = SummaryStatistics(
+        power_band_edges(16), (-0.5, 0.5, 1.5), (-0.5, 0.5), np.ones((2, 1)), 1.0, arcsinh, counted
+    )
     summary.build(x.shape)
 
     @tf.function(autograph=False)
@@ -214,7 +219,7 @@ def test_a_gradient_of_a_gradient_is_the_same_to_the_bit_however_often_it_is_tak
             outer.watch(x)
             with tf.GradientTape() as inner:
                 inner.watch(x)
-                answers = summary.answers(x)
+                answers = summary.statistics(x)
                 total = tf.reduce_sum(answers * tf.range(1.0, answers.shape[1] + 1.0))
             first = inner.gradient(total, x)
             steep = tf.reduce_sum(first**2)

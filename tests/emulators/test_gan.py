@@ -4,26 +4,31 @@ import keras
 import numpy as np
 import pytest
 
-from tenfold.emulators.differentiable_statistics import spectrum_of
+from tenfold.emulators.differentiable_statistics import power_spectrum_2d
 from tenfold.emulators.discriminator import build_discriminator
 from tenfold.emulators.gan import COSMOGAN, GAN
 from tenfold.emulators.generator import build_generator
-from tenfold.emulators.intensity import FromKappa, Intensity, ToKappa, fit
-from tenfold.emulators.latents import draw, slerp
-from tenfold.emulators.lognormal import FirstGuess, modes
-from tenfold.emulators.map_layers import Convolution, GroupBatchNormalization, GroupDeviation, TransposedConvolution
+from tenfold.emulators.generator_inputs import draw_inputs, slerp
+from tenfold.emulators.intensity import FromKappa, IntensityTransform, ToKappa, fit
+from tenfold.emulators.lognormal import LognormalModel, wavenumbers
+from tenfold.emulators.map_layers import (
+    Convolution,
+    GhostBatchNormalization,
+    MinibatchStandardDeviation,
+    TransposedConvolution,
+)
 from tenfold.emulators.state import arrays_of, rebuild
 
-SMALL = GAN(size=16, latent=8, filters=(4, 8, 8), critic_filters=(4, 8), style=8, conditions=2, group=2)
+SMALL = GAN(size=16, latent_dim=8, filters=(4, 8, 8), critic_filters=(4, 8), style_dim=8, conditions=2, group_size=2)
 CROPPED = GAN(**{**vars(SMALL), "boundary": "cropped"})
-DCGAN = GAN(network="dcgan", size=16, latent=8, filters=(8, 4), critic_filters=(4, 8), kernel=5, group=2)
-KAPPA = Intensity((-0.01,), (0.01,), (0.8,), (0.7,))
+DCGAN = GAN(network="dcgan", size=16, latent_dim=8, filters=(8, 4), critic_filters=(4, 8), kernel=5, group_size=2)
+KAPPA = IntensityTransform((-0.01,), (0.01,), (0.8,), (0.7,))
 
 
-def guess(shape: GAN, slope: float = -2.0) -> FirstGuess:
+def guess(shape: GAN, slope: float = -2.0) -> LognormalModel:
     """Power ∝ k^slope at every cosmology."""
     points = ((0.3, 0.8), (0.1, 0.1)) if shape.conditions else ((), ())
-    plain = FirstGuess.plain(shape.size, KAPPA, *points)
+    plain = LognormalModel.white_noise(shape.size, KAPPA, *points)
     plain.ln_power[0, :, 0] = slope * np.log(plain.knots)
     return plain
 
@@ -37,7 +42,7 @@ def generator(shape: GAN, seed: int = 1, learnt: bool = True) -> keras.Model:
 
 
 def inputs(shape: GAN, count: int, seed: int = 0) -> dict[str, np.ndarray]:
-    drawn, _ = draw(shape, (seed,), range(count))
+    drawn, _ = draw_inputs(shape, (seed,), range(count))
     return drawn | ({"parameters": np.full((count, 2), 0.5, np.float32)} if shape.conditions else {})
 
 
@@ -50,7 +55,7 @@ def trained(model: keras.Model) -> int:
 
 
 def test_cosmogan_has_the_published_layers():
-    known = FirstGuess.plain(256, KAPPA)
+    known = LognormalModel.white_noise(256, KAPPA)
     made, judge = build_generator(COSMOGAN, known), build_discriminator(COSMOGAN, known)
     assert made.output.shape == (None, 256, 256, 1)
     counts = {name: trained(made.get_layer(name)) for name in ("seed", "up_1", "up_2", "up_3", "map")}
@@ -159,15 +164,15 @@ def test_an_untrained_generator_paints_a_gaussian_field_of_the_spectrum_it_was_t
     given = inputs(SMALL, 400)
     maps = make(network, given)
     u = make(judge.get_layer("intensity"), {"map": maps, "parameters": given["parameters"]})
-    power = np.asarray(spectrum_of(keras.ops.convert_to_tensor(u[..., 0][:, None])))[:, 0].mean(axis=0)
-    k = modes(16)
+    power = np.asarray(power_spectrum_2d(keras.ops.convert_to_tensor(u[..., 0][:, None])))[:, 0].mean(axis=0)
+    k = wavenumbers(16)
     shown = (k > known.knots[0]) & (k < known.knots[-1])
     np.testing.assert_allclose(power[shown], k[shown] ** -2.0, rtol=0.35)  # 400 maps: 5 % each, interpolated in ln k
     assert abs(np.mean(power[shown] * k[shown] ** 2) - 1) < 0.03
 
 
 def test_channels_are_correlated_as_they_were_told():
-    known = FirstGuess.plain(16, Intensity(*((v, v) for v in (0.0, 0.0, 0.0, 1.0))))
+    known = LognormalModel.white_noise(16, IntensityTransform(*((v, v) for v in (0.0, 0.0, 0.0, 1.0))))
     known.mixing[:] = [[1, 0], [0.8, 0.6]]
     network = build_generator(GAN(size=16, channels=2, filters=(4, 4), critic_filters=(4,)), known)
     u = make(network, inputs(GAN(size=16, channels=2, filters=(4, 4), critic_filters=(4,)), 200))
@@ -197,12 +202,12 @@ def test_the_same_numbers_make_the_same_map_and_parameters_change_it():
 
 
 def test_a_map_s_numbers_depend_on_its_key_and_place_alone():
-    whole, mix = draw(SMALL, (3, 7), range(8))
-    half, half_mix = draw(SMALL, (3, 7), range(4, 8))
+    whole, mix = draw_inputs(SMALL, (3, 7), range(8))
+    half, half_mix = draw_inputs(SMALL, (3, 7), range(4, 8))
     assert all((half[name] == whole[name][4:]).all() for name in whole)
     assert (half_mix == mix[4:]).all()
-    assert (draw(SMALL, (3, 8), range(8))[0]["latent"] != whole["latent"]).any()
-    assert whole["noise"].shape == (8, SMALL.noises)
+    assert (draw_inputs(SMALL, (3, 8), range(8))[0]["latent"] != whole["latent"]).any()
+    assert whole["noise"].shape == (8, SMALL.noise_dim)
 
 
 def test_between_two_normal_vectors_none_is_shorter():
@@ -218,18 +223,18 @@ def test_the_spectral_norm_becomes_one():
     x = np.random.default_rng(0).standard_normal((1, 8, 8, 4)).astype(np.float32)
     for _ in range(60):
         layer(x, training=True)
-    kernel = np.asarray(layer._kernel(False, 3)).reshape(-1, 6)
+    kernel = np.asarray(layer._normalised_kernel(False, 3)).reshape(-1, 6)
     assert abs(np.linalg.svd(kernel, compute_uv=False)[0] - 1) < 1e-3
 
 
 def test_what_groups_say_does_not_depend_on_how_the_batch_is_shared_out():
     x = np.random.default_rng(0).standard_normal((8, 4, 4, 3)).astype(np.float32)
-    layer = GroupBatchNormalization(group=2)
+    layer = GhostBatchNormalization(group_size=2)
     whole = np.asarray(layer(x, training=True))
     halves = [np.asarray(layer(part, training=True)) for part in np.split(x, 2)]
     np.testing.assert_allclose(np.concatenate(halves), whole, atol=1e-6)
     features = np.float32([[1, 5], [3, 5], [0, 0], [0, 0]])
-    seen = np.asarray(GroupDeviation(2)(features))
+    seen = np.asarray(MinibatchStandardDeviation(2)(features))
     np.testing.assert_allclose(seen[:, 2:], [[1, 0.01]] * 2 + [[0.01, 0.01]] * 2, atol=1e-4)
     assert (seen[:, :2] == features).all()
 
@@ -243,7 +248,7 @@ def test_what_groups_say_does_not_depend_on_how_the_batch_is_shared_out():
         ({"network": "dcgan", "filters": (8, 8, 8, 4)}, "filters"),
         ({"kernel": 1}, "kernel"),
         ({"conditions": -1}, "conditions"),
-        ({"group": 0}, "group"),
+        ({"group_size": 0}, "group"),
     ],
 )
 def test_shapes_that_cannot_be_built_are_refused(change, said):

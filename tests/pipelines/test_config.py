@@ -16,7 +16,7 @@ from tenfold.hpc.ranks import Ranks
 from tenfold.pipelines.cli.dry_run import describe_massmaps
 from tenfold.pipelines.config import check as check_config
 from tenfold.pipelines.config import dump, load, presets
-from tenfold.pipelines.emulator.training import check
+from tenfold.pipelines.emulator.compatibility import check_compatibility
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.studies.chemistry_config import ChemistryRun
 from tenfold.pipelines.studies.cosmology_config import CosmologyRun
@@ -47,7 +47,7 @@ def test_networks_of_mass_maps_fit_the_maps_their_preset_simulates(preset):
         read=lambda records: np.empty((len(records), simulation.pixels, simulation.pixels, len(simulation.sources))),
         split=lambda name: np.arange(simulation.count * simulation.maps // 2),
     )  # fmt: skip
-    check(maps, network, config.training, Ranks())  # says nothing
+    check_compatibility(maps, network, config.training, Ranks())  # does not raise
 
 
 @pytest.mark.parametrize("preset", presets(MassMapsRun))
@@ -63,7 +63,7 @@ def test_cosmogan_is_the_published_network_with_its_authors_rates():
     config = load(MassMapsRun, preset="cosmogan")
     assert config.network == replace(COSMOGAN, boundary="cropped")  # our maps end at their edges
     t = config.training
-    assert (t.learning_rate, t.critic_learning_rate, t.momentum, t.penalty) == (2e-4, 2e-4, 0.5, "none")
+    assert (t.learning_rate, t.critic_learning_rate, t.beta_1, t.penalty) == (2e-4, 2e-4, 0.5, "none")
     assert t.global_batch == t.reference_batch == 64
 
 

@@ -15,8 +15,8 @@ import pytest
 
 from tenfold.emulators.cnn import CNN
 from tenfold.emulators.gan import GAN
-from tenfold.emulators.intensity import Intensity
-from tenfold.emulators.lognormal import FirstGuess
+from tenfold.emulators.intensity import IntensityTransform
+from tenfold.emulators.lognormal import LognormalModel
 from tenfold.emulators.mpnn import MPNN
 from tenfold.pipelines.emulator import emulator
 from tenfold.pipelines.errors import InputError
@@ -30,10 +30,10 @@ ESTIMATOR = estimator.Learnt(
     shape=CNN(dimensions=2, size=8, filters=(4,), dense=(8,), transform="identity"), names=("omega_m", "sigma_8"),
     location=(0.3, 0.8), scale=(0.1, 0.1), mean=(0.0,), std=(0.02,), sigma_factor=(1.5, 0.5),
 )  # fmt: skip
-SHAPE = GAN(size=16, latent=8, filters=(4, 8, 8), critic_filters=(4, 8), style=8, conditions=2, group=2)
-KAPPA = Intensity((-0.01,), (0.01,), (0.8,), (0.7,))
-GUESS = FirstGuess.plain(16, KAPPA, (0.3, 0.8), (0.1, 0.1))
-MASSMAPS = emulator.Learnt.of(SHAPE, GUESS, "float32")
+SHAPE = GAN(size=16, latent_dim=8, filters=(4, 8, 8), critic_filters=(4, 8), style_dim=8, conditions=2, group_size=2)
+KAPPA = IntensityTransform((-0.01,), (0.01,), (0.8,), (0.7,))
+GUESS = LognormalModel.white_noise(16, KAPPA, (0.3, 0.8), (0.1, 0.1))
+MASSMAPS = emulator.GeneratorConfig.from_lognormal_model(SHAPE, GUESS, "float32")
 RECORDS: dict[str, dict[str, Any]] = {
     "estimator": {"names": ["omega_m", "sigma_8"], "sigma_factor": [1.5, 0.5]},
     "massmaps": {"names": ["omega_m", "sigma_8"], "low": [0.1, 0.6], "high": [0.5, 1.0],
@@ -135,10 +135,10 @@ def test_an_emulator_makes_the_same_maps_to_the_bit_once_it_is_written_and_read(
         return values + 0.1 * rng.standard_normal(np.shape(values))
 
     guess = replace(
-        GUESS, logarithmic=(True, False), location=(-1.2, 0.8), ln_spread=off(GUESS.ln_spread), mean=off(GUESS.mean),
+        GUESS, logarithmic=(True, False), location=(-1.2, 0.8), ln_sigma=off(GUESS.ln_sigma), mean=off(GUESS.mean),
         ln_power=off(GUESS.ln_power), knots=GUESS.knots * 1.01,
     )  # fmt: skip
-    learnt = emulator.Learnt.of(shape, guess, precision)
+    learnt = emulator.GeneratorConfig.from_lognormal_model(shape, guess, precision)
     network = learnt.network(seed=4)
     for variable in network.variables:
         variable.assign(off(np.asarray(variable)))
@@ -160,10 +160,10 @@ def test_an_emulator_makes_the_same_maps_to_the_bit_once_it_is_written_and_read(
         ("estimator", {"mean": [0.0, 0.0]}, "mean, std: found 2 and 1 values, must be 1"),
         ("estimator", {"std": [0.0]}, "std: found"),
         ("estimator", {"precision": "float64"}, "precision"),
-        ("massmaps", {"shape": {"style": 10**9}}, "style: found 1000000000, must be at most 65,536"),
-        ("massmaps", {"shape": {"size": 65_536}}, "a field of 65536² modes is larger than can be built"),
-        ("massmaps", {"shape": {"conditions": 3}}, "location, scale, logarithmic: found"),
-        ("massmaps", {"shape": {"channels": 2}}, r"ln_spread: found shape \(6, 1\), must be \(6, 2\)"),
+        ("massmaps", {"architecture": {"style_dim": 10**9}}, "style_dim: found 1000000000, must be at most 65,536"),
+        ("massmaps", {"architecture": {"size": 65_536}}, "a field of 65536² modes is larger than can be built"),
+        ("massmaps", {"architecture": {"conditions": 3}}, "location, scale, logarithmic: found"),
+        ("massmaps", {"architecture": {"channels": 2}}, r"ln_sigma: found shape \(6, 1\), must be \(6, 2\)"),
         ("massmaps", {"knots": [1.0, 2.0]}, "ln_power: found shape"),
         ("massmaps", {"intensity": {"scale": [0.1, 0.1]}}, r"intensity\.scale: found 2 values, must be 1"),
     ],

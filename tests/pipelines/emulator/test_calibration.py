@@ -13,10 +13,10 @@ from lognormal import lognormal
 
 from tenfold.emulators.gan import GAN
 from tenfold.emulators.generator import build_generator
-from tenfold.emulators.latents import draw
-from tenfold.emulators.remapping import KNOTS
+from tenfold.emulators.generator_inputs import draw_inputs
+from tenfold.emulators.monotonic_spline import KNOTS
 from tenfold.pipelines.emulator.calibration import calibrate
-from tenfold.pipelines.emulator.lognormal import band_powers, first_guess
+from tenfold.pipelines.emulator.lognormal import band_powers, fit_lognormal_model
 
 SIDE, MAPS = 16, 40
 
@@ -28,18 +28,18 @@ def test_power_and_pixels_come_back_from_where_they_were_put(conditions):
     maps = np.concatenate([strength * lognormal(SIDE, 0.5, slope, MAPS, rng) for strength, slope in points])
     parameters = np.repeat(points, MAPS, axis=0)[:, :conditions]
     groups = np.repeat(np.arange(24), MAPS)
-    right = first_guess(maps, parameters, groups, periodic=True)
+    right = fit_lognormal_model(maps, parameters, groups, periodic=True)
     wrong = dataclasses.replace(right, ln_power=right.ln_power.copy(), mean=right.mean.copy())
     wrong.ln_power[0] += np.linspace(0.4, -0.4, len(right.knots))[:, None]
     wrong.mean[0] += 0.2
     shape = GAN(size=SIDE, conditions=conditions, filters=(4, 4), critic_filters=(4,))
     network = build_generator(shape, wrong)
-    bent = network.get_layer("remap").coefficients
+    bent = network.get_layer("spline_coefficients").coefficients
     bent.assign(np.asarray(bent) + 0.3 * np.sin(KNOTS) * (np.arange(bent.shape[0]) == 0)[:, None])
 
     def maker(network):
         def make(wanted, turn):
-            given, _ = draw(shape, (turn,), range(len(wanted)))
+            given, _ = draw_inputs(shape, (turn,), range(len(wanted)))
             return np.asarray(network(given | ({"parameters": wanted} if conditions else {})))
 
         return make

@@ -14,10 +14,10 @@ from lognormal import lognormal
 from tenfold.emulators.discriminator import build_discriminator
 from tenfold.emulators.gan import GAN
 from tenfold.emulators.generator import build_generator
-from tenfold.emulators.latents import draw
-from tenfold.emulators.lognormal import modes
-from tenfold.emulators.moment_matching import build_witness
-from tenfold.pipelines.emulator.lognormal import first_guess
+from tenfold.emulators.generator_inputs import draw_inputs
+from tenfold.emulators.lognormal import wavenumbers
+from tenfold.emulators.moment_matching import build_residual_model
+from tenfold.pipelines.emulator.lognormal import fit_lognormal_model
 
 SIDE, MAPS = 32, 60
 
@@ -37,7 +37,7 @@ def some(side: int, cut: int, strength: float, slope: float, count: int, rng: np
 def bands(maps: np.ndarray) -> np.ndarray:
     size = maps.shape[1]
     power = np.abs(np.fft.fft2(maps[..., 0], axes=(1, 2))).reshape(len(maps), -1) ** 2
-    inside = np.digitize(modes(size).reshape(-1), [0.5, 1.5, 3.5, 6.5, 10.5])
+    inside = np.digitize(wavenumbers(size).reshape(-1), [0.5, 1.5, 3.5, 6.5, 10.5])
     return np.stack([power[:, inside == band].mean() for band in (1, 2, 3, 4)])
 
 
@@ -46,10 +46,10 @@ def test_untrained_maps_have_the_spread_the_tail_and_the_spectrum_of_the_trainin
     periodic = boundary == "periodic"
     known = skies(SIDE if periodic else 4 * SIDE, SIDE)
     shape = GAN(size=SIDE, conditions=2, boundary=boundary, filters=(4, 4), critic_filters=(4,))
-    network = build_generator(shape, first_guess(*known, periodic=periodic))
+    network = build_generator(shape, fit_lognormal_model(*known, periodic=periodic))
     rng = np.random.default_rng(9)
     for strength, slope in ((0.7, -1.8), (1.2, -2.0), (1.7, -2.2)):
-        inputs, _ = draw(shape, (1,), range(400))
+        inputs, _ = draw_inputs(shape, (1,), range(400))
         made = np.asarray(network(inputs | {"parameters": np.float32([[strength, slope]] * 400)}))
         other = some(SIDE if periodic else 4 * SIDE, SIDE, strength, slope, 400, rng)
         assert made.std() / other.std() == pytest.approx(1, abs=0.06)
@@ -62,12 +62,12 @@ def test_untrained_maps_have_the_spread_the_tail_and_the_spectrum_of_the_trainin
 
 def test_what_the_critic_is_told_of_training_maps_has_mean_zero_and_scatter_one_at_every_cosmology():
     maps, points, groups = skies(SIDE, SIDE)
-    known = first_guess(maps, points, groups, periodic=True)
+    known = fit_lognormal_model(maps, points, groups, periodic=True)
     shape = GAN(size=SIDE, conditions=2, filters=(4, 4), critic_filters=(4,))
     judge = build_discriminator(shape, known)
     given = {"map": maps, "parameters": points.astype(np.float32)}
     body = judge.get_layer("body")
-    told = keras.Model(body.input, body.get_layer("told").output)
+    told = keras.Model(body.input, body.get_layer("summary_statistics").output)
     given = {name: keras.ops.convert_to_tensor(value) for name, value in given.items()}
     said = np.asarray(told({**given, "map": judge.get_layer("intensity")(given)}))
     assert np.abs(said.mean(axis=0)).max() < 0.02
@@ -78,12 +78,12 @@ def test_what_the_critic_is_told_of_training_maps_has_mean_zero_and_scatter_one_
 
 @pytest.mark.parametrize("rare", [0.01, 0.0])
 def test_what_generators_settle_by_has_mean_zero_on_training_maps_and_no_single_map_drowns_it(rare, monkeypatch):
-    monkeypatch.setattr("tenfold.pipelines.emulator.lognormal.RARE", rare)
+    monkeypatch.setattr("tenfold.pipelines.emulator.lognormal.MIN_COMMON_FRACTION", rare)
     maps, points, groups = skies(SIDE, SIDE)
     spread = maps.std(axis=(1, 2, 3), keepdims=True)
     maps = np.clip(maps, -2 * spread, 2 * spread)
-    known = first_guess(maps, points, groups, periodic=True)
-    witness = build_witness(GAN(size=SIDE, conditions=2, filters=(4, 4), critic_filters=(4,)), known)
+    known = fit_lognormal_model(maps, points, groups, periodic=True)
+    witness = build_residual_model(GAN(size=SIDE, conditions=2, filters=(4, 4), critic_filters=(4,)), known)
 
     def witnessed(maps: np.ndarray, points: np.ndarray) -> list[np.ndarray]:
         given = {"map": maps, "parameters": points.astype(np.float32)}
@@ -100,11 +100,11 @@ def test_what_generators_settle_by_has_mean_zero_on_training_maps_and_no_single_
 
 def test_where_all_maps_are_of_one_cosmology_nothing_depends_on_it():
     maps, *_ = skies(SIDE, SIDE)
-    known = first_guess(maps, np.empty((len(maps), 0)), np.arange(len(maps)), periodic=True)
-    assert known.ln_spread.shape == (1, 1)
-    assert np.exp(known.ln_spread[0, 0]) == pytest.approx(maps.std(), rel=1e-5)
+    known = fit_lognormal_model(maps, np.empty((len(maps), 0)), np.arange(len(maps)), periodic=True)
+    assert known.ln_sigma.shape == (1, 1)
+    assert np.exp(known.ln_sigma[0, 0]) == pytest.approx(maps.std(), rel=1e-5)
 
 
 def test_maps_that_are_constant_are_refused():
     with pytest.raises(ValueError, match="constant"):
-        first_guess(np.zeros((4, 8, 8, 1), np.float32), np.empty((4, 0)), np.zeros(4))
+        fit_lognormal_model(np.zeros((4, 8, 8, 1), np.float32), np.empty((4, 0)), np.zeros(4))

@@ -16,7 +16,7 @@ from tenfold.emulators.training import Position
 from tenfold.hpc import checkpoints
 from tenfold.hpc.ranks import Ranks
 from tenfold.pipelines.emulator.emulator import MassMapEmulator
-from tenfold.pipelines.emulator.running_statistics import band_powers, compare, measure, sets
+from tenfold.pipelines.emulator.running_statistics import band_powers, compare, group_by_parameters, measure
 from tenfold.pipelines.emulator.training import MassMapTraining
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.training.run_folder import RunFolder
@@ -92,7 +92,7 @@ def test_two_ranks_train_the_same_pair_as_one(whole, tmp_path):
         ({"size": 32}, {}, 1, "network.size=16"),
         ({"conditions": 1}, {}, 1, "network.conditions=2"),
         ({"boundary": "cropped"}, {}, 1, "training.shifts=false"),
-        ({}, {"global_batch": 14}, 4, "multiple of network.group"),
+        ({}, {"global_batch": 14}, 4, "multiple of network.group_size"),
         ({}, {"global_batch": 128}, 1, "holds 96 maps"),
     ],
 )
@@ -142,7 +142,7 @@ def test_maps_like_the_simulated_score_next_to_nothing_and_each_fault_is_found()
     rng = np.random.default_rng(0)
     pairs = ((0.6, -1.0), (0.7, -1.0))
     parameters = np.repeat(pairs, 64, axis=0)
-    numbers = sets(parameters)
+    numbers = group_by_parameters(parameters)
     assert list(np.unique(numbers)) == [0, 1]
 
     def fields():

@@ -19,7 +19,7 @@ from tenfold.hpc.ranks import Ranks, launch
 from tenfold.pipelines.emulator.training import MassMapTraining
 from tenfold.pipelines.training.run_folder import RunFolder
 
-NETWORK = GAN(size=16, latent=8, filters=(4, 8, 8), critic_filters=(4, 8), style=8, conditions=2, group=2)
+NETWORK = GAN(size=16, latent_dim=8, filters=(4, 8, 8), critic_filters=(4, 8), style_dim=8, conditions=2, group_size=2)
 
 
 class Killed(Exception):  # noqa: N818 (what happened to it, not an error)
@@ -28,8 +28,9 @@ class Killed(Exception):  # noqa: N818 (what happened to it, not an error)
 
 def training(epochs: int, **changes) -> AdversarialTraining:
     return AdversarialTraining(
-        **{"epochs": epochs, "global_batch": 16, "reference_batch": 16, "checkpoint_steps": 4, "judged": 16,
-           "learning_rate": 2e-3, "critic_learning_rate": 2e-3, "average": 0.9, "settling_steps": 20, **changes}
+        **{"epochs": epochs, "global_batch": 16, "reference_batch": 16, "checkpoint_steps": 4,
+           "validation_maps": 16, "learning_rate": 2e-3, "critic_learning_rate": 2e-3, "ema_decay": 0.9,
+           "moment_matching_steps": 20, **changes}
     )  # fmt: skip
 
 

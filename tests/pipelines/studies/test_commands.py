@@ -54,12 +54,12 @@ def test_camels_maps_by_commands_alone(tmp_path):
     known = f"--set=ingest.camels_parameters={table}"
     assert CliRunner().invoke(app, [*ingest, known]).exit_code == 0
     train = ["train", "emulator", data, "--dry-run", "--preset=demo"]
-    train += ["--set=training.global_batch=8", "--set=training.epochs=5", "--set=training.settling_steps=33"]
+    train += ["--set=training.global_batch=8", "--set=training.epochs=5", "--set=training.moment_matching_steps=33"]
     told = CliRunner().invoke(app, [*train, "--set=network.size=16", "--set=network.critic_filters=[4, 8]"])
     with Shards.open(data) as shards:
         maps = len(shards.split("train"))
     assert f"{maps} train, " in told.stdout and f"5 epochs of {maps // 8} steps = {5 * (maps // 8)}" in told.stdout
-    assert "settles for       33 steps" in told.stdout
+    assert "moment matching   33 steps" in told.stdout
     assert "--set network.size=16" in str(CliRunner().invoke(app, train).exception)
 
 

@@ -36,10 +36,10 @@ STUDY = """
 simulation: {count: 8, maps: 16, particles: 16, plane: 48, steps: 2, side_deg: 2.0, pixels: 16, sources: [0.3],
   ranges: {sigma_8: [0.6, 1.0]}, processes: 1}
 ingest: {seed: 4, fractions: [0.4, 0.1, 0.5], processes: 1}
-network: {size: 16, latent: 4, filters: [4, 4], critic_filters: [4], style: 4, conditions: 1, group: 2,
+network: {size: 16, latent_dim: 4, filters: [4, 4], critic_filters: [4], style_dim: 4, conditions: 1, group_size: 2,
   boundary: cropped}
-training: {epochs: 1, global_batch: 16, reference_batch: 16, judged: 16, settling_steps: 20, shifts: false,
-  loss: logistic, penalty: none}
+training: {epochs: 1, global_batch: 16, reference_batch: 16, validation_maps: 16, moment_matching_steps: 20,
+  shifts: false, loss: logistic, penalty: none}
 estimator: {dimensions: 2, size: 16, transform: identity, filters: [4], dense: [4]}
 estimator_training: {epochs: 1, global_batch: 16, shifts: false}
 acceptance: {draws: 20}
@@ -135,10 +135,10 @@ def skies(tmp_path_factory):
 
 def trained(data, out, **changes) -> MassMapEmulator:
     """An emulator that was taught for an epoch."""
-    shape = {"size": SIDE, "latent": 4, "filters": (4, 4), "critic_filters": (4,), "style": 4, "group": 2}
+    shape = {"size": SIDE, "latent_dim": 4, "filters": (4, 4), "critic_filters": (4,), "style_dim": 4, "group_size": 2}
     training = AdversarialTraining(
-        epochs=1, global_batch=16, reference_batch=16, judged=16, settling_steps=20, shifts=False, loss="logistic",
-        penalty="none",
+        epochs=1, global_batch=16, reference_batch=16, validation_maps=16, moment_matching_steps=20,
+        shifts=False, loss="logistic", penalty="none",
     )  # fmt: skip
     train_emulator(data, out, GAN(boundary="cropped", **{**shape, **changes}), training, Ranks())
     return MassMapEmulator.load(out)

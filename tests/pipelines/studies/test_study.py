@@ -22,7 +22,7 @@ from tenfold.pipelines.acceptance.validate import validate_massmaps
 from tenfold.pipelines.cli.main import app
 from tenfold.pipelines.emulator.emulator import MassMapEmulator
 from tenfold.pipelines.emulator.train import emulate
-from tenfold.pipelines.emulator.training import about
+from tenfold.pipelines.emulator.training import map_metadata
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.estimator.estimator import Learnt
 from tenfold.pipelines.simulation.cosmology import Cosmology
@@ -37,9 +37,9 @@ BIN = Path(sys.executable).parent
 SIDE, MAPS, COSMOLOGIES = 16, 16, 16
 CONFIG = """
 ingest: {fractions: [0.5, 0.2, 0.3]}
-network: {size: 16, latent: 8, filters: [4, 8, 8], critic_filters: [4, 8], style: 8, conditions: 2, group: 2,
-  boundary: cropped}
-training: {epochs: 1, global_batch: 16, reference_batch: 16, judged: 16, settling_steps: 20,
+network: {size: 16, latent_dim: 8, filters: [4, 8, 8], critic_filters: [4, 8], style_dim: 8, conditions: 2,
+  group_size: 2, boundary: cropped}
+training: {epochs: 1, global_batch: 16, reference_batch: 16, validation_maps: 16, moment_matching_steps: 20,
   shifts: false, symmetries: true}
 """
 
@@ -287,7 +287,7 @@ def test_maps_without_an_angle_are_told_of_in_their_own_units(study, estimator, 
     run = RunFolder(tmp_path / "network")
     manifest = Manifest.read(tmp_path / "data" / "manifest.json")
     told = {"data": str(tmp_path / "data"), "fingerprint": manifest.fingerprint, "low": [0.2, 0.6], "high": [0.4, 1.0]}
-    told |= about(manifest, ("omega_m", "sigma_8"))
+    told |= map_metadata(manifest, ("omega_m", "sigma_8"))
     run.write_record("emulator", run.read_record() | told)
     say_trained_on(study / "data", estimator)
     with pytest.raises(InputError, match="may know what the emulator left out"):

@@ -1,4 +1,4 @@
-"""A moving average of a network's weights: steadier than the last step's (Polyak & Juditsky 1992)."""
+"""Exponential moving average of a network's weights (Polyak & Juditsky 1992)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +7,10 @@ import keras
 
 
 class MovingAverage:
-    """Exponential moving average of trainable weights, its memory growing from the first step to ``1/(1 − decay)``.
+    """Exponential moving average of a network's trainable weights.
+
+    The averaging window grows from the first step until it reaches ``1 / (1 − decay)`` steps, so that the initial
+    weights are soon forgotten.
 
     Parameters
     ----------
@@ -27,24 +30,24 @@ class MovingAverage:
 
     @property
     def variables(self) -> list[keras.Variable]:
-        """What a checkpoint must hold."""
+        """Variables that a checkpoint must hold."""
         return [self.steps, *self.means]
 
     def update(self) -> None:
-        """Take in the weights after a step."""
+        """Update the average with the weights after a step."""
         self.steps.assign_add(1.0)
-        keep = keras.ops.minimum(self.decay, (self.steps + 1.0) / (self.steps + 10.0))
+        decay = keras.ops.minimum(self.decay, (self.steps + 1.0) / (self.steps + 10.0))
         for mean, weight in zip(self.means, self.weights, strict=True):
-            mean.assign(weight + keras.ops.cast(keep, weight.dtype) * (mean - weight))
+            mean.assign(weight + keras.ops.cast(decay, weight.dtype) * (mean - weight))
 
     @contextmanager
-    def in_place(self) -> Iterator[None]:
-        """Let the network answer with the averaged weights, and give it its own back."""
-        own = [keras.ops.convert_to_numpy(w) for w in self.weights]
+    def applied(self) -> Iterator[None]:
+        """Give the network the averaged weights within a ``with`` block, and restore its own afterwards."""
+        saved = [keras.ops.convert_to_numpy(w) for w in self.weights]
         for weight, mean in zip(self.weights, self.means, strict=True):
             weight.assign(mean)
         try:
             yield
         finally:
-            for weight, value in zip(self.weights, own, strict=True):
+            for weight, value in zip(self.weights, saved, strict=True):
                 weight.assign(value)

@@ -2,18 +2,18 @@
 
 import numpy as np
 
-from tenfold.emulators.remapping import KNOTS, Remapping, bump
+from tenfold.emulators.monotonic_spline import KNOTS, MonotonicSpline, cubic_b_spline
 
 U = np.linspace(-6, 7, 400, dtype=np.float32).reshape(1, 20, 20, 1)
 
 
 def remapped(coefficients: np.ndarray) -> np.ndarray:
-    return np.asarray(Remapping()([U, np.float32(coefficients)[None]])).ravel()
+    return np.asarray(MonotonicSpline()([U, np.float32(coefficients)[None]])).ravel()
 
 
 def test_the_splines_add_up_to_one():
     x = np.linspace(0, 1, 11, dtype=np.float32)
-    total = sum(np.asarray(bump(np.abs(x - j))) for j in range(-2, 4))
+    total = sum(np.asarray(cubic_b_spline(np.abs(x - j))) for j in range(-2, 4))
     np.testing.assert_allclose(total, 1, atol=1e-6)
 
 
@@ -36,5 +36,5 @@ def test_each_map_of_a_batch_and_each_channel_has_coefficients_of_its_own():
     u = np.zeros((2, 4, 4, 2), np.float32)
     shifts = np.float32([[1, 2], [3, 4]])
     flat = np.repeat(shifts[:, None], len(KNOTS), axis=1).reshape(2, -1)
-    made = np.asarray(Remapping()([u, flat]))
+    made = np.asarray(MonotonicSpline()([u, flat]))
     np.testing.assert_allclose(made, np.broadcast_to(shifts[:, None, None], u.shape), atol=1e-6)
