@@ -10,12 +10,12 @@ from tests.pipelines.reports.pages import HOSTILE, USUAL, check_page, name_field
 from tests.pipelines.studies.test_study import SIDE, say_trained_on, write_skies
 
 from tenfold.emulators.gan import GAN
-from tenfold.emulators.intensity import Intensity
-from tenfold.emulators.lognormal import FirstGuess
+from tenfold.emulators.intensity import IntensityTransform
+from tenfold.emulators.lognormal import LognormalModel
 from tenfold.pipelines.acceptance import map_statistics
 from tenfold.pipelines.acceptance.acceptance import Tolerances
 from tenfold.pipelines.acceptance.validate import validate_massmaps
-from tenfold.pipelines.emulator.emulator import Learnt
+from tenfold.pipelines.emulator.emulator import GeneratorConfig
 from tenfold.pipelines.training.bundle import Bundle
 from tenfold.pipelines.training.run_folder import RunFolder
 from tenfold.pipelines.volumes.manifest import Manifest
@@ -41,14 +41,17 @@ def data(tmp_path_factory) -> dict[tuple[str, ...], Path]:
 def untrained(path: Path, data: Path, names: tuple[str, ...]) -> Path:
     """A finished run of an emulator that takes some of the parameters."""
     manifest, count = Manifest.read(data / "manifest.json"), len(names)
-    shape = GAN(size=SIDE, latent=8, filters=(4, 8, 8), critic_filters=(4, 8), style=8, conditions=count, group=2)
+    architecture = GAN(
+        size=SIDE, latent_dim=8, filters=(4, 8, 8), critic_filters=(4, 8), style_dim=8, conditions=count, group_size=2
+    )  # fmt: skip
     location, scale = manifest.parameter_mean[:count], manifest.parameter_std[:count]
-    learnt = Learnt.of(
-        shape, FirstGuess.plain(SIDE, Intensity((-0.01,), (0.01,), (0.8,), (0.7,)), location, scale), "float32"
+    intensity = IntensityTransform((-0.01,), (0.01,), (0.8,), (0.7,))
+    config = GeneratorConfig.from_lognormal_model(
+        architecture, LognormalModel.white_noise(SIDE, intensity, location, scale), "float32"
     )
     run = RunFolder(path)
     run.create()
-    Bundle.of("massmaps", learnt, learnt.network(seed=3), {}).write(run.network)
+    Bundle.of("massmaps", config, config.network(seed=3), {}).write(run.network)
     run.write_record("emulator", {
         "data": str(data), "fingerprint": manifest.fingerprint, "names": list(names),
         "low": [0.0] * count, "high": [1.0] * count, "side_deg": 2.0, "network": {"network": "wgan-gp"},
