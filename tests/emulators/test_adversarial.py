@@ -1,4 +1,4 @@
-"""The step of both players: penalties one can compute by hand, and the same weights however the batch is shared out."""
+"""Adversarial step: gradient penalties computed by hand, and weights that do not depend on the number of ranks."""
 
 import threading
 
@@ -33,7 +33,7 @@ def test_the_gradient_of_a_linear_critic_is_its_weights():
     maps = tf.constant(np.random.default_rng(1).standard_normal((3, 4, 4, 1)).astype(np.float32))
     norms = gradient_norms(lambda x: tf.reduce_sum(x * weights, [1, 2, 3]), maps)
     np.testing.assert_allclose(norms, [np.linalg.norm(weights)] * 3, rtol=1e-6)
-    # of a square it is 2 ‖x‖, map by map
+    # the gradient of ‖x‖² is 2 x, map by map
     norms = gradient_norms(lambda x: tf.reduce_sum(x**2, [1, 2, 3]), maps)
     np.testing.assert_allclose(norms, 2 * np.linalg.norm(np.asarray(maps).reshape(3, -1), axis=1), rtol=1e-6)
 
@@ -41,22 +41,23 @@ def test_the_gradient_of_a_linear_critic_is_its_weights():
 def test_a_flat_critic_has_no_gradient_and_its_norm_can_still_be_differentiated():
     scale = tf.Variable(0.0)
     with tf.GradientTape() as tape:
-        paid = tf.reduce_sum(gradient_norms(lambda x: scale * tf.reduce_sum(x, [1, 2, 3]), tf.ones((2, 4, 4, 1))))
-    assert np.isfinite(tape.gradient(paid, scale))
+        penalty = tf.reduce_sum(gradient_norms(lambda x: scale * tf.reduce_sum(x, [1, 2, 3]), tf.ones((2, 4, 4, 1))))
+    assert np.isfinite(tape.gradient(penalty, scale))
 
 
-class Pair:
-    """Two networks, their optimizers, an average, and the step that moves them."""
+class SmallGAN:
+    """Generator, discriminator, their optimizers, a moving average, and the adversarial step."""
 
     def __init__(self, reduce=list, steps: int = 10, **changes):
+        architecture_keys = vars(GAN(**SMALL))
         training = AdversarialTraining(
             epochs=1, global_batch=BATCH, reference_batch=BATCH, warmup_epochs=0, ema_decay=0.9,
-            **{k: v for k, v in changes.items() if k not in vars(GAN(**SMALL))},
+            **{k: v for k, v in changes.items() if k not in architecture_keys},
         )  # fmt: skip
-        self.shape = GAN(**{**SMALL, **{k: v for k, v in changes.items() if k in vars(GAN(**SMALL))}})
-        guess = LognormalModel.white_noise(self.shape.size, KAPPA, (0.3, 0.8), (0.1, 0.1))
-        self.generator = build_generator(self.shape, guess, seed=2)
-        self.discriminator = build_discriminator(self.shape, guess, seed=2)
+        self.architecture = GAN(**{**SMALL, **{k: v for k, v in changes.items() if k in architecture_keys}})
+        model = LognormalModel.white_noise(self.architecture.size, KAPPA, (0.3, 0.8), (0.1, 0.1))
+        self.generator = build_generator(self.architecture, model, seed=2)
+        self.discriminator = build_discriminator(self.architecture, model, seed=2)
         rates = (training.learning_rate, training.critic_learning_rate)
         self.optimizers = tuple(adam(training, rate, steps) for rate in rates)
         for optimizer, network in zip(self.optimizers, (self.generator, self.discriminator), strict=True):
@@ -64,16 +65,16 @@ class Pair:
         self.average = MovingAverage(self.generator, training.ema_decay)
         self.step = adversarial_step(
             self.generator, self.discriminator, self.optimizers, reduce, training,
-            loss="wasserstein" if self.shape.network == "wgan-gp" else "logistic", average=self.average,
+            loss="wasserstein" if self.architecture.network == "wgan-gp" else "logistic", average=self.average,
         )  # fmt: skip
 
-    def play(self, step: int, places: range = range(BATCH), regularised: bool = True) -> dict[str, float]:
+    def train(self, step: int, indices: range = range(BATCH), penalised: bool = True) -> dict[str, float]:
         rng = np.random.default_rng(step)
         maps = (0.02 * np.expm1(rng.standard_normal((BATCH, 8, 8, 1)))).astype(np.float32)
-        inputs, mix = draw_inputs(self.shape, (1, step), places)
-        inputs["parameters"] = rng.normal(0.5, 0.1, (BATCH, 2)).astype(np.float32)[list(places)]
-        weights = np.full(len(places), 1 / BATCH, np.float32)
-        figures = self.step((maps[list(places)], inputs, mix, weights, np.array(regularised)))
+        inputs, interpolation = draw_inputs(self.architecture, (1, step), indices)
+        inputs["parameters"] = rng.normal(0.5, 0.1, (BATCH, 2)).astype(np.float32)[list(indices)]
+        weights = np.full(len(indices), 1 / BATCH, np.float32)
+        figures = self.step((maps[list(indices)], inputs, interpolation, weights, np.array(penalised)))
         return {name: float(value) for name, value in figures.items()}
 
     def weights(self) -> list[np.ndarray]:
@@ -81,37 +82,37 @@ class Pair:
         return [np.asarray(v) for v in variables]
 
 
-def test_both_players_move_and_say_how():
-    pair = Pair()
-    learnt = pair.generator.trainable_variables + pair.discriminator.trainable_variables
-    before = [np.asarray(v) for v in learnt]
-    pair.play(0)  # the first step opens the U-net's last layer, which begins at zero; the next moves those before
-    figures = pair.play(1)
+def test_a_step_changes_every_weight_of_both_networks():
+    gan = SmallGAN()
+    trainable = gan.generator.trainable_variables + gan.discriminator.trainable_variables
+    before = [np.asarray(v) for v in trainable]
+    gan.train(0)  # the U-net's last layer starts at zero: only the second step has gradients for the layers before it
+    figures = gan.train(1)
     assert set(figures) == {"loss", "generator_loss", "wasserstein", "penalty", "gradient", "generator_gradient"}
     assert np.isfinite(list(figures.values())).all()
     assert figures["wasserstein"] == pytest.approx(-figures["loss"], rel=1e-5)
-    still = [v.path for v, old in zip(learnt, before, strict=True) if not np.abs(np.asarray(v) - old).max() > 0]
-    assert not still
-    assert int(pair.optimizers[0].iterations) == int(pair.optimizers[1].iterations) == 2
+    unchanged = [v.path for v, old in zip(trainable, before, strict=True) if not np.abs(np.asarray(v) - old).max() > 0]
+    assert not unchanged
+    assert int(gan.optimizers[0].iterations) == int(gan.optimizers[1].iterations) == 2
 
 
-def test_a_step_without_penalty_pays_none():
-    pair = Pair()
-    assert pair.play(0, regularised=False)["penalty"] == 0
-    assert pair.play(1, regularised=True)["penalty"] > 0
+def test_the_penalty_is_zero_in_steps_that_skip_it():
+    gan = SmallGAN()
+    assert gan.train(0, penalised=False)["penalty"] == 0
+    assert gan.train(1, penalised=True)["penalty"] > 0
 
 
-class Meeting:
-    """A sum over two threads that stand in for ranks."""
+class TwoRanks:
+    """Sum over two threads that stand in for ranks."""
 
     def __init__(self):
-        self.barrier, self.brought = threading.Barrier(2, timeout=60), {}
+        self.barrier, self.tensors = threading.Barrier(2, timeout=60), {}
 
     def reduce(self, rank: int):
         def reduce(tensors):
-            self.brought[rank] = list(tensors)
+            self.tensors[rank] = list(tensors)
             self.barrier.wait()
-            total = [a + b for a, b in zip(self.brought[0], self.brought[1], strict=True)]
+            total = [a + b for a, b in zip(self.tensors[0], self.tensors[1], strict=True)]
             self.barrier.wait()
             return total
 
@@ -120,7 +121,7 @@ class Meeting:
 
 @pytest.fixture
 def eager():
-    """Run tf.functions as plain Python, so that threads can meet within them."""
+    """Run tf.functions as plain Python, so that threads can synchronise within them."""
     tf.config.run_functions_eagerly(True)
     yield
     tf.config.run_functions_eagerly(False)
@@ -135,41 +136,42 @@ def eager():
     ],
     ids=["wgan-gp", "dcgan", "spectral norm"],
 )
-def test_two_halves_of_a_batch_are_one_batch(eager, changes):
-    alone, meeting = Pair(**changes), Meeting()
-    halves = [Pair(meeting.reduce(rank), **changes) for rank in range(2)]
+def test_two_ranks_with_half_a_batch_each_train_like_one_rank(eager, changes):
+    single, ranks = SmallGAN(**changes), TwoRanks()
+    halves = [SmallGAN(ranks.reduce(rank), **changes) for rank in range(2)]
     figures: dict[int, dict[str, float]] = {}
 
     def work(rank: int) -> None:
         for step in range(2):
-            places = range(rank * BATCH // 2, (rank + 1) * BATCH // 2)
-            figures[rank] = halves[rank].play(step, places, changes.get("penalty") != "none")
+            indices = range(rank * BATCH // 2, (rank + 1) * BATCH // 2)
+            figures[rank] = halves[rank].train(step, indices, changes.get("penalty") != "none")
 
     threads = [threading.Thread(target=work, args=(rank,)) for rank in range(2)]
     for thread in threads:
         thread.start()
     for step in range(2):
-        whole = alone.play(step, regularised=changes.get("penalty") != "none")
+        expected = single.train(step, penalised=changes.get("penalty") != "none")
     for thread in threads:
         thread.join()
-    for name, value in whole.items():
+    for name, value in expected.items():
         assert figures[0][name] == figures[1][name] == pytest.approx(value, rel=1e-3, abs=1e-5), name
-    for one, first, second in zip(alone.weights(), halves[0].weights(), halves[1].weights(), strict=True):
+    for weight, first, second in zip(single.weights(), halves[0].weights(), halves[1].weights(), strict=True):
         assert (first == second).all()
-        np.testing.assert_allclose(first, one, rtol=1e-3, atol=2e-5)
+        np.testing.assert_allclose(first, weight, rtol=1e-3, atol=2e-5)
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"penalty_every": 0}, "penalty_every"),
         ({"critic_learning_rate": 0}, "critic_learning_rate"),
         ({"beta_1": 1.0}, "beta_1"),
         ({"validation_maps": 0}, "validation_maps"),
+        ({"beta_2": 0.0}, "beta_2"),
         ({"moment_matching_rate": 0}, "moment_matching_rate"),
         ({"moment_matching_steps": -1}, "moment_matching_steps"),
     ],
 )
-def test_trainings_that_cannot_be_are_refused(change, said):
-    with pytest.raises(ValueError, match=said):
+def test_unusable_hyper_parameters_are_refused(change, message):
+    with pytest.raises(ValueError, match=message):
         AdversarialTraining(**change)
