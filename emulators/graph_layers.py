@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from tenfold.emulators.layers import ONE
+from tenfold.emulators.layers import UNIT_SOFTPLUS
 
 ABSENT_CLASS_LOGIT = -1e9
 """Logit of a class that a target does not have."""
@@ -209,7 +209,7 @@ class OutputScaling(keras.layers.Layer):
             mean = mean + segment_sum(atoms, inputs["graph"], size)[:, None]
         parts = [mean]
         if self.kind == "regression":
-            parts.append(ops.maximum(factor, 1.0) * scale * (ops.softplus(values[..., 1] + ONE) + 1e-3))
+            parts.append(ops.maximum(factor, 1.0) * scale * (ops.softplus(values[..., 1] + UNIT_SOFTPLUS) + 1e-3))
         return ops.transpose(ops.stack(parts, axis=-1), (0, 2, 1, 3))[:-1]
 
     def atom_contributions(self, rows: np.ndarray, size: np.ndarray, element: np.ndarray) -> np.ndarray:
