@@ -1,4 +1,4 @@
-"""Convolutional networks that read parameters off a volume or a map: the CosmoFlow family.
+"""Convolutional networks that estimate parameters from volumes or maps: the CosmoFlow family.
 
 After Mathuriya et al. 2018 (arXiv:1808.04728) and the MLPerf HPC benchmark. Plain ``keras`` and ``keras.ops``.
 """
@@ -15,46 +15,46 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class CNN:
-    """Shape of a network: blocks of convolution and pooling, then dense layers, then mean and σ per parameter."""
+    """Architecture of a network: convolution and pooling blocks, dense layers, then mean and σ of each parameter."""
 
     dimensions: Literal[2, 3] = 3
-    """Axes of space: 3 for volumes, 2 for maps."""
+    """Spatial dimensions: 3 for volumes, 2 for maps."""
     size: int = 64
-    """Cells per side of the input."""
+    """Cells per side of the input field."""
     channels: int = 1
-    """Channels of the input (redshifts)."""
+    """Channels of the input, such as redshifts."""
     transform: Literal["log1p", "identity"] = "log1p"
-    """What is done to a raw value first: log(1 + x) for counts, nothing for fields that fall below −1."""
+    """Transform of the coarsened values: log(1 + x) for counts, none for fields with values of −1 or less."""
     moments: Literal[1, 2] = 1
-    """What is kept of each of those blocks: 1, the sum; 2, the sum of squares beside it (its inner clustering)."""
+    """Statistics of each coarsened block: 1, the sum; 2, also the sum of squares (clustering within the block)."""
     filters: tuple[int, ...] = (16, 32, 64, 128)
-    """Filters of each block; after each, the field is halved per side."""
+    """Convolution filters of each block; every block halves the side of the field."""
     kernel: int = 3
-    """Cells per side of a convolution kernel."""
+    """Cells per side of the convolution kernels."""
     coarsen: int = 1
-    """Cells per side that are summed into one before anything else: less shot noise, and far less work."""
+    """Input cells per side that are summed into one cell first. It reduces shot noise and the cost."""
     pooling: Literal["max", "average"] = "max"
-    """How a block halves the field."""
+    """Pooling that halves the side of the field in each block."""
     padding: Literal["same", "periodic"] = "same"
-    """Zeros around the field, or its opposite faces (for whole simulation boxes)."""
+    """Zero padding, or periodic padding (for whole simulation boxes)."""
     readout: Literal["flatten", "global"] = "flatten"
-    """What the dense layers see: every cell that is left, or every block's means and the last one's maxima."""
+    """Input of the dense layers: all remaining cells, or the global means of all blocks and maxima of the last."""
     dense: tuple[int, ...] = (128, 64)
     """Units of the dense layers."""
     activation: str = "leaky_relu"
-    """Any activation Keras knows."""
+    """Name of a Keras activation function."""
     dropout: float = 0.0
-    """Fraction of dense units dropped in training."""
+    """Dropout rate of the dense layers."""
 
     def __post_init__(self):
-        """Refuse shapes that cannot be built."""
-        check_size("filters", self.filters)  # first: the size must be halved by as many
+        """Check that the network can be built."""
+        check_size("filters", self.filters)  # first: their number enters the check of the size
         if self.dimensions not in (2, 3):
             raise ValueError(f"dimensions: found {self.dimensions}, must be 2 (maps) or 3 (volumes)")
         if self.size % self.downsampling:
             raise ValueError(
-                f"size: {self.size} cells cannot be halved by {len(self.filters)} blocks and coarsen {self.coarsen}: "
-                f"take a multiple of {self.downsampling}, or fewer filters"
+                f"size: {self.size} cells cannot be coarsened by {self.coarsen} and then halved by {len(self.filters)} "
+                f"blocks: choose a multiple of {self.downsampling}, or fewer filters"
             )
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout: found {self.dropout}, must be in [0, 1)")
@@ -67,12 +67,12 @@ class CNN:
 
     @property
     def downsampling(self) -> int:
-        """Cells of the input per cell of the last block's output, per side."""
+        """Input cells per side of one output cell of the last block."""
         return self.coarsen * 2 ** len(self.filters)
 
 
 def build(
-    shape: CNN,
+    architecture: CNN,
     *,
     location: Sequence[float],
     scale: Sequence[float],
@@ -85,8 +85,8 @@ def build(
 
     Parameters
     ----------
-    shape
-        The network's shape.
+    architecture
+        Architecture of the network.
     location, scale
         Mean and standard deviation of each of the P parameters over the training split, physical units.
     mean, std
@@ -99,10 +99,10 @@ def build(
     Returns
     -------
     keras.Model
-        Raw volumes (batch, x, y, z, channel), or maps (batch, x, y, channel), to (batch, P, 2): mean and standard
-        deviation of each parameter.
+        Maps raw volumes (batch, x, y, z, channel) or maps (batch, x, y, channel) to the mean and standard deviation of
+        each parameter, shape (batch, P, 2).
     """
-    # loaded here, so that reading a configuration does not wait for the backend
+    # imported here, so that reading a configuration does not wait for the backend
     import keras
     from keras import layers
 
@@ -112,43 +112,49 @@ def build(
         "convolution": "Conv{}D", "max": "MaxPooling{}D", "average": "AveragePooling{}D",
         "mean": "GlobalAveragePooling{}D", "maximum": "GlobalMaxPooling{}D",
     }  # fmt: skip
-    kinds = {what: getattr(layers, name.format(shape.dimensions)) for what, name in names.items()}
+    layer_types = {role: getattr(layers, name.format(architecture.dimensions)) for role, name in names.items()}
     seeds = iter(range(seed * 1000, seed * 1000 + 1000))
 
-    def weights(kind):
+    def initialiser(kind):
         return kind(seed=next(seeds))
 
     def convolution(x, filters, index):
-        if shape.padding == "periodic" and shape.kernel > 1:
-            x = PeriodicPadding(shape.kernel // 2, dtype=precision, name=f"wrap_{index}")(x)
-        return kinds["convolution"](
-            filters, shape.kernel, padding="valid" if shape.padding == "periodic" else "same",
-            activation=shape.activation, kernel_initializer=weights(keras.initializers.HeNormal), dtype=precision,
-            name=f"convolution_{index}",
+        if architecture.padding == "periodic" and architecture.kernel > 1:
+            x = PeriodicPadding(architecture.kernel // 2, dtype=precision, name=f"wrap_{index}")(x)
+        return layer_types["convolution"](
+            filters, architecture.kernel, padding="valid" if architecture.padding == "periodic" else "same",
+            activation=architecture.activation, kernel_initializer=initialiser(keras.initializers.HeNormal),
+            dtype=precision, name=f"convolution_{index}",
         )(x)  # fmt: skip
 
-    inputs = keras.Input((shape.size,) * shape.dimensions + (shape.channels,), name="field")
-    x = Standardise(shape.coarsen, shape.moments, shape.transform, mean, std, dtype=precision, name="standardise")(
-        inputs
-    )
+    inputs = keras.Input((architecture.size,) * architecture.dimensions + (architecture.channels,), name="field")
+    x = Standardise(
+        architecture.coarsen,
+        architecture.moments,
+        architecture.transform,
+        mean,
+        std,
+        dtype=precision,
+        name="standardise",
+    )(inputs)
     scales = [x]
-    for index, filters in enumerate(shape.filters):
+    for index, filters in enumerate(architecture.filters):
         x = convolution(x, filters, index)
         scales.append(x)
-        x = kinds[shape.pooling](2, dtype=precision, name=f"pool_{index}")(x)
-    if shape.readout == "flatten":
+        x = layer_types[architecture.pooling](2, dtype=precision, name=f"pool_{index}")(x)
+    if architecture.readout == "flatten":
         x = layers.Flatten(dtype=precision)(x)
     else:
-        means = [kinds["mean"](dtype="float32")(scale) for scale in [*scales, x]]
-        x = layers.Concatenate(dtype="float32")([*means, kinds["maximum"](dtype="float32")(x)])
+        means = [layer_types["mean"](dtype="float32")(scale) for scale in [*scales, x]]
+        x = layers.Concatenate(dtype="float32")([*means, layer_types["maximum"](dtype="float32")(x)])
         x = Affine(dtype="float32", name="affine")(x)
-    for index, units in enumerate(shape.dense):
+    for index, units in enumerate(architecture.dense):
         x = layers.Dense(
-            units, activation=shape.activation, kernel_initializer=weights(keras.initializers.HeNormal),
+            units, activation=architecture.activation, kernel_initializer=initialiser(keras.initializers.HeNormal),
             dtype=precision, name=f"dense_{index}",
         )(x)  # fmt: skip
-        if shape.dropout:
-            x = layers.Dropout(shape.dropout, seed=next(seeds), dtype=precision, name=f"dropout_{index}")(x)
+        if architecture.dropout:
+            x = layers.Dropout(architecture.dropout, seed=next(seeds), dtype=precision, name=f"dropout_{index}")(x)
     x = layers.Dense(
         2 * len(location),
         kernel_initializer=keras.initializers.RandomNormal(stddev=1e-3, seed=next(seeds)),
@@ -158,12 +164,14 @@ def build(
     return keras.Model(inputs, GaussianHead(location, scale, name="estimate")(x), name="cnn")
 
 
-def input_statistics(shape: CNN, samples) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation of each channel of raw samples (n, …, channel), coarsened and transformed."""
+def input_statistics(architecture: CNN, samples) -> tuple[list[float], list[float]]:
+    """Return mean and standard deviation of each channel of samples (n, …, channel), coarsened and transformed."""
     import numpy as np
 
     from tenfold.emulators.layers import Standardise
 
-    values = np.asarray(Standardise(shape.coarsen, shape.moments, shape.transform)(samples), np.float64)
+    values = np.asarray(
+        Standardise(architecture.coarsen, architecture.moments, architecture.transform)(samples), np.float64
+    )
     axes = tuple(range(values.ndim - 1))
     return values.mean(axes).tolist(), values.std(axes).tolist()

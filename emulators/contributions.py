@@ -1,4 +1,4 @@
-"""What a trained network of molecules knows beside its answer: each atom's share, and the vectors behind dipoles."""
+"""Atomic contributions to predicted properties, and the dipole vectors behind predicted dipole moments."""
 
 from typing import TYPE_CHECKING
 
@@ -10,30 +10,30 @@ if TYPE_CHECKING:
     import keras
 
 
-def contributions(network: "keras.Model", batch: Batch) -> np.ndarray:
-    """What each atom adds to a prediction, of a network with a ``sum`` readout.
+def atom_contributions(network: "keras.Model", batch: Batch) -> np.ndarray:
+    """Return the contribution of each atom to the prediction of a network with a ``sum`` readout.
 
     Parameters
     ----------
     network
-        As `build` returns it; members of an ensemble are averaged.
+        Network built by `tenfold.emulators.mpnn.build`; ensemble members are averaged.
     batch
-        Molecules, laid out for it.
+        Batch of molecules laid out for the network.
 
     Returns
     -------
     (A, T) array
-        In the targets' units (or logits), by atom in the order of the molecules. A molecule's atoms add up to its mean;
-        lengths of dipoles do not add up and are NaN.
+        Contributions in the targets' units (or logits), in the order of the molecules' atoms. The contributions of a
+        molecule's atoms sum to its predicted mean. Dipole moments are norms and not additive: their entries are NaN.
 
     Raises
     ------
     ValueError
-        The network makes molecules of atoms before its head, so that no atom has a share of its own.
+        The network pools the atoms before its output layers, so that atoms have no contributions of their own.
     """
     rows = _mean_of(network, "atom_head_", batch)
     if rows is None:
-        raise ValueError("network: it makes molecules of atoms before its head, so atoms have no shares: readout sum")
+        raise ValueError("network: pools the atoms before its output layers; atoms contribute only with readout sum")
     if "atom" in batch.inputs:
         rows = rows[batch.inputs["atom"]]
     graph, element = (batch.inputs[name][: batch.n_atoms] for name in ("graph", "element"))
@@ -46,13 +46,18 @@ def contributions(network: "keras.Model", batch: Batch) -> np.ndarray:
     return shares
 
 
-def dipoles(network: "keras.Model", batch: Batch) -> np.ndarray:
-    """Vectors whose lengths the dipole targets are, shape (graphs, dipole targets, 3), in the targets' units.
+def dipole_vectors(network: "keras.Model", batch: Batch) -> np.ndarray:
+    """Return the dipole vectors whose norms are the dipole targets.
+
+    Returns
+    -------
+    (graphs, dipole targets, 3) array
+        Components in the targets' units.
 
     Raises
     ------
     ValueError
-        The network was not built with dipole targets.
+        The network was built without dipole targets.
     """
     vectors = _mean_of(network, "dipoles_", batch)
     if vectors is None:
@@ -62,11 +67,11 @@ def dipoles(network: "keras.Model", batch: Batch) -> np.ndarray:
 
 
 def _mean_of(network: "keras.Model", prefix: str, batch: Batch) -> np.ndarray | None:
-    """What each member's layer of that name makes of a batch, averaged; None if there is no such layer."""
+    """Return the output of the layers with a name prefix, averaged over ensemble members; None without such layers."""
     import keras
 
     outputs = {layer.name: layer.output for layer in network.layers if layer.name.startswith(prefix)}
     if not outputs:
         return None
-    found = keras.Model(network.inputs, outputs)(batch.inputs)
-    return np.mean([np.asarray(values) for values in found.values()], axis=0)
+    members = keras.Model(network.inputs, outputs)(batch.inputs)
+    return np.mean([np.asarray(values) for values in members.values()], axis=0)

@@ -1,4 +1,4 @@
-"""What an answer of a network of fields hangs on: its gradient, and the network with ever more of its weights lost."""
+"""Sensitivity of field networks: gradients of an estimate, and cascading randomisation of the weights."""
 
 from collections.abc import Callable, Iterator
 
@@ -6,20 +6,20 @@ import keras
 import numpy as np
 
 
-def answer_of(network: keras.Model, parameter: int) -> Callable[[np.ndarray], np.ndarray]:
-    """Return the function from fields (n, …, channel) to the estimated mean of a parameter, shape (n,)."""
+def prediction_function(network: keras.Model, parameter: int) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the function from fields (n, …, channel) to the estimated mean of one parameter, shape (n,)."""
     return lambda fields: np.asarray(network(fields, training=False))[:, parameter, 0]
 
 
-def gradient_of(network: keras.Model, parameter: int) -> Callable[[np.ndarray], np.ndarray]:
+def gradient_function(network: keras.Model, parameter: int) -> Callable[[np.ndarray], np.ndarray]:
     """Return the function from fields (n, …, channel) to the gradient of that estimate, same shape.
 
     Parameters
     ----------
     network
-        As `tenfold.emulators.cnn.build` makes it: fields in, (n, P, 2) out.
+        Network built by `tenfold.emulators.cnn.build`: fields in, estimates (n, P, 2) out.
     parameter
-        Number of the parameter.
+        Index of the parameter.
     """
     import tensorflow as tf
 
@@ -33,32 +33,32 @@ def gradient_of(network: keras.Model, parameter: int) -> Callable[[np.ndarray], 
     return lambda fields: np.asarray(gradient(tf.constant(fields, tf.float32)))
 
 
-def learnt_layers(network: keras.Model) -> list[keras.Layer]:
-    """Layers that have weights, from the answer down to the field."""
+def trainable_layers(network: keras.Model) -> list[keras.Layer]:
+    """Return the layers that have weights, from the output to the input."""
     return [layer for layer in reversed(network.layers) if layer.trainable_variables]
 
 
-def randomised(network: keras.Model, seed: int) -> Iterator[keras.Model]:
-    """Yield the network with the weights of its last layer shuffled, of its last two, and on to the first.
+def cascading_randomisation(network: keras.Model, seed: int) -> Iterator[keras.Model]:
+    """Yield the network with the weights of its last 1, 2, … layers permuted (Adebayo et al. 2018, arXiv:1810.03292).
 
-    One and the same network is changed in place between the steps; in the end it is as it was, also where the
-    iteration is broken off.
+    The network is changed in place between the steps. Its weights are restored at the end, also if the iteration stops
+    early.
 
     Parameters
     ----------
     network
-        Any network; layers without weights are no steps.
+        Any network; layers without weights are skipped.
     seed
-        Of the shuffling: every weight keeps its values, which lose their places.
+        Seed of the permutations. Every weight array keeps its values in another order.
     """
     rng = np.random.default_rng(seed)
-    kept = [keras.ops.convert_to_numpy(variable) for variable in network.variables]
+    original = [keras.ops.convert_to_numpy(variable) for variable in network.variables]
     try:
-        for layer in learnt_layers(network):
+        for layer in trainable_layers(network):
             for variable in layer.trainable_variables:
                 values = keras.ops.convert_to_numpy(variable)
                 variable.assign(rng.permutation(values.reshape(-1)).reshape(values.shape))
             yield network
     finally:
-        for variable, values in zip(network.variables, kept, strict=True):
+        for variable, values in zip(network.variables, original, strict=True):
             variable.assign(values)

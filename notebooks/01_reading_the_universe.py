@@ -16,12 +16,12 @@
 # %% [markdown]
 # # Reading the universe
 #
-# A box of dark matter, 128 Mpc/h wide: how much matter does its universe hold, and how clumpy is it? This notebook
-# simulates boxes over many cosmologies, trains a small convolutional network to read (Ωm, σ8) off them, and holds it
-# against the classical way, the power spectrum of the same boxes.
+# Given a box of dark matter, 128 Mpc/h wide, what are the matter density and the clustering amplitude of its universe?
+# This notebook simulates boxes for many cosmologies, trains a small convolutional network to estimate (Ωm, σ8) from
+# them, and compares it with the standard method, the power spectrum of the same boxes.
 #
-# The numbers below are for a few minutes on a laptop, in one process. `make demo` does the same with more boxes on two
-# MPI ranks, and adds the null control: Gaussian fields, in which there is nothing beyond the power spectrum to be read.
+# The sizes below take a few minutes on a laptop, in one process. `make demo` does the same with more boxes on two MPI
+# ranks, and adds a null test on Gaussian fields, which contain no information beyond the power spectrum.
 
 # %% tags=["parameters"]
 OUT = "../runs/notebook"
@@ -56,8 +56,8 @@ simulation = replace(config.simulation, count=BOXES, particles=PARTICLES, grid=P
 # ## Simulate
 #
 # Initial conditions by second-order Lagrangian perturbation theory from CAMB's linear spectrum, then ten particle-mesh
-# steps to today. Cosmologies follow a Sobol sequence, so that any number of boxes covers the plane evenly. Boxes that
-# are there already are not made again.
+# steps to redshift 0. Cosmologies follow a Sobol sequence, so that any number of boxes covers the plane evenly.
+# Existing boxes are reused.
 
 # %%
 simulate_volumes(simulation, out / "boxes")
@@ -65,7 +65,7 @@ simulate_volumes(simulation, out / "boxes")
 # %% [markdown]
 # ## Ingest
 #
-# Shards hold one record per box, each with a checksum. The split goes by simulation.
+# Shards contain one record per box, each with a checksum. The data are split by simulation.
 
 # %%
 ingest = replace(config.ingest, fractions=(0.7, 0.1, 0.2))  # training, validation, test
@@ -75,7 +75,7 @@ manifest = shards.manifest
 {split: len(shards.split(split)) for split in ("train", "validation", "test")}
 
 # %% [markdown]
-# Two universes: matter projected through a slab an eighth of the box deep.
+# Two universes: matter projected through a slab of an eighth of the box.
 
 # %%
 records = np.arange(len(shards))
@@ -91,8 +91,8 @@ for axis, record in zip(axes, extremes, strict=True):
 _ = axes[0].set_ylabel("y [Mpc/h]")
 
 # %% [markdown]
-# Their power spectra (shot noise taken off) beside HMcode2020, which was calibrated on far larger simulations. Below
-# the scale of a few cells the particle mesh falls short of it; single boxes scatter on the largest scales.
+# Their power spectra (shot noise subtracted) and HMcode2020, which was calibrated on far larger simulations. Below the
+# scale of a few cells the particle mesh underestimates the power; single boxes scatter on the largest scales.
 
 # %%
 figure, axis = plt.subplots(figsize=(6, 4), layout="constrained")
@@ -109,8 +109,8 @@ _ = axis.legend()
 # %% [markdown]
 # ## Train
 #
-# The network answers with a mean and a standard deviation for each parameter. Every box is seen in a random one of the
-# cube's 48 orientations and shifted at random, since a periodic universe looks the same either way. On a cluster:
+# The network predicts a mean and a standard deviation for each parameter. Every box is augmented by a random one of the
+# cube's 48 symmetries and a random periodic shift, which leave the statistics unchanged. On a cluster:
 # `srun tenfold train estimator …`, the same loop.
 
 # %%
@@ -121,20 +121,21 @@ estimator = load_estimator(out / "estimator")
 f"{estimator.network.count_params():,} parameters"
 
 # %% [markdown]
-# ## Prove it
+# ## Validate
 #
-# The same test boxes, three ways: the network, the best of several regressions from the power spectrum, and always
-# answering with the mean.
+# Estimates for the same test boxes by two methods: the network, and the best of several regressions from the power
+# spectrum.
 
 # %%
 comparison = compare(out / "estimator")
 methods = comparison.estimates
 figure, axes = plt.subplots(1, 2, figsize=(9, 4.4), layout="constrained")
 for p, (axis, name) in enumerate(zip(axes, ("Ωm", "σ8"), strict=True)):
-    for method, marker in (("power_spectrum", "s"), ("cnn", "o")):
-        guess = methods[method]
-        axis.errorbar(comparison.true[:, p], guess.mean[:, p], guess.sigma[:, p], fmt=marker, ms=4, lw=1, label=method)
-    ends = [comparison.true[:, p].min(), comparison.true[:, p].max()]
-    axis.plot(ends, ends, "k", lw=1)
+    for method, marker in (("power_spectrum", "s"), ("network", "o")):
+        mean, sigma = methods[method].mean[:, p], methods[method].sigma[:, p]
+        label = method.replace("_", " ")
+        axis.errorbar(comparison.true[:, p], mean, sigma, fmt=marker, ms=4, lw=1, label=label)
+    limits = [comparison.true[:, p].min(), comparison.true[:, p].max()]
+    axis.plot(limits, limits, "k", lw=1)
     axis.set(xlabel=f"true {name}", ylabel=f"estimated {name}")
 _ = axes[0].legend()

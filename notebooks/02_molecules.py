@@ -16,11 +16,11 @@
 # %% [markdown]
 # # Molecules
 #
-# What quantum chemistry calculates for one molecule at a time, a message-passing network predicts for thousands. This
-# notebook makes molecules, labels them by GFN2-xTB, a semi-empirical method that takes milliseconds, trains an
-# equivariant network on where their atoms are, and looks at how good it is, and at what.
+# A message-passing network predicts for thousands of molecules what quantum chemistry calculates for one at a time.
+# This notebook enumerates molecules, labels them with GFN2-xTB, a semi-empirical method that takes milliseconds, trains
+# an equivariant network on their geometries, and evaluates its accuracy for each property.
 #
-# Nothing here needs a file or a network connection. With your own table of SMILES, begin at *Ingest*.
+# No files and no network connection are needed. With your own table of SMILES, start at *Ingest*.
 
 # %% tags=["parameters"]
 OUT = "../runs/notebook_molecules"
@@ -50,8 +50,8 @@ config = load_config(ChemistryRun, preset="demo")
 # %% [markdown]
 # ## Label
 #
-# Molecules are enumerated from fragments; each gets a conformer by ETKDG and MMFF94, and then its properties by
-# GFN2-xTB. What has been labelled before is not labelled again.
+# Molecules are enumerated from fragments; each gets a conformer from ETKDG and MMFF94, and its properties from
+# GFN2-xTB. Existing labels are reused.
 
 # %%
 labelled = label_molecules(replace(config.labels, count=MOLECULES), out / "molecules")
@@ -60,8 +60,8 @@ print(labelled)
 # %% [markdown]
 # ## Ingest
 #
-# Files become packed graphs. Molecules that are the same never stand on both sides of the split, and what cannot be
-# read is written to `rejected.csv` with its line and the reason.
+# Files are converted to shards of graphs. Duplicates of a molecule are always in the same split, and rows that cannot
+# be read are listed in `rejected.csv` with line and reason.
 
 # %%
 ingest_molecules([labelled.structures], out / "data", config.ingest)
@@ -71,8 +71,8 @@ print({split: len(data.split(split)) for split in ("train", "validation", "test"
 Draw.MolsToGridImage([Chem.MolFromSmiles(smiles) for smiles in data.smiles(test[:8])], molsPerRow=4, useSVG=True)
 
 # %% [markdown]
-# What there is to learn: five properties, very different in how far they reach. An atomisation energy is very nearly a
-# sum over atoms; an orbital's energy belongs to the whole molecule.
+# The targets are five properties of different locality. An atomisation energy is nearly additive over atoms; an orbital
+# energy is a property of the whole molecule.
 
 # %%
 labels, names = data.targets(np.arange(len(data))), [target.name for target in data.manifest.targets]
@@ -85,8 +85,8 @@ for axis, name, unit, column in zip(axes, names, units, labels.T, strict=True):
 # %% [markdown]
 # ## Train
 #
-# PaiNN (arXiv:2102.03150): its energies do not change when a molecule turns, and its dipoles turn with it. Under
-# `mpirun` the same call trains on many ranks; a run that was interrupted goes on where it stopped.
+# PaiNN (arXiv:2102.03150): its energies are invariant and its dipoles equivariant under rotation of the molecule. Under
+# `mpirun` the same call trains on many ranks; an interrupted run is resumed.
 
 # %%
 training = replace(config.training, epochs=EPOCHS)
@@ -101,16 +101,16 @@ plt.legend(frameon=False)
 # %% [markdown]
 # ## Predict
 #
-# The bundle is one file: network, features, units, scaling and calibration. It answers with a value and a standard
+# The bundle is one file: network, features, units, scaling and calibration. It predicts a value and a standard
 # deviation.
 
 # %%
 predictor = load(run.bundle)
-found = predictor.predict_graphs(data.graphs(test))
+predictions = predictor.predict_graphs(data.graphs(test))
 truth = data.targets(test)
 figure, axes = plt.subplots(1, len(names), figsize=(13, 2.8), layout="constrained")
 for t, (axis, name, unit) in enumerate(zip(axes, names, units, strict=True)):
-    mean, sigma = found[:, t].T
+    mean, sigma = predictions[:, t].T
     axis.errorbar(truth[:, t], mean, sigma, fmt="o", ms=2, lw=0.5, color="#0072B2", alpha=0.6)
     limits = [truth[:, t].min(), truth[:, t].max()]
     axis.plot(limits, limits, color="black", lw=0.8)
@@ -118,9 +118,10 @@ for t, (axis, name, unit) in enumerate(zip(axes, names, units, strict=True)):
     axis.set(title=f"{name.replace('_', ' ')}\nmean error {error:.3f} {unit}", xlabel="GFN2-xTB", ylabel="network")
 
 # %% [markdown]
-# Are the stated uncertainties honest? Of Gaussian ones, 68 % of the truths lie within one standard deviation.
+# Are the predicted uncertainties calibrated? For Gaussian errors, 68 % of the true values are within one standard
+# deviation.
 
 # %%
 for t, name in enumerate(names):
-    inside = np.abs(found[:, t, 0] - truth[:, t]) < found[:, t, 1]
+    inside = np.abs(predictions[:, t, 0] - truth[:, t]) < predictions[:, t, 1]
     print(f"{name:20s} {100 * inside.mean():.0f} % within one standard deviation")

@@ -16,19 +16,19 @@
 # %% [markdown]
 # # What the network sees
 #
-# A network reads Ωm and σ8 off a map of convergence, or off a box of dark matter. Where in the map does it look? A
-# picture of that is made in seconds, and is believed far too easily: many methods draw the outlines of what they are
-# given, whatever the network has learnt. So every picture below stands beside the same network with its weights
-# shuffled; only what differs from that is evidence.
+# A network estimates Ωm and σ8 from a convergence map, or from a box of dark matter. Which parts of the map does it
+# use? Saliency maps are quick to compute and easy to over-interpret: many methods reproduce the edges of their input,
+# whatever the network has learnt. Every figure below is therefore compared with the same network with randomised
+# weights; only the difference is evidence.
 #
-# The two networks are those of `tenfold run massmaps --preset demo` and `tenfold run cosmology --preset demo`. In
-# folders where these have been run nothing is made again; elsewhere it takes some twenty minutes on two cores. The same
-# pictures of a run of your own, as a page: `tenfold explain estimator RUN`.
+# The two networks are those of `tenfold run massmaps --preset demo` and `tenfold run cosmology --preset demo`. Results
+# of these runs are reused; without them the notebook takes about twenty minutes on two cores. The same figures for
+# your own run, as a page: `tenfold explain estimator RUN`.
 
 # %% tags=["parameters"]
 MAPS_OUT = "../runs/demo/massmaps"
 BOXES_OUT = "../runs/demo/cosmology"
-MAPS_SETTINGS = ()  # over the preset, as --set takes them: "simulation.count=20", "estimator_training.epochs=2"
+MAPS_SETTINGS = ()  # changes to the preset, as for --set: "simulation.count=20", "estimator_training.epochs=2"
 BOXES_SETTINGS = ()
 
 # %%
@@ -40,7 +40,7 @@ from tenfold.hpc.ranks import Ranks
 from tenfold.pipelines.config import load
 from tenfold.pipelines.estimator.train import train_estimator
 from tenfold.pipelines.estimator.estimator import load as load_estimator
-from tenfold.pipelines.estimator.saliency import in_turn, measure
+from tenfold.pipelines.estimator.saliency import alternate_groups, measure
 from tenfold.pipelines.volumes.maps import ingest_massmaps
 from tenfold.pipelines.simulation.lensing.simulate import simulate_massmaps
 from tenfold.pipelines.reports.figures import print_trusted
@@ -57,8 +57,8 @@ names = ("Ωm", "σ8")
 # %% [markdown]
 # ## An estimator of maps
 #
-# Boxes over many cosmologies, convergence maps through them, shards split by simulation, and a small convolutional
-# network. What is there already is not made again.
+# Boxes for many cosmologies, convergence maps traced through them, shards split by simulation, and a small
+# convolutional network. Existing results are reused.
 
 # %%
 config = load(MassMapsRun, preset="demo", settings=MAPS_SETTINGS)
@@ -71,8 +71,9 @@ train_estimator(
 estimator = load_estimator(out / "estimator")
 
 # %% [markdown]
-# Four test maps, each of another cosmology. Whether the estimates are any good comes first: where a network looks that
-# has learnt nothing is of no interest. A single map tells σ8 √Ωm, by which lensing goes, far better than either alone.
+# Four test maps of different cosmologies. First the accuracy of the estimates: the saliency of a network that has
+# learnt nothing is of no interest. A single map constrains σ8 √Ωm, to which lensing is most sensitive, far better than
+# either parameter alone.
 
 # %%
 shards = Shards.open(out / "data")
@@ -83,38 +84,39 @@ truth = shards.parameters(test)
 lensing = [values[:, 1] * values[:, 0] ** 0.5 for values in (mean, truth)]
 for name, estimated, true in (*zip(names, mean.T, truth.T, strict=True), ("σ8 √Ωm", *lensing)):
     rms = np.sqrt(np.mean((estimated - true) ** 2))
-    print(f"{name}: rms error {rms:.3f}; always answering with the mean would make {true.std():.3f}")
-chosen = test[in_turn(shards.simulation(test).tolist(), 4)]
+    print(f"{name}: rms error {rms:.3f}; predicting the mean for every map gives {true.std():.3f}")
+chosen = test[alternate_groups(shards.simulation(test).tolist(), 4)]
 maps = shards.read(chosen)
 
 # %% [markdown]
-# ## Three methods, three questions
+# ## Three attribution methods
 #
-# - The **gradient**: by how much would the estimate change if this pixel were brighter?
-# - **SmoothGrad** (arXiv:1706.03825): the same, averaged over copies with a little noise, because gradients of networks
-#   are ragged.
-# - **Integrated gradients** (arXiv:1703.01365): how much of this estimate, beside the answer to an empty map, is owed
-#   to this pixel? The shares add up to the difference; by how much they miss it is told.
+# - **Gradient**: change of the estimate per change of a pixel.
+# - **SmoothGrad** (arXiv:1706.03825): the gradient averaged over noisy copies of the map, because the gradients of
+#   networks are noisy.
+# - **Integrated gradients** (arXiv:1703.01365): contribution of a pixel to the difference between the estimate and that
+#   for a uniform map. The contributions sum to the difference, up to the completeness error.
 #
 # Orange raises the estimate, purple lowers it.
 
 # %%
-found = {
+saliencies = {
     method: measure(estimator, maps, manifest.value.mean, method=method, periodic=manifest.periodic)
     for method in ("gradient", "smoothgrad", "integrated")
 }
-integrated = found["integrated"]
+integrated = saliencies["integrated"]
 for p, name in enumerate(names):
-    shared = np.abs(integrated.answers[:, p] - integrated.baselines[p])
-    print(f"{name}: shared out {shared.round(3)}, missed {integrated.completeness_errors[:, p].round(4)}")
+    difference = np.abs(integrated.estimates[:, p] - integrated.baseline_estimates[p])
+    error = integrated.completeness_errors[:, p]
+    print(f"{name}: attributed difference {difference.round(3)}, completeness error {error.round(4)}")
 
 
 # %%
-def draw(axis, attribution, what):
+def draw(axis, attribution, title):
     """Draw an attribution: orange raises the estimate, purple lowers it."""
-    full = np.quantile(np.abs(attribution), 0.98)
-    axis.imshow(attribution, origin="lower", cmap="PuOr_r", vmin=-full, vmax=full)
-    axis.set(xticks=[], yticks=[], title=what)
+    saturation = np.quantile(np.abs(attribution), 0.98)
+    axis.imshow(attribution, origin="lower", cmap="PuOr_r", vmin=-saturation, vmax=saturation)
+    axis.set(xticks=[], yticks=[], title=title)
 
 
 figure, axes = plt.subplots(2, 4, figsize=(12, 6), layout="constrained")
@@ -122,112 +124,113 @@ for p, name in enumerate(names):
     axes[p, 0].imshow(maps[0, ..., 0], origin="lower", cmap="inferno", vmax=np.quantile(maps[0], 0.997))
     axes[p, 0].set(xticks=[], yticks=[], title="κ")
     axes[p, 0].set_ylabel(name)
-    for axis, (method, each) in zip(axes[p, 1:], found.items(), strict=True):
-        draw(axis, each.attributions[0, p], method)
+    for axis, (method, saliency) in zip(axes[p, 1:], saliencies.items(), strict=True):
+        draw(axis, saliency.attributions[0, p], method)
 print_trusted(figure, manifest.multipoles)
 
 # %% [markdown]
-# How to read it. The gradient and SmoothGrad are ragged: the slopes of neighbouring pixels have little to do with each
-# other, so a single pixel of either means nothing. Integrated gradients are a slope times the distance from the mean,
-# and that is why they look like the map: look for where their *sign* differs between the two parameters, and for maxima
-# that the map does not have.
+# Interpretation. The gradient and SmoothGrad are noisy: the gradients of neighbouring pixels are almost uncorrelated,
+# so that a single pixel is not meaningful. Integrated gradients are a gradient times the deviation from the mean, and
+# therefore resemble the map. Informative features are differences in *sign* between the two parameters, and maxima that
+# are not in the map.
 
 # %% [markdown]
-# ## Over the map
+# ## Attribution and peaks of the map
 #
-# Rings are the map's twenty highest peaks, crosses those of the absolute attribution; grey lines are drawn around the
+# Circles: the twenty highest peaks of the map. Crosses: those of the absolute attribution. Grey contours enclose the
 # densest twentieth of the map.
 
 # %%
 figure, axes = plt.subplots(2, 4, figsize=(12, 6.2), layout="constrained")
 for i in range(len(maps)):
-    rings = highest_peaks(integrated.fields[i], 20, periodic=manifest.periodic)
+    map_peaks = highest_peaks(integrated.fields[i], 20, periodic=manifest.periodic)
     for p, name in enumerate(names):
         attribution = integrated.attributions[i, p]
-        draw(axes[p, i], attribution, f"{name}: {20 * integrated.matched[i, p]:.0f} of 20 on peaks")
+        draw(axes[p, i], attribution, f"{name}: {20 * integrated.peak_matches[i, p]:.0f} of 20 match")
         axes[p, i].contour(
             integrated.fields[i], levels=[np.quantile(integrated.fields[i], 0.95)], colors="grey", linewidths=0.6
         )
-        crosses = highest_peaks(np.abs(attribution), 20, periodic=manifest.periodic)
-        axes[p, i].scatter(rings[:, 1], rings[:, 0], s=40, facecolors="none", edgecolors="black", lw=0.8)
-        axes[p, i].scatter(crosses[:, 1], crosses[:, 0], s=14, marker="x", color="black", lw=0.8)
+        attribution_peaks = highest_peaks(np.abs(attribution), 20, periodic=manifest.periodic)
+        axes[p, i].scatter(map_peaks[:, 1], map_peaks[:, 0], s=40, facecolors="none", edgecolors="black", lw=0.8)
+        axes[p, i].scatter(attribution_peaks[:, 1], attribution_peaks[:, 0], s=14, marker="x", color="black", lw=0.8)
 print_trusted(figure, manifest.multipoles)
 for p, name in enumerate(names):
-    ours, theirs = integrated.matched[:, p].mean(), integrated.shuffled_matched[:, p].mean()
-    chance = integrated.by_chance[:, p, 0].mean()
+    trained, randomised = integrated.peak_matches[:, p].mean(), integrated.randomised_peak_matches[:, p].mean()
+    chance = integrated.chance_peak_matches[:, p, 0].mean()
     print(
-        f"{name}: {ours:.2f} of its peaks lie on the map's; by chance {chance:.2f}; with shuffled weights {theirs:.2f}"
+        f"{name}: fraction of matching peaks {trained:.2f}; by chance {chance:.2f}; randomised weights {randomised:.2f}"
     )
 
 # %% [markdown]
-# How to read it. That attributions peak where the map does is far beyond chance, and yet shows nothing by itself: see
-# the last number. A network of shuffled weights finds the peaks as well, because integrated gradients multiply by the
+# Interpretation. The fraction of matching peaks is far above chance, but this alone is not evidence, as the last number
+# shows: a network with randomised weights matches the peaks as well, because integrated gradients are multiplied by the
 # map. What was learnt is the *difference* between the two numbers.
 
 # %% [markdown]
-# ## Emptiness or peaks?
+# ## Voids or peaks?
 #
-# How much of the absolute attribution lies on each tenth of the pixels, from the emptiest to the densest.
+# Fraction of the absolute attribution in each tenth of the pixels, from the least to the most dense.
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
 centres = (np.arange(10) + 0.5) / 10
 for p, (axis, name) in enumerate(zip(axes, names, strict=True)):
-    shuffled = integrated.shuffled_shares[:, p].reshape(-1, 10)
-    for shares, colour, label in ((integrated.shares[:, p], "C0", "trained"), (shuffled, "0.5", "shuffled weights")):
-        average, spread = shares.mean(0), shares.std(0)
-        axis.fill_between(centres, average - spread, average + spread, color=colour, alpha=0.2, lw=0)
+    trained = integrated.density_fractions[:, p]
+    randomised = integrated.randomised_density_fractions[:, p].reshape(-1, 10)
+    for fractions, colour, label in ((trained, "C0", "trained"), (randomised, "0.5", "randomised weights")):
+        average, std = fractions.mean(0), fractions.std(0)
+        axis.fill_between(centres, average - std, average + std, color=colour, alpha=0.2, lw=0)
         axis.plot(centres, average, "o-", ms=3, color=colour, label=label)
     axis.axhline(0.1, color="black", lw=0.7, ls=":")
-    axis.set(title=name, xlabel="quantile of κ, emptiest to densest", ylabel="share of |attribution|", ylim=(0, None))
+    axis.set(title=name, xlabel="quantile of κ, low to high", ylabel="fraction of |attribution|", ylim=(0, None))
 axes[0].legend(frameon=False)
 print_trusted(figure, manifest.multipoles)
 
 # %% [markdown]
-# How to read it. Both lines rise at both ends, because that is where the map is far from its mean. Where the blue line
-# leaves the grey band, the network has learnt to look: with the presets as they are, Ωm is read off the emptiest tenth
-# more than shuffled weights would have it, and σ8 off the densest. The bands are from map to map, and of the grey line
-# from shuffle to shuffle as well; four maps are few.
+# Interpretation. Both curves rise at both ends, where the map deviates most from its mean. The network has learnt to
+# use the density range in which the blue curve leaves the grey band: with the presets, the least dense tenth for Ωm and
+# the densest for σ8. The bands show the scatter between maps, for the grey curve also between randomisations; four maps
+# are few.
 
 # %% [markdown]
-# ## Is it the network, or the map?
+# ## The network or the map?
 #
-# The sanity check of arXiv:1810.03292: layers lose their weights, from the answer down to the map, and the attribution
-# is compared with the trained network's (rank correlation of absolute values, mean over the maps). Dotted: its
-# correlation with the map's own distance from the mean.
+# The model-parameter randomisation test of arXiv:1810.03292: the weights of the layers are randomised from the output
+# to the input, and the attribution is compared with that of the trained network (rank correlation of absolute values,
+# mean over the maps). Dotted: correlation with the map's absolute deviation from its mean.
 
 # %%
 
 
-def forget(axis, each, title):
-    """How alike attributions stay while layers lose their weights."""
-    steps = np.arange(len(each.layers) + 1)
+def randomisation_test(axis, saliency, title):
+    """Draw the rank correlation with the trained attribution against the randomised layers."""
+    steps = np.arange(len(saliency.layers) + 1)
     for p, (name, colour) in enumerate(zip(names, ("C0", "C1"), strict=True)):
-        axis.plot(steps, [1, *each.likenesses[:, p].mean(0)], "o-", ms=3, color=colour, label=name)
-        axis.axhline(each.field_likenesses[:, p].mean(), color=colour, ls=":", lw=0.8)
-    axis.set_xticks(steps, ["trained", *each.layers], rotation=60, ha="right", fontsize=8)
+        axis.plot(steps, [1, *saliency.rank_correlations[:, p].mean(0)], "o-", ms=3, color=colour, label=name)
+        axis.axhline(saliency.field_rank_correlations[:, p].mean(), color=colour, ls=":", lw=0.8)
+    axis.set_xticks(steps, ["trained", *saliency.layers], rotation=60, ha="right", fontsize=8)
     axis.set(ylim=(-0.1, 1.05), title=title)
 
 
 figure, axes = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained", sharey=True)
-for axis, (method, each) in zip(axes, found.items(), strict=True):
-    forget(axis, each, method)
-axes[0].set_ylabel("likeness to the trained network's")
+for axis, (method, saliency) in zip(axes, saliencies.items(), strict=True):
+    randomisation_test(axis, saliency, method)
+axes[0].set_ylabel("rank correlation with the trained network's")
 axes[0].legend(frameon=False)
 print_trusted(figure, manifest.multipoles)
 
 # %% [markdown]
-# How to read it. The gradient forgets: with all layers shuffled hardly anything of it is left, so it depends on what
-# was learnt. Integrated gradients stay half alike to those of a network that knows nothing, and that half is the map.
-# Neither shows that the network is *right* to look where it looks, nor that the information lies there: another network
-# as good may look elsewhere.
+# Interpretation. The gradient passes the test: with all layers randomised the correlation is close to zero, so that it
+# depends on what was learnt. Integrated gradients keep about half of their correlation with those of an untrained
+# network, which is due to the map. Neither shows that the network *should* use these features, nor that the information
+# is there: another network of the same accuracy may use other features.
 
 # %% [markdown]
 # ## In a box
 #
-# The same in three dimensions: a network that reads counts of particles. It takes 2³ cells together, and so do we.
-# Shown is a slab around the densest cell, chosen by the mass and not by the attribution; beside it, how alike the
-# attribution stays while the network's layers lose their weights.
+# The same in three dimensions, for a network that reads particle counts. It sums blocks of 2³ cells, which are also the
+# cells of the figures. They show a slab around the densest cell, whatever the attribution; on the right, the
+# randomisation test.
 
 # %%
 study = load(CosmologyRun, preset="demo", settings=BOXES_SETTINGS)
@@ -237,30 +240,33 @@ train_estimator(
     out_boxes / "data", out_boxes / "estimator", study.network, study.training, Ranks(), views=study.proof.views,
     resume=True,
 )  # fmt: skip
-of_boxes = load_estimator(out_boxes / "estimator")
+box_estimator = load_estimator(out_boxes / "estimator")
 box_shards = Shards.open(out_boxes / "data")
 record = box_shards.split("test")[:1]
-seen = measure(of_boxes, box_shards.read(record), box_shards.manifest.value.mean, periodic=box_shards.manifest.periodic)
+of_box = measure(
+    box_estimator, box_shards.read(record), box_shards.manifest.value.mean, periodic=box_shards.manifest.periodic
+)
 
 # %%
 figure, axes = plt.subplots(1, 4, figsize=(14, 3.8), layout="constrained")
-box = seen.fields[0]
+box = of_box.fields[0]
 depth = max(1, len(box) // 8)
 start = int(np.clip(np.unravel_index(box.argmax(), box.shape)[2] - depth // 2, 0, len(box) - depth))
 axes[0].imshow(np.log1p(box[:, :, start : start + depth].mean(2)).T, origin="lower", cmap="inferno")
 axes[0].set(xticks=[], yticks=[], title="log(1 + count)")
 for p, name in enumerate(names):
-    draw(axes[p + 1], seen.attributions[0, p, :, :, start : start + depth].sum(2).T, f"{name}, summed through the slab")
-    ours, theirs = seen.shares[0, p, -1], seen.shuffled_shares[0, p, :, -1]
+    draw(axes[p + 1], of_box.attributions[0, p, :, :, start : start + depth].sum(2).T, f"{name}, sum over the slab")
+    trained, randomised = of_box.density_fractions[0, p, -1], of_box.randomised_density_fractions[0, p, :, -1]
     print(
-        f"{name}: {ours:.0%} of |attribution| on the densest tenth of the cells; with shuffled weights "
-        f"{theirs.min():.0%} to {theirs.max():.0%}; likeness to a shuffled network's {seen.likenesses[0, p, -1]:.2f}"
+        f"{name}: {trained:.0%} of |attribution| in the densest tenth of the cells; with randomised weights "
+        f"{randomised.min():.0%} to {randomised.max():.0%}; rank correlation with randomised weights "
+        f"{of_box.rank_correlations[0, p, -1]:.2f}"
     )
-forget(axes[3], seen, "likeness, layers shuffled")
+randomisation_test(axes[3], of_box, "rank correlation, layers randomised")
 axes[3].legend(frameon=False)
 
 # %% [markdown]
-# How to read it. The attribution of Ωm follows the filaments; that of σ8 sets them against the voids, with the opposite
-# sign: a box as full of structure can be had by more matter or by more clumping, and to tell the two apart the network
-# weighs the dense against the empty. The numbers say how much of that a shuffled network shows as well. One box in one
-# orientation: `tenfold explain estimator` shows more of them.
+# Interpretation. The attribution of Ωm follows the filaments; that of σ8 has opposite signs in filaments and voids. The
+# same amount of structure can be due to more matter or to stronger clustering, and the network separates the two by
+# comparing dense with empty regions. The numbers show how much of this a network with randomised weights shows as well.
+# This is one box in one orientation: `tenfold explain estimator` shows more of them.

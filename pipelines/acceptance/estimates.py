@@ -33,7 +33,7 @@ def load_estimator(run: Path, data: Shards, names: tuple[str, ...]) -> Estimator
         It was trained on other data, and so perhaps on what the emulator left out; it reads none of the parameters;
         or the maps are of several source redshifts.
     """
-    judge, trained = load(run, batch=32), RunFolder(run).read_record("estimator").get("fingerprint")
+    judge, trained = load(run, batch_size=32), RunFolder(run).read_record("estimator").get("fingerprint")
     if trained != data.manifest.fingerprint:
         raise InputError(
             f"{run}: was not trained on {data.path}, as the emulator was, and may know what the emulator left out: "

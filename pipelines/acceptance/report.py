@@ -11,8 +11,8 @@ from tenfold.pipelines.acceptance import figures
 from tenfold.pipelines.acceptance.acceptance import Assessment, verdict_names
 from tenfold.pipelines.acceptance.held_out import HeldOut
 from tenfold.pipelines.acceptance.map_statistics import Statistic
-from tenfold.pipelines.estimator.saliency import Saliency, in_turn
-from tenfold.pipelines.estimator.saliency_report import Seen, seen
+from tenfold.pipelines.estimator.saliency import Saliency, alternate_groups
+from tenfold.pipelines.estimator.saliency_report import SaliencySection, saliency_section
 from tenfold.pipelines.reports.digits import figure
 from tenfold.pipelines.reports.html import flatten, write_page
 
@@ -101,7 +101,7 @@ def write_report(path: Path, metrics: Mapping[str, Any], trial: Trial) -> None:
         panels=panels,
         distance=figures.error_by_distance(distance, errors, trial.trusted) if trial.names and errors else None,
         copies=figures.copies(copied.generated, copied.unseen, trial.trusted) if copied else None,
-        seen=_seen(trial) if trial.saliency else None,
+        saliency=_saliency_section(trial) if trial.saliency else None,
         trained_to_match=metrics["environment"]["network"]["network"] == TRAINED_TO_MATCH,
         symbols=SYMBOL,
         chosen=chosen,
@@ -109,14 +109,14 @@ def write_report(path: Path, metrics: Mapping[str, Any], trial: Trial) -> None:
     )
 
 
-def _seen(trial: Trial) -> Seen:
+def _saliency_section(trial: Trial) -> SaliencySection:
     """Draw what the estimator looks at."""
     saliency, simulated = trial.saliency, trial.held.simulated
     assert saliency is not None and simulated.groups is not None and simulated.parameters is not None
-    rows = in_turn(simulated.groups.tolist(), len(saliency.fields))
+    rows = alternate_groups(simulated.groups.tolist(), len(saliency.fields))
     true = np.full((len(rows), len(saliency.names)), np.nan)
     for p, name in enumerate(saliency.names):
         if name in trial.names:
             true[:, p] = simulated.parameters[rows, trial.names.index(name)]
     titles = [str(simulated.groups[row]) for row in rows]
-    return seen(saliency, trial.unit, trial.width, titles, true, logarithm=False, trusted=trial.trusted)
+    return saliency_section(saliency, trial.unit, trial.width, titles, true, logarithm=False, trusted=trial.trusted)

@@ -19,8 +19,8 @@ from tenfold.pipelines.acceptance.report import Trial, write_report
 from tenfold.pipelines.emulator.emulator import MassMapEmulator
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.estimator.estimator import Estimator
-from tenfold.pipelines.estimator.saliency import Saliency, in_turn, measure
-from tenfold.pipelines.estimator.saliency_report import unit_of, width_of
+from tenfold.pipelines.estimator.saliency import Saliency, alternate_groups, measure
+from tenfold.pipelines.estimator.saliency_report import value_label, width_label
 from tenfold.pipelines.files.atomic import replacing
 from tenfold.pipelines.files.json_file import read_numbers
 from tenfold.pipelines.storage.output_folder import OutputFolder
@@ -102,7 +102,7 @@ def validate_massmaps(
         trusted = (data if fresh is None else fresh).manifest.multipoles
         about = data.manifest
         source = {"channels": about.shape[-1], "channel": tolerances.channel, "redshifts": list(about.redshifts)}
-        periodic, unit = about.periodic, unit_of(about)
+        periodic, unit = about.periodic, value_label(about)
         train = data.split("train")
         rng = np.random.default_rng(seed)
         few = np.sort(rng.permutation(train)[:TRAINED])
@@ -142,7 +142,7 @@ def validate_massmaps(
             },
         }  # fmt: skip
         trial = Trial(
-            statistics=statistics, assessment=assessment, held=held, unit=unit, width=width_of(about), names=names,
+            statistics=statistics, assessment=assessment, held=held, unit=unit, width=width_label(about), names=names,
             cosmologies=len(set(data.simulation(train))), maps=len(train), trusted=trusted,
             saliency=looks,
         )  # fmt: skip
@@ -190,7 +190,7 @@ def _looked(judge: Estimator, held: HeldOut, data: Shards) -> Saliency:
     """What the estimates of a few simulated maps rest on."""
     groups = held.simulated.groups
     assert groups is not None
-    rows = in_turn(groups.tolist(), LOOKED)
+    rows = alternate_groups(groups.tolist(), LOOKED)
     maps = held.simulated.maps[rows][..., None]
     return measure(judge, maps, data.manifest.value.mean, periodic=data.manifest.periodic)
 

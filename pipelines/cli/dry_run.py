@@ -43,11 +43,11 @@ def describe_estimator(config: CosmologyRun, data: Path | None) -> Group:
                         scale=[(b - a) / 12**0.5 for a, b in zip(low, high, strict=True)])  # fmt: skip
         size = []
     else:
-        from tenfold.pipelines.estimator.training import build_for
+        from tenfold.pipelines.estimator.training import build_estimator
         from tenfold.pipelines.volumes.shards import Shards
 
         with Shards.open(data) as shards:
-            _, network = build_for(shards, shape, training)
+            _, network = build_estimator(shards, shape, training)
             names = shards.manifest.parameter_names
             counts = {split: len(shards.split(split)) for split in ("train", "validation", "test")}
         steps = steps_per_epoch(counts["train"], training.global_batch)
@@ -150,16 +150,16 @@ def describe_predictor(config: ChemistryRun, data: Path) -> Table:
         The data do not fit the network.
     """
     from tenfold.pipelines.molecules.shards import MoleculeShards
-    from tenfold.pipelines.predictor.training import describe, kind_of
+    from tenfold.pipelines.predictor.training import kind_of, predictor_config
 
     with MoleculeShards.open(data) as shards:
-        learnt = describe(shards, shards.split("train"), config.network, kind_of(shards))
+        predictor = predictor_config(shards, shards.split("train"), config.network, kind_of(shards))
         kinds = "\n".join(map(str, shards.manifest.targets))
         counts = {split: len(shards.split(split)) for split in ("train", "validation", "test")}
     steps = steps_per_epoch(counts["train"], config.training.global_batch)
     return table("Training", [
-        ("network", f"{config.network.network}, {learnt.network().count_params():,} weights"),
-        ("predicts", ", ".join(f"{t.name} [{t.unit}]" if t.unit else t.name for t in learnt.targets)),
+        ("network", f"{config.network.network}, {predictor.network().count_params():,} weights"),
+        ("predicts", ", ".join(f"{t.name} [{t.unit}]" if t.unit else t.name for t in predictor.targets)),
         ("kinds", kinds),
         ("molecules", ", ".join(f"{count:,} {split}" for split, count in counts.items())),
         ("steps", f"{config.training.epochs} epochs of {steps} steps = {config.training.epochs * steps}"),

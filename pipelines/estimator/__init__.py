@@ -1,1 +1,1 @@
-"""A network that reads parameters off volumes: trained, proven against the power spectrum, reported."""
+"""Parameter estimation from fields: training, comparison with the power spectrum, and reports."""

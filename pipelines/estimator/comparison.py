@@ -1,4 +1,4 @@
-"""Three methods on the same test records: the network, the best regression from the power spectrum, the mean."""
+"""Comparison of a trained network with the power spectrum and with the training mean, on the same test records."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.estimator.baseline import Baseline, Choice, Estimates, features, fit, mean_estimates
+from tenfold.pipelines.estimator.baseline import Baseline, Estimates, Selection, features, fit, training_mean
 from tenfold.pipelines.estimator.spectra import Spectra, measure
 from tenfold.pipelines.training.run_folder import RunFolder
 from tenfold.pipelines.volumes.manifest import Manifest
@@ -16,89 +16,90 @@ from tenfold.pipelines.volumes.shards import Shards
 from tenfold.stats.calibration import Bootstrap, rmse_ratio, scores
 
 _BY_PARAMETER = ("true", "mean", "sigma")
-METHODS = ("cnn", "power_spectrum", "mean")
+METHODS = ("network", "power_spectrum", "training_mean")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Estimates of the test split by every method, and where they come from."""
+    """Estimates of the test split by every method, and the data that they were made from."""
 
     run: Path
-    """Folder of the training."""
+    """Folder of the training run."""
     names: tuple[str, ...]
+    """Names of the P parameters."""
     true: NDArray[np.float64]
     """(n, P) true parameters."""
     records: NDArray[np.int64]
     """(n,) indices into the shards."""
     simulations: NDArray
-    """(n,) identity of each record's simulation."""
+    """(n,) name of the simulation of each record."""
     estimates: dict[str, Estimates]
-    """By method, for `METHODS`."""
-    choices: tuple[Choice, ...]
-    """The regression chosen for each parameter."""
+    """Estimates by method, see `METHODS`."""
+    selections: tuple[Selection, ...]
+    """Regression selected for each parameter."""
     spectra: Spectra
-    """Of the test records."""
+    """Power spectra of the test records."""
     history: dict[str, NDArray[np.float64]]
-    """Columns of the training's history, by name."""
+    """Columns of the training history, by name."""
     record: dict[str, Any]
-    """The training's run.json."""
+    """Content of the run's run.json."""
     data: Path
     """Folder of the shards."""
     manifest: Manifest
 
 
 def compare(run: Path, config: Baseline | None = None) -> Comparison:
-    """Hold a finished training's predictions of the test split against a power-spectrum regression and the mean.
+    """Compare the test predictions of a finished training with a power-spectrum regression and the training mean.
 
-    Both are fitted to the training and validation split of the very shards the network was trained on.
+    Both baselines are fitted to the training and validation splits of the shards that the network was trained on.
 
     Parameters
     ----------
     run
-        Folder of the training.
+        Folder of the training run.
     config
-        How the regression is tuned.
+        Settings of the regression.
 
     Raises
     ------
     InputError
-        If the training has not finished, or its predictions and the shards do not belong together.
+        The training has not finished, or its predictions do not belong to its shards.
     """
     folder = RunFolder(Path(run))
     record = folder.read_record("estimator")
-    found = read_predictions(folder)
+    predictions = read_predictions(folder)
     data = folder.find_data(record)
     with Shards.open(data) as shards:
         if len(shards.manifest.shape) < 4:
             raise InputError(
-                f"{run}: reads maps, and the power spectrum it would be held against is that of boxes. Let it judge an "
-                f"emulator, `tenfold validate EMULATOR --estimator {run}`, or see what it looks at, "
+                f"{run}: is an estimator of maps, and the power-spectrum comparison is for boxes. Use it to test an "
+                f"emulator, `tenfold validate EMULATOR --estimator {run}`, or show its saliency, "
                 f"`tenfold explain estimator {run}`"
             )
-        names = tuple(str(name) for name in found["names"])
-        test = found["test_record"]
-        check_belonging(folder, shards, names, found)
-        learn = np.concatenate([shards.split("train"), shards.split("validation")])
-        spectra = measure(shards, np.concatenate([learn, test]))
+        names = tuple(str(name) for name in predictions["names"])
+        test = predictions["test_record"]
+        check_matching(folder, shards, names, predictions)
+        fitted = np.concatenate([shards.split("train"), shards.split("validation")])
+        spectra = measure(shards, np.concatenate([fitted, test]))
         manifest = shards.manifest
-        parameters, simulations = shards.parameters(learn), shards.simulation(learn)
+        parameters, simulations = shards.parameters(fitted), shards.simulation(fitted)
     if manifest.parameter_names != names:
         parameters = parameters[:, [manifest.parameter_names.index(name) for name in names]]
     columns = features(spectra.power, spectra.mean)
-    regression = fit(columns[: len(learn)], parameters, simulations, names, config)
+    regression = fit(columns[: len(fitted)], parameters, simulations, names, config)
     return Comparison(
         run=folder.path,
         names=names,
-        true=found["test_true"],
+        true=predictions["test_true"],
         records=test,
-        simulations=found["test_simulation"],
+        simulations=predictions["test_simulation"],
         estimates={
-            "cnn": Estimates(found["test_mean"], found["test_sigma"]),
-            "power_spectrum": regression.predict(columns[len(learn) :]),
-            "mean": mean_estimates(parameters, len(test)),
+            "network": Estimates(predictions["test_mean"], predictions["test_sigma"]),
+            "power_spectrum": regression.predict(columns[len(fitted) :]),
+            "training_mean": training_mean(parameters, len(test)),
         },
-        choices=regression.choices,
-        spectra=Spectra(spectra.k, spectra.modes, spectra.power[len(learn) :], spectra.mean[len(learn) :]),
+        selections=regression.selections,
+        spectra=Spectra(spectra.k, spectra.modes, spectra.power[len(fitted) :], spectra.mean[len(fitted) :]),
         history=folder.read_history(),
         record=record,
         data=data,
@@ -107,35 +108,38 @@ def compare(run: Path, config: Baseline | None = None) -> Comparison:
 
 
 def score(comparison: Comparison, *, seed: int, draws: int) -> dict[str, Any]:
-    """Score every method, and the network against the other two, draw by draw on the same simulations.
+    """Score every method, and compare the network with both baselines by a paired bootstrap over simulations.
 
     Parameters
     ----------
     comparison
         Estimates of one test split.
-    seed, draws
-        Of the bootstrap.
+    seed
+        Seed of the bootstrap.
+    draws
+        Number of bootstrap resamples.
 
     Returns
     -------
     dict
-        By method and parameter: ``rmse``, ``low``, ``high``, and every other score with ``_low`` and ``_high``;
-        ``ratio`` and ``ratio_to_mean``, how many times larger the regression's and the mean's error is than the
-        network's, as ``value``, ``low``, ``high``; ``regression``, the choice made by cross-validation.
+        ``network``, ``power_spectrum`` and ``training_mean``: scores of each parameter, each with ``_low`` and
+        ``_high``. ``rmse_ratio_power_spectrum`` and ``rmse_ratio_training_mean``: rms error of the baseline divided by
+        that of the network, as ``value``, ``low`` and ``high``. ``regression``: the regression selected by
+        cross-validation.
 
     Raises
     ------
     InputError
-        If the test split has fewer than two simulations, or the network's estimates are not finite.
+        The test split has fewer than two simulations, or the network's estimates are not finite.
     """
     try:
         bootstrap = Bootstrap(comparison.simulations, seed=seed, draws=draws)
     except ValueError as error:
         raise InputError(f"{comparison.data}, test split: {error} Simulate more, or raise its fraction.") from error
-    found: dict[str, Any] = {method: {} for method in METHODS}
-    found |= {"ratio": {}, "ratio_to_mean": {}}
-    network = comparison.estimates["cnn"]
-    if not (np.isfinite(network.mean).all() and np.isfinite(network.sigma).all() and (network.sigma > 0).all()):
+    metrics: dict[str, Any] = {method: {} for method in METHODS}
+    metrics |= {"rmse_ratio_power_spectrum": {}, "rmse_ratio_training_mean": {}}
+    estimates = comparison.estimates["network"]
+    if not (np.isfinite(estimates.mean).all() and np.isfinite(estimates.sigma).all() and (estimates.sigma > 0).all()):
         raise InputError(
             f"{comparison.run}: the network's estimates are not finite, or a sigma is not positive: the training has "
             "diverged. Train again with a lower training.learning_rate."
@@ -144,53 +148,57 @@ def score(comparison: Comparison, *, seed: int, draws: int) -> dict[str, Any]:
         true = comparison.true[:, p]
         for method in METHODS:
             estimates = comparison.estimates[method]
-            found[method][name] = _flat(asdict(scores(true, estimates.mean[:, p], estimates.sigma[:, p], bootstrap)))
-        cnn, spectrum, mean = (comparison.estimates[method].mean[:, p] for method in METHODS)
-        found["ratio"][name] = asdict(rmse_ratio(true, cnn, spectrum, bootstrap))
-        found["ratio_to_mean"][name] = asdict(rmse_ratio(true, cnn, mean, bootstrap))
-    found["regression"] = {
-        choice.parameter: {"method": choice.method, "cv_rmse": choice.cv_rmse} for choice in comparison.choices
+            metrics[method][name] = _flatten(
+                asdict(scores(true, estimates.mean[:, p], estimates.sigma[:, p], bootstrap))
+            )
+        network, *baselines = (comparison.estimates[method].mean[:, p] for method in METHODS)
+        for method, baseline in zip(METHODS[1:], baselines, strict=True):
+            metrics[f"rmse_ratio_{method}"][name] = asdict(rmse_ratio(true, network, baseline, bootstrap))
+    metrics["regression"] = {
+        selection.parameter: {"method": selection.method, "cv_rmse": selection.cv_rmse}
+        for selection in comparison.selections
     }
-    return found
+    return metrics
 
 
-def gain(ratio: dict[str, float]) -> str:
-    """Say what the interval of an error ratio shows about the network: "better", "worse" or "level"."""
-    return "better" if ratio["low"] > 1 else "worse" if ratio["high"] < 1 else "level"
+def verdict(ratio: dict[str, float]) -> str:
+    """Return "better", "worse" or "indistinguishable": what the interval of an error ratio shows for the network."""
+    return "better" if ratio["low"] > 1 else "worse" if ratio["high"] < 1 else "indistinguishable"
 
 
-def _flat(found: dict[str, Any]) -> dict[str, float]:
-    flat = {"rmse": found["rmse"]["value"], "low": found["rmse"]["low"], "high": found["rmse"]["high"]}
-    for name, interval in found.items():
+def _flatten(tree: dict[str, Any]) -> dict[str, float]:
+    """Flatten intervals into ``NAME``, ``NAME_low`` and ``NAME_high``; counts are kept."""
+    flat: dict[str, float] = {}
+    for name, entry in tree.items():
         if name in ("records", "simulations"):
-            flat[name] = interval
-        elif name != "rmse":
-            flat |= {name: interval["value"], f"{name}_low": interval["low"], f"{name}_high": interval["high"]}
+            flat[name] = entry
+        else:
+            flat |= {name: entry["value"], f"{name}_low": entry["low"], f"{name}_high": entry["high"]}
     return flat
 
 
 def read_predictions(folder: RunFolder) -> dict[str, NDArray]:
-    """Return a run's predictions of its test split: names, and test_ record, simulation, true, mean and sigma.
+    """Return a run's test predictions: ``names``, and ``test_`` record, simulation, true, mean and sigma.
 
     Raises
     ------
     InputError
-        They cannot be read.
+        The file cannot be read, or an array has the wrong shape.
     """
-    found = folder.read_predictions(["names", *(f"test_{key}" for key in ("record", "simulation", *_BY_PARAMETER))])
-    shape = (len(found["test_record"]), found["names"].size)
+    arrays = folder.read_predictions(["names", *(f"test_{key}" for key in ("record", "simulation", *_BY_PARAMETER))])
+    shape = (len(arrays["test_record"]), arrays["names"].size)
     for key in _BY_PARAMETER:
-        if found["names"].ndim != 1 or found[f"test_{key}"].shape != shape:
-            where = f"{folder.path / 'predictions.npz'}: damaged, test_{key} has shape {found[f'test_{key}'].shape}"
-            raise InputError(f"{where}, where {shape} is meant. Train again.")
-    return found
+        if arrays["names"].ndim != 1 or arrays[f"test_{key}"].shape != shape:
+            problem = f"{folder.path / 'predictions.npz'}: damaged, test_{key} has shape {arrays[f'test_{key}'].shape}"
+            raise InputError(f"{problem}, expected {shape}. Train again.")
+    return arrays
 
 
-def check_belonging(folder: RunFolder, shards: Shards, names: tuple[str, ...], found: dict[str, NDArray]) -> None:
-    """Refuse shards whose test split is not what a run's predictions are of, by `InputError`."""
+def check_matching(folder: RunFolder, shards: Shards, names: tuple[str, ...], predictions: dict[str, NDArray]) -> None:
+    """Check that a run's predictions are those of the test split of shards; raise `InputError` if not."""
     known = shards.manifest.parameter_names
     missing = [name for name in names if name not in known]
-    test = found["test_record"]
+    test = predictions["test_record"]
     problem = ""
     if missing:
         problem = f"the shards do not have {', '.join(missing)} (they have {', '.join(known)})"
@@ -198,8 +206,8 @@ def check_belonging(folder: RunFolder, shards: Shards, names: tuple[str, ...], f
         problem = "there is no test record"
     elif not np.array_equal(np.sort(test), shards.split("test")):
         problem = f"the predictions are of {len(test)} records, the test split has {len(shards.split('test'))} others"
-    elif not np.array_equal(found["test_simulation"], shards.simulation(test)) or not np.allclose(
-        found["test_true"], shards.parameters(test)[:, [known.index(name) for name in names]], rtol=1e-6
+    elif not np.array_equal(predictions["test_simulation"], shards.simulation(test)) or not np.allclose(
+        predictions["test_true"], shards.parameters(test)[:, [known.index(name) for name in names]], rtol=1e-6
     ):
         problem = "simulations or true parameters differ"
     if problem:

@@ -1,14 +1,14 @@
-"""What a trained estimator looks at, shown on samples of its test split."""
+"""Saliency of a trained estimator on samples of its test split."""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tenfold.pipelines.estimator.comparison import check_belonging, read_predictions
+from tenfold.pipelines.estimator.comparison import check_matching, read_predictions
 from tenfold.pipelines.estimator.estimator import load
-from tenfold.pipelines.estimator.saliency import Saliency, in_turn, measure
-from tenfold.pipelines.estimator.saliency_report import Seen, seen, unit_of, width_of
+from tenfold.pipelines.estimator.saliency import Saliency, alternate_groups, measure
+from tenfold.pipelines.estimator.saliency_report import saliency_section, value_label, width_label
 from tenfold.pipelines.files.atomic import replacing
 from tenfold.pipelines.reports.html import write_page
 from tenfold.pipelines.storage.output_folder import OutputFolder
@@ -19,20 +19,20 @@ from tenfold.pipelines.volumes.shards import Shards
 def explain_estimator(
     run: Path, out: Path | None = None, *, count: int = 4, method: str = "integrated", seed: int = 0
 ) -> Path:
-    """Draw what an estimator's answers rest on: a page, and its numbers in ``saliency.npz`` beside it.
+    """Write a page with attributions of an estimator's predictions, and their values to ``saliency.npz``.
 
     Parameters
     ----------
     run
-        Folder of a finished training on boxes or on maps.
+        Folder of a finished training on boxes or maps.
     out
-        Folder to write to; the run's by default.
+        Output folder; by default the folder of the run.
     count
-        Samples of the test split: the first of each simulation in turn, then the second of each.
+        Number of samples of the test split: the first record of each simulation, then the second of each, and so on.
     method
         One of `tenfold.pipelines.estimator.saliency.METHODS`.
     seed
-        Of the shuffled weights, the noise and the shifts.
+        Seed of the randomised weights, the noise and the shifts.
 
     Returns
     -------
@@ -42,37 +42,37 @@ def explain_estimator(
     Raises
     ------
     InputError
-        The run has not finished, is of another kind, or its shards are gone or others; nothing is written then.
+        The run has not finished or is of another kind, or its shards are missing or have changed. Nothing is written.
     """
     folder = RunFolder(Path(run))
     record = folder.read_record("estimator")
     out = Path(out or run)
     estimator, predictions = load(folder.path), read_predictions(folder)
     with Shards.open(folder.find_data(record)) as shards:
-        check_belonging(folder, shards, estimator.names, predictions)
+        check_matching(folder, shards, estimator.names, predictions)
         manifest = shards.manifest
-        rows = in_turn(predictions["test_simulation"].tolist(), count)
+        rows = alternate_groups(predictions["test_simulation"].tolist(), count)
         samples = shards.read(predictions["test_record"][rows])
     OutputFolder.claim(out, ("saliency.npz", "saliency.html"))
-    found = measure(
+    saliency = measure(
         estimator, samples, manifest.value.mean, method=method, periodic=manifest.periodic, seed=seed
     )  # fmt: skip
     facts = {"record": predictions["test_record"], "simulation": predictions["test_simulation"],
              "true": predictions["test_true"]}  # fmt: skip
-    _write_numbers(out / "saliency.npz", found, {name: values[rows] for name, values in facts.items()})
+    _write_arrays(out / "saliency.npz", saliency, {name: values[rows] for name, values in facts.items()})
     titles = [f"{predictions['test_simulation'][row]}, record {predictions['test_record'][row]}" for row in rows]
-    shown: Seen = seen(
-        found, unit_of(manifest), width_of(manifest), titles, predictions["test_true"][rows],
-        logarithm=estimator.entrance.transform == "log1p", trusted=manifest.multipoles,
+    section = saliency_section(
+        saliency, value_label(manifest), width_label(manifest), titles, predictions["test_true"][rows],
+        logarithm=estimator.input_layer.transform == "log1p", trusted=manifest.multipoles,
     )  # fmt: skip
     page = out / "saliency.html"
-    write_page(page, "saliency.html.j2", filters={}, run=folder.path.name, seen=shown)
+    write_page(page, "saliency.html.j2", filters={}, run=folder.path.name, saliency=section)
     return page
 
 
-def _write_numbers(path: Path, saliency: Saliency, facts: dict[str, np.ndarray]) -> None:
-    """Write every array of a saliency, and what it is of."""
+def _write_arrays(path: Path, saliency: Saliency, facts: dict[str, np.ndarray]) -> None:
+    """Write all arrays of a saliency, and the identity of its samples."""
     arrays: dict[str, Any] = {name: np.asarray(value) for name, value in vars(saliency).items()}
     arrays |= {name: arrays[name].astype(np.float32) for name in ("fields", "attributions")}
-    with replacing(path) as temporary, temporary.open("wb") as opened:
-        np.savez_compressed(opened, allow_pickle=False, **arrays, **facts)
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays, **facts)

@@ -1,4 +1,4 @@
-"""One offline HTML page per run: figures, tables, and sentences that say no more than the intervals show."""
+"""HTML report of a parameter-estimation run: figures, tables, and statements supported by the intervals."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ import numpy as np
 from markupsafe import Markup
 
 from tenfold.pipelines.estimator import figures
-from tenfold.pipelines.estimator.comparison import METHODS, Comparison, gain
+from tenfold.pipelines.estimator.comparison import METHODS, Comparison, verdict
 from tenfold.pipelines.reports import digits
 from tenfold.pipelines.reports.figures import Picture, loss
 from tenfold.pipelines.reports.html import flatten, write_page
@@ -21,38 +21,42 @@ SYMBOL = {
     "h": Markup("h"),
     "omega_b": Markup("Ω<sub>b</sub>"),
 }
-METHOD = {"cnn": "Network", "power_spectrum": "Power spectrum", "mean": "Mean"}
+METHOD_LABELS = {"network": "Network", "power_spectrum": "Power spectrum", "training_mean": "Training mean"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Boxes:
-    """Pictures of a few boxes, made by `tenfold.pipelines.estimator.gallery`."""
+class BoxFigures:
+    """Figures of example boxes, drawn by `tenfold.pipelines.estimator.example_boxes`."""
 
     slices: Sequence[Picture] = field(default_factory=tuple)
-    twins: Sequence[Picture] = field(default_factory=tuple)
+    surrogates: Sequence[Picture] = field(default_factory=tuple)
     power: Sequence[Picture] = field(default_factory=tuple)
-    note: str = ""
+    power_caption: str = ""
 
 
 def write_report(
-    path: Path, metrics: Mapping[str, Any], simulations: Comparison, null: Comparison | None, boxes: Boxes
+    path: Path, metrics: Mapping[str, Any], simulations: Comparison, surrogates: Comparison | None, boxes: BoxFigures
 ) -> None:
-    """Write the page, whole or not at all.
+    """Write the report atomically.
 
     Parameters
     ----------
     path
-        The page.
+        HTML file.
     metrics
-        All numbers, as `tenfold.pipelines.estimator.validate` gathers them.
-    simulations, null
-        The estimates on the simulations, and on their Gaussian twins.
+        Metrics collected by `tenfold.pipelines.estimator.validate`.
+    simulations
+        Estimates on the simulations.
+    surrogates
+        Estimates on their Gaussian surrogates, if there is a null test.
     boxes
-        Pictures of some boxes.
+        Figures of example boxes.
     """
-    sections = {"simulations": _section(metrics["simulations"], simulations, "simulations")}
-    if null is not None:
-        sections["gaussian_null"] = _section(metrics["gaussian_null"], null, "Gaussian twins")
+    sections = {"simulations": _draw_section(metrics["simulations"], simulations, "simulations")}
+    if surrogates is not None:
+        sections["gaussian_surrogates"] = _draw_section(
+            metrics["gaussian_surrogates"], surrogates, "Gaussian surrogates"
+        )
     write_page(
         path,
         "cosmology.html.j2",
@@ -61,121 +65,136 @@ def write_report(
         headline=headline(metrics),
         verdicts=verdicts(metrics),
         metrics=metrics,
-        methods=[(method, METHOD[method]) for method in METHODS],
+        methods=[(method, METHOD_LABELS[method]) for method in METHODS],
         sections=sections,
         boxes=boxes,
         scale=figures.colour_bar() if boxes.slices else None,
         ratio=figures.ratios(_ratio_rows(metrics)),
-        setup=setup(simulations, null),
+        setup=setup(simulations, surrogates),
         environment=list(flatten(metrics["environment"])),
     )
 
 
 def symbol(name: str) -> Markup:
-    """Return a parameter's symbol in HTML."""
+    """Return the symbol of a parameter in HTML."""
     return SYMBOL.get(name, Markup.escape(name))
 
 
-def numbers(found: Mapping[str, float], score: str = "value") -> tuple[str, str, str]:
-    """Write a score of `metrics`, or the value of a ratio, and the ends of its interval."""
-    prefix = "" if score in ("value", "rmse") else f"{score}_"
-    return digits.interval(found[score], found[f"{prefix}low"], found[f"{prefix}high"])
+def numbers(scores: Mapping[str, float], score: str = "value") -> tuple[str, str, str]:
+    """Format a score, or the value of a ratio, and the ends of its interval."""
+    prefix = "" if score == "value" else f"{score}_"
+    return digits.interval(scores[score], scores[f"{prefix}low"], scores[f"{prefix}high"])
 
 
-def inline(found: Mapping[str, float], score: str = "value") -> str:
-    """Write a figure and its interval for a sentence: 1.70 (1.35 … 2.13)."""
-    return "{} ({} … {})".format(*numbers(found, score))
+def inline(scores: Mapping[str, float], score: str = "value") -> str:
+    """Format a score and its interval for a sentence: 1.70 (1.35 … 2.13)."""
+    return "{} ({} … {})".format(*numbers(scores, score))
 
 
-def _all(names: Sequence[str]) -> Markup:
+def _join(names: Sequence[str]) -> Markup:
     return Markup(" and ").join(symbol(name) for name in names)
 
 
 def headline(metrics: Mapping[str, Any]) -> Markup:
-    """Say what the whole comparison shows, no gain without an interval that shows it, and where σ is off."""
+    """Summarise the comparison, and name the parameters whose σ is miscalibrated.
+
+    A difference is claimed only if its interval excludes equality.
+    """
     return Markup(" ").join([_comparison(metrics), *_miscalibration(metrics)])
 
 
 def _miscalibration(metrics: Mapping[str, Any]) -> list[Markup]:
-    """Sentences on the network's σ where the interval of its coverage leaves out what a calibrated one has."""
-    said = []
-    for name, found in metrics["simulations"].get("network", {}).items():
-        for score, stated, width in (("coverage_68", 0.682689, "1σ"), ("coverage_95", 0.95, "1.96σ")):
-            low, high = found[f"{score}_low"], found[f"{score}_high"]
-            if not low <= stated <= high:
-                said.append(
-                    Markup("Its σ for {} is too {}: {} of the truths lie within {}, where {} would.").format(
-                        symbol(name), "wide" if low > stated else "narrow", inline(found, score), width, f"{stated:.2f}"
+    """Return a sentence for each parameter whose coverage interval excludes the nominal coverage."""
+    sentences = []
+    for name, scores in metrics["simulations"].get("network", {}).items():
+        for score, nominal, width in (("coverage_68", 0.682689, "1σ"), ("coverage_95", 0.95, "1.96σ")):
+            low, high = scores[f"{score}_low"], scores[f"{score}_high"]
+            if not low <= nominal <= high:
+                sentences.append(
+                    Markup(
+                        "Its σ for {} is too {}: a fraction {} of the true values lies within {}, {} expected."
+                    ).format(
+                        symbol(name),
+                        "large" if low > nominal else "small",
+                        inline(scores, score),
+                        width,
+                        f"{nominal:.2f}",
                     )
                 )
                 break
-    return said
+    return sentences
 
 
 def _comparison(metrics: Mapping[str, Any]) -> Markup:
-    outcome = {name: gain(ratio) for name, ratio in metrics["simulations"]["ratio"].items()}
-    better, worse, level = (
-        [name for name in outcome if outcome[name] == found] for found in ("better", "worse", "level")
+    outcomes = {name: verdict(ratio) for name, ratio in metrics["simulations"]["rmse_ratio_power_spectrum"].items()}
+    better, worse, indistinguishable = (
+        [name for name in outcomes if outcomes[name] == outcome] for outcome in ("better", "worse", "indistinguishable")
     )
-    null = metrics.get("gaussian_null")
-    leaking = [name for name in outcome if null and gain(null["ratio"][name]) == "better"]
-    empty = [name for name in better if null and gain(null["ratio_to_mean"][name]) != "better"]
-    if leaking:
+    null = metrics.get("gaussian_surrogates")
+    failed = [name for name in outcomes if null and verdict(null["rmse_ratio_power_spectrum"][name]) == "better"]
+    inconclusive = [name for name in better if null and verdict(null["rmse_ratio_training_mean"][name]) != "better"]
+    if failed:
         return Markup(
-            "The null control fails for {}: the network seems to gain where nothing is to be gained, so no gain on the "
-            "simulations is to be trusted."
-        ).format(_all(leaking))
+            "The null test fails for {}: the network appears to gain where no information beyond the power spectrum "
+            "exists, so no gain on the simulations can be trusted."
+        ).format(_join(failed))
     if not better and not worse:
-        return Markup("These simulations show no difference between the network and the power spectrum.")
-    parts = [Markup("{} better").format(_all(better))] if better else []
-    parts += [Markup("{} worse").format(_all(worse))] if worse else []
-    said = Markup("The network reads {} than the power spectrum").format(Markup(" and ").join(parts))
-    if level:
-        said += Markup("; for {} no difference is shown").format(_all(level))
-    if empty:
-        said += Markup("; on Gaussian fields it has learnt nothing about {}, so that the control is empty").format(
-            _all(empty)
-        )
+        return Markup("These simulations show no significant difference between the network and the power spectrum.")
+    parts = [Markup("{} more accurately").format(_join(better))] if better else []
+    parts += [Markup("{} less accurately").format(_join(worse))] if worse else []
+    text = Markup("The network estimates {} than the power spectrum").format(Markup(" and ").join(parts))
+    if indistinguishable:
+        text += Markup("; for {} there is no significant difference").format(_join(indistinguishable))
+    if inconclusive:
+        text += Markup(
+            "; on Gaussian fields it has learnt nothing about {}, so that the null test is inconclusive"
+        ).format(_join(inconclusive))
     elif better and null:
-        said += Markup(". On Gaussian fields of the same spectra it gains nothing, as it must")
-    return said + Markup(".")
+        text += Markup(". On Gaussian fields with the same power spectra it gains nothing, as expected")
+    return text + Markup(".")
 
 
 def verdicts(metrics: Mapping[str, Any]) -> list[Markup]:
-    """Say for every parameter what the ratio's interval shows, on the simulations and on the null."""
+    """Return one sentence per parameter on the error ratio, on the simulations and in the null test."""
     on_simulations = {
-        "better": "the power spectrum's rms error is {} times the network's: a gain.",
-        "worse": "the power spectrum's rms error is {} times the network's: a loss.",
-        "level": "the power spectrum's rms error is {} times the network's: no difference is shown.",
+        "better": "the power spectrum's rms error is {} times the network's: the network is more accurate.",
+        "worse": "the power spectrum's rms error is {} times the network's: the network is less accurate.",
+        "indistinguishable": "the power spectrum's rms error is {} times the network's: no significant difference.",
     }
-    on_null = {
-        "better": "On the Gaussian twins the ratio is {}: the network seems to gain there, too, and the control fails.",
-        "worse": "On the Gaussian twins the ratio is {}: no gain, it reads less than the spectrum holds.",
-        "level": "On the Gaussian twins the ratio is {}: no gain, the two are level.",
+    on_surrogates = {
+        "better": "On the Gaussian surrogates the ratio is {}: an apparent gain, so that the null test fails.",
+        "worse": "On the Gaussian surrogates the ratio is {}: no gain; the network is less accurate than the spectrum.",
+        "indistinguishable": "On the Gaussian surrogates the ratio is {}: no gain and no significant difference.",
     }
-    said = []
-    for name, ratio in metrics["simulations"]["ratio"].items():
-        words = Markup("{}: ").format(symbol(name)) + on_simulations[gain(ratio)].format(inline(ratio))
-        if "gaussian_null" in metrics:
-            null = metrics["gaussian_null"]
-            learnt = null["ratio_to_mean"][name]
-            words += " " + on_null[gain(null["ratio"][name])].format(inline(null["ratio"][name]))
-            if gain(learnt) == "better":
-                words += f" (It has learnt there: the mean's error is {inline(learnt)} times its own.)"
+    sentences = []
+    for name, ratio in metrics["simulations"]["rmse_ratio_power_spectrum"].items():
+        text = Markup("{}: ").format(symbol(name)) + on_simulations[verdict(ratio)].format(inline(ratio))
+        if "gaussian_surrogates" in metrics:
+            null = metrics["gaussian_surrogates"]
+            null_ratio, to_mean = null["rmse_ratio_power_spectrum"][name], null["rmse_ratio_training_mean"][name]
+            text += " " + on_surrogates[verdict(null_ratio)].format(inline(null_ratio))
+            if verdict(to_mean) == "better":
+                text += (
+                    f" (The network does learn from them: predicting the training mean gives {inline(to_mean)} times "
+                    "its error.)"
+                )
             else:
-                words += f" But it has learnt nothing there, mean over network {inline(learnt)}: the control is empty."
-        said.append(words)
-    return said
+                text += (
+                    f" But it does not learn from them: predicting the training mean gives {inline(to_mean)} times its "
+                    "error, so that the null test is inconclusive."
+                )
+        sentences.append(text)
+    return sentences
 
 
-def setup(simulations: Comparison, null: Comparison | None) -> dict[str, Any]:
-    """Gather the facts for the paragraph on what was done."""
+def setup(simulations: Comparison, surrogates: Comparison | None) -> dict[str, Any]:
+    """Collect the facts for the report's section on data and methods."""
     manifest, record = simulations.manifest, simulations.record
     entries = [entry for entry in manifest.simulations if entry.split is not None]
     splits = {split: {e.simulation for e in entries if e.split == split} for split in ("train", "validation", "test")}
     return {
         "boxes": len({entry.simulation for entry in entries}),
-        "splits": {name: len(found) for name, found in splits.items()},
+        "splits": {split: len(members) for split, members in splits.items()},
         "records": len(simulations.true),
         "cells": " × ".join(map(str, manifest.shape[:3])),
         "channels": manifest.shape[3],
@@ -185,37 +204,37 @@ def setup(simulations: Comparison, null: Comparison | None) -> dict[str, Any]:
         "bins": len(simulations.spectra.k) * manifest.shape[3],
         "mean_counts": bool(np.ptp(simulations.spectra.mean, axis=0).max() > 1e-6),
         "ranges": [
-            (symbol(name), digits.figure(one.low, zeros=False), digits.figure(one.high, zeros=False))
-            for name, one in zip(manifest.parameter_names, manifest.parameters, strict=True)
+            (symbol(name), digits.figure(values.low, zeros=False), digits.figure(values.high, zeros=False))
+            for name, values in zip(manifest.parameter_names, manifest.parameters, strict=True)
         ],
         "weights": f"{record['parameters']:,}" if "parameters" in record else "",
         "ranks": record.get("ranks", ""),
         "epochs": int(simulations.history["epoch"][-1]) if len(simulations.history.get("epoch", ())) else "",
-        "null": null is not None,
+        "null": surrogates is not None,
     }
 
 
 def _ratio_rows(metrics: Mapping[str, Any]) -> list[tuple[str, str, Mapping[str, float]]]:
-    blocks = [("simulations", "simulations"), ("gaussian_null", "Gaussian twins")]
-    there = [(key, label) for key, label in blocks if key in metrics]
-    names = metrics["simulations"]["ratio"]
-    return [(name, label, metrics[key]["ratio"][name]) for name in names for key, label in there]
+    blocks = [("simulations", "simulations"), ("gaussian_surrogates", "surrogates")]
+    present = [(key, label) for key, label in blocks if key in metrics]
+    names = metrics["simulations"]["rmse_ratio_power_spectrum"]
+    return [(name, label, metrics[key]["rmse_ratio_power_spectrum"][name]) for name in names for key, label in present]
 
 
-def _section(scores: Mapping[str, Any], comparison: Comparison, data: str) -> dict[str, Any]:
+def _draw_section(scores: Mapping[str, Any], comparison: Comparison, data: str) -> dict[str, Any]:
     """Draw the figures of one comparison."""
     estimates, true = comparison.estimates, comparison.true
-    pairs, pulls = [], []
+    scatter, pulls = [], []
     for p, name in enumerate(comparison.names):
-        reach = np.concatenate([true[:, p], *(estimates[method].mean[:, p] for method in METHODS[:2])])
-        limits = np.array([reach.min(), reach.max()]) + np.ptp(reach) * np.array([-0.06, 0.06])
+        values = np.concatenate([true[:, p], *(estimates[method].mean[:, p] for method in METHODS[:2])])
+        limits = np.array([values.min(), values.max()]) + np.ptp(values) * np.array([-0.06, 0.06])
         for method in METHODS[:2]:
             note = f"rms error {inline(scores[method][name], 'rmse')}"
-            pairs.append(figures.predicted(name, true, estimates[method], p, method, note, limits))
+            scatter.append(figures.scatter(name, true, estimates[method], p, method, note, limits))
         pulls.append(figures.pulls(name, true, estimates, p))
     history = comparison.history
     return {
         "loss": loss(history, data) if len(history.get("epoch", ())) else None,
-        "pairs": pairs,
+        "scatter": scatter,
         "pulls": pulls,
     }

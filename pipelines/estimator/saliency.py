@@ -1,4 +1,4 @@
-"""What the estimates of a trained network rest on: attributions, and the checks that tell what they are worth."""
+"""Saliency of a trained estimator: attributions of its estimates, and sanity checks of the attributions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from tenfold.emulators.sensitivity import answer_of, gradient_of, learnt_layers, randomised
+from tenfold.emulators.sensitivity import (
+    cascading_randomisation,
+    gradient_function,
+    prediction_function,
+    trainable_layers,
+)
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.estimator.estimator import Estimator
 from tenfold.stats.saliency import (
@@ -19,50 +24,53 @@ from tenfold.stats.saliency import (
 )
 
 METHODS = ("integrated", "gradient", "smoothgrad")
-STEPS, CASCADE_STEPS = 32, 8
-"""Points of integrated gradients' path, for the trained network and for each of the randomised ones."""
-SHUFFLES = 5
-"""Networks with all weights shuffled that the trained one is held against."""
-NOISE, COPIES = 0.1, 16
-"""SmoothGrad's noise, in standard deviations of the field, and its copies."""
+PATH_STEPS, RANDOMISED_PATH_STEPS = 32, 8
+"""Points along the path of integrated gradients, for the trained network and for randomised ones."""
+RANDOMISED_NETWORKS = 5
+"""Networks with all weights randomised that the trained network is compared with."""
+SMOOTHGRAD_NOISE, SMOOTHGRAD_SAMPLES = 0.1, 16
+"""Noise level of SmoothGrad in standard deviations of the field, and its number of noisy samples."""
 QUANTILES = 10
-PEAKS, REACH = 20, 1
-"""Peaks that are compared, and the cells of the network's grid that a pair may lie apart."""
+"""Density bins of equal volume, from the least to the most dense cells."""
+PEAKS, PEAK_DISTANCE = 20, 1
+"""Number of highest peaks that are matched, and their largest distance [cells of the network's grid]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Saliency:
-    """What a network's estimates of P parameters rest on in n samples, on the M cells a side that it works on.
+    """Attributions of the estimates of P parameters for n samples, on the network's grid of M cells per side.
 
     Attributes
     ----------
     method
         One of `METHODS`.
     coarsen
-        Raw cells a side of each of the M.
+        Raw cells per side of each of the M cells.
     names, layers
-        Of the parameters; of the L layers with weights, from the answer down.
+        Names of the parameters, and of the L layers with weights, from the output to the input.
     fields
-        Mean of the raw values in each cell, and of the channels, shape (n, M, M) or (n, M, M, M).
+        Mean of the raw values of all channels in each cell, shape (n, M, M) or (n, M, M, M).
     attributions
-        Sums over the raw values of each cell, shape (n, P, M, M) or (n, P, M, M, M). Integrated gradients: each cell's
-        share of the answer, in the parameter's unit; else by how much the answer changes with the value.
-    answers, baselines
-        The network's estimates, of each sample and of a field of the mean value everywhere: (n, P) and (P,).
+        Attributions summed over the raw values of each cell, shape (n, P, M, M) or (n, P, M, M, M). For integrated
+        gradients in the unit of the parameter, otherwise the derivative of the estimate.
+    estimates, baseline_estimates
+        Estimates for each sample, shape (n, P), and for a uniform field of the mean value, shape (P,).
     completeness_errors
-        How far the shares are from adding up to answer - baseline, (n, P); NaN for methods that share nothing out.
-    likenesses
-        Rank correlation of the attribution with that of the network whose last 1 … L layers are shuffled, (n, P, L).
-    field_likenesses
-        The same with the field's distance from the mean value: what the field alone would give, (n, P).
-    shares, shuffled_shares
-        Of the absolute attribution by quantile of the field, from the emptiest on: by the trained network, (n, P,
-        `QUANTILES`), and by those with all layers shuffled, (n, P, `SHUFFLES`, `QUANTILES`).
-    matched, shuffled_matched
-        Fraction of the highest peaks of the absolute attribution that lie on one of the field's, (n, P) and (n, P,
-        `SHUFFLES`).
-    by_chance
-        The same for the attribution shifted at random: mean and standard deviation, (n, P, 2).
+        Absolute difference between the sum of the attributions and estimate − baseline estimate, shape (n, P); NaN for
+        methods without completeness.
+    rank_correlations
+        Rank correlation of the absolute attribution with that of the network whose last 1 … L layers are randomised,
+        shape (n, P, L).
+    field_rank_correlations
+        Rank correlation with the distance of the field from the mean value, shape (n, P).
+    density_fractions, randomised_density_fractions
+        Fraction of the absolute attribution by quantile of the field, from the least dense: for the trained network,
+        (n, P, `QUANTILES`), and for networks with all layers randomised, (n, P, `RANDOMISED_NETWORKS`, `QUANTILES`).
+    peak_matches, randomised_peak_matches
+        Fraction of the highest peaks of the absolute attribution that match a peak of the field, (n, P) and (n, P,
+        `RANDOMISED_NETWORKS`).
+    chance_peak_matches
+        Mean and standard deviation of that fraction for randomly shifted attributions, (n, P, 2).
     """
 
     method: str
@@ -72,42 +80,42 @@ class Saliency:
     periodic: bool
     fields: np.ndarray
     attributions: np.ndarray
-    answers: np.ndarray
-    baselines: np.ndarray
+    estimates: np.ndarray
+    baseline_estimates: np.ndarray
     completeness_errors: np.ndarray
-    likenesses: np.ndarray
-    field_likenesses: np.ndarray
-    shares: np.ndarray
-    shuffled_shares: np.ndarray
-    matched: np.ndarray
-    shuffled_matched: np.ndarray
-    by_chance: np.ndarray
+    rank_correlations: np.ndarray
+    field_rank_correlations: np.ndarray
+    density_fractions: np.ndarray
+    randomised_density_fractions: np.ndarray
+    peak_matches: np.ndarray
+    randomised_peak_matches: np.ndarray
+    chance_peak_matches: np.ndarray
 
     def metrics(self) -> dict[str, Any]:
-        """Return the numbers over all samples, by parameter."""
-        found: dict[str, Any] = {}
+        """Return the summary statistics over all samples, by parameter."""
+        parameters: dict[str, Any] = {}
         for p, name in enumerate(self.names):
-            found[name] = {
-                "share_by_density": self.shares[:, p].mean(0).tolist(),
-                "share_by_density_spread": self.shares[:, p].std(0).tolist(),
-                "share_by_density_shuffled": self.shuffled_shares[:, p].mean((0, 1)).tolist(),
-                "peaks_matched": float(self.matched[:, p].mean()),
-                "peaks_by_chance": float(self.by_chance[:, p, 0].mean()),
-                "peaks_matched_shuffled": float(self.shuffled_matched[:, p].mean()),
-                "likeness_to_field": float(self.field_likenesses[:, p].mean()),
-                "likeness_by_layers_shuffled": dict(
-                    zip(self.layers, self.likenesses[:, p].mean(0).tolist(), strict=True)
+            parameters[name] = {
+                "attribution_by_density": self.density_fractions[:, p].mean(0).tolist(),
+                "attribution_by_density_std": self.density_fractions[:, p].std(0).tolist(),
+                "attribution_by_density_randomised": self.randomised_density_fractions[:, p].mean((0, 1)).tolist(),
+                "peak_match_fraction": float(self.peak_matches[:, p].mean()),
+                "peak_match_fraction_by_chance": float(self.chance_peak_matches[:, p, 0].mean()),
+                "peak_match_fraction_randomised": float(self.randomised_peak_matches[:, p].mean()),
+                "rank_correlation_with_field": float(self.field_rank_correlations[:, p].mean()),
+                "rank_correlation_by_randomised_layers": dict(
+                    zip(self.layers, self.rank_correlations[:, p].mean(0).tolist(), strict=True)
                 ),
             }
             if self.method == "integrated":
-                shared = np.abs(self.answers[:, p] - self.baselines[p])
+                difference = np.abs(self.estimates[:, p] - self.baseline_estimates[p])
                 error = self.completeness_errors[:, p]
-                found[name] |= {
-                    "answer_to_mean_field": float(self.baselines[p]),
+                parameters[name] |= {
+                    "estimate_for_mean_field": float(self.baseline_estimates[p]),
                     "completeness_error": float(error.max()),
-                    "completeness_error_relative": float(error.sum() / max(shared.sum(), 1e-12)),
+                    "completeness_error_relative": float(error.sum() / max(difference.sum(), 1e-12)),
                 }
-        return {"method": self.method, "samples": len(self.fields), "parameters": found}
+        return {"method": self.method, "samples": len(self.fields), "parameters": parameters}
 
 
 def measure(
@@ -119,113 +127,127 @@ def measure(
     periodic: bool = True,
     seed: int = 0,
 ) -> Saliency:
-    """Find what the estimates of samples rest on, with the checks of it.
+    """Compute the attributions of the estimates for samples, and their sanity checks.
 
     Parameters
     ----------
     estimator
-        A trained network. Its weights are shuffled on the way, and in the end they are as they were.
+        Trained estimator. Its weights are randomised during the call and restored at the end.
     samples
-        Raw values as in the shards, shape (n, N, N, channel) or (n, N, N, N, channel).
+        Raw values as stored in the shards, shape (n, N, N, channel) or (n, N, N, N, channel).
     mean
-        Value of a field that says nothing: the mean of the training data.
+        Value of the uniform baseline field: the mean of the training data.
     method
-        One of `METHODS`: integrated gradients from that field (arXiv:1703.01365), the plain gradient, or SmoothGrad
-        (arXiv:1706.03825).
+        One of `METHODS`: integrated gradients from the baseline field (arXiv:1703.01365), the plain gradient, or
+        SmoothGrad (arXiv:1706.03825).
     periodic
-        Whether opposite edges of a sample lie side by side.
+        Whether the samples have periodic boundaries.
     seed
-        Of the shuffling, the noise and the shifts.
+        Seed of the randomised weights, the noise and the shifts.
 
     Raises
     ------
     InputError
-        There is no such method.
+        ``method`` is unknown.
     """
     if method not in METHODS:
         raise InputError(f"method: found {method!r}, must be one of {', '.join(METHODS)}")
     samples = np.asarray(samples, np.float32)
-    network, entrance = estimator.network, estimator.entrance
-    nothing = np.full(samples.shape[1:], mean, np.float32)
-    low = float(samples.min()) if entrance.transform == "log1p" else -np.inf
-    ways = [(answer_of(network, p), gradient_of(network, p)) for p in range(len(estimator.names))]
+    network, input_layer = estimator.network, estimator.input_layer
+    baseline = np.full(samples.shape[1:], mean, np.float32)
+    lowest = float(samples.min()) if input_layer.transform == "log1p" else -np.inf
+    functions = [(prediction_function(network, p), gradient_function(network, p)) for p in range(len(estimator.names))]
 
-    def attribution(sample: np.ndarray, parameter: int, steps: int) -> tuple[np.ndarray, float]:
-        answer, gradient = ways[parameter]
+    def attribute(sample: np.ndarray, parameter: int, steps: int) -> tuple[np.ndarray, float]:
+        """Return the attribution of one estimate on the network's grid, and its completeness error."""
+        predict, gradient = functions[parameter]
         if method == "integrated":
-            found = integrated_gradients(answer, gradient, sample, nothing, steps)
-            return _sums(found.shares, entrance.coarsen), found.completeness_error
+            integrated = integrated_gradients(predict, gradient, sample, baseline, steps)
+            return _block_sums(integrated.shares, input_layer.coarsen), integrated.completeness_error
         if method == "gradient":
-            return _sums(gradient(sample[None])[0], entrance.coarsen), np.nan
+            return _block_sums(gradient(sample[None])[0], input_layer.coarsen), np.nan
         rng = np.random.default_rng(seed)
-        smooth = smooth_grad(gradient, sample, noise=NOISE, samples=COPIES, rng=rng, low=low)
-        return _sums(smooth, entrance.coarsen), np.nan
+        smooth = smooth_grad(
+            gradient, sample, noise=SMOOTHGRAD_NOISE, samples=SMOOTHGRAD_SAMPLES, rng=rng, low=lowest
+        )  # fmt: skip
+        return _block_sums(smooth, input_layer.coarsen), np.nan
 
-    every = [(i, p) for i in range(len(samples)) for p in range(len(ways))]
+    pairs = [(i, p) for i in range(len(samples)) for p in range(len(functions))]
 
     def by_sample(values: Sequence) -> np.ndarray:
-        return np.array(values).reshape(len(samples), len(ways), *np.shape(values[0]))
+        return np.array(values).reshape(len(samples), len(functions), *np.shape(values[0]))
 
-    cells = entrance.coarsen ** (samples.ndim - 2) * samples.shape[-1]
-    fields = np.stack([_sums(sample, entrance.coarsen) / cells for sample in samples])
-    beneath = [fields[i] for i, _ in every]
-    found = [attribution(samples[i], p, STEPS) for i, p in every]
-    trained = [each for each, _ in found]
-    layers = learnt_layers(network)
-    likenesses, shuffled = [], []
-    for shuffle in range(SHUFFLES):
-        for lost, _ in enumerate(randomised(network, seed + shuffle), 1):
-            if shuffle and lost < len(layers):
+    cells = input_layer.coarsen ** (samples.ndim - 2) * samples.shape[-1]
+    fields = np.stack([_block_sums(sample, input_layer.coarsen) / cells for sample in samples])
+    field_of_pair = [fields[i] for i, _ in pairs]
+    attributed = [attribute(samples[i], p, PATH_STEPS) for i, p in pairs]
+    trained = [attribution for attribution, _ in attributed]
+    layers = trainable_layers(network)
+    rank_correlations, randomised = [], []
+    for index in range(RANDOMISED_NETWORKS):
+        for depth, _ in enumerate(cascading_randomisation(network, seed + index), 1):
+            if index and depth < len(layers):
                 continue
-            now = [attribution(samples[i], p, CASCADE_STEPS)[0] for i, p in every]
-            if not shuffle:
-                likenesses.append([likeness(one, other) for one, other in zip(trained, now, strict=True)])
-            if lost == len(layers):
-                shuffled.append(now)
+            attributions = [attribute(samples[i], p, RANDOMISED_PATH_STEPS)[0] for i, p in pairs]
+            if not index:
+                rank_correlations.append(
+                    [likeness(one, other) for one, other in zip(trained, attributions, strict=True)]
+                )
+            if depth == len(layers):
+                randomised.append(attributions)
 
-    def matches(attributions: Sequence[np.ndarray]) -> list[PeakMatch]:
+    def match_peaks(attributions: Sequence[np.ndarray]) -> list[PeakMatch]:
         return [
-            peak_match(one, field, count=PEAKS, reach=REACH, seed=seed, periodic=periodic)
-            for one, field in zip(attributions, beneath, strict=True)
+            peak_match(attribution, field, count=PEAKS, reach=PEAK_DISTANCE, seed=seed, periodic=periodic)
+            for attribution, field in zip(attributions, field_of_pair, strict=True)
         ]
 
-    def shares(attributions: Sequence[np.ndarray]) -> list[np.ndarray]:
-        return [share_by_quantile(one, field, QUANTILES) for one, field in zip(attributions, beneath, strict=True)]
+    def density_fractions(attributions: Sequence[np.ndarray]) -> list[np.ndarray]:
+        return [
+            share_by_quantile(attribution, field, QUANTILES)
+            for attribution, field in zip(attributions, field_of_pair, strict=True)
+        ]
 
-    by_peaks, by_shuffled = matches(trained), [matches(each) for each in shuffled]
+    matches, randomised_matches = match_peaks(trained), [match_peaks(attributions) for attributions in randomised]
     return Saliency(
         method=method,
-        coarsen=entrance.coarsen,
+        coarsen=input_layer.coarsen,
         names=estimator.names,
         layers=tuple(layer.name for layer in layers),
         periodic=periodic,
         fields=fields,
         attributions=by_sample(trained),
-        answers=np.stack([answer(samples) for answer, _ in ways], axis=1),
-        baselines=np.array([float(answer(nothing[None])[0]) for answer, _ in ways]),
-        completeness_errors=by_sample([error for _, error in found]),
-        likenesses=by_sample(list(np.transpose(likenesses))),
-        field_likenesses=by_sample([likeness(one, field - mean) for one, field in zip(trained, beneath, strict=True)]),
-        shares=by_sample(shares(trained)),
-        shuffled_shares=by_sample([np.stack(each) for each in zip(*map(shares, shuffled), strict=True)]),
-        matched=by_sample([match.matched for match in by_peaks]),
-        shuffled_matched=by_sample([[match.matched for match in each] for each in zip(*by_shuffled, strict=True)]),
-        by_chance=by_sample([match.expected for match in by_peaks]),
+        estimates=np.stack([predict(samples) for predict, _ in functions], axis=1),
+        baseline_estimates=np.array([float(predict(baseline[None])[0]) for predict, _ in functions]),
+        completeness_errors=by_sample([error for _, error in attributed]),
+        rank_correlations=by_sample(list(np.transpose(rank_correlations))),
+        field_rank_correlations=by_sample(
+            [likeness(attribution, field - mean) for attribution, field in zip(trained, field_of_pair, strict=True)]
+        ),
+        density_fractions=by_sample(density_fractions(trained)),
+        randomised_density_fractions=by_sample(
+            [np.stack(networks) for networks in zip(*map(density_fractions, randomised), strict=True)]
+        ),
+        peak_matches=by_sample([match.matched for match in matches]),
+        randomised_peak_matches=by_sample(
+            [[match.matched for match in networks] for networks in zip(*randomised_matches, strict=True)]
+        ),
+        chance_peak_matches=by_sample([match.expected for match in matches]),
     )
 
 
-def in_turn(groups: Sequence[str], count: int) -> np.ndarray:
-    """Choose rows of as many groups as there are: the first of each, then the second of each, shape (≤ count,)."""
-    seen: dict[str, int] = {}
-    place = []
+def alternate_groups(groups: Sequence[str], count: int) -> np.ndarray:
+    """Return up to ``count`` row numbers: the first row of each group, then the second of each, and so on."""
+    occurrences: dict[str, int] = {}
+    rank = []
     for group in groups:
-        place.append(seen.get(group, 0))
-        seen[group] = place[-1] + 1
-    return np.argsort(place, kind="stable")[:count]
+        rank.append(occurrences.get(group, 0))
+        occurrences[group] = rank[-1] + 1
+    return np.argsort(rank, kind="stable")[:count]
 
 
-def _sums(field: np.ndarray, coarsen: int) -> np.ndarray:
-    """Sum (N, …, channel) over channels and over blocks of coarsen cells a side."""
+def _block_sums(field: np.ndarray, coarsen: int) -> np.ndarray:
+    """Sum a field (N, …, channel) over channels and over blocks of ``coarsen`` cells per side."""
     total = field.sum(-1, dtype=np.float64)
-    cut = [size for length in total.shape for size in (length // coarsen, coarsen)]
-    return total.reshape(cut).sum(axis=tuple(range(1, 2 * total.ndim, 2)))
+    blocks = [size for length in total.shape for size in (length // coarsen, coarsen)]
+    return total.reshape(blocks).sum(axis=tuple(range(1, 2 * total.ndim, 2)))

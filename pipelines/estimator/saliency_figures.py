@@ -1,4 +1,4 @@
-"""Figures of what an estimator looks at, one panel each: the field, attributions over it, and the checks of these."""
+"""Figures of an estimator's saliency, one panel each: fields, attributions, and their sanity checks."""
 
 import itertools
 from dataclasses import dataclass
@@ -17,174 +17,188 @@ from tenfold.pipelines.reports.figures import PANEL, SERIES, STYLE, Picture, png
 from tenfold.stats.saliency import highest_peaks
 
 RAISES, LOWERS = "#D55E00", "#0072B2"
-"""Colours of attributions that raise and that lower the estimate."""
-FULL = 0.98
-"""Quantile of the absolute attribution that has the full colour."""
-GREYS = (0.97, 0.5)
-"""Of the emptiest and of the densest cells under an attribution."""
-SQUARE, STRIP = (2.6, 3.4), (7.8, 2.1)
+"""Colours of attributions that raise and lower the estimate."""
+SATURATION_QUANTILE = 0.98
+"""Quantile of the absolute attribution beyond which the colour is saturated."""
+GREY_LEVELS = (0.97, 0.5)
+"""Grey levels of the least and the most dense cells beneath an attribution."""
+FIELD_SIZE, STRIP_SIZE = (2.6, 3.4), (7.8, 2.1)
+"""Width and height [inches] of a field with its colour bar, and of a wide panel."""
 LINES = (("#1c1e21", "-"), ("#009E73", "--"), ("#CC79A7", "-."), ("#767676", ":"), ("#56B4E9", "-"), ("#E69F00", "--"))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Frame:
-    """How fields are shown.
+class FieldDisplay:
+    """Display settings of fields.
 
     Attributes
     ----------
-    words
-        What a field's values are, and how wide the field is.
+    label
+        Label of the colour bar: quantity and side of the field.
     logarithm
-        Show log(1 + value), as the network sees it.
+        Show log(1 + value), the input of the network.
     limits
-        Ends of the colour scale, of what is shown.
+        Limits of the colour scale, after the logarithm.
     trusted
-        Multipoles that maps are trusted at, printed on every figure.
+        Multipole range at which maps are trusted, printed on every figure.
     """
 
-    words: str
+    label: str
     logarithm: bool
     limits: tuple[float, float]
     trusted: tuple[float, float] | None = None
 
     def image(self, field: np.ndarray) -> np.ndarray:
-        """Return what is shown of a flat field."""
+        """Return the displayed values of a two-dimensional field."""
         return np.log1p(field) if self.logarithm else field
 
 
-def slab(field: np.ndarray) -> slice:
-    """Return the eighth of a box's depth around its densest cell, chosen by the mass and not by the attribution."""
+def densest_slab(field: np.ndarray) -> slice:
+    """Return the slab of 1/8 of a box's depth around its densest cell, whatever the attribution."""
     depth = max(1, field.shape[2] // 8)
     first = int(np.clip(np.unravel_index(field.argmax(), field.shape)[2] - depth // 2, 0, field.shape[2] - depth))
     return slice(first, first + depth)
 
 
-def flat(field: np.ndarray, shown: slice | None, *, mean: bool) -> np.ndarray:
-    """Return a map as it is (rows up), and a box's slab as its mean or sum (y up)."""
-    if shown is None:
+def project(field: np.ndarray, slab: slice | None, *, mean: bool) -> np.ndarray:
+    """Return a map unchanged (rows upwards), or the mean or sum over a slab of a box (y upwards)."""
+    if slab is None:
         return field
-    layers = field[:, :, shown]
+    layers = field[:, :, slab]
     return (layers.mean(2) if mean else layers.sum(2)).T
 
 
-def frame(saliency: Saliency, words: str, *, logarithm: bool, trusted: tuple[float, float] | None = None) -> Frame:
-    """Choose one colour scale for all samples."""
-    kinds = [slab(field) if field.ndim == 3 else None for field in saliency.fields]
-    every = np.concatenate([flat(f, s, mean=True).ravel() for f, s in zip(saliency.fields, kinds, strict=True)])
-    low, high = np.quantile(np.log1p(every) if logarithm else every, [0.005, 0.997])
-    return Frame(words=words, logarithm=logarithm, limits=(float(low), float(high)), trusted=trusted)
+def field_display(
+    saliency: Saliency, label: str, *, logarithm: bool, trusted: tuple[float, float] | None = None
+) -> FieldDisplay:
+    """Return display settings with one colour scale for all samples."""
+    slabs = [densest_slab(field) if field.ndim == 3 else None for field in saliency.fields]
+    values = np.concatenate([project(f, s, mean=True).ravel() for f, s in zip(saliency.fields, slabs, strict=True)])
+    low, high = np.quantile(np.log1p(values) if logarithm else values, [0.005, 0.997])
+    return FieldDisplay(label=label, logarithm=logarithm, limits=(float(low), float(high)), trusted=trusted)
 
 
-def field(saliency: Saliency, sample: int, how: Frame) -> Picture:
-    """Show a sample alone, its highest peaks ringed."""
+def field(saliency: Saliency, sample: int, display: FieldDisplay) -> Picture:
+    """Draw a sample with circles around its highest peaks."""
     with matplotlib.rc_context(STYLE):
-        figure, axes = _square()
+        figure, axes = _field_panel()
         values = saliency.fields[sample]
-        shown = slab(values) if values.ndim == 3 else None
-        image = how.image(flat(values, shown, mean=True))
-        drawn = axes.imshow(image, origin="lower", cmap="inferno", vmin=how.limits[0], vmax=how.limits[1])
-        _rings(axes, _places(values, shown, saliency.periodic), "white")
+        slab = densest_slab(values) if values.ndim == 3 else None
+        image = display.image(project(values, slab, mean=True))
+        drawn = axes.imshow(image, origin="lower", cmap="inferno", vmin=display.limits[0], vmax=display.limits[1])
+        _draw_circles(axes, _peak_positions(values, slab, saliency.periodic), "white")
         axes.set_title("field", loc="left")
-        _bar(figure, drawn, how.words)
-        print_trusted(figure, how.trusted)
-        return png(figure, "The field, with its highest peaks ringed")
+        _colour_bar(figure, drawn, display.label)
+        print_trusted(figure, display.trusted)
+        return png(figure, "The field, with circles around its highest peaks")
 
 
-def overlay(saliency: Saliency, sample: int, parameter: int, how: Frame) -> Picture:
-    """Show a parameter's attribution over the sample in grey, with the highest peaks of both."""
+def overlay(saliency: Saliency, sample: int, parameter: int, display: FieldDisplay) -> Picture:
+    """Draw the attribution of a parameter over the sample in grey, with the highest peaks of both."""
     with matplotlib.rc_context(STYLE):
-        figure, axes = _square()
+        figure, axes = _field_panel()
         values, attribution = saliency.fields[sample], saliency.attributions[sample, parameter]
-        shown = slab(values) if values.ndim == 3 else None
-        low, high = how.limits
-        density = np.clip((how.image(flat(values, shown, mean=True)) - low) / (high - low), 0, 1)[..., None]
-        image = flat(attribution, shown, mean=False)
-        full = max(float(np.quantile(np.abs(image), FULL)), 1e-300)
-        weight = np.clip(np.abs(image) / full, 0, 1)[..., None]
+        slab = densest_slab(values) if values.ndim == 3 else None
+        low, high = display.limits
+        density = np.clip((display.image(project(values, slab, mean=True)) - low) / (high - low), 0, 1)[..., None]
+        image = project(attribution, slab, mean=False)
+        saturation = max(float(np.quantile(np.abs(image), SATURATION_QUANTILE)), 1e-300)
+        weight = np.clip(np.abs(image) / saturation, 0, 1)[..., None]
         colour = np.where((image > 0)[..., None], to_rgb(RAISES), to_rgb(LOWERS))
-        axes.imshow(weight * colour + (1 - weight) * (GREYS[0] + density * (GREYS[1] - GREYS[0])), origin="lower")
-        _rings(axes, _places(values, shown, saliency.periodic), "black")
-        own = _places(np.abs(attribution), shown, saliency.periodic)
-        axes.scatter(own[:, 1], own[:, 0], s=15, marker="x", color="black", lw=1)
+        grey = GREY_LEVELS[0] + density * (GREY_LEVELS[1] - GREY_LEVELS[0])
+        axes.imshow(weight * colour + (1 - weight) * grey, origin="lower")
+        _draw_circles(axes, _peak_positions(values, slab, saliency.periodic), "black")
+        peaks = _peak_positions(np.abs(attribution), slab, saliency.periodic)
+        axes.scatter(peaks[:, 1], peaks[:, 0], s=15, marker="x", color="black", lw=1)
         name = symbol(saliency.names[parameter])
         axes.set_title(name, loc="left")
-        scale = LinearSegmentedColormap.from_list("sign", [LOWERS, str(GREYS[0]), RAISES])
-        words = "share" if saliency.method == "integrated" else "slope"
-        _bar(figure, ScalarMappable(Normalize(-full, full), scale), f"{words} of {name} per pixel shown")
-        print_trusted(figure, how.trusted)
+        scale = LinearSegmentedColormap.from_list("sign", [LOWERS, str(GREY_LEVELS[0]), RAISES])
+        quantity = "attribution" if saliency.method == "integrated" else "gradient"
+        _colour_bar(
+            figure, ScalarMappable(Normalize(-saturation, saturation), scale), f"{quantity} of {name} per pixel"
+        )
+        print_trusted(figure, display.trusted)
         return png(figure, f"Attribution of {saliency.names[parameter]} over the field, with the highest peaks of both")
 
 
-def cascade(saliency: Saliency, sample: int, how: Frame) -> Picture:
-    """Show how alike the attributions stay while layers lose their weights, from the answer down."""
+def randomisation_test(saliency: Saliency, sample: int, display: FieldDisplay) -> Picture:
+    """Draw the rank correlation with the trained attribution against the number of randomised layers."""
     with matplotlib.rc_context(STYLE):
-        figure = Figure(STRIP, layout="constrained")
+        figure = Figure(STRIP_SIZE, layout="constrained")
         axes = figure.subplots()
         steps = np.arange(len(saliency.layers) + 1)
         for p, (name, (colour, line)) in enumerate(zip(saliency.names, itertools.cycle(LINES), strict=False)):
-            likenesses = np.concatenate([[1], saliency.likenesses[sample, p]])
-            axes.plot(steps, likenesses, color=colour, ls=line, marker="o", ms=2.5, label=symbol(name))
-            axes.axhline(saliency.field_likenesses[sample, p], color=colour, lw=0.8, ls=":")
-        low = min(0.0, float(saliency.likenesses[sample].min()), float(saliency.field_likenesses[sample].min()))
+            correlations = np.concatenate([[1], saliency.rank_correlations[sample, p]])
+            axes.plot(steps, correlations, color=colour, ls=line, marker="o", ms=2.5, label=symbol(name))
+            axes.axhline(saliency.field_rank_correlations[sample, p], color=colour, lw=0.8, ls=":")
+        low = min(
+            0.0, float(saliency.rank_correlations[sample].min()), float(saliency.field_rank_correlations[sample].min())
+        )
         axes.set(ylim=(1.1 * low, 1.04), ylabel="rank correlation")
-        axes.set_xticks(steps, ["trained", *(each.replace("_", " ") for each in saliency.layers)])
+        axes.set_xticks(steps, ["trained", *(layer.replace("_", " ") for layer in saliency.layers)])
         axes.tick_params(axis="x", labelsize=7, labelrotation=0 if len(steps) < 10 else 30)
-        axes.set_xlabel("layers shuffled, from the answer down: this one and all before it")
+        axes.set_xlabel("randomised layers, from the output: this layer and all to its left")
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-        print_trusted(figure, how.trusted)
-        return svg(figure, "How alike the attribution is to the trained one's while layers are shuffled")
+        print_trusted(figure, display.trusted)
+        return svg(figure, "Rank correlation with the trained attribution as layers are randomised")
 
 
-def by_density(saliency: Saliency, parameter: int, how: Frame) -> Picture:
-    """Show how much of the attribution falls on each quantile of the field, beside the shuffled network's."""
+def by_density(saliency: Saliency, parameter: int, display: FieldDisplay) -> Picture:
+    """Draw the fraction of the attribution in each quantile of the field, with that of randomised networks."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(PANEL, layout="constrained")
         axes = figure.subplots()
-        count = saliency.shares.shape[-1]
+        count = saliency.density_fractions.shape[-1]
         centres = (np.arange(count) + 0.5) / count
-        for shares, colour, line, label in (
-            (saliency.shares[:, parameter], SERIES[0], "-", "trained"),
-            (saliency.shuffled_shares[:, parameter].reshape(-1, count), "#767676", "--", "all weights shuffled"),
+        for fractions, colour, line, label in (
+            (saliency.density_fractions[:, parameter], SERIES[0], "-", "trained"),
+            (
+                saliency.randomised_density_fractions[:, parameter].reshape(-1, count),
+                "#767676",
+                "--",
+                "all weights randomised",
+            ),
         ):
-            mean, spread = shares.mean(0), shares.std(0)
-            axes.fill_between(centres, np.maximum(mean - spread, 0), mean + spread, color=colour, alpha=0.18, lw=0)
+            mean, std = fractions.mean(0), fractions.std(0)
+            axes.fill_between(centres, np.maximum(mean - std, 0), mean + std, color=colour, alpha=0.18, lw=0)
             axes.plot(centres, mean, color=colour, ls=line, marker="o", ms=2.5, label=label)
         axes.axhline(1 / count, color="black", lw=0.7, ls=":")
-        axes.set(xlabel="quantile of the field, emptiest to densest", ylabel="share of |attribution|")
+        axes.set(xlabel="quantile of the field, from low to high density", ylabel="fraction of |attribution|")
         axes.set(xlim=(0, 1), ylim=(0, None))
         axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         name = symbol(saliency.names[parameter])
         axes.set_title(name, loc="left")
         axes.legend()
-        print_trusted(figure, how.trusted)
-        return svg(figure, f"Share of the attribution of {name} by quantile of the field")
+        print_trusted(figure, display.trusted)
+        return svg(figure, f"Fraction of the attribution of {name} by quantile of the field")
 
 
-def _square() -> tuple[Figure, Axes]:
-    figure = Figure(SQUARE)
-    axes = figure.add_axes((0.03, 0.195, 0.94, 0.94 * SQUARE[0] / SQUARE[1]))
+def _field_panel() -> tuple[Figure, Axes]:
+    figure = Figure(FIELD_SIZE)
+    axes = figure.add_axes((0.03, 0.195, 0.94, 0.94 * FIELD_SIZE[0] / FIELD_SIZE[1]))
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
     return figure, axes
 
 
-def _places(values: np.ndarray, shown: slice | None, periodic: bool) -> np.ndarray:
-    """Row and column, in the image, of the highest peaks that are shown."""
-    places = highest_peaks(values, PEAKS, periodic=periodic)
-    if shown is None:
-        return places
-    return places[(places[:, 2] >= shown.start) & (places[:, 2] < shown.stop)][:, [1, 0]]
+def _peak_positions(values: np.ndarray, slab: slice | None, periodic: bool) -> np.ndarray:
+    """Return row and column in the image of the highest peaks in the slab."""
+    peaks = highest_peaks(values, PEAKS, periodic=periodic)
+    if slab is None:
+        return peaks
+    return peaks[(peaks[:, 2] >= slab.start) & (peaks[:, 2] < slab.stop)][:, [1, 0]]
 
 
-def _rings(axes: Axes, places: np.ndarray, colour: str) -> None:
-    for each, width in (("white" if colour == "black" else "black", 2.0), (colour, 0.9)):
-        axes.scatter(places[:, 1], places[:, 0], s=42, marker="o", facecolors="none", edgecolors=each, lw=width)
+def _draw_circles(axes: Axes, peaks: np.ndarray, colour: str) -> None:
+    """Draw circles with an outline of the opposite colour, so that they are visible on any background."""
+    for edge, width in (("white" if colour == "black" else "black", 2.0), (colour, 0.9)):
+        axes.scatter(peaks[:, 1], peaks[:, 0], s=42, marker="o", facecolors="none", edgecolors=edge, lw=width)
 
 
-def _bar(figure: Figure, drawn: ScalarMappable, words: str) -> None:
+def _colour_bar(figure: Figure, drawn: ScalarMappable, label: str) -> None:
     bar = figure.colorbar(drawn, cax=figure.add_axes((0.1, 0.157, 0.8, 0.025)), orientation="horizontal")
-    bar.set_label(words, fontsize=7.5, labelpad=1)
+    bar.set_label(label, fontsize=7.5, labelpad=1)
     bar.ax.tick_params(labelsize=7, length=2)
     bar.ax.xaxis.set_major_locator(MaxNLocator(4))
     bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]

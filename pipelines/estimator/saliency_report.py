@@ -1,4 +1,4 @@
-"""What an estimator looks at, as a section of a page: pictures, a table, and words that say no more than it shows."""
+"""Report section on an estimator's saliency: figures, a table, and statements supported by them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,66 +8,78 @@ from markupsafe import Markup
 
 from tenfold.pipelines.estimator import saliency_figures as figures
 from tenfold.pipelines.estimator.report import symbol
-from tenfold.pipelines.estimator.saliency import CASCADE_STEPS, COPIES, NOISE, PEAKS, REACH, SHUFFLES, STEPS, Saliency
+from tenfold.pipelines.estimator.saliency import (
+    PATH_STEPS,
+    PEAK_DISTANCE,
+    PEAKS,
+    RANDOMISED_NETWORKS,
+    RANDOMISED_PATH_STEPS,
+    SMOOTHGRAD_NOISE,
+    SMOOTHGRAD_SAMPLES,
+    Saliency,
+)
 from tenfold.pipelines.reports.digits import figure
 from tenfold.pipelines.reports.figures import Picture
 from tenfold.pipelines.volumes.manifest import Manifest
 
-METHOD = {
-    "integrated": "Integrated gradients (arXiv:1703.01365) share out, among the cells, the difference between the "
-    f"estimate and the network's answer to a field of the mean value everywhere ({STEPS} points on the way there).",
-    "gradient": "The gradient tells by how much the estimate would change if a cell's value were raised: what the "
-    "answer is sensitive to, not what it is made of.",
-    "smoothgrad": f"SmoothGrad (arXiv:1706.03825) is the gradient, averaged over {COPIES} copies with Gaussian noise "
-    f"of {NOISE:g} standard deviations of the field: what the answer is sensitive to, not what it is made of.",
+METHOD_DESCRIPTIONS = {
+    "integrated": "Integrated gradients (arXiv:1703.01365) distribute among the cells the difference between the "
+    "estimate and the network's estimate for a uniform field of the mean value "
+    f"({PATH_STEPS} points along the path between them).",
+    "gradient": "The gradient is the change of the estimate per change of a cell's value: it shows what the estimate "
+    "is sensitive to, not what it is composed of.",
+    "smoothgrad": f"SmoothGrad (arXiv:1706.03825) is the gradient averaged over {SMOOTHGRAD_SAMPLES} samples with "
+    f"Gaussian noise of {SMOOTHGRAD_NOISE:g} standard deviations of the field: it shows what the estimate is sensitive "
+    "to, not what it is composed of.",
 }
 UNITS = {"kappa": "κ", "counts": "count"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sample:
-    """One sample's pictures: the field and each parameter's attribution; the check; and what they show."""
+class SampleFigures:
+    """Figures and caption of one sample."""
 
     panels: Sequence[Picture]
-    check: Picture
-    words: Markup
+    """The field, and the attribution of each parameter."""
+    randomisation_test: Picture
+    caption: Markup
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
-    """All that a page shows of a saliency."""
+class SaliencySection:
+    """Content of a report section on saliency."""
 
     method: str
     headline: Markup
-    samples: Sequence[Sample]
+    samples: Sequence[SampleFigures]
     by_density: Sequence[Picture]
     names: Sequence[Markup]
     rows: Sequence[tuple[str, Sequence[str]]]
-    """Of the table: what, and the number for each parameter."""
+    """Rows of the table: quantity, and its value for each parameter."""
     boxes: bool
     coarsen: int
     peaks: int = PEAKS
-    reach: int = REACH
+    peak_distance: int = PEAK_DISTANCE
     integrated: bool
-    cascade_steps: int = CASCADE_STEPS
-    shuffles: int = SHUFFLES
+    randomised_path_steps: int = RANDOMISED_PATH_STEPS
+    randomised_networks: int = RANDOMISED_NETWORKS
     trusted: tuple[float, float] | None = None
-    """Multipoles that maps are trusted at, printed on every picture."""
+    """Multipole range at which maps are trusted, printed on every figure."""
 
 
-def unit_of(manifest: Manifest) -> str:
-    """Say what the values of shards are: "κ"."""
+def value_label(manifest: Manifest) -> str:
+    """Return a label for the values in shards, such as "κ"."""
     return UNITS.get(manifest.units, manifest.units or "value")
 
 
-def width_of(manifest: Manifest) -> str:
-    """Say how wide a record is: "2.5° a side", "25 Mpc/h a side"; nothing where that is not known."""
+def width_label(manifest: Manifest) -> str:
+    """Return a label for the side of a record, such as "2.5° per side"; empty if it is not known."""
     if manifest.side_deg is not None:
-        return f"{manifest.side_deg:g}° a side"
-    return f"{manifest.box_mpc_h:g} Mpc/h a side" if manifest.box_mpc_h is not None else ""
+        return f"{manifest.side_deg:g}° per side"
+    return f"{manifest.box_mpc_h:g} Mpc/h per side" if manifest.box_mpc_h is not None else ""
 
 
-def seen(
+def saliency_section(
     saliency: Saliency,
     unit: str,
     width: str,
@@ -76,40 +88,43 @@ def seen(
     *,
     logarithm: bool,
     trusted: tuple[float, float] | None = None,
-) -> Seen:
-    """Draw a saliency.
+) -> SaliencySection:
+    """Draw the figures of a saliency and collect the content of its section.
 
     Parameters
     ----------
     saliency
-        Of n samples.
+        Saliency of n samples.
     unit, width
-        What a field's values are, and how wide it is, if that is known.
+        Labels for the values and for the side of the fields; an empty label is omitted.
     titles
         Name of each sample.
     true
-        True parameters, shape (n, P); NaN where they are not known.
+        True parameters, shape (n, P); NaN if not known.
     logarithm
         Show the field as log(1 + value).
     trusted
-        Multipoles that maps are trusted at.
+        Multipole range at which maps are trusted.
     """
-    words = ", ".join(filter(None, (f"log(1 + {unit})" if logarithm else unit, width)))
-    how = figures.frame(saliency, words, logarithm=logarithm, trusted=trusted)
+    label = ", ".join(filter(None, (f"log(1 + {unit})" if logarithm else unit, width)))
+    display = figures.field_display(saliency, label, logarithm=logarithm, trusted=trusted)
     parameters = range(len(saliency.names))
     samples = [
-        Sample(
-            panels=[figures.field(saliency, i, how), *(figures.overlay(saliency, i, p, how) for p in parameters)],
-            check=figures.cascade(saliency, i, how),
-            words=_caption(saliency, i, title, true[i]),
+        SampleFigures(
+            panels=[
+                figures.field(saliency, i, display),
+                *(figures.overlay(saliency, i, p, display) for p in parameters),
+            ],
+            randomisation_test=figures.randomisation_test(saliency, i, display),
+            caption=_caption(saliency, i, title, true[i]),
         )
         for i, title in enumerate(titles)
     ]
-    return Seen(
-        method=METHOD[saliency.method],
+    return SaliencySection(
+        method=METHOD_DESCRIPTIONS[saliency.method],
         headline=headline(saliency),
         samples=samples,
-        by_density=[figures.by_density(saliency, p, how) for p in parameters],
+        by_density=[figures.by_density(saliency, p, display) for p in parameters],
         names=[symbol(name) for name in saliency.names],
         rows=_rows(saliency),
         coarsen=saliency.coarsen,
@@ -120,61 +135,63 @@ def seen(
 
 
 def headline(saliency: Saliency) -> Markup:
-    """Say how much the emptiest and the densest cells bear, and whether shuffled networks give as much."""
-    said = []
+    """Summarise the attribution to the least and most dense cells, and compare it with randomised networks."""
+    sentences = []
     for p, name in enumerate(saliency.names):
         ends = []
-        for end, what in ((0, "% of |attribution| lies on the emptiest tenth of the cells"), (-1, "% on the densest")):
-            ours, theirs = saliency.shares[:, p, end].mean(), saliency.shuffled_shares[:, p, :, end].mean(0)
-            beside = "more than in any network" if ours > theirs.max() else "less than in any network"
-            if theirs.min() <= ours <= theirs.max():
-                beside = "as in networks"
-            spread = f"{100 * theirs.min():.0f} … {100 * theirs.max():.0f} %"
-            ends.append(f"{100 * ours:.0f} {what}, {beside} of shuffled weights ({spread})")
-        said.append(Markup("{}: {}.").format(symbol(name), "; ".join(ends)))
-    return Markup(" ").join(said)
+        for end, text in ((0, "% of |attribution| is in the least dense tenth of the cells"), (-1, "% in the densest")):
+            fraction = saliency.density_fractions[:, p, end].mean()
+            randomised = saliency.randomised_density_fractions[:, p, :, end].mean(0)
+            relation = "more than for any network" if fraction > randomised.max() else "less than for any network"
+            if randomised.min() <= fraction <= randomised.max():
+                relation = "within the range of networks"
+            bounds = f"{100 * randomised.min():.0f} … {100 * randomised.max():.0f} %"
+            ends.append(f"{100 * fraction:.0f} {text}, {relation} with randomised weights ({bounds})")
+        sentences.append(Markup("{}: {}.").format(symbol(name), "; ".join(ends)))
+    return Markup(" ").join(sentences)
 
 
 def _rows(saliency: Saliency) -> list[tuple[str, list[str]]]:
-    def spread(values: np.ndarray) -> list[str]:
-        return [f"{each.mean():.2f} ± {each.std():.2f}".replace("-", "−") for each in values.swapaxes(0, 1)]
+    def mean_and_std(values: np.ndarray) -> list[str]:
+        return [f"{v.mean():.2f} ± {v.std():.2f}".replace("-", "−") for v in values.swapaxes(0, 1)]
 
     rows = [
-        ("share of the densest tenth of the cells", spread(saliency.shares[..., -1])),
-        ("the same, all weights shuffled", spread(saliency.shuffled_shares[..., -1])),
-        ("share of the emptiest tenth", spread(saliency.shares[..., 0])),
-        ("the same, all weights shuffled", spread(saliency.shuffled_shares[..., 0])),
-        ("peaks of |attribution| on peaks of the field", spread(saliency.matched)),
-        ("the same by chance", spread(saliency.by_chance[..., 0])),
-        ("the same, all weights shuffled", spread(saliency.shuffled_matched)),
-        ("likeness after the last layer is shuffled", spread(saliency.likenesses[..., 0])),
-        ("likeness after all layers are", spread(saliency.likenesses[..., -1])),
-        ("likeness to the field's distance from its mean value", spread(saliency.field_likenesses)),
+        ("fraction in the densest tenth of the cells", mean_and_std(saliency.density_fractions[..., -1])),
+        ("same, all weights randomised", mean_and_std(saliency.randomised_density_fractions[..., -1])),
+        ("fraction in the least dense tenth", mean_and_std(saliency.density_fractions[..., 0])),
+        ("same, all weights randomised", mean_and_std(saliency.randomised_density_fractions[..., 0])),
+        ("peaks of |attribution| that match peaks of the field", mean_and_std(saliency.peak_matches)),
+        ("same, by chance", mean_and_std(saliency.chance_peak_matches[..., 0])),
+        ("same, all weights randomised", mean_and_std(saliency.randomised_peak_matches)),
+        ("rank correlation, last layer randomised", mean_and_std(saliency.rank_correlations[..., 0])),
+        ("rank correlation, all layers randomised", mean_and_std(saliency.rank_correlations[..., -1])),
+        ("rank correlation with |field − mean value|", mean_and_std(saliency.field_rank_correlations)),
     ]
     if saliency.method == "integrated":
         errors = saliency.completeness_errors
-        shared = np.abs(saliency.answers - saliency.baselines).sum(0)
+        difference = np.abs(saliency.estimates - saliency.baseline_estimates).sum(0)
         rows += [
-            ("completeness error, largest", [figure(each, 2) for each in errors.max(0)]),
-            ("of what is shared out, on average",
-             [f"{100 * each:.1f} %" for each in errors.sum(0) / np.maximum(shared, 1e-12)]),
+            ("completeness error, largest", [figure(error, 2) for error in errors.max(0)]),
+            ("completeness error relative to the attributed difference, mean",
+             [f"{100 * ratio:.1f} %" for ratio in errors.sum(0) / np.maximum(difference, 1e-12)]),
         ]  # fmt: skip
     return rows
 
 
 def _caption(saliency: Saliency, i: int, title: str, true: np.ndarray) -> Markup:
-    said = [Markup("{}.").format(title)]
+    sentences = [Markup("{}.").format(title)]
     for p, name in enumerate(saliency.names):
-        words = f"{f'{true[p]:.3f}, ' if np.isfinite(true[p]) else ''}this network says {saliency.answers[i, p]:.3f}"
+        text = f"true {true[p]:.3f}, " if np.isfinite(true[p]) else ""
+        text += f"estimate of this network {saliency.estimates[i, p]:.3f}"
         if saliency.method == "integrated":
-            words += (
-                f"; to a field of the mean value {saliency.baselines[p]:.3f}; the shares miss the difference by "
-                f"{figure(saliency.completeness_errors[i, p], 1)}"
+            text += (
+                f"; estimate for a uniform field of the mean value {saliency.baseline_estimates[p]:.3f}; completeness "
+                f"error {figure(saliency.completeness_errors[i, p], 1)}"
             )
-        chance, deviation = saliency.by_chance[i, p]
-        words += (
-            f"; {saliency.matched[i, p] * PEAKS:.0f} of {PEAKS} peaks of |attribution| on peaks of the field "
-            f"({chance * PEAKS:.1f} ± {deviation * PEAKS:.1f} by chance)"
+        mean, std = saliency.chance_peak_matches[i, p]
+        text += (
+            f"; {saliency.peak_matches[i, p] * PEAKS:.0f} of {PEAKS} peaks of |attribution| match peaks of the field "
+            f"({mean * PEAKS:.1f} ± {std * PEAKS:.1f} by chance)"
         )
-        said.append(Markup("{}: {}.").format(symbol(name), words.replace("-0.", "−0.")))
-    return Markup(" ").join(said)
+        sentences.append(Markup("{}: {}.").format(symbol(name), text.replace("-0.", "−0.")))
+    return Markup(" ").join(sentences)

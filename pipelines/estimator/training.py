@@ -1,4 +1,4 @@
-"""One training of a parameter estimator, on one rank: its data, its network, its predictions."""
+"""Training of a parameter estimator on one rank: data, network and predictions."""
 
 import resource
 from collections.abc import Iterator
@@ -16,37 +16,37 @@ from tenfold.emulators.training import FieldTraining, Position, adamw, regressio
 from tenfold.hpc import order
 from tenfold.hpc.ranks import Ranks
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.estimator.estimator import Estimator, Learnt
+from tenfold.pipelines.estimator.estimator import Estimator, EstimatorConfig
 from tenfold.pipelines.estimator.logarithm import check_logarithm
 from tenfold.pipelines.training.bundle import Bundle
 from tenfold.pipelines.training.run import TrainingRun
 from tenfold.pipelines.training.run_folder import RunFolder, versions
 from tenfold.pipelines.volumes.shards import Shards
 
-CALIBRATION = 32
-"""Training records that the first weights are fitted to."""
+INITIALISATION_RECORDS = 32
+"""Training records that the initial weights are calibrated on."""
 
-PART = 64
-"""Records read at once for prediction."""
+RECORDS_AT_ONCE = 64
+"""Records read together for prediction."""
 
 
 class EstimatorTraining(TrainingRun):
-    """One training of a parameter estimator, on this rank.
+    """Training of a parameter estimator on this rank.
 
     Parameters
     ----------
     data
-        Shards, opened.
+        Opened shards.
     folder
         Folder of the run.
     network
-        Shape of the network.
+        Architecture of the network.
     training
-        How it is trained.
+        Hyper-parameters of the training.
     ranks
-        The ranks of this run.
+        Ranks of this run.
     views
-        Orientations averaged over in the predictions.
+        Number of orientations to average over in the predictions.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class EstimatorTraining(TrainingRun):
         self.data, self.views = data, views
         self.scale = np.array(data.manifest.parameter_std, dtype=np.float32)
         self.records = data.split("train")
-        self.learnt, built = build_for(data, network, training)
+        self.config, built = build_estimator(data, network, training)
         super().__init__(
             folder, built, network, training, ranks,
             samples=len(self.records), data=data.manifest.fingerprint,
@@ -69,12 +69,18 @@ class EstimatorTraining(TrainingRun):
     def _loss(self, truth, estimate, beta: float = 0.0):
         return gaussian_nll(truth, estimate, self.scale, beta)
 
-    def part(self, records: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Read this rank's samples of a global batch of ``count``, filled up to one shape with samples of no weight."""
-        full = -(-self.training.global_batch // self.ranks.size)
-        weights = np.zeros(full, np.float32)
+    def read_batch(self, records: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Read this rank's part of a global batch of ``count`` samples, padded to a fixed size with zero weights.
+
+        Returns
+        -------
+        tuple
+            Inputs, targets and sample weights.
+        """
+        size = -(-self.training.global_batch // self.ranks.size)
+        weights = np.zeros(size, np.float32)
         weights[: len(records)] = 1 / count
-        padded = np.resize(records, full) if len(records) else np.full(full, self.records[0])
+        padded = np.resize(records, size) if len(records) else np.full(size, self.records[0])
         return self.data.read(padded), self.data.parameters(padded).astype(np.float32), weights
 
     def batches(self, position: Position) -> Iterator:
@@ -85,7 +91,7 @@ class EstimatorTraining(TrainingRun):
         ):
             count = min(t.global_batch, total - step * t.global_batch)
             records = self.records[samples]
-            inputs, targets, weights = self.part(records, count)
+            inputs, targets, weights = self.read_batch(records, count)
             if t.symmetries:
                 keys = np.zeros(len(inputs), np.int64)
                 keys[: len(records)] = records
@@ -93,7 +99,7 @@ class EstimatorTraining(TrainingRun):
             yield (inputs, targets, weights), count
 
     def validation_loss(self) -> float:
-        """Return the mean loss over the validation split, each rank computing its share."""
+        """Return the mean loss over the validation split, which is divided among the ranks."""
         records = self.data.split("validation")
         if not len(records):
             return float("nan")
@@ -103,21 +109,21 @@ class EstimatorTraining(TrainingRun):
         return float(np.mean(0.5 * ((truth - mean) / sigma) ** 2 + np.log(sigma / self.scale)))
 
     def estimate(self, records: np.ndarray, views: int = 1) -> tuple[np.ndarray, np.ndarray]:
-        """Estimate mean and σ of records, each rank its share: shapes (n, P), on every rank."""
+        """Estimate mean and σ of records, divided among the ranks: shape (n, P) each, returned on every rank."""
         estimator = Estimator(self.network, self.data.manifest.parameter_names, np.ones(len(self.scale)),
                               -(-self.training.global_batch // self.ranks.size))  # fmt: skip
 
-        def compute(places: np.ndarray) -> np.ndarray:
+        def compute(indices: np.ndarray) -> np.ndarray:
             rows = [
-                np.stack(estimator.predict(self.data.read(records[places[i : i + PART]]), views), axis=-1)
-                for i in range(0, len(places), PART)
+                np.stack(estimator.predict(self.data.read(records[indices[i : i + RECORDS_AT_ONCE]]), views), axis=-1)
+                for i in range(0, len(indices), RECORDS_AT_ONCE)
             ]
             return np.concatenate(rows) if rows else np.empty((0, len(self.scale), 2))
 
         return tuple(np.moveaxis(self.ranks.shared(len(records), compute), -1, 0))
 
     def finish(self, wall_s: float) -> None:
-        """Predict the held-out splits, then write predictions, network and record (rank 0)."""
+        """Predict the held-out splits, and write predictions, network and record (rank 0)."""
         names = self.data.manifest.parameter_names
         predictions: dict[str, np.ndarray] = {"names": np.array(names)}
         factor = np.ones(len(names))
@@ -132,9 +138,9 @@ class EstimatorTraining(TrainingRun):
                     predictions[f"{split}_{key}"] = value
                 predictions[f"{split}_simulation"] = np.array(self.data.simulation(records), dtype=str)
             if self.ranks.first:
-                learnt = replace(self.learnt, sigma_factor=tuple(factor.tolist()))
+                config = replace(self.config, sigma_factor=tuple(factor.tolist()))
                 facts = {"data": {"fingerprint": self.fingerprint}, "versions": versions()}
-                Bundle.of("estimator", learnt, self.network, facts).write(self.folder.network)
+                Bundle.of("estimator", config, self.network, facts).write(self.folder.network)
         if self.ranks.first:
             self.folder.write_predictions(**predictions)
             self.folder.write_record("estimator", {
@@ -149,8 +155,8 @@ class EstimatorTraining(TrainingRun):
         self.ranks.barrier()
 
 
-def build_for(data: Shards, shape: CNN, training: FieldTraining) -> tuple[Learnt, keras.Model]:
-    """Describe and build the network for data, its first weights fitted to a few training records.
+def build_estimator(data: Shards, architecture: CNN, training: FieldTraining) -> tuple[EstimatorConfig, keras.Model]:
+    """Configure and build the network for data; its initial weights are calibrated on a few training records.
 
     Raises
     ------
@@ -158,25 +164,26 @@ def build_for(data: Shards, shape: CNN, training: FieldTraining) -> tuple[Learnt
         The network or the training does not fit the data.
     """
     manifest = data.manifest
-    found, wanted = tuple(manifest.shape), (shape.size,) * shape.dimensions + (shape.channels,)
-    if found != wanted:
+    shape = tuple(manifest.shape)
+    expected = (architecture.size,) * architecture.dimensions + (architecture.channels,)
+    if shape != expected:
         raise InputError(
-            f"the data have shape {found}, the network takes {wanted}: --set network.dimensions={len(found) - 1} "
-            f"--set network.size={found[0]} --set network.channels={found[-1]}, or another --preset"
+            f"the data have shape {shape}, the network takes {expected}: --set network.dimensions={len(shape) - 1} "
+            f"--set network.size={shape[0]} --set network.channels={shape[-1]}, or another --preset"
         )
     if not manifest.parameter_names:
         raise InputError("the data are of one cosmology: no parameter varies that could be estimated")
-    check_logarithm(data, shape)
-    if not manifest.periodic and (training.shifts or shape.padding == "periodic"):
+    check_logarithm(data, architecture)
+    if not manifest.periodic and (training.shifts or architecture.padding == "periodic"):
         raise InputError(f"{manifest.not_periodic}: --set training.shifts=false --set network.padding=same")
     records = data.split("train")
-    samples = data.read(records[:: max(1, len(records) // CALIBRATION)][:CALIBRATION])
-    mean, std = input_statistics(shape, samples)
-    learnt = Learnt(
-        shape=shape, names=tuple(manifest.parameter_names), location=tuple(map(float, manifest.parameter_mean)),
-        scale=tuple(map(float, manifest.parameter_std)), mean=tuple(mean), std=tuple(std),
-        precision=training.precision,
+    samples = data.read(records[:: max(1, len(records) // INITIALISATION_RECORDS)][:INITIALISATION_RECORDS])
+    mean, std = input_statistics(architecture, samples)
+    config = EstimatorConfig(
+        architecture=architecture, names=tuple(manifest.parameter_names),
+        location=tuple(map(float, manifest.parameter_mean)), scale=tuple(map(float, manifest.parameter_std)),
+        mean=tuple(mean), std=tuple(std), precision=training.precision,
     )  # fmt: skip
-    network = learnt.network(training.seed)
+    network = config.network(training.seed)
     initialise_unit_variance(network, samples)
-    return learnt, network
+    return config, network

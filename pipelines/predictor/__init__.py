@@ -1,1 +1,1 @@
-"""Properties from molecules: training, predictions, explanations and their report."""
+"""Prediction of molecular properties: training, predictions, explanations and reports."""

@@ -1,4 +1,4 @@
-"""Molecules drawn for a page: atoms and bonds coloured by what they account for."""
+"""Drawings of molecules for a report, with atoms and bonds coloured by their attribution."""
 
 import base64
 from collections.abc import Iterable, Iterator
@@ -11,94 +11,94 @@ from rdkit.Chem.Draw import rdMolDraw2D
 from tenfold.hpc.isolated import Died, isolated
 from tenfold.pipelines.reports.figures import Picture
 
-Task = tuple[Chem.Mol, str, np.ndarray | None, np.ndarray | None]
-"""Arguments of `drawing`."""
-SIZE = (260, 200)
-UP, DOWN = "#D55E00", "#0072B2"
-"""Raises the answer, lowers it."""
-_MOST_MEMORY = 8 * 2**30
+DrawingTask = tuple[Chem.Mol, str, np.ndarray | None, np.ndarray | None]
+"""Arguments of `draw_molecule`."""
+DRAWING_SIZE = (260, 200)
+RAISES, LOWERS = "#D55E00", "#0072B2"
+"""Colours of atoms and bonds that raise and lower the prediction."""
+_MAX_MEMORY = 8 * 2**30
 
 
-def drawings(tasks: Iterable[Task], seconds: float) -> Iterator[Picture | str]:
-    """Draw molecules, each in bounded time and memory: placing many rings on paper may never end.
+def draw_molecules(tasks: Iterable[DrawingTask], seconds: float) -> Iterator[Picture | str]:
+    """Draw molecules in bounded time and memory, since the layout of a molecule with many rings may not terminate.
 
     Parameters
     ----------
     tasks
-        Arguments of `drawing` for each picture.
+        Arguments of `draw_molecule` for each drawing.
     seconds
-        Longest time for one [s].
+        Time limit of one drawing [s].
 
     Yields
     ------
     Picture or str
-        For every task: the picture, or why there is none.
+        The drawing of each task, or the reason for its failure.
     """
-    for found in isolated(_drawn, tasks, seconds, _MOST_MEMORY):
-        yield f"the drawing {found.reason}" if isinstance(found, Died) else found
+    for result in isolated(_try_to_draw, tasks, seconds, _MAX_MEMORY):
+        yield f"the drawing {result.reason}" if isinstance(result, Died) else result
 
 
-def _drawn(task: Task) -> Picture | str:
+def _try_to_draw(task: DrawingTask) -> Picture | str:
     try:
-        return drawing(*task)
+        return draw_molecule(*task)
     except (RuntimeError, ValueError, MemoryError) as error:
         return f"RDKit cannot draw it ({str(error).strip().splitlines()[0] if str(error).strip() else repr(error)})"
 
 
-def drawing(
-    molecule: Chem.Mol, words: str, atoms: np.ndarray | None = None, bonds: np.ndarray | None = None
+def draw_molecule(
+    molecule: Chem.Mol, description: str, atoms: np.ndarray | None = None, bonds: np.ndarray | None = None
 ) -> Picture:
     """Draw a molecule.
 
     Parameters
     ----------
     molecule
-        Hydrogens that are atoms of their own are folded into their neighbours, their shares added to these.
-    words
-        What it is, for who cannot see it.
+        The molecule. Explicit hydrogens are merged into their neighbours, and their attributions added.
+    description
+        Alternative text of the image.
     atoms, bonds
-        Shares to colour by, shapes (A,) and (B,); the strongest has the full colour.
+        Attributions to colour by, shapes (A,) and (B,); the largest absolute value has the full colour.
     """
-    drawer = rdMolDraw2D.MolDraw2DSVG(*SIZE)
+    drawer = rdMolDraw2D.MolDraw2DSVG(*DRAWING_SIZE)
     drawer.drawOptions().clearBackground = False
-    flat = Chem.Mol(molecule)
-    flat.RemoveAllConformers()
-    atoms, bonds, flat = _folded(flat, atoms, bonds)
-    colours: dict[int, tuple[float, ...]] = {}
-    lines: dict[int, tuple[float, ...]] = {}
+    drawn = Chem.Mol(molecule)
+    drawn.RemoveAllConformers()
+    atoms, bonds, drawn = _merge_hydrogens(drawn, atoms, bonds)
+    atom_colours: dict[int, tuple[float, ...]] = {}
+    bond_colours: dict[int, tuple[float, ...]] = {}
     if atoms is not None:
-        strongest = max(np.abs(atoms).max(initial=0), np.abs(bonds).max(initial=0), 1e-12) if bonds is not None else 1.0
-        colours = {i: _colour(value / strongest) for i, value in enumerate(atoms)}
-        lines = {} if bonds is None else {i: _colour(value / strongest) for i, value in enumerate(bonds)}
+        largest = max(np.abs(atoms).max(initial=0), np.abs(bonds).max(initial=0), 1e-12) if bonds is not None else 1.0
+        atom_colours = {i: _colour(value / largest) for i, value in enumerate(atoms)}
+        bond_colours = {} if bonds is None else {i: _colour(value / largest) for i, value in enumerate(bonds)}
     rdMolDraw2D.PrepareAndDrawMolecule(
-        drawer, flat, highlightAtoms=list(colours), highlightAtomColors=colours, highlightBonds=list(lines),
-        highlightBondColors=lines,
+        drawer, drawn, highlightAtoms=list(atom_colours), highlightAtomColors=atom_colours,
+        highlightBonds=list(bond_colours), highlightBondColors=bond_colours,
     )  # fmt: skip
     drawer.FinishDrawing()
     source = base64.b64encode(drawer.GetDrawingText().encode()).decode()
-    return Picture(f"data:image/svg+xml;base64,{source}", words)
+    return Picture(f"data:image/svg+xml;base64,{source}", description)
 
 
-def _folded(molecule: Chem.Mol, atoms: np.ndarray | None, bonds: np.ndarray | None):
-    """Fold hydrogens, and their shares, into the atoms they are bound to."""
+def _merge_hydrogens(molecule: Chem.Mol, atoms: np.ndarray | None, bonds: np.ndarray | None):
+    """Remove explicit hydrogens, and add their attributions to the atoms that they are bonded to."""
     if atoms is None or bonds is None:
         return None, None, Chem.RemoveHs(molecule)
     atoms, bonds = atoms.copy(), bonds.copy()
-    keep = [atom.GetIdx() for atom in molecule.GetAtoms() if atom.GetAtomicNum() != 1 or not atom.GetDegree()]
+    heavy = [atom.GetIdx() for atom in molecule.GetAtoms() if atom.GetAtomicNum() != 1 or not atom.GetDegree()]
     for atom in molecule.GetAtoms():
-        if atom.GetIdx() not in keep:
+        if atom.GetIdx() not in heavy:
             bond = atom.GetBonds()[0]
             atoms[bond.GetOtherAtomIdx(atom.GetIdx())] += atoms[atom.GetIdx()] + bonds[bond.GetIdx()]
-    left = [
-        bond.GetIdx() for bond in molecule.GetBonds() if {bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()} <= set(keep)
+    remaining = [
+        bond.GetIdx() for bond in molecule.GetBonds() if {bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()} <= set(heavy)
     ]
-    flat = Chem.RemoveHs(molecule)
-    if flat.GetNumAtoms() != len(keep):  # RDKit keeps some hydrogens: draw all as they are
+    without_hydrogens = Chem.RemoveHs(molecule)
+    if without_hydrogens.GetNumAtoms() != len(heavy):  # RDKit keeps some hydrogens: draw the molecule unchanged
         return atoms, bonds, molecule
-    return atoms[keep], bonds[left], flat
+    return atoms[heavy], bonds[remaining], without_hydrogens
 
 
-def _colour(share: float) -> tuple[float, ...]:
-    """White for 0, the full colour for -1 and 1."""
-    full = np.array(matplotlib.colors.to_rgb(UP if share > 0 else DOWN))
-    return tuple((1 - abs(share)) * np.ones(3) + abs(share) * full)
+def _colour(value: float) -> tuple[float, ...]:
+    """Return white for 0 and the full colour for −1 and 1."""
+    full = np.array(matplotlib.colors.to_rgb(RAISES if value > 0 else LOWERS))
+    return tuple((1 - abs(value)) * np.ones(3) + abs(value) * full)

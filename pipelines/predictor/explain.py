@@ -1,4 +1,4 @@
-"""What a trained network of molecules looks at, drawn on molecules that a user names."""
+"""Attribution of a molecular predictor's predictions to atoms and bonds, drawn on molecules given by the user."""
 
 import csv
 import logging
@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 from rdkit import Chem
 
-from tenfold.emulators.attributions import integrated_gradients, masking
+from tenfold.emulators.attributions import atom_masking, integrated_gradients
 from tenfold.emulators.graphs import Graphs
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files.atomic import replacing
 from tenfold.pipelines.files.spreadsheet import as_text
 from tenfold.pipelines.molecules.parsing import read_molecules
-from tenfold.pipelines.predictor.drawings import drawings
+from tenfold.pipelines.predictor.drawings import draw_molecules
 from tenfold.pipelines.predictor.predictor import MoleculePredictor
 from tenfold.pipelines.reports.digits import figure, measured
 from tenfold.pipelines.reports.figures import Picture
@@ -24,87 +24,91 @@ from tenfold.pipelines.storage.output_folder import OutputFolder
 
 log = logging.getLogger("tenfold")
 
-STEPS = 32
-"""Points of integrated gradients' path."""
+PATH_STEPS = 32
+"""Points along the path of integrated gradients."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Explained:
-    """One answer for one molecule, shared out among its atoms and bonds."""
+class Explanation:
+    """Attribution of one prediction for one molecule to its atoms and bonds."""
 
     smiles: str
     target: str
     unit: str
-    """Of the answer and of its shares; empty for classes, whose shares are of the logit."""
+    """Unit of the prediction and its attributions; empty for classes, whose logit is attributed."""
     value: float
-    """Of classes: the probability of ``class_name``."""
+    """Predicted value; for classes the probability of ``class_name``."""
     sigma: float
     class_name: str
-    """Of two classes the second, of more the most probable one; empty for numbers."""
+    """Explained class: the second of two, the most probable of more; empty for regression."""
     molecule: Chem.Mol
     atoms: np.ndarray
-    """Share of each atom by integrated gradients, shape (A,)."""
+    """Attribution of each atom by integrated gradients, shape (A,)."""
     bonds: np.ndarray
-    """Share of each bond, shape (B,)."""
-    masked: np.ndarray
-    """By how much the answer falls when an atom is made unknown, shape (A,)."""
+    """Attribution of each bond by integrated gradients, shape (B,)."""
+    masking: np.ndarray
+    """Decrease of the prediction when an atom is masked, shape (A,)."""
     completeness_error: float
-    """How far the shares are from adding up to what they share out."""
+    """Absolute difference between the sum of the attributions and the attributed difference of predictions."""
 
 
-def explain(predictor: MoleculePredictor, smiles: str, target: str, seconds: float = 20.0) -> Explained:
-    """Share an answer out among atoms and bonds.
+def explain(predictor: MoleculePredictor, smiles: str, target: str, seconds: float = 20.0) -> Explanation:
+    """Attribute a prediction to atoms and bonds.
 
     Parameters
     ----------
     predictor
-        Trained network.
+        Trained predictor.
     smiles
-        The molecule.
+        SMILES of the molecule.
     target
         Name of the property.
     seconds
-        Longest time for reading the molecule [s].
+        Time limit for reading the molecule [s].
 
     Raises
     ------
     InputError
-        The molecule cannot be read, the network does not know the target, or it reads geometries from files.
+        The molecule cannot be read, the target is unknown, or the network needs given coordinates.
     """
     _check(predictor, [target])
-    (found,) = read_molecules([smiles], predictor.learnt.featuriser, seconds)
-    if isinstance(found, str):
-        raise InputError(f"{smiles[:200]}: {found}")
-    return _shared_out(predictor, smiles, target, *found)
+    (parsed,) = read_molecules([smiles], predictor.config.featuriser, seconds)
+    if isinstance(parsed, str):
+        raise InputError(f"{smiles[:200]}: {parsed}")
+    return _attribute(predictor, smiles, target, *parsed)
 
 
 def _check(predictor: MoleculePredictor, targets: Sequence[str]) -> None:
     for target in targets:
         if target not in predictor.names:
-            raise InputError(f"target {target!r}: the network answers {', '.join(predictor.names)}")
-    if predictor.learnt.featuriser.geometry == "given":
-        raise InputError("the network was given coordinates, and a SMILES has none: --embed makes them")
+            raise InputError(f"target {target!r}: the network predicts {', '.join(predictor.names)}")
+    if predictor.config.featuriser.geometry == "given":
+        raise InputError("the network was trained on given coordinates, and a SMILES has none: --embed generates them")
 
 
-def _shared_out(predictor: MoleculePredictor, smiles: str, target: str, molecule: Chem.Mol, graph: Graphs) -> Explained:
-    learnt = predictor.learnt
+def _attribute(
+    predictor: MoleculePredictor, smiles: str, target: str, molecule: Chem.Mol, graph: Graphs
+) -> Explanation:
+    config = predictor.config
     t = predictor.names.index(target)
-    code = predictor.explained(graph)[t]
-    layout = learnt.featuriser.layout
-    found = integrated_gradients(predictor.network, learnt.shape, layout, graph, t, STEPS, code)
+    class_code = predictor.explained_classes(graph)[t]
+    layout = config.featuriser.layout
+    attribution = integrated_gradients(
+        predictor.network, config.architecture, layout, graph, t, PATH_STEPS, class_code
+    )  # fmt: skip
     value, sigma = predictor.predict_graphs(graph)[0, t]
 
-    def answer(graphs: Graphs) -> np.ndarray:
-        if learnt.kind == "regression":
+    def predict(graphs: Graphs) -> np.ndarray:
+        if config.kind == "regression":
             return predictor.predict_graphs(graphs)[:, t : t + 1, 0]
-        return predictor.probabilities(graphs)[:, t : t + 1, code]
+        return predictor.probabilities(graphs)[:, t : t + 1, class_code]
 
-    masked = masking(answer, layout, graph)[:, 0]
-    return Explained(
-        smiles=smiles, target=target, unit=learnt.targets[t].unit, value=float(value), sigma=float(sigma),
-        class_name=learnt.classes[t][code] if learnt.classes[t] else "",
-        molecule=molecule, atoms=found.atoms, bonds=found.bonds, masked=masked,
-        completeness_error=found.completeness_error,
+    masking = atom_masking(predict, layout, graph)[:, 0]
+    return Explanation(
+        smiles=smiles, target=target, unit=config.targets[t].unit, value=float(value), sigma=float(sigma),
+        class_name=config.classes[t][class_code] if config.classes[t] else "",
+        molecule=molecule, atoms=attribution.atoms, bonds=attribution.bonds, masking=masking,
+        completeness_error=attribution.completeness_error,
     )  # fmt: skip
 
 
@@ -112,106 +116,123 @@ def explain_molecules(
     bundle: Path, smiles: Sequence[str], out: Path, targets: Sequence[str] = (), *, embed: bool = False,
     seconds: float = 20.0,
 ) -> Path:  # fmt: skip
-    """Draw what a network's answers rest on: a page, and its numbers in ``attributions.csv`` beside it.
+    """Write a page with attributions of predictions, and their values to ``attributions.csv``.
 
     Parameters
     ----------
     bundle
-        Trained network.
+        File of a trained predictor.
     smiles
-        Molecules.
+        SMILES of the molecules.
     out
-        Folder to write to.
+        Output folder.
     targets
-        Properties; empty: all that the network knows.
+        Names of the properties; by default all of the predictor.
     embed
-        Make coordinates (ETKDGv3, MMFF94) for a network that was given them in training.
+        Generate coordinates (ETKDGv3, MMFF94) for a network that was trained on given ones.
     seconds
-        Longest time for reading one molecule, and for each of its drawings [s].
+        Time limit for reading one molecule, and for each of its drawings [s].
 
     Returns
     -------
     Path
-        The page. Molecules that cannot be read stand there with the reason, and so they do in the table.
+        The page. Molecules that cannot be read are listed with the reason, on the page and in the table.
 
     Raises
     ------
     InputError
-        None of the molecules can be read, or see `explain`; nothing is written then.
+        None of the molecules can be read, or see `explain`. Nothing is written.
     """
     predictor = MoleculePredictor.read(Path(bundle))
     if embed:
-        predictor = predictor.embedding()
+        predictor = predictor.with_embedding()
     targets = targets or predictor.names
     _check(predictor, targets)
-    rows: list[Explained] = []
+    explanations: list[Explanation] = []
     problems: dict[str, str] = {}
     smiles = list(dict.fromkeys(smiles))
-    for one, found in zip(smiles, read_molecules(smiles, predictor.learnt.featuriser, seconds), strict=True):
-        if isinstance(found, str):
-            problems[one] = found
-            log.warning("%s: %s", one[:200], found)
+    for text, parsed in zip(smiles, read_molecules(smiles, predictor.config.featuriser, seconds), strict=True):
+        if isinstance(parsed, str):
+            problems[text] = parsed
+            log.warning("%s: %s", text[:200], parsed)
         else:
-            rows += [_shared_out(predictor, one, target, *found) for target in targets]
-    if not rows:
-        raise InputError("; ".join(f"{one[:200]}: {reason}" for one, reason in [*problems.items()][:3]))
+            explanations += [_attribute(predictor, text, target, *parsed) for target in targets]
+    if not explanations:
+        raise InputError("; ".join(f"{text[:200]}: {reason}" for text, reason in [*problems.items()][:3]))
     out = Path(out)
     OutputFolder.claim(out, ("attributions.csv", "explained.html"))
-    with (
-        replacing(out / "attributions.csv") as temporary,
-        temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as opened,
-    ):
-        table = csv.writer(opened)
-        classes = predictor.learnt.kind == "classification"
-        head = ["smiles", "target", "part", "number", "what", "integrated_gradients", "masking"]
-        table.writerow([*head, *(["class"] if classes else []), "problem"])
-        table.writerows(
-            [as_text(one), *[""] * (len(head) - 1 + classes), as_text(reason)] for one, reason in problems.items()
-        )
-        for row in rows:
-            about = [as_text(row.smiles), as_text(row.target)]
-            last = [*([row.class_name] if classes else []), ""]
-            for atom, share, masked in zip(row.molecule.GetAtoms(), row.atoms, row.masked, strict=True):
-                own = [*about, "atom", atom.GetIdx(), atom.GetSymbol(), f"{share:.6g}", f"{masked:.6g}"]
-                table.writerow([*own, *last])
-            for bond, share in zip(row.molecule.GetBonds(), row.bonds, strict=True):
-                ends = f"{bond.GetBeginAtomIdx()}-{bond.GetEndAtomIdx()}"
-                table.writerow([*about, "bond", bond.GetIdx(), ends, f"{share:.6g}", "", *last])
+    classification = predictor.config.kind == "classification"
+    _write_table(out / "attributions.csv", explanations, problems, classification=classification)
     page = out / "explained.html"
-    panels = _panels(rows, seconds)
+    panels = _panels(explanations, seconds)
     write_page(
         page, "explained.html.j2", filters={}, bundle=Path(bundle).name,
-        classes=classes,
-        molecules=[{"smiles": one[:200], "problem": problems.get(one, ""),
-                    "panels": [panel for row, panel in zip(rows, panels, strict=True) if row.smiles == one]}
-                   for one in smiles],
+        classification=classification,
+        molecules=[
+            {"smiles": text[:200], "problem": problems.get(text, ""),
+             "panels": [panel for explanation, panel in zip(explanations, panels, strict=True)
+                        if explanation.smiles == text]}
+            for text in smiles
+        ],
     )  # fmt: skip
     return page
 
 
-def _panels(rows: Sequence[Explained], seconds: float) -> list[dict[str, Picture | str]]:
-    """What the page shows of each answer: two drawings, or why there are none."""
-    words = list(map(_words, rows))
+def _write_table(
+    path: Path, explanations: Sequence[Explanation], problems: dict[str, str], *, classification: bool
+) -> None:
+    """Write one row per atom and bond of each explanation, and one per molecule that could not be read."""
+    with (
+        replacing(path) as temporary,
+        temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
+    ):
+        table = csv.writer(file)
+        header = ["smiles", "target", "part", "index", "label", "integrated_gradients", "masking"]
+        table.writerow([*header, *(["class"] if classification else []), "problem"])
+        table.writerows(
+            [as_text(text), *[""] * (len(header) - 1 + classification), as_text(reason)]
+            for text, reason in problems.items()
+        )
+        for explanation in explanations:
+            first = [as_text(explanation.smiles), as_text(explanation.target)]
+            last = [*([explanation.class_name] if classification else []), ""]
+            molecule = explanation.molecule
+            for atom, value, masking in zip(
+                molecule.GetAtoms(), explanation.atoms, explanation.masking, strict=True
+            ):  # fmt: skip
+                cells = ["atom", atom.GetIdx(), atom.GetSymbol(), f"{value:.6g}", f"{masking:.6g}"]
+                table.writerow([*first, *cells, *last])
+            for bond, value in zip(molecule.GetBonds(), explanation.bonds, strict=True):
+                ends = f"{bond.GetBeginAtomIdx()}-{bond.GetEndAtomIdx()}"
+                table.writerow([*first, "bond", bond.GetIdx(), ends, f"{value:.6g}", "", *last])
+
+
+def _panels(explanations: Sequence[Explanation], seconds: float) -> list[dict[str, Picture | str]]:
+    """Return the caption and two drawings of each explanation, or the reason why there are no drawings."""
+    captions = list(map(_caption, explanations))
     tasks = []
-    for row, said in zip(rows, words, strict=True):
-        name = f"{row.smiles[:200]}, {said}"
-        tasks.append((row.molecule, f"{name}: integrated gradients", row.atoms, row.bonds))
-        tasks.append((row.molecule, f"{name}: masking", row.masked, np.zeros_like(row.bonds)))
-    drawn = list(drawings(tasks, seconds))
+    for explanation, caption in zip(explanations, captions, strict=True):
+        name = f"{explanation.smiles[:200]}, {caption}"
+        tasks.append((explanation.molecule, f"{name}: integrated gradients", explanation.atoms, explanation.bonds))
+        no_bonds = np.zeros_like(explanation.bonds)
+        tasks.append((explanation.molecule, f"{name}: atom masking", explanation.masking, no_bonds))
+    drawings = list(draw_molecules(tasks, seconds))
     return [
         {
-            "words": said,
-            "shares": shares,
-            "masked": masked,
-            "problem": next((each for each in (shares, masked) if isinstance(each, str)), ""),
-            "error": figure(row.completeness_error, 2),
+            "caption": caption,
+            "gradients": gradients,
+            "masking": masking,
+            "problem": next((drawing for drawing in (gradients, masking) if isinstance(drawing, str)), ""),
+            "error": figure(explanation.completeness_error, 2),
         }
-        for row, said, shares, masked in zip(rows, words, drawn[::2], drawn[1::2], strict=True)
+        for explanation, caption, gradients, masking in zip(
+            explanations, captions, drawings[::2], drawings[1::2], strict=True
+        )
     ]
 
 
-def _words(row: Explained) -> str:
-    name = row.target.replace("_", " ")
-    if row.class_name:
-        return f"{name}: probability of class {row.class_name} {figure(row.value)}"
-    return f"{name} {measured(row.value, row.sigma)} {row.unit}".strip()
+def _caption(explanation: Explanation) -> str:
+    name = explanation.target.replace("_", " ")
+    if explanation.class_name:
+        return f"{name}: probability of class {explanation.class_name} {figure(explanation.value)}"
+    return f"{name} {measured(explanation.value, explanation.sigma)} {explanation.unit}".strip()

@@ -1,4 +1,4 @@
-"""Properties of any number of molecules, file in and table out: at constant memory, in order, restartable."""
+"""Prediction of the properties of all molecules of a file: constant memory, order preserved, restartable."""
 
 import csv
 import hashlib
@@ -21,8 +21,8 @@ from tenfold.pipelines.files.atomic import TEMPORARY, check_free, replacing, swe
 from tenfold.pipelines.files.spreadsheet import as_text
 from tenfold.pipelines.molecules.featuriser import NO_COORDINATES
 from tenfold.pipelines.molecules.parsing import featurise_records, record_blocks
-from tenfold.pipelines.predictor.answers import cells, columns
-from tenfold.pipelines.predictor.kept_columns import KeptColumns, unlike
+from tenfold.pipelines.predictor.input_columns import InputColumns, unique_names
+from tenfold.pipelines.predictor.prediction_columns import column_names, prediction_cells
 from tenfold.pipelines.predictor.predictor import MoleculePredictor
 from tenfold.pipelines.readers.archives import unpack
 from tenfold.pipelines.readers.molecule import LineReader, MoleculeRecord
@@ -31,31 +31,32 @@ from tenfold.pipelines.training.prefetch import Feed
 
 log = logging.getLogger("tenfold")
 
-_LONGEST_HEADER = 2**20
+_MAX_HEADER_BYTES = 2**20
 BLOCK = 512
-"""Molecules that are read, featurised and predicted together; the output is the same wherever a run was interrupted."""
+"""Molecules that are read, featurised and predicted together."""
 LARGEST_GIB = 64.0
 """Largest size that a compressed input may unpack to [GiB]."""
 
 
 @dataclass(frozen=True)
-class Predicted:
-    """What a prediction did."""
+class PredictionSummary:
+    """Summary of a finished prediction."""
 
     path: Path
     molecules: int
-    bad: int
+    unreadable: int
+    """Number of molecules without a prediction."""
     renamed: dict[str, str]
-    """Columns of the answers whose names the input has already, and what they are called instead."""
+    """New names of the columns of predictions whose names the input already has."""
 
     def __str__(self) -> str:
         problem = self.renamed.get("problem", "problem")
-        bad = f", {self.bad:,} of them cannot be read: see column {problem}" if self.bad else ""
-        said = [f"Predicted {self.molecules:,} molecules{bad}: {self.path}"]
+        unreadable = f", {self.unreadable:,} of them could not be read: see column {problem}" if self.unreadable else ""
+        lines = [f"Predicted {self.molecules:,} molecules{unreadable}: {self.path}"]
         if self.renamed:
-            names = ", ".join(f"{new} for {name}" for name, new in self.renamed.items())
-            said.append(f"The input has columns of the same names as the answers, which are called {names}.")
-        return "\n".join(said)
+            names = ", ".join(f"{name} to {new}" for name, new in self.renamed.items())
+            lines.append(f"The input has columns of these names; the columns of predictions were renamed: {names}.")
+        return "\n".join(lines)
 
 
 def predict_molecules(
@@ -68,43 +69,45 @@ def predict_molecules(
     seconds: float = 20.0,
     embed: bool = False,
     largest_gib: float = LARGEST_GIB,
-) -> Predicted:
+) -> PredictionSummary:
     """Predict the properties of the molecules of a file.
 
-    A killed run is taken up where it stood by the same call, and ends with the same bytes.
+    An interrupted run is resumed by the same call, and its output is the same to the byte.
 
     Parameters
     ----------
     bundle
-        A trained network.
+        File of a trained predictor.
     molecules
-        CSV, SDF or XYZ, perhaps compressed.
+        CSV, SDF or XYZ file, which may be compressed.
     out
-        CSV to write: one row per row of the input in its order. First come the input's columns to the letter (of an SD
-        file the title and all data items, of an XYZ file comment and keys); then the answers, as
-        `tenfold.pipelines.predictor.answers.columns` names them; ``problem``, why a molecule has no prediction. Where
-        the input has a column of such a name, ours gets a number: ``problem_2``.
+        CSV file to write, with one row per row of the input in the same order. The input's columns come first,
+        unchanged (of an SD file the title and all data items, of an XYZ file the comment and keys). The predictions
+        follow, named as in `tenfold.pipelines.predictor.prediction_columns.column_names`. The last column, ``problem``,
+        is the reason why a molecule has no prediction. If the input already has a column of such a name, the new one
+        gets a number, as in ``problem_2``.
     smiles_column
-        Of a table; `smiles` if left out.
+        SMILES column of a table; `smiles` by default.
     encoding
-        Of text without a byte-order mark, such as latin-1; empty: UTF-8.
+        Encoding of text without a byte-order mark, such as latin-1; UTF-8 by default.
     seconds
-        Longest time for one molecule [s]; one that takes longer has a problem, and the run goes on.
+        Time limit for one molecule [s]. A molecule that takes longer is reported in ``problem``.
     embed
-        Make coordinates (ETKDGv3, MMFF94) for a network that was given them in training, and do without the file's.
+        Generate coordinates (ETKDGv3, MMFF94) for a network that was trained on given ones, and ignore the file's.
     largest_gib
         Largest size that a compressed input may unpack to [GiB].
 
     Raises
     ------
     InputError
-        A file cannot be read or written, or a table has no such column; `out` is there, and is no table of predictions.
+        A file cannot be read or written, or a table lacks the column, or `out` exists and is not a table of
+        predictions.
     """
     predictor = MoleculePredictor.read(bundle, BLOCK)
     if embed:
-        predictor = predictor.embedding()
+        predictor = predictor.with_embedding()
     if out.exists() and molecules.exists() and out.samefile(molecules):
-        raise InputError(f"{out}: is the input, and would be overwritten. Choose another --out.")
+        raise InputError(f"{out}: is the input and would be overwritten. Choose another --out.")
     check_free(out, _is_ours)
     writable(out.parent)
     sweep(out.with_name(f".{out.name}.state"))
@@ -112,51 +115,49 @@ def predict_molecules(
     try:
         if not molecules.is_file():
             raise InputError(f"{molecules}: there is no such file")
-        found = unpack(molecules, spool, largest_gib, encoding)
-        if len(found) != 1 or not found[0].bytes:
-            raise InputError(
-                f"{molecules}: found {len(found)} files in it, or nothing; one file of molecules is wanted"
-            )
-        described = inspect_file(found[0], smiles_column, None)
+        members = unpack(molecules, spool, largest_gib, encoding)
+        if len(members) != 1 or not members[0].bytes:
+            raise InputError(f"{molecules}: contains {len(members)} files, or nothing; expected one file of molecules")
+        described = inspect_file(members[0], smiles_column, None)
         identity = _identity(bundle, molecules, described, seconds, embed)
-        return _Run(predictor, described, out, identity, seconds).finish()
+        return _PredictionRun(predictor, described, out, identity, seconds).finish()
     finally:
         spool.unlink(missing_ok=True)
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether a file is a table of predictions, which is known by its header."""
+    """Return whether the header of a file is that of a table of predictions."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            header = next(csv.reader([file.readline(_LONGEST_HEADER)]), [])
+            header = next(csv.reader([file.readline(_MAX_HEADER_BYTES)]), [])
     except (OSError, ValueError, csv.Error):
         return False
-    answered = any(re.search(r"_pred(_\d+)?$", name) for name in header)
-    return answered and re.fullmatch(r"problem(_\d+)?", header[-1]) is not None
+    has_predictions = any(re.search(r"_pred(_\d+)?$", name) for name in header)
+    return has_predictions and re.fullmatch(r"problem(_\d+)?", header[-1]) is not None
 
 
-class _Run:
-    """One output file, from wherever it stands to its end."""
+class _PredictionRun:
+    """One output file, from the rows already written to the end."""
 
     def __init__(self, predictor: MoleculePredictor, described: MoleculeFile, out: Path, identity: str, seconds: float):
         self.predictor, self.described, self.out, self.seconds = predictor, described, out, seconds
         self.identity = identity
-        self.kept_columns = KeptColumns.of(described)
-        self.answers = columns(predictor.learnt)
-        added = [as_text(name) for name in (*self.answers, "problem")]
-        self.added = unlike(added, self.kept_columns.header)
+        self.input_columns = InputColumns.of(described)
+        self.predicted_columns = column_names(predictor.config)
+        added = [as_text(name) for name in (*self.predicted_columns, "problem")]
+        self.added = unique_names(added, self.input_columns.header)
         self.renamed = {name: new for name, new in zip(added, self.added, strict=True) if new != name}
         self.partial = out.with_name(f".{out.name}.partial")
         self.state = out.with_name(f".{out.name}.state")
 
-    def finish(self) -> Predicted:
-        kept = self._kept()
-        rows, bad = kept["rows"], kept["bad"]
-        with self.partial.open("r+b" if kept["bytes"] else "wb") as file:
-            file.truncate(kept["bytes"])
-            file.seek(kept["bytes"])
-            if not kept["bytes"]:
-                file.write(_csv([[*self.kept_columns.header, *self.added]]))
+    def finish(self) -> PredictionSummary:
+        state = self._read_state()
+        rows, unreadable = state["rows"], state["unreadable"]
+        with self.partial.open("r+b" if state["bytes"] else "wb") as file:
+            file.truncate(state["bytes"])
+            file.seek(state["bytes"])
+            if not state["bytes"]:
+                file.write(_csv([[*self.input_columns.header, *self.added]]))
             with progress("Predicting", total=self._total(), unit="byte") as advance, self._lines() as lines:
                 stream = read_records(self.described, lines)
                 for _ in islice(stream, rows):
@@ -165,13 +166,13 @@ class _Run:
                 for block, graphs, reasons, offset in Feed(2).ahead(self._featurised(stream, lines)):
                     file.write(_csv(self._rows(block, graphs, reasons)))
                     file.flush()
-                    rows, bad = rows + len(block), bad + sum(reason is not None for reason in reasons)
-                    self._keep(rows, bad, file.tell())
+                    rows, unreadable = rows + len(block), unreadable + sum(reason is not None for reason in reasons)
+                    self._write_state(rows, unreadable, file.tell())
                     advance(offset - done, note=f"{rows:,} molecules")
                     done = offset
         self.partial.replace(self.out)
         self.state.unlink(missing_ok=True)
-        return Predicted(self.out, rows, bad, self.renamed)
+        return PredictionSummary(self.out, rows, unreadable, self.renamed)
 
     def _lines(self):
         return self.described.data.lines(self.described.start)
@@ -182,68 +183,69 @@ class _Run:
     def _featurised(
         self, stream: Iterator[MoleculeRecord], lines: LineReader
     ) -> Iterator[tuple[list[MoleculeRecord], Graphs, list[str | None], int]]:
-        """Blocks of entries with their graphs and reasons, and where in the file each block ends [bytes]."""
-        featuriser = self.predictor.learnt.featuriser
-        taken: list[tuple[list[MoleculeRecord], int]] = []
+        """Yield blocks of entries with their graphs and reasons, and the end of each block in the file [bytes]."""
+        featuriser = self.predictor.config.featuriser
+        pending: list[tuple[list[MoleculeRecord], int]] = []
 
         def blocks() -> Iterator[Sequence[MoleculeRecord]]:
             while block := list(islice(stream, BLOCK)):
-                taken.append((block, lines.offset))
+                pending.append((block, lines.offset))
                 yield from record_blocks(block, featuriser)
 
         parts: list[Graphs] = []
         reasons: list[str | None] = []
-        for graphs, found in featurise_records(blocks(), featuriser, self.seconds):
+        for graphs, part_reasons in featurise_records(blocks(), featuriser, self.seconds):
             parts.append(graphs)
-            reasons += found
-            if len(reasons) == len(taken[0][0]):
-                block, offset = taken.pop(0)
+            reasons += part_reasons
+            if len(reasons) == len(pending[0][0]):
+                block, offset = pending.pop(0)
                 yield block, Graphs.join(parts), reasons, offset
                 parts, reasons = [], []
 
     def _rows(self, block: Sequence[MoleculeRecord], graphs: Graphs, reasons: Sequence[str | None]) -> list[list[str]]:
-        known = iter(cells(self.predictor, graphs))
-        empty = [""] * len(self.answers)
+        predictions = iter(prediction_cells(self.predictor, graphs))
+        empty = [""] * len(self.predicted_columns)
         rows = []
         for entry, reason in zip(block, reasons, strict=True):
-            values = empty if reason else next(known)
-            rows.append([*self.kept_columns.cells(entry), *values, as_text(self._problem(entry, reason or ""))])
+            values = empty if reason else next(predictions)
+            rows.append([*self.input_columns.cells(entry), *values, as_text(self._problem(entry, reason or ""))])
         return rows
 
     def _problem(self, entry: MoleculeRecord, reason: str) -> str:
         if reason == NO_COORDINATES:
-            return f"{reason}: add --embed to make them"
+            return f"{reason}: add --embed to generate them"
         reason = reason.replace("(geometry embed)", "(add --embed)")
-        beyond = self.kept_columns.beyond(entry)
-        return f"{reason}; beyond them stands {beyond}" if beyond else reason
+        surplus = self.input_columns.surplus_cells(entry)
+        return f"{reason}; surplus fields: {surplus}" if surplus else reason
 
-    def _keep(self, rows: int, bad: int, size: int) -> None:
+    def _write_state(self, rows: int, unreadable: int, size: int) -> None:
+        state = {"identity": self.identity, "rows": rows, "unreadable": unreadable, "bytes": size}
         with replacing(self.state) as temporary:
-            temporary.write_text(json.dumps({"identity": self.identity, "rows": rows, "bad": bad, "bytes": size}))
+            temporary.write_text(json.dumps(state))
 
-    def _kept(self) -> dict:
-        fresh = {"rows": 0, "bad": 0, "bytes": 0}
+    def _read_state(self) -> dict:
+        initial = {"rows": 0, "unreadable": 0, "bytes": 0}
         try:
-            kept = json.loads(self.state.read_text(encoding="utf-8"))
-            found = {name: int(kept[name]) for name in fresh}
-            if kept["identity"] == self.identity and self.partial.stat().st_size >= found["bytes"] > 0:
-                log.info("Going on after %s molecules", f"{found['rows']:,}")
-                return found
+            stored = json.loads(self.state.read_text(encoding="utf-8"))
+            state = {name: int(stored[name]) for name in initial}
+            if stored["identity"] == self.identity and self.partial.stat().st_size >= state["bytes"] > 0:
+                log.info("Resuming after %s molecules", f"{state['rows']:,}")
+                return state
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            return fresh
-        return fresh
+            return initial
+        return initial
 
 
 def _identity(bundle: Path, molecules: Path, described: MoleculeFile, seconds: float, embed: bool) -> str:
-    """What decides the output: the network, the input, and how it is read."""
-    about = molecules.stat()
+    """Return a hash of all that determines the output: network, input and settings."""
+    status = molecules.stat()
     with bundle.open("rb") as file:
         network = hashlib.file_digest(file, "sha256").hexdigest()
-    found = [
+    determinants = [
         network,
         str(molecules.resolve()),
-        about.st_size,
-        about.st_mtime_ns,
+        status.st_size,
+        status.st_mtime_ns,
         described.smiles_column,
         described.data.encoding,
         seconds,
@@ -252,13 +254,13 @@ def _identity(bundle: Path, molecules: Path, described: MoleculeFile, seconds: f
         version("tenfold"),
         rdBase.rdkitVersion,
     ]
-    return hashlib.sha256(json.dumps(found).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(determinants).encode()).hexdigest()
 
 
 def _csv(rows: Sequence[Sequence[str]]) -> bytes:
     text = io.StringIO()
     plain = csv.writer(text, lineterminator="\n")
-    quoted = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)  # else a carriage return would end the row
+    quoted = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)  # a bare carriage return would end the row
     for row in rows:
         (quoted if any("\r" in cell for cell in row) else plain).writerow(row)
     return text.getvalue().encode()

@@ -1,4 +1,4 @@
-"""A trained molecular network in use: SMILES in, properties with uncertainties out."""
+"""Trained predictor of molecular properties: SMILES in, properties with uncertainties out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,39 +15,40 @@ from tenfold.emulators.sizes import check_size
 from tenfold.emulators.training import traced
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.molecules.featuriser import Featuriser
-from tenfold.pipelines.predictor.probabilities import probabilities, values
+from tenfold.pipelines.predictor.probabilities import class_probabilities, value_and_uncertainty
 from tenfold.pipelines.training.bundle import LARGEST_GIB, Bundle, read_network
 
 Kind = Literal["regression", "classification"]
 
-MOST_TARGETS = 10_000
-"""Of a network."""
-MOST_CLASSES = 1_000
-"""Of a target."""
+MAX_TARGETS = 10_000
+"""Largest number of targets of a network."""
+MAX_CLASSES = 1_000
+"""Largest number of classes of a target."""
 BINARY = ("0", "1")
-"""Classes of a target that names none."""
+"""Class names of a classification target that declares none."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """A property that is learnt."""
+    """A property that the network predicts."""
 
     name: str
     unit: str
-    """As the labels have it; empty where none was declared."""
+    """Unit of the labels; empty where none was declared."""
     location: float = 0.0
-    """What an untrained network answers, as `tenfold.emulators.mpnn.build` takes it."""
+    """Mean that the untrained network predicts, see `tenfold.emulators.mpnn.build`."""
     scale: float = 1.0
-    """Give or take this much."""
+    """Spread of the labels around ``location``, see `tenfold.emulators.mpnn.build`."""
     extensive: bool = False
-    """Whether it grows with the molecule, as energies do."""
+    """Whether the property scales with the size of the molecule, as energies do."""
     dipole: bool = False
-    """Whether it is the length of a vector that the network predicts."""
+    """Whether the property is the norm of a vector that the network predicts."""
     classes: tuple[str, ...] = ()
-    """By code, 0 first; of two, the second is the positive one. Empty for numbers, and for the classes 0 and 1."""
+    """Class names in the order of their codes, from 0. Of two classes the second is the positive one. Empty for
+    regression, and for classification into 0 and 1."""
 
     def __post_init__(self):
-        """Make a tuple of what JSON has as a list, and refuse what are no classes."""
+        """Convert lists, as JSON has them, to tuples, and check the class names."""
         object.__setattr__(self, "classes", tuple(self.classes))
         if len(self.classes) == 1 or len(set(self.classes)) != len(self.classes):
             raise ValueError(f"classes: found {self.classes}, must be 2 or more different names")
@@ -55,44 +56,44 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True)
 class Predictions:
-    """Properties of n molecules."""
+    """Predicted properties of n molecules."""
 
     names: tuple[str, ...]
-    """The T targets."""
+    """Names of the T targets."""
     mean: np.ndarray
-    """Value, shape (n, T); NaN where the molecule cannot be read. Of two classes the probability of the second, of more
-    that of the most probable one."""
+    """Predicted value, shape (n, T); NaN for a molecule that could not be read. For two classes the probability of the
+    second, for more than two that of the most probable class."""
     sigma: np.ndarray
-    """Standard deviation of the value, or sqrt(p (1 - p)), shape (n, T)."""
+    """Standard deviation of the predicted value, shape (n, T); sqrt(p (1 − p)) for a class of probability p."""
     reasons: tuple[str | None, ...]
-    """Why a molecule cannot be read; None where it can."""
+    """Why a molecule could not be read; None where it could."""
     classes: tuple[tuple[str, ...], ...]
-    """Of each target; none of numbers."""
+    """Class names of each target; empty for regression."""
     probabilities: np.ndarray | None = None
-    """Of each class, shape (n, T, largest number of classes); None for numbers."""
+    """Probability of each class, shape (n, T, largest number of classes); None for regression."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Learnt:
-    """What, besides weights, makes a network the same again."""
+class PredictorConfig:
+    """Configuration of a predictor: everything but its weights that is needed to rebuild the network."""
 
-    shape: MPNN
+    architecture: MPNN
     featuriser: Featuriser
     kind: Kind
     targets: tuple[Target, ...]
     atom_reference: tuple[tuple[float, ...], ...] | None = None
-    """What each atom adds by its element's code, a row of T per code; None: nothing."""
+    """Contribution of an atom of each element code to the T targets, one row per code; None for no such reference."""
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
     """Keras dtype policy."""
 
     def __post_init__(self):
         """Check the numbers of targets and classes."""
-        check_size("targets", len(self.targets), MOST_TARGETS)
-        check_size("classes", max((len(target.classes) for target in self.targets), default=0), MOST_CLASSES)
+        check_size("targets", len(self.targets), MAX_TARGETS)
+        check_size("classes", max((len(target.classes) for target in self.targets), default=0), MAX_CLASSES)
 
     @property
     def classes(self) -> tuple[tuple[str, ...], ...]:
-        """Names of each target's classes; none of numbers."""
+        """Class names of each target; empty for regression."""
         return tuple(() if self.kind == "regression" else target.classes or BINARY for target in self.targets)
 
     @property
@@ -102,13 +103,13 @@ class Learnt:
 
     @property
     def outputs(self) -> int:
-        """Numbers that the network gives of each target: mean and standard deviation, or logits."""
+        """Number of outputs per target: mean and standard deviation, or logits."""
         return 2 if self.kind == "regression" else max(map(len, self.classes)) if self.multiclass else 1
 
     def network(self, seed: int = 0) -> keras.Model:
-        """Build the network, its weights as they are before training."""
+        """Build the untrained network."""
         return build(
-            self.shape, self.featuriser.layout, targets=len(self.targets), kind=self.kind,
+            self.architecture, self.featuriser.layout, targets=len(self.targets), kind=self.kind,
             location=[target.location for target in self.targets], scale=[target.scale for target in self.targets],
             extensive=[target.extensive for target in self.targets],
             dipole=[target.dipole for target in self.targets],
@@ -119,38 +120,45 @@ class Learnt:
 
 
 class MoleculePredictor:
-    """A trained network of molecules.
+    """Trained network that predicts properties of molecules.
 
     Parameters
     ----------
     network
-        Keras model, built by ``learnt``.
-    learnt
-        Its description.
+        Keras model, built from ``config``.
+    config
+        Configuration of the network.
     calibration
-        Per target: for numbers (factor, 0), what standard deviations are multiplied by; for classes Platt's
-        (slope, offset), or for more than two (slope, 0), see `probabilities`. Shape (T, 2).
-    size
-        Molecules per call.
+        Calibration of each target, shape (T, 2). Regression: (factor, 0), with the factor applied to standard
+        deviations. Two classes: slope and offset of Platt scaling. More classes: (inverse temperature, 0). See
+        `tenfold.pipelines.predictor.probabilities`.
+    batch_size
+        Molecules per call of the network.
     """
 
-    def __init__(self, network: keras.Model, learnt: Learnt, calibration: np.ndarray | None = None, size: int = 256):
-        self.network, self.learnt, self.size = network, learnt, size
-        count = len(learnt.targets)
+    def __init__(
+        self,
+        network: keras.Model,
+        config: PredictorConfig,
+        calibration: np.ndarray | None = None,
+        batch_size: int = 256,
+    ):
+        self.network, self.config, self.batch_size = network, config, batch_size
+        count = len(config.targets)
         self.calibration = np.tile([1.0, 0.0], (count, 1)) if calibration is None else np.asarray(calibration)
         self._forward = _forward(network)
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the targets."""
-        return tuple(target.name for target in self.learnt.targets)
+        return tuple(target.name for target in self.config.targets)
 
-    def embedding(self) -> Self:
-        """Return this predictor, making coordinates by ETKDGv3 and MMFF94 where its training was given them."""
-        if self.learnt.featuriser.geometry != "given":
+    def with_embedding(self) -> Self:
+        """Return a predictor that generates coordinates (ETKDGv3, MMFF94) if it was trained on given ones."""
+        if self.config.featuriser.geometry != "given":
             return self
-        learnt = replace(self.learnt, featuriser=replace(self.learnt.featuriser, geometry="embed"))
-        return type(self)(self.network, learnt, self.calibration, self.size)
+        config = replace(self.config, featuriser=replace(self.config.featuriser, geometry="embed"))
+        return type(self)(self.network, config, self.calibration, self.batch_size)
 
     def predict(self, smiles: Sequence[str]) -> Predictions:
         """Predict the properties of molecules.
@@ -158,128 +166,140 @@ class MoleculePredictor:
         Parameters
         ----------
         smiles
-            n molecules; one that cannot be read gets NaN and a reason, the others their properties.
+            SMILES of n molecules. One that cannot be read gets NaN and a reason; the others are predicted.
         """
-        graphs, reasons = self.learnt.featuriser.graphs(smiles)
-        good = np.array([reason is None for reason in reasons], bool)
-        found = np.full((len(smiles), len(self.names), 2), np.nan)
-        classes, probability = self.learnt.classes, None
-        if self.learnt.kind == "regression":
-            found[good] = self.predict_graphs(graphs)
+        graphs, reasons = self.config.featuriser.graphs(smiles)
+        readable = np.array([reason is None for reason in reasons], bool)
+        values = np.full((len(smiles), len(self.names), 2), np.nan)
+        classes, probability = self.config.classes, None
+        if self.config.kind == "regression":
+            values[readable] = self.predict_graphs(graphs)
         else:
             probability = np.full((len(smiles), len(classes), max(map(len, classes))), np.nan)
-            probability[good] = self.probabilities(graphs)
-            found[good] = self.values(probability[good])
+            probability[readable] = self.probabilities(graphs)
+            values[readable] = self.values(probability[readable])
         return Predictions(
-            names=self.names, mean=found[..., 0], sigma=found[..., 1], reasons=tuple(reasons), classes=classes,
+            names=self.names, mean=values[..., 0], sigma=values[..., 1], reasons=tuple(reasons), classes=classes,
             probabilities=probability,
         )  # fmt: skip
 
     def predict_graphs(self, graphs: Graphs) -> np.ndarray:
-        """Predict value and standard deviation of n molecules, as `Predictions` has them: shape (n, T, 2)."""
-        if self.learnt.kind == "classification":
+        """Predict the value and standard deviation of n molecules, as in `Predictions`: shape (n, T, 2)."""
+        if self.config.kind == "classification":
             return self.values(self.probabilities(graphs))
-        return calibrated(self.outputs(graphs), self.calibration)
+        return combine_ensemble(self.outputs(graphs), self.calibration)
 
-    def answers(self, outputs: np.ndarray) -> np.ndarray:
-        """Return what a table of predictions holds, from what the network says: (n, T, M, outputs) to (n, T, …).
+    def predictions_from_outputs(self, outputs: np.ndarray) -> np.ndarray:
+        """Convert raw outputs of the network, shape (n, T, M, outputs), to calibrated predictions.
 
-        Value and standard deviation, shape (n, T, 2); of a network with more than two classes of any target the
-        probability of each class, shape (n, T, C).
+        Returns
+        -------
+        ndarray
+            Value and standard deviation, shape (n, T, 2). If any target has more than two classes: probability of
+            each class, shape (n, T, C).
         """
-        if self.learnt.kind == "regression":
-            return calibrated(outputs, self.calibration)
-        found = probabilities(outputs, [len(each) for each in self.learnt.classes], self.calibration)
-        return found if self.learnt.multiclass else self.values(found)
+        if self.config.kind == "regression":
+            return combine_ensemble(outputs, self.calibration)
+        probability = class_probabilities(outputs, [len(names) for names in self.config.classes], self.calibration)
+        return probability if self.config.multiclass else self.values(probability)
 
     def probabilities(self, graphs: Graphs) -> np.ndarray:
         """Predict the probability of each class for n molecules: shape (n, T, largest number of classes)."""
-        return probabilities(self.outputs(graphs), [len(each) for each in self.learnt.classes], self.calibration)
+        return class_probabilities(
+            self.outputs(graphs), [len(names) for names in self.config.classes], self.calibration
+        )
 
     def values(self, probability: np.ndarray) -> np.ndarray:
-        """Return the probability p that stands for each molecule, and sqrt(p (1 - p)): (n, T, C) to (n, T, 2)."""
-        return values(probability, [len(each) for each in self.learnt.classes])
+        """Reduce class probabilities, shape (n, T, C), to one probability p and sqrt(p (1 − p)): shape (n, T, 2)."""
+        return value_and_uncertainty(probability, [len(names) for names in self.config.classes])
 
     def outputs(self, graphs: Graphs) -> np.ndarray:
-        """Return what the network says of n molecules: shape (n, T, M, 2) for numbers, (n, T, M, 1 or C) for classes.
+        """Return the raw outputs of the network for n molecules.
 
-        Molecules of like size go together, whatever order they come in.
+        Molecules of similar size share a batch. The outputs are in the order of the input.
+
+        Returns
+        -------
+        ndarray
+            Shape (n, T, M, 2) for regression, (n, T, M, 1) for binary and (n, T, M, C) for multi-class targets, with M
+            ensemble members.
         """
         order = np.argsort(graphs.sizes, kind="stable")
         rows = []
-        for first in range(0, len(order), self.size):
-            part = graphs.take(order[first : first + self.size])
-            made = collate(part, self.learnt.shape, self.learnt.featuriser.layout, self.size)
-            rows.append(np.asarray(self._forward(made.inputs))[: len(part)])
+        for first in range(0, len(order), self.batch_size):
+            part = graphs.take(order[first : first + self.batch_size])
+            padded = collate(part, self.config.architecture, self.config.featuriser.layout, self.batch_size)
+            rows.append(np.asarray(self._forward(padded.inputs))[: len(part)])
         if not rows:
-            return np.empty((0, len(self.names), self.learnt.shape.ensemble_size, self.learnt.outputs))
+            return np.empty((0, len(self.names), self.config.architecture.ensemble_size, self.config.outputs))
         return np.concatenate(rows)[np.argsort(order)]
 
-    def explained(self, graph: Graphs) -> list[int]:
-        """Return, for one molecule, the code of the class that an explanation of each target is about: T values.
+    def explained_classes(self, graph: Graphs) -> list[int]:
+        """Return the code of the class that is explained for each of the T targets of one molecule.
 
-        Of two classes the second, of more the most probable one; for numbers 0.
+        The second of two classes, the most probable of more; 0 for regression.
         """
-        if self.learnt.kind == "regression":
+        if self.config.kind == "regression":
             return [0] * len(self.names)
         best = self.probabilities(graph)[0].argmax(axis=-1)
-        return [1 if len(own) == 2 else int(code) for own, code in zip(self.learnt.classes, best, strict=True)]
+        return [1 if len(names) == 2 else int(code) for names, code in zip(self.config.classes, best, strict=True)]
 
-    def padding(self, graphs: Graphs) -> float:
-        """Return the fraction of the rows that the network works on for n molecules and that only fill the shape."""
+    def padding_fraction(self, graphs: Graphs) -> float:
+        """Return the fraction of padding among the rows that the network processes for n molecules."""
         order = np.argsort(graphs.sizes, kind="stable")
-        parts = [order[first : first + self.size] for first in range(0, len(order), self.size)]
-        shape, layout = self.learnt.shape, self.learnt.featuriser.layout
-        return float(np.mean([collate(graphs.take(part), shape, layout, self.size).padding_fraction for part in parts]))
+        parts = [order[first : first + self.batch_size] for first in range(0, len(order), self.batch_size)]
+        architecture, layout = self.config.architecture, self.config.featuriser.layout
+        waste = [collate(graphs.take(part), architecture, layout, self.batch_size).padding_fraction for part in parts]
+        return float(np.mean(waste))
 
     def bundle(self, facts: dict[str, Any], splits: str) -> Bundle:
-        """Return everything that a file of this predictor holds; ``facts`` are added to what describes it."""
+        """Return the content of this predictor's file; ``facts`` are added to its configuration and calibration."""
         facts = {"calibration": self.calibration.tolist()} | facts
-        return Bundle.of("molecules", self.learnt, self.network, facts, splits)
+        return Bundle.of("molecules", self.config, self.network, facts, splits)
 
     @classmethod
-    def read(cls, path: Path, size: int = 256, largest_gib: float = LARGEST_GIB) -> "MoleculePredictor":
+    def read(cls, path: Path, batch_size: int = 256, largest_gib: float = LARGEST_GIB) -> "MoleculePredictor":
         """Load a predictor from a file that `tenfold train molecules` wrote.
 
         Parameters
         ----------
         path
             The file.
-        size
-            Molecules per call.
+        batch_size
+            Molecules per call of the network.
         largest_gib
-            Largest size that it may unpack to [GiB].
+            Largest size that the file may unpack to [GiB].
 
         Raises
         ------
         InputError
-            The file is no bundle, damaged, too large, or holds other weights than its network has.
+            The file is not a bundle, is damaged or too large, or its weights do not fit its network.
         """
-        bundle, learnt, network = read_network(path, "molecules", Learnt, largest_gib)
+        bundle, config, network = read_network(path, "molecules", PredictorConfig, largest_gib)
         try:
             calibration = np.array(bundle.facts["calibration"], np.float64)
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path}: calibration: cannot be read ({error}). Train again.") from error
-        wanted = (len(learnt.targets), 2)
-        if calibration.shape != wanted or not np.isfinite(calibration).all():
-            raise InputError(f"{path}: calibration: must be finite numbers of shape {wanted}. Train again.")
-        return cls(network, learnt, calibration, size)
+        expected = (len(config.targets), 2)
+        if calibration.shape != expected or not np.isfinite(calibration).all():
+            raise InputError(f"{path}: calibration: must be finite numbers of shape {expected}. Train again.")
+        return cls(network, config, calibration, batch_size)
 
 
-def calibrated(outputs: np.ndarray, calibration: np.ndarray) -> np.ndarray:
-    """Join the members of an ensemble that predicts numbers.
+def combine_ensemble(outputs: np.ndarray, calibration: np.ndarray) -> np.ndarray:
+    """Combine the members of a regression ensemble.
 
     Parameters
     ----------
     outputs
-        Mean and standard deviation, shape (n, T, M, 2).
+        Mean and standard deviation of each of M members, shape (n, T, M, 2).
     calibration
         Shape (T, 2), see `MoleculePredictor`.
 
     Returns
     -------
-    np.ndarray
-        Value and standard deviation of the mixture of the members' Gaussians, shape (n, T, 2).
+    ndarray
+        Mean of the mixture of the members' Gaussians, and its calibrated standard deviation, shape (n, T, 2).
     """
     outputs = outputs.astype(np.float64)
     mean, sigma = outputs[..., 0], outputs[..., 1]

@@ -1,4 +1,4 @@
-"""One training of a network of molecules, on one rank: its data, its network, its predictions and its bundle."""
+"""Training of a molecular predictor on one rank: data, network, predictions and bundle."""
 
 import csv
 import io
@@ -19,37 +19,33 @@ from tenfold.hpc.order import Order, steps_per_epoch
 from tenfold.hpc.ranks import Ranks
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.molecules.shards import MoleculeShards
-from tenfold.pipelines.predictor.predictor import Kind, Learnt, MoleculePredictor, Target, calibrated
-from tenfold.pipelines.predictor.probabilities import joined_logits, positive_logit
-from tenfold.pipelines.predictor.scores import score_classes, score_multiclass, score_regression
+from tenfold.pipelines.predictor.calibration import calibrate
+from tenfold.pipelines.predictor.predictor import Kind, MoleculePredictor, PredictorConfig, Target
+from tenfold.pipelines.predictor.scores import score_binary, score_multiclass, score_regression
 from tenfold.pipelines.training.run import TrainingRun
 from tenfold.pipelines.training.run_folder import RunFolder, versions
-from tenfold.stats.platt import platt
-from tenfold.stats.temperature import inverse_temperature
 
-WINDOW = 16
-"""Batches among which molecules are sorted by size, for networks that pad each to the largest."""
-PART = 65_536
-"""Molecules read at once to be counted."""
-FEWEST = 8
-"""Validation labels that a calibration is fitted to."""
+SORTING_WINDOW = 16
+"""Batches within which molecules are sorted by size, for networks that pad every molecule to the largest."""
+MOLECULES_AT_ONCE = 65_536
+"""Molecules read together when their sizes are counted."""
 
 
 class MoleculeTraining(TrainingRun):
-    """One training of a network of molecules, on this rank.
+    """Training of a molecular predictor on this rank.
 
     Parameters
     ----------
     data
-        Shards, opened.
+        Opened shards.
     folder
         Folder of the run.
     network
-        Shape of the network.
+        Architecture of the network.
     training
-        How it is trained.
+        Hyper-parameters of the training.
     ranks
-        The ranks of this run.
+        Ranks of this run.
     """
 
     def __init__(
@@ -61,17 +57,19 @@ class MoleculeTraining(TrainingRun):
         known = np.isfinite(labels).any(axis=1)
         self.records, self.labels = records[known], labels[known]
         if not len(self.records):
-            raise InputError(f"{data.path}: no molecule of the training split has a label; ingest others, or more")
-        self.learnt = replace(describe(data, self.records, network, self.kind), precision=training.precision)
-        self.sizes = np.concatenate([data.graphs(part).sizes for part in parts(self.records)])
+            raise InputError(
+                f"{data.path}: no molecule of the training split has a label; ingest more or other molecules"
+            )
+        self.config = replace(predictor_config(data, self.records, network, self.kind), precision=training.precision)
+        self.sizes = np.concatenate([data.graphs(chunk).sizes for chunk in chunks(self.records)])
         super().__init__(
-            folder, self.learnt.network(training.seed), network, training, ranks,
+            folder, self.config.network(training.seed), network, training, ranks,
             samples=len(self.records), data=data.manifest.fingerprint,
             optimizer=adamw(training, steps_per_epoch(len(self.records), training.global_batch)),
         )  # fmt: skip
-        self.predictor = MoleculePredictor(self.network, self.learnt, size=max(64, training.global_batch))
-        self.scale = np.array([target.scale for target in self.learnt.targets], np.float32)
-        self.extensive = np.array([target.extensive for target in self.learnt.targets])
+        self.predictor = MoleculePredictor(self.network, self.config, batch_size=max(64, training.global_batch))
+        self.scale = np.array([target.scale for target in self.config.targets], np.float32)
+        self.extensive = np.array([target.extensive for target in self.config.targets])
         self.step = regression_step(
             self.network, partial(self._loss, beta=training.beta), self.optimizer, ranks.sum, self.average, self._loss,
             ragged=True,
@@ -84,7 +82,7 @@ class MoleculeTraining(TrainingRun):
         return masked_gaussian_nll(values, known, outputs, unit, beta)
 
     def truth(self, targets: np.ndarray, sizes: np.ndarray, rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return labels, which are known, and the unit their errors are counted in, filled up: shape (rows, T) each."""
+        """Return labels, their mask, and the unit of their errors, padded with zeros: shape (rows, T) each."""
         values, known, unit = np.zeros((3, rows, targets.shape[1]), np.float32)
         values[: len(targets)] = np.nan_to_num(targets)
         known[: len(targets)] = np.isfinite(targets)
@@ -96,50 +94,57 @@ class MoleculeTraining(TrainingRun):
         """Yield the rest of an epoch: ((inputs, (targets, known), weights), labels in the global batch)."""
         t, r, total = self.training, self.ranks, len(self.records)
         order = Order(total, t.seed).epoch(position.epoch, np.arange(total))
-        window = WINDOW if self.shape.network == "enn-s2s" else 1
-        full = -(-t.global_batch // r.size)
-        for places in plan_batches(order, self.sizes, t.global_batch, window)[position.step :]:
-            records = self.records[places]
-            targets = self.labels[places]
+        window = SORTING_WINDOW if self.shape.network == "enn-s2s" else 1
+        size = -(-t.global_batch // r.size)
+        for indices in plan_batches(order, self.sizes, t.global_batch, window)[position.step :]:
+            records = self.records[indices]
+            targets = self.labels[indices]
             labels = int(np.isfinite(targets).sum())
             mine = slice(r.rank, None, r.size)
-            part, own = records[mine], targets[mine]
-            weight = own.shape[1] / labels
-            if not len(part):  # the epoch's last batch may have fewer molecules than there are ranks
-                part, own, weight = records[:1], targets[:1], 0.0
-            graphs = self.data.graphs(part)
-            made = collate(graphs, self.shape, self.data.manifest.featuriser.layout, full)
-            yield (made.inputs, self.truth(own, graphs.sizes, full), made.weights * np.float32(weight)), labels
+            my_records, my_targets = records[mine], targets[mine]
+            weight = my_targets.shape[1] / labels
+            if not len(my_records):  # the last batch of an epoch may have fewer molecules than there are ranks
+                my_records, my_targets, weight = records[:1], targets[:1], 0.0
+            graphs = self.data.graphs(my_records)
+            padded = collate(graphs, self.shape, self.data.manifest.featuriser.layout, size)
+            truth = self.truth(my_targets, graphs.sizes, size)
+            yield (padded.inputs, truth, padded.weights * np.float32(weight)), labels
 
     def outputs(self, records: np.ndarray) -> np.ndarray:
-        """Return what the network says of records, each rank its share: shape (n, T, M, outputs), on every rank."""
-        return self.ranks.shared(len(records), lambda places: self.predictor.outputs(self.data.graphs(records[places])))
+        """Return the network's outputs for records, shape (n, T, M, outputs); the ranks share the work."""
+
+        def compute(indices: np.ndarray) -> np.ndarray:
+            return self.predictor.outputs(self.data.graphs(records[indices]))
+
+        return self.ranks.shared(len(records), compute)
 
     def validation_loss(self) -> float:
-        """Return the mean loss per label of the validation split, each rank computing its share."""
+        """Return the mean loss per label of the validation split, which is divided among the ranks."""
         records = self.data.split("validation")
         if not np.isfinite(self.data.targets(records)).any():
             return float("nan")
         with self.averaged():
             outputs = self.outputs(records).astype(np.float32)
-        sizes = np.concatenate([self.data.graphs(part).sizes for part in parts(records)])
+        sizes = np.concatenate([self.data.graphs(chunk).sizes for chunk in chunks(records)])
         truth = self.truth(self.data.targets(records), sizes, len(records))
         losses = np.asarray(self._loss(truth, outputs), np.float64)
         return float(losses.sum() * truth[1].shape[1] / truth[1].sum())
 
     def finish(self, wall_s: float) -> None:
-        """Calibrate on the validation split, predict it and the test split, and write it all (rank 0)."""
+        """Calibrate on the validation split, predict the held-out splits, and write all results (rank 0)."""
         truth, outputs = {}, {}
         with self.averaged():
             for split in ("validation", "test"):
                 records = self.data.split(split)
                 truth[split], outputs[split] = self.data.targets(records), self.outputs(records)
-            self.predictor.calibration = calibrate(truth["validation"], outputs["validation"], self.learnt)
-            found = {split: self.predictor.answers(each) for split, each in outputs.items()}
+            self.predictor.calibration = calibrate(truth["validation"], outputs["validation"], self.config)
+            predictions = {split: self.predictor.predictions_from_outputs(raw) for split, raw in outputs.items()}
             values = (
-                {name: self.predictor.values(each) for name, each in found.items()} if self.learnt.multiclass else found
+                {split: self.predictor.values(probability) for split, probability in predictions.items()}
+                if self.config.multiclass
+                else predictions
             )
-            metrics = {"targets": score(self.learnt, truth["test"], found["test"], seed=self.training.seed)}
+            metrics = {"targets": score(self.config, truth["test"], predictions["test"], seed=self.training.seed)}
             record = {
                 "fingerprint": self.fingerprint,
                 "data": str(self.data.path.resolve()), "names": list(self.predictor.names),
@@ -151,13 +156,13 @@ class MoleculeTraining(TrainingRun):
             }  # fmt: skip
             if self.ranks.first:
                 arrays: dict[str, np.ndarray] = {"names": np.array(self.predictor.names)}
-                for split in found:
+                for split in predictions:
                     arrays |= {
                         f"{split}_record": self.data.split(split), f"{split}_true": truth[split],
                         f"{split}_mean": values[split][..., 0], f"{split}_sigma": values[split][..., 1],
                     }  # fmt: skip
-                    if self.learnt.multiclass:
-                        arrays[f"{split}_probability"] = found[split]
+                    if self.config.multiclass:
+                        arrays[f"{split}_probability"] = predictions[split]
                 self.folder.write_predictions(**arrays)
                 manifest = self.data.manifest
                 sources = {source.source: source.sha256 for source in manifest.sources}
@@ -171,8 +176,19 @@ class MoleculeTraining(TrainingRun):
         self.ranks.barrier()
 
 
-def describe(data: MoleculeShards, records: np.ndarray, shape: MPNN, kind: Kind) -> Learnt:
-    """Describe the network for data: features, targets, and their scaling by the labels of the training records alone.
+def predictor_config(data: MoleculeShards, records: np.ndarray, architecture: MPNN, kind: Kind) -> PredictorConfig:
+    """Return the configuration of a predictor for data; targets are scaled by the labels of the given records alone.
+
+    Parameters
+    ----------
+    data
+        Shards of molecules.
+    records
+        Indices of the training molecules.
+    architecture
+        Architecture of the network.
+    kind
+        ``"regression"`` or ``"classification"``.
 
     Raises
     ------
@@ -180,107 +196,91 @@ def describe(data: MoleculeShards, records: np.ndarray, shape: MPNN, kind: Kind)
         The network reads geometry, and the data have none.
     """
     manifest = data.manifest
-    if shape.geometric and manifest.featuriser.geometry == "none":
+    if architecture.geometric and manifest.featuriser.geometry == "none":
         raise InputError(
-            f"{data.path}: holds no coordinates, and {shape.network} reads the geometry: ingest with "
-            "--set ingest.geometry=given, or embed to have them made"
+            f"{data.path}: holds no coordinates, and {architecture.network} needs a geometry: ingest with "
+            "--set ingest.geometry=given, or embed to generate one"
         )
     targets = tuple(Target(name=target.name, unit=target.unit) for target in manifest.targets)
     if kind == "classification":
-        targets = tuple(replace(each, classes=own.classes) for each, own in zip(targets, manifest.targets, strict=True))
-        return Learnt(shape=shape, featuriser=manifest.featuriser, kind=kind, targets=targets)
-    grows = [shape.readout != "norm" and target.physical == "extensive" for target in manifest.targets]
-    fitted = fit_standardisation(data.graphs(records), data.targets(records), manifest.featuriser.layout, grows)
+        targets = tuple(
+            replace(target, classes=declared.classes)
+            for target, declared in zip(targets, manifest.targets, strict=True)
+        )
+        return PredictorConfig(architecture=architecture, featuriser=manifest.featuriser, kind=kind, targets=targets)
+    extensive = [architecture.readout != "norm" and target.physical == "extensive" for target in manifest.targets]
+    fitted = fit_standardisation(data.graphs(records), data.targets(records), manifest.featuriser.layout, extensive)
     targets = tuple(
         replace(
-            target, location=float(location), scale=float(scale), extensive=each,
-            dipole=shape.network == "painn" and known.physical == "dipole",
+            target, location=float(location), scale=float(scale), extensive=is_extensive,
+            dipole=architecture.network == "painn" and declared.physical == "dipole",
         )
-        for target, known, location, scale, each in zip(
-            targets, manifest.targets, fitted.location, fitted.scale, grows, strict=True
+        for target, declared, location, scale, is_extensive in zip(
+            targets, manifest.targets, fitted.location, fitted.scale, extensive, strict=True
         )
     )  # fmt: skip
-    atoms = tuple(map(tuple, fitted.atom_reference.tolist())) if any(grows) else None
-    return Learnt(shape=shape, featuriser=manifest.featuriser, kind=kind, targets=targets, atom_reference=atoms)
+    atoms = tuple(map(tuple, fitted.atom_reference.tolist())) if any(extensive) else None
+    return PredictorConfig(
+        architecture=architecture, featuriser=manifest.featuriser, kind=kind, targets=targets, atom_reference=atoms
+    )
 
 
-def calibrate(truth: np.ndarray, outputs: np.ndarray, learnt: Learnt) -> np.ndarray:
-    """Fit the calibration of each target to labels that the network was not trained on: shape (T, 2).
+def score(config: PredictorConfig, truth: np.ndarray, predictions: np.ndarray, *, seed: int) -> dict[str, Any]:
+    """Score the predictions of a test split by target.
 
     Parameters
     ----------
+    config
+        Configuration of the predictor.
     truth
-        Shape (n, T), NaN where missing.
-    outputs
-        Of the network, shape (n, T, M, outputs).
-    learnt
-        Its description. Numbers get a factor for their standard deviations, two classes a logistic curve, more a
-        temperature.
-    """
-    fitted = np.tile([1.0, 0.0], (truth.shape[1], 1))
-    found = calibrated(outputs, fitted) if learnt.kind == "regression" else positive_logit(outputs)
-    logits = joined_logits(outputs) if learnt.multiclass else None
-    for t in range(truth.shape[1]):
-        known = np.isfinite(truth[:, t])
-        if known.sum() < FEWEST:
-            continue
-        count = len(learnt.classes[t])
-        if logits is not None and count > 2:
-            fitted[t, 0] = inverse_temperature(logits[known, t, :count], truth[known, t])
-        elif count:
-            fitted[t] = platt(found[known, t], truth[known, t])
-        else:
-            pull = (truth[known, t] - found[known, t, 0]) / found[known, t, 1]
-            fitted[t, 0] = np.sqrt(np.mean(pull**2))
-    return fitted
-
-
-def score(learnt: Learnt, truth: np.ndarray, found: np.ndarray, *, seed: int) -> dict[str, Any]:
-    """Score predictions of a test split against labels (n, T), by target.
-
-    Predictions are values and standard deviations, shape (n, T, 2); of a network with more than two classes of any
-    target they are probabilities, shape (n, T, C). See `MoleculePredictor.answers`.
+        Labels, shape (n, T), NaN where missing.
+    predictions
+        Values and standard deviations, shape (n, T, 2); class probabilities, shape (n, T, C), if any target has more
+        than two classes. See `MoleculePredictor.predictions_from_outputs`.
+    seed
+        Seed of the bootstrap.
     """
     scores = {}
-    for t, target in enumerate(learnt.targets):
-        if learnt.kind == "regression":
-            columns = truth[:, t], found[:, t, 0], found[:, t, 1]
+    for t, target in enumerate(config.targets):
+        if config.kind == "regression":
+            columns = truth[:, t], predictions[:, t, 0], predictions[:, t, 1]
             scores[target.name] = score_regression(*columns, name=target.name, unit=target.unit, seed=seed)
             continue
-        classes = list(learnt.classes[t])
+        classes = list(config.classes[t])
         if len(classes) > 2:
-            scores[target.name] = score_multiclass(truth[:, t], found[:, t, : len(classes)], classes, seed=seed)
+            scores[target.name] = score_multiclass(truth[:, t], predictions[:, t, : len(classes)], classes, seed=seed)
         else:
-            probability = found[:, t, 1 if learnt.multiclass else 0]
-            scores[target.name] = score_classes(truth[:, t], probability, seed=seed) | {"positive_class": classes[1]}
+            probability = predictions[:, t, 1 if config.multiclass else 0]
+            scores[target.name] = score_binary(truth[:, t], probability, seed=seed) | {"positive_class": classes[1]}
     return scores
 
 
 def kind_of(data: MoleculeShards) -> Kind:
-    """Whether the targets of data are numbers or classes.
+    """Return whether the targets of data are for regression or classification.
 
     Raises
     ------
     InputError
-        There are both.
+        There are targets of both kinds.
     """
     kinds: set[Kind] = {target.kind for target in data.manifest.targets}
     if len(kinds) != 1:
         by_kind = {k: [target.name for target in data.manifest.targets if target.kind == k] for k in get_args(Kind)}
         raise InputError(
-            f"{data.path}: holds numbers ({', '.join(by_kind['regression']) or 'none'}) and classes "
-            f"({', '.join(by_kind['classification']) or 'none'}); ingest them apart and train a network for "
-            "each, or say by ingest.kinds what they are"
+            f"{data.path}: has regression targets ({', '.join(by_kind['regression']) or 'none'}) and classification "
+            f"targets ({', '.join(by_kind['classification']) or 'none'}); ingest them separately and train a network "
+            "for each, or declare their kinds with ingest.kinds"
         )
     return kinds.pop()
 
 
-def parts(records: np.ndarray) -> list[np.ndarray]:
-    """Cut a list of records into what is read at once."""
-    return np.split(records, np.arange(PART, len(records), PART))
+def chunks(records: np.ndarray) -> list[np.ndarray]:
+    """Divide indices of records into chunks that are read together."""
+    return np.split(records, np.arange(MOLECULES_AT_ONCE, len(records), MOLECULES_AT_ONCE))
 
 
 def _splits(data: MoleculeShards) -> str:
+    """Return the split of every molecule as CSV: source, row, split."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["source", "row", "split"])

@@ -47,12 +47,14 @@ def test_the_network_reads_more_than_the_power_spectrum_from_few_boxes_and_from_
     print(f"\n{len(test)} test boxes; rms error (95 %) of the network and of the power spectrum, and their ratio")
     for name in ("omega_m", "sigma_8"):
         for count, scores in curve.items():
-            cells = [scores["cnn"][name], scores["power_spectrum"][name]]
-            ratio = scores["ratio"][name]
-            text = "   ".join(f"{each['rmse']:.4f} ({each['low']:.4f} to {each['high']:.4f})" for each in cells)
+            cells = [scores["network"][name], scores["power_spectrum"][name]]
+            ratio = scores["rmse_ratio_power_spectrum"][name]
+            text = "   ".join(
+                f"{cell['rmse']:.4f} ({cell['rmse_low']:.4f} to {cell['rmse_high']:.4f})" for cell in cells
+            )
             print(
                 f"{name} {count:5d} boxes   {text}   {ratio['value']:.2f} ({ratio['low']:.2f} to {ratio['high']:.2f})"
             )
-        errors = [scores["cnn"][name]["rmse"] for scores in curve.values()]
+        errors = [scores["network"][name]["rmse"] for scores in curve.values()]
         assert errors[-1] == min(errors)
-        assert all(scores["ratio"][name]["low"] > 1 for scores in curve.values())
+        assert all(scores["rmse_ratio_power_spectrum"][name]["low"] > 1 for scores in curve.values())

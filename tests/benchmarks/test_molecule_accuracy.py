@@ -22,7 +22,7 @@ import pytest
 from tenfold.pipelines.molecules.config import MoleculeIngest
 from tenfold.pipelines.molecules.ingest import ingest_molecules
 from tenfold.pipelines.molecules.shards import MoleculeShards
-from tenfold.pipelines.predictor.scores import score_classes, score_regression
+from tenfold.pipelines.predictor.scores import score_binary, score_regression
 
 pytestmark = pytest.mark.benchmark
 
@@ -57,7 +57,7 @@ def figure(published: Published, true: np.ndarray, predicted: np.ndarray) -> flo
         sigma = np.ones(len(true))
         found = score_regression(true[:, 0], predicted[:, 0], sigma, name="", unit="", draws=1)
         return found["rmse"]
-    each = [score_classes(true[:, t], predicted[:, t], draws=1)["roc_auc"] for t in range(true.shape[1])]
+    each = [score_binary(true[:, t], predicted[:, t], draws=1)["roc_auc"] for t in range(true.shape[1])]
     return float(np.mean([value for value in each if value is not None]))
 
 

@@ -21,7 +21,7 @@ from tenfold.pipelines.labels.electronic_structure import UNITS
 from tenfold.pipelines.labels.gfn2 import calculate_gfn2, relax_geometry
 from tenfold.pipelines.molecules.conformers import embed_conformer
 from tenfold.pipelines.molecules.featuriser import Featuriser
-from tenfold.pipelines.predictor.predictor import Learnt, MoleculePredictor, Target
+from tenfold.pipelines.predictor.predictor import MoleculePredictor, PredictorConfig, Target
 
 pytestmark = pytest.mark.benchmark
 
@@ -55,8 +55,10 @@ def network_seconds(network: str, smiles: Sequence[str], batch: int) -> float:
     """CPU time of one molecule in a batch [s]: from graphs that bring positions, or else from SMILES."""
     featuriser = NETWORKS[network]
     targets = tuple(Target(name=name, unit=unit) for name, unit in UNITS.items())
-    learnt = Learnt(shape=MPNN(network=network), featuriser=featuriser, kind="regression", targets=targets)
-    predictor = MoleculePredictor(learnt.network(), learnt, size=batch)
+    config = PredictorConfig(
+        architecture=MPNN(network=network), featuriser=featuriser, kind="regression", targets=targets
+    )
+    predictor = MoleculePredictor(config.network(), config, batch_size=batch)
     repeats = np.arange(max(batch, 4 * len(smiles))) % len(smiles)
     many = [smiles[n] for n in repeats]
     graphs = featuriser.graphs(smiles)[0].take(repeats)

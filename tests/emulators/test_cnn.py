@@ -1,4 +1,4 @@
-"""The CosmoFlow family: published size, physical units, and what periodic boxes leave unchanged."""
+"""CosmoFlow networks: published number of parameters, physical units, and symmetries of periodic boxes."""
 
 import keras
 import numpy as np
@@ -19,7 +19,7 @@ def test_mlperf_preset_has_the_published_number_of_parameters():
     assert network.count_params() == 8_907_556 + 260
 
 
-def test_untrained_answers_are_of_the_parameters_size():
+def test_untrained_estimates_are_of_the_scale_of_the_parameters():
     network = build(SMALL, location=[0.3, 70.0], scale=[0.1, 5.0], seed=1)
     counts = np.random.default_rng(0).poisson(1, (16, 8, 8, 8, 1)).astype(np.int16)
     answer = np.asarray(network(counts))
@@ -29,7 +29,7 @@ def test_untrained_answers_are_of_the_parameters_size():
     assert (answer[..., 1] > 0).all()
 
 
-def test_the_same_answer_in_other_units():
+def test_estimates_scale_with_the_units():
     counts = np.random.default_rng(0).poisson(1, (4, 8, 8, 8, 1)).astype(np.int16)
     one = np.asarray(build(SMALL, location=[0.0], scale=[1.0], seed=3)(counts))
     other = np.asarray(build(SMALL, location=[50.0], scale=[10.0], seed=3)(counts))
@@ -37,16 +37,16 @@ def test_the_same_answer_in_other_units():
     np.testing.assert_allclose(other[..., 1], 10 * one[..., 1], rtol=1e-5)
 
 
-def test_periodic_network_does_not_see_a_shift_by_its_downsampling():
-    shape = CNN(size=8, filters=(4, 8), padding="periodic", readout="global", dense=(8,))
-    network = build(shape, location=[0.0], scale=[1.0], seed=2)
+def test_a_periodic_network_is_invariant_to_shifts_by_its_downsampling():
+    architecture = CNN(size=8, filters=(4, 8), padding="periodic", readout="global", dense=(8,))
+    network = build(architecture, location=[0.0], scale=[1.0], seed=2)
     counts = np.random.default_rng(4).poisson(1, (2, 8, 8, 8, 1)).astype(np.float32)
     shifted = np.roll(counts, (4, 0, 4), axis=(1, 2, 3))
     np.testing.assert_allclose(np.asarray(network(shifted)), np.asarray(network(counts)), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("padding", ["same", "periodic"])
-def test_a_map_is_read_as_a_volume_is_with_an_axis_less(padding):
+def test_maps_are_read_as_volumes_with_one_dimension_less(padding):
     form = {"padding": padding, "readout": "global", "transform": "identity"}
     network = build(CNN(dimensions=2, size=16, filters=(4, 8), dense=(8,), **form), location=[0.3], scale=[0.1])
     maps = np.random.default_rng(2).standard_normal((3, 16, 16, 1)).astype(np.float32)
@@ -59,14 +59,14 @@ def test_a_map_is_read_as_a_volume_is_with_an_axis_less(padding):
     assert np.isfinite(np.asarray(network(maps))).all()
 
 
-def test_input_statistics_are_taken_off_inside():
+def test_inputs_are_standardised_inside_the_network():
     counts = np.random.default_rng(4).poisson(1, (2, 8, 8, 8, 1)).astype(np.float32)
     network = build(SMALL, location=[0.0], scale=[1.0], mean=[0.5], std=[0.4])
     inner = keras.Model(network.input, network.get_layer("standardise").output)
     np.testing.assert_allclose(np.asarray(inner(counts)), (np.log1p(counts) - 0.5) / 0.4, rtol=1e-5, atol=1e-6)
 
 
-def test_rebuilt_with_its_weights_it_answers_the_same():
+def test_a_network_rebuilt_with_its_weights_gives_the_same_estimates():
     def described(seed):
         return build(SMALL, location=[0.3, 0.8], scale=[0.1, 0.1], seed=seed)
 
@@ -77,7 +77,7 @@ def test_rebuilt_with_its_weights_it_answers_the_same():
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"size": 10}, "multiple of 4"),
         ({"dropout": 1.0}, "dropout"),
@@ -88,32 +88,32 @@ def test_rebuilt_with_its_weights_it_answers_the_same():
         ({"size": 2**30}, "size: found 1073741824, must be at most 65,536"),
     ],
 )
-def test_shapes_that_cannot_be_built_are_refused(change, said):
-    with pytest.raises(ValueError, match=said):
+def test_architectures_that_cannot_be_built_are_refused(change, message):
+    with pytest.raises(ValueError, match=message):
         CNN(**{"size": 8, "filters": (4, 8), **change})
 
 
 def test_coarsening_sums_counts_before_the_logarithm():
-    shape = CNN(size=8, coarsen=2, filters=(4,), dense=(8,))
+    architecture = CNN(size=8, coarsen=2, filters=(4,), dense=(8,))
     counts = np.random.default_rng(4).poisson(1, (3, 8, 8, 8, 1)).astype(np.int16)
     coarse = counts.reshape(3, 4, 2, 4, 2, 4, 2, 1).sum((2, 4, 6))
-    mean, std = input_statistics(shape, counts)
+    mean, std = input_statistics(architecture, counts)
     np.testing.assert_allclose([*mean, *std], [np.log1p(coarse).mean(), np.log1p(coarse).std()], rtol=1e-5)
 
 
 def test_two_moments_are_sum_and_sum_of_squares_of_a_block():
-    shape = CNN(size=4, coarsen=2, moments=2, transform="identity", filters=(4,), dense=(8,))
+    architecture = CNN(size=4, coarsen=2, moments=2, transform="identity", filters=(4,), dense=(8,))
     delta = np.random.default_rng(4).normal(size=(2, 4, 4, 4, 1)).astype(np.float32)
     blocks = delta.reshape(2, 2, 2, 2, 2, 2, 2, 1)
-    network = build(shape, location=[0.0], scale=[1.0])
+    network = build(architecture, location=[0.0], scale=[1.0])
     seen = np.asarray(keras.Model(network.input, network.get_layer("standardise").output)(delta))
     expected = np.concatenate([blocks.sum((2, 4, 6)), (blocks**2).sum((2, 4, 6))], axis=-1)
     np.testing.assert_allclose(seen, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_calibrated_units_begin_with_mean_0_and_variance_1():
-    shape = CNN(size=8, filters=(4, 8), readout="global", dense=(8,), activation="linear")
-    network = build(shape, location=[0.0], scale=[1.0], seed=5)
+def test_calibrated_units_have_mean_0_and_variance_1():
+    architecture = CNN(size=8, filters=(4, 8), readout="global", dense=(8,), activation="linear")
+    network = build(architecture, location=[0.0], scale=[1.0], seed=5)
     counts = np.random.default_rng(4).poisson(1, (16, 8, 8, 8, 1)).astype(np.int16)
     initialise_unit_variance(network, counts)
     for name in ("convolution_0", "convolution_1", "dense_0"):

@@ -1,4 +1,4 @@
-"""The likelihood is a likelihood: checked by hand, and least where truth and scatter are matched."""
+"""Loss functions against values computed by hand, and the minimum of the likelihood at the true scatter."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ def _estimate(mean, sigma):
     return np.stack([np.array(mean, np.float32), np.array(sigma, np.float32)], axis=-1)
 
 
-def test_by_hand():
+def test_gaussian_nll_by_hand():
     loss = gaussian_nll(np.float32([[1.0, 3.0]]), _estimate([[0.0, 3.0]], [[1.0, 2.0]]), [1.0, 1.0])
     np.testing.assert_allclose(np.asarray(loss), [(0.5 + np.log(2)) / 2], rtol=1e-6)
 
@@ -26,7 +26,7 @@ def test_beta_1_gives_the_mean_the_gradient_of_a_squared_error():
         np.testing.assert_allclose(slope, [[-0.5], [2.0]], rtol=1e-5)
 
 
-def test_least_at_the_true_scatter():
+def test_the_likelihood_is_minimal_at_the_true_scatter():
     truth = np.random.default_rng(0).normal(0, 0.3, (20000, 1)).astype(np.float32)
     sigmas = np.array([0.1, 0.2, 0.3, 0.4, 0.6])
     mean = np.zeros_like(truth)
@@ -34,13 +34,13 @@ def test_least_at_the_true_scatter():
     assert sigmas[int(np.argmin(losses))] == 0.3
 
 
-def test_one_number_per_sample():
+def test_the_loss_has_one_value_per_sample():
     assert gaussian_nll(np.zeros((5, 3), np.float32), _estimate(np.zeros((5, 3)), np.ones((5, 3))), [1] * 3).shape == (
         5,
     )
 
 
-def test_missing_targets_add_nothing_and_known_ones_as_before():
+def test_missing_targets_contribute_nothing():
     truth = np.array([[1.0, np.nan], [2.0, 3.0]], np.float32)
     estimate = _estimate([[0.5, 9.0], [2.5, 1.0]], [[0.7, 1.0], [0.9, 2]])
     mask = np.isfinite(truth)
@@ -50,7 +50,7 @@ def test_missing_targets_add_nothing_and_known_ones_as_before():
     np.testing.assert_allclose(found[1], np.asarray(gaussian_nll(truth[1:], estimate[1:], [1.0, 1.0]))[0], rtol=1e-6)
 
 
-def test_members_are_averaged():
+def test_ensemble_members_are_averaged():
     truth, mask = np.ones((1, 1)), np.ones((1, 1))
     one, other = _estimate([[[0.0]]], [[[1.0]]]), _estimate([[[3.0]]], [[[2.0]]])
     both = masked_gaussian_nll(truth, mask, np.concatenate([one, other], axis=2), [1.0])
@@ -58,7 +58,7 @@ def test_members_are_averaged():
     np.testing.assert_allclose(np.asarray(both), np.mean(apart, axis=0), rtol=1e-6)
 
 
-def test_cross_entropy_by_hand_and_far_out():
+def test_cross_entropy_by_hand_and_for_large_logits():
     logits = np.array([[0.0, 2.0, -300.0, 300.0]], np.float32)[..., None, None]
     truth = np.array([[1.0, 0.0, np.nan, 1.0]])
     found = np.asarray(masked_cross_entropy(truth, np.isfinite(truth), logits))
@@ -75,7 +75,7 @@ def test_cross_entropy_of_three_classes_by_hand():
 def test_a_softmax_over_two_classes_has_the_cross_entropy_of_one_logit():
     logit = np.linspace(-3, 3, 7, dtype=np.float32)[:, None, None]
     truth, mask = np.array([0, 1] * 4, np.float32)[:7, None], np.ones((7, 1))
-    both = np.stack([np.zeros_like(logit), logit, np.full_like(logit, -1e9)], axis=-1)  # a third that is never met
+    both = np.stack([np.zeros_like(logit), logit, np.full_like(logit, -1e9)], axis=-1)  # a third, absent class
     np.testing.assert_allclose(
         np.asarray(masked_cross_entropy(truth, mask, both)),
         np.asarray(masked_cross_entropy(truth, mask, logit[..., None])),

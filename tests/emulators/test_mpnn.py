@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from tests.emulators.molecules import LAYOUT, molecules, renumbered
 
-from tenfold.emulators.contributions import contributions
+from tenfold.emulators.contributions import atom_contributions
 from tenfold.emulators.graph_batches import collate
 from tenfold.emulators.graphs import Graphs
 from tenfold.emulators.losses import masked_gaussian_nll
@@ -92,7 +92,7 @@ def test_shares_of_atoms_add_up_to_the_prediction(network, members):
     )
     graphs = molecules()
     laid = collate(graphs, form, LAYOUT, 7)
-    shares = contributions(model, laid)
+    shares = atom_contributions(model, laid)
     assert shares.shape == (graphs.sizes.sum(), 2)
     total = np.add.reduceat(shares, graphs.atom_offsets[:-1])
     np.testing.assert_allclose(total, np.asarray(model(laid.inputs))[:5, :, :, 0].mean(axis=2), rtol=1e-4, atol=1e-4)
@@ -101,7 +101,7 @@ def test_shares_of_atoms_add_up_to_the_prediction(network, members):
 def test_shares_are_refused_where_there_are_none():
     form = shape("dmpnn", readout="mean")
     with pytest.raises(ValueError, match="readout sum"):
-        contributions(build(form, LAYOUT, targets=1), collate(molecules(), form, LAYOUT))
+        atom_contributions(build(form, LAYOUT, targets=1), collate(molecules(), form, LAYOUT))
 
 
 @pytest.mark.parametrize("network", NETWORKS)
@@ -221,4 +221,4 @@ def test_shares_of_several_classes_are_refused():
     form = shape("dmpnn", readout="sum")
     model = build(form, LAYOUT, targets=1, kind="classification", classes=[3])
     with pytest.raises(ValueError, match="integrated gradients"):
-        contributions(model, collate(molecules(), form, LAYOUT))
+        atom_contributions(model, collate(molecules(), form, LAYOUT))

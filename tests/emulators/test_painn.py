@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tests.emulators.molecules import LAYOUT, encoded, molecules
 
-from tenfold.emulators.contributions import dipoles
+from tenfold.emulators.contributions import dipole_vectors
 from tenfold.emulators.graph_batches import collate
 from tenfold.emulators.mpnn import MPNN, build
 
@@ -28,7 +28,7 @@ def test_energies_stay_and_dipoles_turn_with_the_molecule(mirrored):
     here, there = (collate(g, SHAPE, LAYOUT) for g in (graphs, moved))
     before, after = np.asarray(network(here.inputs)), np.asarray(network(there.inputs))
     np.testing.assert_allclose(after, before, rtol=1e-3, atol=1e-4)
-    still, turned = dipoles(network, here), dipoles(network, there)
+    still, turned = dipole_vectors(network, here), dipole_vectors(network, there)
     assert still.shape == (5, 1, 3)
     assert np.linalg.norm(still[2]) > 1e-2
     np.testing.assert_allclose(turned, still @ turn.T, rtol=1e-3, atol=2e-4)

@@ -22,13 +22,14 @@ from tenfold.pipelines.emulator import emulator
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.estimator import estimator
 from tenfold.pipelines.molecules.featuriser import Featuriser
-from tenfold.pipelines.predictor.predictor import Learnt, MoleculePredictor, Target
+from tenfold.pipelines.predictor.predictor import MoleculePredictor, PredictorConfig, Target
 from tenfold.pipelines.training.bundle import Bundle
 from tenfold.pipelines.training.run_folder import RunFolder
 
-ESTIMATOR = estimator.Learnt(
-    shape=CNN(dimensions=2, size=8, filters=(4,), dense=(8,), transform="identity"), names=("omega_m", "sigma_8"),
-    location=(0.3, 0.8), scale=(0.1, 0.1), mean=(0.0,), std=(0.02,), sigma_factor=(1.5, 0.5),
+ESTIMATOR = estimator.EstimatorConfig(
+    architecture=CNN(dimensions=2, size=8, filters=(4,), dense=(8,), transform="identity"),
+    names=("omega_m", "sigma_8"), location=(0.3, 0.8), scale=(0.1, 0.1), mean=(0.0,), std=(0.02,),
+    sigma_factor=(1.5, 0.5),
 )  # fmt: skip
 SHAPE = GAN(size=16, latent_dim=8, filters=(4, 8, 8), critic_filters=(4, 8), style_dim=8, conditions=2, group_size=2)
 KAPPA = IntensityTransform((-0.01,), (0.01,), (0.8,), (0.7,))
@@ -153,8 +154,8 @@ def test_an_emulator_makes_the_same_maps_to_the_bit_once_it_is_written_and_read(
 @pytest.mark.parametrize(
     ("kind", "change", "said"),
     [
-        ("estimator", {"shape": {"filters": [10**9]}}, "filters: found 1000000000, must be at most 65,536"),
-        ("estimator", {"shape": {"dense": [60_000, 60_000]}}, "its weights are not those of the network"),
+        ("estimator", {"architecture": {"filters": [10**9]}}, "filters: found 1000000000, must be at most 65,536"),
+        ("estimator", {"architecture": {"dense": [60_000, 60_000]}}, "its weights are not those of the network"),
         ("estimator", {"sigma_factor": [1.5, -1.0]}, "sigma_factor: found"),
         ("estimator", {"names": ["omega_m"]}, "names, location, scale and sigma_factor"),
         ("estimator", {"mean": [0.0, 0.0]}, "mean, std: found 2 and 1 values, must be 1"),
@@ -200,17 +201,17 @@ def test_weights_of_another_network_are_refused(tmp_path, kind, spoil, said):
     assert str(folder.network) in str(refused.value)
 
 
-def molecules() -> tuple[Learnt, Bundle]:
-    learnt = Learnt(
-        shape=MPNN(network="dmpnn", hidden=16, depth=2, dense=(8,)), featuriser=Featuriser(), kind="regression",
+def molecules() -> tuple[PredictorConfig, Bundle]:
+    config = PredictorConfig(
+        architecture=MPNN(network="dmpnn", hidden=16, depth=2, dense=(8,)), featuriser=Featuriser(), kind="regression",
         targets=(Target(name="gap", unit="eV", location=1.0, scale=2.0),),
     )  # fmt: skip
-    return learnt, MoleculePredictor(learnt.network(seed=3), learnt).bundle({}, "")
+    return config, MoleculePredictor(config.network(seed=3), config).bundle({}, "")
 
 
 def test_a_network_of_molecules_answers_the_same_to_the_bit_once_it_is_written_and_read(tmp_path):
-    learnt, _ = molecules()
-    predictor = MoleculePredictor(learnt.network(seed=3), learnt, np.array([[1.3, 0.0]]))
+    config, _ = molecules()
+    predictor = MoleculePredictor(config.network(seed=3), config, np.array([[1.3, 0.0]]))
     predictor.bundle({}, "").write(tmp_path / "a.tenfold")
     again = MoleculePredictor.read(tmp_path / "a.tenfold")
     one, other = (each.predict(["CCO", "c1ccccc1", "CC(=O)O"]) for each in (predictor, again))
@@ -221,10 +222,19 @@ def test_a_network_of_molecules_answers_the_same_to_the_bit_once_it_is_written_a
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda facts: facts["learnt"]["shape"].update(hidden=10**9), "hidden: found 1000000000, must be at most"),
-        (lambda facts: facts["learnt"]["shape"].update(hidden=60_000), "its weights are not those of the network"),
-        (lambda facts: facts["learnt"]["shape"].update(depth=10**9), "depth: found 1000000000, must be at most 100"),
-        (lambda facts: facts["learnt"]["shape"].update(ensemble_size=10**9), "ensemble_size: found 1000000000"),
+        (
+            lambda facts: facts["learnt"]["architecture"].update(hidden=10**9),
+            "hidden: found 1000000000, must be at most",
+        ),
+        (
+            lambda facts: facts["learnt"]["architecture"].update(hidden=60_000),
+            "its weights are not those of the network",
+        ),
+        (
+            lambda facts: facts["learnt"]["architecture"].update(depth=10**9),
+            "depth: found 1000000000, must be at most 100",
+        ),
+        (lambda facts: facts["learnt"]["architecture"].update(ensemble=10**9), "ensemble: found 1000000000"),
         (lambda facts: facts["learnt"]["featuriser"].update(features="poor"), "featuriser.features"),
         (lambda facts: facts["learnt"]["targets"][0].update(location="1.0"), "targets.0.location"),
         (lambda facts: facts.update(calibration=[["a", 0.0]]), "calibration: "),

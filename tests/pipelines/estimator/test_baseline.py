@@ -1,10 +1,10 @@
-"""The regression from the power spectrum: how near the best possible it comes, honest errors, no leaks."""
+"""The power-spectrum regression: close to the Cramér-Rao bound, calibrated errors, no leakage."""
 
 import numpy as np
 import pytest
 
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.estimator.baseline import Baseline, features, fit, mean_estimates
+from tenfold.pipelines.estimator.baseline import Baseline, features, fit, training_mean
 
 QUICK = Baseline(folds=3, members=1)
 
@@ -24,7 +24,7 @@ def fitted():
     return fit(features(power), parameters, np.arange(160), ("amplitude", "slope"), QUICK), parameters
 
 
-def test_error_comes_near_the_cramer_rao_bound(fitted):
+def test_the_error_is_close_to_the_cramer_rao_bound(fitted):
     regression, _ = fitted
     power, true, k, modes = spectra(400, np.random.default_rng(1))
     error = regression.predict(features(power)).mean - true
@@ -34,10 +34,10 @@ def test_error_comes_near_the_cramer_rao_bound(fitted):
     bound = np.sqrt([(bound[0] ** 2 * true[:, 0] ** 2).mean(), bound[1] ** 2])
     rmse = np.sqrt((error**2).mean(0))
     assert (rmse < 1.35 * bound).all()
-    assert (rmse > 0.8 * bound).all(), "better than a flat prior over the range can make it: something leaks"
+    assert (rmse > 0.8 * bound).all(), "better than a flat prior over the range allows: leakage"
 
 
-def test_stated_errors_are_honest_and_follow_the_place(fitted):
+def test_predicted_errors_are_calibrated_and_vary_with_the_parameters(fitted):
     regression, _ = fitted
     power, true, _, _ = spectra(400, np.random.default_rng(2))
     found = regression.predict(features(power))
@@ -47,13 +47,13 @@ def test_stated_errors_are_honest_and_follow_the_place(fitted):
     assert found.sigma[amplitude > 1.3, 0].mean() > 1.3 * found.sigma[amplitude < 0.7, 0].mean()
 
 
-def test_cross_validation_names_the_best_candidate_and_what_every_one_reached(fitted):
+def test_cross_validation_selects_the_best_candidate_and_reports_the_error_of_each(fitted):
     regression, _ = fitted
-    for choice, name in zip(regression.choices, ("amplitude", "slope"), strict=True):
-        assert choice.parameter == name
-        assert choice.cv_rmse[choice.method] == min(choice.cv_rmse.values())
-        assert len(choice.cv_rmse) == 6
-        assert max(choice.cv_rmse.values()) < 0.15  # of a range of 1
+    for selection, name in zip(regression.selections, ("amplitude", "slope"), strict=True):
+        assert selection.parameter == name
+        assert selection.cv_rmse[selection.method] == min(selection.cv_rmse.values())
+        assert len(selection.cv_rmse) == 6
+        assert max(selection.cv_rmse.values()) < 0.15  # of a range of 1
 
 
 def test_no_estimate_leaves_the_range_that_was_simulated(fitted):
@@ -69,19 +69,19 @@ def test_same_seed_same_regression(fitted):
     regression, parameters = fitted
     power, _, _, _ = spectra(160, np.random.default_rng(0))
     again = fit(features(power), parameters, np.arange(160), ("amplitude", "slope"), QUICK)
-    assert again.choices == regression.choices
+    assert again.selections == regression.selections
     np.testing.assert_array_equal(again.predict(features(power)).mean, regression.predict(features(power)).mean)
 
 
 def test_records_of_one_simulation_do_not_help_each_other_across_folds():
-    # Parameters that have nothing to do with the spectra, four nearly equal records of every simulation: whoever
-    # lets a simulation into two folds finds an error near zero; the truth is the spread of the parameters.
+    # The parameters are independent of the spectra, and every simulation has four nearly equal records: if a simulation
+    # were in two folds, the error would be near zero; the right error is the spread of the parameters.
     rng = np.random.default_rng(4)
     power = np.repeat(np.exp(rng.normal(size=(40, 4))), 4, axis=0) * np.exp(1e-3 * rng.normal(size=(160, 4)))
     parameters = np.repeat(rng.random((40, 1)), 4, axis=0)
     regression = fit(features(power), parameters, np.repeat(np.arange(40), 4), ("nothing",), QUICK)
-    (choice,) = regression.choices
-    assert min(choice.cv_rmse.values()) > 0.85 * parameters.std()
+    (selection,) = regression.selections
+    assert min(selection.cv_rmse.values()) > 0.85 * parameters.std()
 
 
 def test_features_are_logarithms_of_all_bins_and_of_the_mean_where_it_varies():
@@ -93,7 +93,7 @@ def test_features_are_logarithms_of_all_bins_and_of_the_mean_where_it_varies():
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, np.nan, np.inf])
-def test_an_empty_field_is_named(value):
+def test_the_record_of_an_empty_field_is_named(value):
     power = np.ones((5, 4))
     power[3, 2] = value
     with pytest.raises(InputError, match=r"Record 3 \(1 in all\)"):
@@ -101,7 +101,7 @@ def test_an_empty_field_is_named(value):
 
 
 def test_the_mean_and_the_spread_of_the_training_parameters():
-    found = mean_estimates(np.array([[0.1, 1.0], [0.3, 3.0]]), 4)
+    found = training_mean(np.array([[0.1, 1.0], [0.3, 3.0]]), 4)
     assert found.mean.shape == found.sigma.shape == (4, 2)
     np.testing.assert_allclose(found.mean[2], [0.2, 2])
     np.testing.assert_allclose(found.sigma[2], [np.sqrt(0.02), np.sqrt(2)])

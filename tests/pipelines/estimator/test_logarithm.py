@@ -1,4 +1,4 @@
-"""The network takes its logarithm of sums of cells: those must lie above −1, not the cells alone."""
+"""log1p is applied to sums of cells, and these must be above −1, not only the cells."""
 
 import dataclasses
 
@@ -34,19 +34,19 @@ def overdensity(seed):
 def test_overdensities_above_minus_one_whose_sums_are_not_are_refused_before_training(tmp_path):
     with ingested(tmp_path, [overdensity(n) for n in range(4)]) as data:
         assert data.manifest.log1p is not None and data.manifest.value.low > -1
-        with pytest.raises(InputError, match=r"network\.coarsen = 2³ cells.*universe \d is -\d.*as 1 \+ δ.*=identity"):
+        with pytest.raises(InputError, match=r"network\.coarsen = 2³ cells.*universe \d is -\d.*to 1 \+ δ.*=identity"):
             check_logarithm(data, NETWORK)
         check_logarithm(data, dataclasses.replace(NETWORK, coarsen=1))
         check_logarithm(data, dataclasses.replace(NETWORK, transform="identity"))
 
 
-@pytest.mark.parametrize("spoilt", range(4))
-def test_one_box_in_any_split_is_enough(tmp_path, spoilt):
+@pytest.mark.parametrize("changed", range(4))
+def test_one_box_in_any_split_is_enough(tmp_path, changed):
     fields = [0.01 * overdensity(n) for n in range(4)]
-    fields[spoilt][:2, :2, :2] = -0.2
+    fields[changed][:2, :2, :2] = -0.2
     with (
         ingested(tmp_path, fields) as data,
-        pytest.raises(InputError, match=f"of simulation universe {spoilt} is -1.6"),
+        pytest.raises(InputError, match=f"of simulation universe {changed} is -1.6"),
     ):
         check_logarithm(data, NETWORK)
 
@@ -61,9 +61,9 @@ def test_densities_and_fields_close_to_0_pass(tmp_path):
         check_logarithm(data, NETWORK)
 
 
-@pytest.mark.parametrize("spoilt", range(4))
-def test_a_value_of_minus_one_in_any_split_leaves_no_logarithm(tmp_path, spoilt):
+@pytest.mark.parametrize("changed", range(4))
+def test_a_value_of_minus_one_in_any_split_leaves_no_logarithm(tmp_path, changed):
     fields = [overdensity(n) for n in range(4)]
-    fields[spoilt][0, 0, 0] = -1
+    fields[changed][0, 0, 0] = -1
     with ingested(tmp_path, fields) as data, pytest.raises(InputError, match="values of −1 or below"):
         check_logarithm(data, dataclasses.replace(NETWORK, coarsen=1))

@@ -9,10 +9,10 @@ from tests.pipelines.estimator.test_validate import SIDE, make_run, make_shards
 from tests.pipelines.reports.pages import HOSTILE, USUAL, check_page, name_fields
 
 from tenfold.emulators.cnn import CNN
-from tenfold.pipelines.estimator import gallery
+from tenfold.pipelines.estimator import example_boxes
 from tenfold.pipelines.estimator import validate as validation
 from tenfold.pipelines.estimator.baseline import Baseline
-from tenfold.pipelines.estimator.estimator import Learnt
+from tenfold.pipelines.estimator.estimator import EstimatorConfig
 from tenfold.pipelines.estimator.explain import explain_estimator
 from tenfold.pipelines.training.bundle import Bundle
 from tenfold.pipelines.training.run_folder import RunFolder
@@ -33,25 +33,25 @@ def runs(tmp_path_factory) -> dict[tuple[str, ...], Path]:
         made[names] = make_run(folder / name, data, 0.02)
         run = RunFolder(made[names])
         count = len(names)
-        learnt = Learnt(
-            shape=CNN(size=SIDE, coarsen=2, filters=(4,), dense=(8,), pooling="average", readout="global"),
+        config = EstimatorConfig(
+            architecture=CNN(size=SIDE, coarsen=2, filters=(4,), dense=(8,), pooling="average", readout="global"),
             names=names, location=(0.5,) * count, scale=(0.1,) * count, mean=(0.0,), std=(1.0,),
             sigma_factor=(1.0,) * count,
         )  # fmt: skip
-        Bundle.of("estimator", learnt, learnt.network(seed=1), {}).write(run.network)
-        run.write_record("estimator", {**run.read_record(), "names": list(names), "sigma_factor": [1.0] * count})
+        Bundle.of("estimator", config, config.network(seed=1), {}).write(run.network)
+        run.write_record({**run.read_record(), "names": list(names), "sigma_factor": [1.0] * count})
     return made
 
 
 def test_on_the_page_of_a_validation(runs, tmp_path, monkeypatch):
-    monkeypatch.setattr(gallery, "theory", lambda *_: {})  # CAMB takes seconds
-    monkeypatch.setattr(validation, "compare", cache(validation.compare))  # each run is its own null control
-    monkeypatch.setattr(validation, "DRAWS", 200)
+    monkeypatch.setattr(example_boxes, "theory_spectra", lambda *_: {})  # CAMB takes seconds
+    monkeypatch.setattr(validation, "compare", cache(validation.compare))  # each run is its own null test
+    monkeypatch.setattr(validation, "BOOTSTRAP_DRAWS", 200)
     quick = Baseline(folds=2, members=1)
     check_page(lambda names: validation.validate(runs[names], runs[names], tmp_path / RUNS[names], baseline=quick))
 
 
-def test_on_the_page_of_what_an_estimator_looks_at(runs, tmp_path):
+def test_on_the_page_of_an_estimator_s_saliency(runs, tmp_path):
     def render(names: tuple[str, ...]) -> Path:
         return explain_estimator(runs[names], tmp_path / RUNS[names], count=2, method="gradient")
 

@@ -8,11 +8,11 @@ from tests.formats.plain import write_table
 from tenfold.emulators.cnn import CNN
 from tenfold.emulators.training import FieldTraining
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.estimator.training import build_for
+from tenfold.pipelines.estimator.training import build_estimator
 from tenfold.pipelines.volumes.ingest import ingest_volumes
 from tenfold.pipelines.volumes.shards import Shards
 
-SHAPE = CNN(size=4, filters=(2,), dense=(4,), transform="identity")
+NETWORK = CNN(size=4, filters=(2,), dense=(4,), transform="identity")
 PIECES = "the data hold pieces of boxes or of the sky, which are not periodic: --set training.shifts=false"
 UNKNOWN = r"nothing says that the data are whole periodic boxes: .*ingest.periodic=true; if not: --set training.shifts="
 
@@ -31,22 +31,22 @@ def arrays(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("shape", "training"),
+    ("architecture", "training"),
     [
-        (SHAPE, FieldTraining(shifts=True)),
-        (dataclasses.replace(SHAPE, padding="periodic"), FieldTraining(shifts=False)),
+        (NETWORK, FieldTraining(shifts=True)),
+        (dataclasses.replace(NETWORK, padding="periodic"), FieldTraining(shifts=False)),
     ],
 )
-def test_neither_shifts_nor_padding_take_unknown_data_for_periodic(arrays, shape, training):
+def test_shifts_and_periodic_padding_are_refused_for_data_of_unknown_periodicity(arrays, architecture, training):
     with Shards.open(arrays / "data") as shards, pytest.raises(InputError, match=UNKNOWN):
-        build_for(shards, shape, training)
+        build_estimator(shards, architecture, training)
 
 
 def test_data_stated_to_be_periodic_are_shifted(arrays, tmp_path):
     config = dataclasses.replace(HERE, table=str(arrays / "table.csv"), periodic=True)
     ingest_volumes(sorted(arrays.glob("*.npy")), tmp_path / "data", config)
     with Shards.open(tmp_path / "data") as shards:
-        _, network = build_for(shards, SHAPE, FieldTraining(shifts=True))
+        _, network = build_estimator(shards, NETWORK, FieldTraining(shifts=True))
         assert network.input_shape == (None, 4, 4, 4, 1)
 
 
@@ -54,4 +54,4 @@ def test_pieces_of_periodic_boxes_are_not_shifted(tmp_path):
     boxes(tmp_path / "boxes", 5, channels=1)
     ingest_volumes([tmp_path / "boxes"], tmp_path / "data", dataclasses.replace(HERE, cut=2))
     with Shards.open(tmp_path / "data") as shards, pytest.raises(InputError, match=PIECES):
-        build_for(shards, dataclasses.replace(SHAPE, transform="log1p"), FieldTraining(shifts=True))
+        build_estimator(shards, dataclasses.replace(NETWORK, transform="log1p"), FieldTraining(shifts=True))

@@ -1,4 +1,4 @@
-"""What an estimator looks at, for networks of which it is known, and the page that shows it."""
+"""Saliency of networks whose attribution is known analytically, and the page that shows it."""
 
 import json
 import re
@@ -13,9 +13,9 @@ from tenfold.emulators.cnn import CNN
 from tenfold.emulators.layers import Standardise
 from tenfold.pipelines.cli.main import app
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.estimator.estimator import Estimator, Learnt, load
+from tenfold.pipelines.estimator.estimator import Estimator, EstimatorConfig, load
 from tenfold.pipelines.estimator.explain import explain_estimator
-from tenfold.pipelines.estimator.saliency import QUANTILES, SHUFFLES, in_turn, measure
+from tenfold.pipelines.estimator.saliency import QUANTILES, RANDOMISED_NETWORKS, alternate_groups, measure
 from tenfold.pipelines.simulation.boxes import write_box
 from tenfold.pipelines.simulation.cosmology import Cosmology
 from tenfold.pipelines.training.bundle import Bundle
@@ -30,77 +30,79 @@ RNG = np.random.default_rng(1)
 
 
 def linear(weights: np.ndarray, coarsen: int = 1, **standardise) -> Estimator:
-    """A network whose estimate of its one parameter is the sum over blocks of weights · standardised value."""
+    """Estimator of one parameter, the weighted sum of standardised block values."""
     side = len(weights) * coarsen
     inputs = keras.Input((side,) * weights.ndim + (1,))
-    entrance = Standardise(coarsen, transform="identity", name="standardise", **standardise)
-    x = keras.layers.Flatten()(entrance(inputs))
+    input_layer = Standardise(coarsen, transform="identity", name="standardise", **standardise)
+    x = keras.layers.Flatten()(input_layer(inputs))
     dense = keras.layers.Dense(2, name="out")
     network = keras.Model(inputs, keras.layers.Reshape((1, 2))(dense(x)))
     dense.kernel.assign(np.stack([weights.ravel(), np.zeros(weights.size)], axis=1))
     return Estimator(network, ("omega_m",), np.ones(1))
 
 
-def test_of_a_linear_network_each_cell_has_its_weight_times_its_distance_from_the_mean():
+def test_a_linear_network_attributes_weight_times_deviation_from_the_mean_to_each_cell():
     weights = RNG.standard_normal((SIDE, SIDE)).astype(np.float32)
     maps = RNG.standard_normal((2, SIDE, SIDE, 1)).astype(np.float32)
     found = measure(linear(weights), maps, 0.5)
     np.testing.assert_allclose(found.attributions[:, 0], weights * (maps[..., 0] - 0.5), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(found.fields, maps[..., 0], rtol=1e-6)
-    assert found.completeness_errors.max() < 1e-3 * np.abs(found.answers - found.baselines).max()
-    slopes = measure(linear(weights), maps, 0.5, method="gradient")
+    assert found.completeness_errors.max() < 1e-3 * np.abs(found.estimates - found.baseline_estimates).max()
+    gradient = measure(linear(weights), maps, 0.5, method="gradient")
     smooth = measure(linear(weights), maps, 0.5, method="smoothgrad")
-    for each in (slopes, smooth):
-        np.testing.assert_allclose(each.attributions[:, 0], np.stack([weights] * 2), rtol=1e-4, atol=1e-5)
-        assert np.isnan(each.completeness_errors).all()
+    for saliency in (gradient, smooth):
+        np.testing.assert_allclose(saliency.attributions[:, 0], np.stack([weights] * 2), rtol=1e-4, atol=1e-5)
+        assert np.isnan(saliency.completeness_errors).all()
 
 
-def test_blocks_that_a_network_takes_together_are_shown_together_and_their_shares_add_up():
+def test_attributions_are_summed_over_the_blocks_that_a_network_coarsens_and_stay_complete():
     weights = RNG.standard_normal((4, 4, 4)).astype(np.float32)
     boxes = RNG.poisson(2.0, (1, 8, 8, 8, 1)).astype(np.float32)
     found = measure(linear(weights, coarsen=2, std=(3.0,)), boxes, 2.0)
     blocks = boxes[0, ..., 0].reshape(4, 2, 4, 2, 4, 2).sum((1, 3, 5))
     np.testing.assert_allclose(found.attributions[0, 0], weights * (blocks - 16) / 3, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(found.fields[0], blocks / 8)
-    assert found.attributions.sum() == pytest.approx(float(found.answers[0, 0] - found.baselines[0]), abs=1e-3)
+    assert found.attributions.sum() == pytest.approx(
+        float(found.estimates[0, 0] - found.baseline_estimates[0]), abs=1e-3
+    )
 
 
-def test_a_network_of_the_peaks_alone_is_found_out_and_stands_apart_from_shuffled_ones():
-    """Its weights lie on the twenty highest peaks: so does all the attribution, unlike that of shuffled ones."""
+def test_a_network_that_reads_peaks_alone_is_recognised_and_differs_from_randomised_ones():
+    """Its weights lie on the twenty highest peaks, and so does all the attribution, unlike that of randomised ones."""
     values = RNG.standard_normal((48, 48)).astype(np.float32)
     weights = np.zeros((48, 48), np.float32)
     weights[tuple(highest_peaks(values, 20).T)] = 1
     found = measure(linear(weights), values[None, ..., None], 0.0)
-    assert found.matched[0, 0] == 1
-    assert found.by_chance[0, 0].sum() < 0.5
-    assert found.shares[0, 0, -1] == pytest.approx(1)
-    assert found.shares.shape == (1, 1, QUANTILES)
-    assert found.shuffled_shares.shape == (1, 1, SHUFFLES, QUANTILES)
-    assert found.shuffled_shares[0, 0, :, -1].max() < 0.8
-    assert found.likenesses[0, 0, -1] < 0.2
+    assert found.peak_matches[0, 0] == 1
+    assert found.chance_peak_matches[0, 0].sum() < 0.5
+    assert found.density_fractions[0, 0, -1] == pytest.approx(1)
+    assert found.density_fractions.shape == (1, 1, QUANTILES)
+    assert found.randomised_density_fractions.shape == (1, 1, RANDOMISED_NETWORKS, QUANTILES)
+    assert found.randomised_density_fractions[0, 0, :, -1].max() < 0.8
+    assert found.rank_correlations[0, 0, -1] < 0.2
     assert found.layers == ("out",)
 
 
-def test_shuffled_weights_come_back():
+def test_randomised_weights_are_restored():
     weights = RNG.standard_normal((4, 4)).astype(np.float32)
     estimator = linear(weights)
     measure(estimator, RNG.standard_normal((1, 4, 4, 1)), 0.0, method="gradient")
     np.testing.assert_array_equal(np.asarray(estimator.network.get_layer("out").kernel)[:, 0], weights.ravel())
 
 
-def test_simulations_take_turns():
-    assert in_turn(["a", "a", "b", "b", "c"], 4).tolist() == [0, 2, 4, 1]
-    assert in_turn(["a"], 4).tolist() == [0]
+def test_rows_alternate_between_simulations():
+    assert alternate_groups(["a", "a", "b", "b", "c"], 4).tolist() == [0, 2, 4, 1]
+    assert alternate_groups(["a"], 4).tolist() == [0]
 
 
-def test_a_method_that_is_not_there_is_answered_with_those_that_are():
+def test_an_unknown_method_is_refused_with_the_valid_ones():
     with pytest.raises(InputError, match="integrated, gradient, smoothgrad"):
         measure(linear(np.ones((4, 4), np.float32)), np.ones((1, 4, 4, 1)), 0.0, method="lime")
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A finished run on boxes of counts: shards, an untrained network and its predictions."""
+    """Finished run on boxes of counts: shards, an untrained network and its predictions."""
     folder = tmp_path_factory.mktemp("explained")
     (folder / "boxes").mkdir()
     for i in range(10):
@@ -115,15 +117,15 @@ def run(tmp_path_factory):
         )  # fmt: skip
     ingest_volumes([folder / "boxes"], folder / "data", Ingest(fractions=(0.5, 0.2, 0.3), processes=1))
     shape = CNN(size=SIDE, coarsen=2, filters=(4,), dense=(8,), pooling="average", readout="global")
-    learnt = Learnt(
-        shape=shape, names=NAMES, location=(0.3, 0.8), scale=(0.1, 0.1), mean=(0.0,), std=(1.0,),
+    config = EstimatorConfig(
+        architecture=shape, names=NAMES, location=(0.3, 0.8), scale=(0.1, 0.1), mean=(0.0,), std=(1.0,),
         sigma_factor=(1.0, 1.0),
     )  # fmt: skip
-    network = learnt.network(seed=1)
+    network = config.network(seed=1)
     network.get_layer("out").kernel.assign(RNG.standard_normal((8, 4)))
     made = RunFolder(folder / "run")
     made.create()
-    Bundle.of("estimator", learnt, network, {}).write(made.network)
+    Bundle.of("estimator", config, network, {}).write(made.network)
     with Shards.open(folder / "data") as shards:
         test = shards.split("test")
         truth = shards.parameters(test)
@@ -135,29 +137,35 @@ def run(tmp_path_factory):
     return made.path
 
 
-def test_the_command_writes_a_page_that_loads_nothing_and_every_number_of_it(run, tmp_path):
-    told = CliRunner().invoke(app, ["explain", "estimator", str(run), "--out", str(tmp_path), "--count", "2"])
-    assert told.exit_code == 0, told.output
+def test_the_command_writes_a_self_contained_page_and_its_numbers(run, tmp_path):
+    result = CliRunner().invoke(app, ["explain", "estimator", str(run), "--out", str(tmp_path), "--count", "2"])
+    assert result.exit_code == 0, result.output
     page = (tmp_path / "saliency.html").read_text()
     assert not re.search(r"<script|<link|@import|url\(|https?://", page)
     sources = re.findall(r'src="([^"]{0,40})', page)
-    assert len(sources) == 2 * (3 + 1) + 2  # field, two attributions and the check of each sample; two curves
+    assert (
+        len(sources) == 2 * (3 + 1) + 2
+    )  # field, two attributions and the randomisation test of each sample; two density curves
     assert all(source.startswith("data:image/") for source in sources)
-    assert "the shares miss the difference by" in page
-    assert "2 of the data's a side" in page
+    assert "completeness error" in page
+    assert "2 cells of the data per side" in page
     with np.load(tmp_path / "saliency.npz", allow_pickle=False) as found:
         assert found["attributions"].shape == (2, 2, 8, 8, 8)
         assert found["layers"].tolist() == ["out", "dense_0", "affine", "convolution_0"]
-        shared = found["answers"] - found["baselines"]
-        assert (found["completeness_errors"] < 0.02 * np.abs(shared).max()).all()
-        np.testing.assert_allclose(found["attributions"].sum((2, 3, 4)), shared, atol=0.02 * np.abs(shared).max())
+        difference = found["estimates"] - found["baseline_estimates"]
+        assert (found["completeness_errors"] < 0.02 * np.abs(difference).max()).all()
+        np.testing.assert_allclose(
+            found["attributions"].sum((2, 3, 4)), difference, atol=0.02 * np.abs(difference).max()
+        )
         estimator = load(run)
         with Shards.open(run.parent / "data") as shards:
-            np.testing.assert_allclose(estimator.predict(shards.read(found["record"]))[0], found["answers"], rtol=1e-4)
+            np.testing.assert_allclose(
+                estimator.predict(shards.read(found["record"]))[0], found["estimates"], rtol=1e-4
+            )
             np.testing.assert_array_equal(shards.parameters(found["record"]), found["true"])
 
 
-def test_noise_on_counts_stays_above_the_emptiest_cell(run):
+def test_noise_on_counts_does_not_fall_below_the_lowest_value(run):
     with Shards.open(run.parent / "data") as shards:
         found = measure(load(run), shards.read(shards.split("test")[:1]), 1.0, method="smoothgrad")
     assert np.isfinite(found.attributions).all()
@@ -165,7 +173,7 @@ def test_noise_on_counts_stays_above_the_emptiest_cell(run):
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("spoil", "message"),
     [
         (lambda run: (run.path / "run.json").unlink(), "no training has finished"),
         (lambda run: run.write_record("molecules", {"data": "x"}), "a run of `tenfold train molecules`, not of"),
@@ -173,9 +181,9 @@ def test_noise_on_counts_stays_above_the_emptiest_cell(run):
         (lambda run: run.write_record("estimator", run.read_record() | {"data": "/gone"}), "Put the shards back"),
     ],
 )
-def test_what_cannot_be_explained_is_named_and_leaves_nothing(run, tmp_path, spoil, said):
+def test_a_run_that_cannot_be_explained_is_refused_and_nothing_is_written(run, tmp_path, spoil, message):
     shutil.copytree(run, tmp_path / "run")
     spoil(RunFolder(tmp_path / "run"))
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         explain_estimator(tmp_path / "run", tmp_path / "out")
     assert not (tmp_path / "out").exists()

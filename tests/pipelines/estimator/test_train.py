@@ -144,9 +144,9 @@ def test_killing_a_rank_ends_all_and_resuming_gives_the_same_bits(data, tmp_path
         family = psutil.Process(running.pid).children(recursive=True)
         (victim,) = [p for p in family if p.environ().get("PMI_RANK") == "1"]
         victim.send_signal(signal.SIGKILL)
-        said, _ = running.communicate(timeout=300)
+        output, _ = running.communicate(timeout=300)
     assert running.returncode != 0
-    assert "KILLED" in said.upper() or "EXIT CODE: 9" in said.upper(), said
+    assert "KILLED" in output.upper() or "EXIT CODE: 9" in output.upper(), output
     assert not (out / "run.json").exists()
 
     resumed = train(data, out, *longer, "--resume", ranks=2)
@@ -160,7 +160,7 @@ def test_killing_a_rank_ends_all_and_resuming_gives_the_same_bits(data, tmp_path
     )
 
 
-def test_a_launcher_whose_promise_mpi_does_not_keep_is_told(data, tmp_path):
+def test_fewer_mpi_ranks_than_the_launcher_promises_are_reported(data, tmp_path):
     environment = os.environ | {"SLURM_STEP_NUM_TASKS": "4", "SLURM_PROCID": "0"}
     done = subprocess.run(
         command(data, tmp_path / "run"), capture_output=True, text=True, timeout=120, env=environment, check=False
@@ -170,13 +170,13 @@ def test_a_launcher_whose_promise_mpi_does_not_keep_is_told(data, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("setting", "said"),
+    ("setting", "advice"),
     [
         ("network.size=16", "network.size=8"),
         ("network.channels=2", "network.channels=1"),
     ],
 )
-def test_a_network_that_does_not_fit_the_data_names_the_settings(data, tmp_path, setting, said):
+def test_a_network_that_does_not_fit_the_data_names_the_settings(data, tmp_path, setting, advice):
     done = train(data, tmp_path / "run", "--set", setting)
     assert done.returncode == 2
-    assert said in done.stderr
+    assert advice in done.stderr

@@ -1,4 +1,4 @@
-"""The proof of a training on small boxes: right numbers, honest sentences, one offline page, clear refusals."""
+"""Validation of a training on small boxes: correct scores, supported statements, an offline page, clear errors."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.estimator import figures
 from tenfold.pipelines.estimator.baseline import Baseline
 from tenfold.pipelines.estimator.comparison import compare, score
-from tenfold.pipelines.estimator.gallery import spanning
+from tenfold.pipelines.estimator.example_boxes import select_corners
 from tenfold.pipelines.estimator.report import headline, verdicts
 from tenfold.pipelines.estimator.spectra import measure
 from tenfold.pipelines.estimator.validate import validate
@@ -28,7 +28,7 @@ QUICK = Baseline(folds=3, members=1)
 NAMES = ("omega_m", "sigma_8")
 
 
-def make_shards(folder, *, twins=False):
+def make_shards(folder, *, surrogates=False):
     """Make boxes of particles that follow a lognormal field of the parameters (or the field itself), and shards."""
     rng = np.random.default_rng(1)
     k = np.sqrt(sum(n**2 for n in np.meshgrid(*[np.fft.fftfreq(SIDE, 1 / SIDE)] * 3, indexing="ij")))
@@ -39,16 +39,16 @@ def make_shards(folder, *, twins=False):
         field = np.fft.ifftn(noise).real
         field *= sigma_8 / field.std()
         share = np.exp(field).ravel() / np.exp(field).sum()
-        full = field - field.mean() if twins else rng.multinomial(PARTICLES**3, share).reshape(field.shape)
+        full = field - field.mean() if surrogates else rng.multinomial(PARTICLES**3, share).reshape(field.shape)
         write_box(
             folder / "boxes" / f"box_{i:05d}.h5",
-            full[..., None].astype(np.float32 if twins else np.int16),
+            full[..., None].astype(np.float32 if surrogates else np.int16),
             cosmology=Cosmology(omega_m=omega_m, sigma_8=sigma_8),
             ranges={"omega_m": (0.1, 0.5), "sigma_8": (0.5, 1.0)},
             redshifts=(0.0,),
             seed=i,
             universe=f"box_{i:05d}",
-            units="overdensity" if twins else "counts",
+            units="overdensity" if surrogates else "counts",
             config={"box_mpc_h": 64.0, "particles": PARTICLES, "mesh_factor": 1, "steps": 1, "assignment": "ngp"},
         )
     ingest_volumes([folder / "boxes"], folder / "data", Ingest(fractions=(0.5, 0.2, 0.3), processes=1))
@@ -79,28 +79,27 @@ def make_run(path, data, error):
 
 
 @pytest.fixture(scope="module")
-def proven(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("proof")
-    for name in ("simulations", "twins"):
+def validated(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("validation")
+    for name in ("simulations", "surrogates"):
         (folder / name / "boxes").mkdir(parents=True)
     run = make_run(folder / "run", make_shards(folder / "simulations"), 0.002)
-    null = make_run(folder / "null", make_shards(folder / "twins", twins=True), 0.08)
+    null = make_run(folder / "null", make_shards(folder / "surrogates", surrogates=True), 0.08)
     report = validate(run, null, folder / "out", baseline=QUICK)
     return folder, report, json.loads((folder / "out" / "metrics.json").read_text())
 
 
-def test_metrics_hold_every_method_parameter_and_interval(proven):
-    _, _, metrics = proven
-    for block in ("simulations", "gaussian_null"):
-        for method in ("cnn", "power_spectrum", "mean"):
+def test_metrics_hold_every_method_parameter_and_interval(validated):
+    _, _, metrics = validated
+    for block in ("simulations", "gaussian_surrogates"):
+        for method in ("network", "power_spectrum", "training_mean"):
             for name in NAMES:
                 found = metrics[block][method][name]
-                assert found["low"] <= found["rmse"] <= found["high"]
-                for figure in ("bias", "chi2", "coverage_68", "coverage_95", "r2"):
+                for figure in ("rmse", "bias", "chi2", "coverage_68", "coverage_95", "r2"):
                     assert found[f"{figure}_low"] <= found[figure] <= found[f"{figure}_high"]
         for name in NAMES:
-            ratio = metrics[block]["ratio"][name]
-            ours, theirs = (metrics[block][method][name]["rmse"] for method in ("cnn", "power_spectrum"))
+            ratio = metrics[block]["rmse_ratio_power_spectrum"][name]
+            ours, theirs = (metrics[block][method][name]["rmse"] for method in ("network", "power_spectrum"))
             assert ratio["value"] == pytest.approx(theirs / ours)
             assert ratio["low"] <= ratio["value"] <= ratio["high"]
     assert metrics["environment"]["seeds"] == {
@@ -114,29 +113,31 @@ def test_metrics_hold_every_method_parameter_and_interval(proven):
     assert metrics["environment"]["ranks"] == 2
 
 
-def test_scores_are_those_of_the_predictions(proven):
-    folder, _, metrics = proven
+def test_scores_are_those_of_the_predictions(validated):
+    folder, _, metrics = validated
     with np.load(folder / "run" / "predictions.npz") as found:
         error = found["test_mean"] - found["test_true"]
         pull = error / found["test_sigma"]
     for p, name in enumerate(NAMES):
-        assert metrics["simulations"]["cnn"][name]["rmse"] == pytest.approx(np.sqrt((error[:, p] ** 2).mean()))
-        assert metrics["simulations"]["cnn"][name]["chi2"] == pytest.approx((pull[:, p] ** 2).mean())
+        assert metrics["simulations"]["network"][name]["rmse"] == pytest.approx(np.sqrt((error[:, p] ** 2).mean()))
+        assert metrics["simulations"]["network"][name]["chi2"] == pytest.approx((pull[:, p] ** 2).mean())
 
 
-def test_the_mean_is_that_of_training_and_validation_only(proven):
-    folder, _, metrics = proven
+def test_the_mean_is_that_of_training_and_validation_only(validated):
+    folder, _, metrics = validated
     with Shards.open(folder / "simulations" / "data") as shards:
         learn, test = (
             np.concatenate([shards.split(s) for s in which]) for which in (("train", "validation"), ("test",))
         )
         error = shards.parameters(learn).mean(0) - shards.parameters(test)
     for p, name in enumerate(NAMES):
-        assert metrics["simulations"]["mean"][name]["rmse"] == pytest.approx(np.sqrt((error[:, p] ** 2).mean()))
+        assert metrics["simulations"]["training_mean"][name]["rmse"] == pytest.approx(
+            np.sqrt((error[:, p] ** 2).mean())
+        )
 
 
-def test_the_page_is_one_offline_file_that_shows_the_metrics(proven):
-    _, report, metrics = proven
+def test_the_page_is_one_offline_file_that_shows_the_metrics(validated):
+    _, report, metrics = validated
     page = report.read_text()
     assert report.stat().st_size < 5_000_000
     assert not re.search(r"<script|<link|@import|url\(|https?://", page)
@@ -144,101 +145,107 @@ def test_the_page_is_one_offline_file_that_shows_the_metrics(proven):
     assert len(sources) > 10
     assert all(source.startswith("data:image/") for source in sources)
     assert all(words for words in re.findall(r'alt="([^"]*)"', page))
-    found = metrics["simulations"]["cnn"]["omega_m"]
-    assert number(found["rmse"], (found["high"] - found["low"]) / 2) in page
+    found = metrics["simulations"]["network"]["omega_m"]
+    assert number(found["rmse"], (found["rmse_high"] - found["rmse_low"]) / 2) in page
     assert str(headline(metrics)) in page
-    assert "40 simulated boxes, 64 Mpc/h a side, of 12 × 12 × 12 cells at redshift 0, with" in page
+    assert "40 simulated boxes of 64 Mpc/h per side with 12 × 12 × 12 cells at redshift 0, with" in page
     assert "trained for 6 epochs on 2 MPI ranks." in page
 
 
-def test_the_same_run_gives_the_same_numbers_and_pictures_and_without_a_null_claims_none(proven, monkeypatch):
-    folder, report, metrics = proven
-    monkeypatch.setattr("tenfold.pipelines.estimator.gallery.theory", lambda *_: {})  # CAMB takes seconds
+def test_the_same_run_gives_the_same_numbers_and_figures_and_without_a_null_test_claims_none(validated, monkeypatch):
+    folder, report, metrics = validated
+    monkeypatch.setattr("tenfold.pipelines.estimator.example_boxes.theory_spectra", lambda *_: {})  # CAMB takes seconds
     alone = validate(folder / "run", None, folder / "alone", baseline=QUICK)
     repeated = json.loads((folder / "alone" / "metrics.json").read_text())
     assert repeated["simulations"] == metrics["simulations"]
-    assert "gaussian_null" not in repeated
+    assert "gaussian_surrogates" not in repeated
     words = re.sub(r"<[^>]*>", "", alone.read_text())
-    assert "twin" not in words
-    assert "Null control" not in words
+    assert "surrogate" not in words
+    assert "Null test" not in words
     first, second = (set(re.findall(r'src="([^"]*)"', page.read_text())) for page in (report, alone))
-    # the same slices, estimates, pulls and loss; other spectra (no theory) and ratios (no null)
+    # same slices, estimates, pulls and loss; different power spectra (no theory) and ratios (no null test)
     assert len(second - first) == 2
 
 
-def ratios(simulations, null=None, learnt=(2.0, 3.0)):
+def ratios(simulations, null=None, to_mean=(2.0, 3.0)):
     def block(intervals):
         one = {name: {"value": sum(i) / 2, "low": i[0], "high": i[1]} for name, i in zip(NAMES, intervals, strict=True)}
-        other = {name: {"value": sum(learnt) / 2, "low": learnt[0], "high": learnt[1]} for name in NAMES}
-        return {"ratio": one, "ratio_to_mean": other}
+        other = {name: {"value": sum(to_mean) / 2, "low": to_mean[0], "high": to_mean[1]} for name in NAMES}
+        return {"rmse_ratio_power_spectrum": one, "rmse_ratio_training_mean": other}
 
-    return {"simulations": block(simulations)} | ({"gaussian_null": block(null)} if null else {})
+    return {"simulations": block(simulations)} | ({"gaussian_surrogates": block(null)} if null else {})
 
 
-BETTER, LEVEL, WORSE = (1.5, 2.5), (0.9, 1.2), (0.5, 0.8)
+BETTER, EQUAL, WORSE = (1.5, 2.5), (0.9, 1.2), (0.5, 0.8)
 
 
 @pytest.mark.parametrize(
     ("metrics", "words"),
     [
         (
-            ratios([BETTER, BETTER], [LEVEL, WORSE]),
-            "and σ<sub>8</sub> better than the power spectrum. On Gaussian fields",
+            ratios([BETTER, BETTER], [EQUAL, WORSE]),
+            "and σ<sub>8</sub> more accurately than the power spectrum. On Gaussian fields",
         ),
-        (ratios([BETTER, LEVEL], [LEVEL, LEVEL]), "; for σ<sub>8</sub> no difference is shown. On Gaussian fields"),
-        (ratios([BETTER, WORSE]), "better and σ<sub>8</sub> worse than the power spectrum."),
-        (ratios([WORSE, LEVEL]), "worse than the power spectrum; for"),
-        (ratios([LEVEL, LEVEL], [LEVEL, LEVEL]), "show no difference between"),
-        (ratios([BETTER, BETTER], [LEVEL, BETTER]), "The null control fails for σ<sub>8</sub>"),
-        (ratios([LEVEL, LEVEL], [BETTER, LEVEL]), "The null control fails for Ω<sub>m</sub>"),
-        (ratios([BETTER, LEVEL], [LEVEL, LEVEL], learnt=(0.9, 1.1)), "so that the control is empty"),
+        (
+            ratios([BETTER, EQUAL], [EQUAL, EQUAL]),
+            "; for σ<sub>8</sub> there is no significant difference. On Gaussian fields",
+        ),
+        (ratios([BETTER, WORSE]), "more accurately and σ<sub>8</sub> less accurately than the power spectrum."),
+        (ratios([WORSE, EQUAL]), "less accurately than the power spectrum; for"),
+        (ratios([EQUAL, EQUAL], [EQUAL, EQUAL]), "show no significant difference between"),
+        (ratios([BETTER, BETTER], [EQUAL, BETTER]), "The null test fails for σ<sub>8</sub>"),
+        (ratios([EQUAL, EQUAL], [BETTER, EQUAL]), "The null test fails for Ω<sub>m</sub>"),
+        (ratios([BETTER, EQUAL], [EQUAL, EQUAL], to_mean=(0.9, 1.1)), "so that the null test is inconclusive"),
     ],
 )
 def test_the_headline_claims_what_the_intervals_show(metrics, words):
     assert words in headline(metrics)
 
 
-def test_the_headline_says_where_sigma_is_off():
+def test_the_headline_names_the_parameters_with_miscalibrated_sigma():
     def scores(low, high):
-        honest = {"coverage_95": 0.95, "coverage_95_low": 0.93, "coverage_95_high": 0.97}
-        return honest | {"coverage_68": (low + high) / 2, "coverage_68_low": low, "coverage_68_high": high}
+        calibrated = {"coverage_95": 0.95, "coverage_95_low": 0.93, "coverage_95_high": 0.97}
+        return calibrated | {"coverage_68": (low + high) / 2, "coverage_68_low": low, "coverage_68_high": high}
 
     metrics = ratios([BETTER, BETTER])
     metrics["simulations"]["network"] = dict(zip(NAMES, (scores(0.5, 0.6), scores(0.65, 0.72)), strict=True))
-    said = headline(metrics)
-    assert "Its σ for Ω<sub>m</sub> is too narrow: 0.550 (0.500 … 0.600) of the truths lie within 1σ" in said
-    assert "where 0.68 would." in said
-    assert said.count("Its σ") == 1
+    text = headline(metrics)
+    assert (
+        "Its σ for Ω<sub>m</sub> is too small: a fraction 0.550 (0.500 … 0.600) of the true values lies within 1σ"
+        in text
+    )
+    assert "within 1σ, 0.68 expected." in text
+    assert text.count("Its σ") == 1
 
 
 def test_no_gain_is_claimed_where_the_interval_reaches_one():
-    first, second = verdicts(ratios([(0.99, 3.0), BETTER], [LEVEL, BETTER], learnt=(0.8, 1.3)))
-    assert "no difference is shown" in first
-    assert "a gain." not in first
-    assert "control is empty" in first
-    assert "a gain." in second
-    assert "the control fails" in second
+    first, second = verdicts(ratios([(0.99, 3.0), BETTER], [EQUAL, BETTER], to_mean=(0.8, 1.3)))
+    assert "no significant difference" in first
+    assert "more accurate" not in first
+    assert "null test is inconclusive" in first
+    assert "more accurate" in second
+    assert "the null test fails" in second
 
 
-def test_spectra_are_of_each_record_s_own_overdensity(proven):
-    folder, _, _ = proven
+def test_spectra_are_of_each_record_s_own_overdensity(validated):
+    folder, _, _ = validated
     with Shards.open(folder / "simulations" / "data") as shards:
         records = shards.split("test")[:3]
         found, volumes = measure(shards, records), shards.read(records)
     expected = power_spectrum(overdensity(volumes[1, ..., 0]), 64.0)
     np.testing.assert_allclose(found.power[1, 0], expected.power, rtol=1e-6)
     np.testing.assert_allclose(found.mean[1, 0], volumes[1].mean(), rtol=1e-6)
-    with Shards.open(folder / "twins" / "data") as shards:
+    with Shards.open(folder / "surrogates" / "data") as shards:
         found, volumes = measure(shards, records), shards.read(records)
     np.testing.assert_allclose(found.power[1, 0], power_spectrum(volumes[1, ..., 0], 64.0).power, rtol=1e-6)
     assert (found.mean == 1).all()
 
 
-def test_boxes_shown_span_the_parameters():
+def test_example_boxes_span_the_parameters():
     grid = np.stack(np.meshgrid(np.linspace(0, 1, 11), np.linspace(0, 1, 11), indexing="ij"), -1).reshape(-1, 2)
-    assert len(set(spanning(grid))) == 4
-    assert np.abs(grid[spanning(grid)] - 0.5).min() > 0.3
-    assert len(spanning(np.array([[0.1], [0.1], [0.3]]))) == 2  # two cosmologies, whatever the number of records
+    assert len(set(select_corners(grid))) == 4
+    assert np.abs(grid[select_corners(grid)] - 0.5).min() > 0.3
+    assert len(select_corners(np.array([[0.1], [0.1], [0.3]]))) == 2  # two cosmologies, whatever the number of records
 
 
 def test_a_figure_of_the_same_numbers_has_the_same_bytes():
@@ -246,8 +253,8 @@ def test_a_figure_of_the_same_numbers_has_the_same_bytes():
     assert figures.ratios(rows).source == figures.ratios(rows).source
 
 
-def copy_run(proven, tmp_path, **changes):
-    source = RunFolder(proven[0] / "run")
+def copy_run(validated, tmp_path, **changes):
+    source = RunFolder(validated[0] / "run")
     target = RunFolder(tmp_path / "run")
     shutil.copytree(source.path, target.path)
     with np.load(source.path / "predictions.npz") as found:
@@ -269,29 +276,29 @@ PREDICTED = tuple(f"test_{name}" for name in ("record", "simulation", "true", "m
         (dict.fromkeys(PREDICTED, lambda values: values[:-1]), "the predictions are of"),
     ],
 )
-def test_predictions_of_other_data_are_refused(proven, tmp_path, changes, words):
+def test_predictions_of_other_data_are_refused(validated, tmp_path, changes, words):
     with pytest.raises(InputError, match=words):
-        compare(copy_run(proven, tmp_path, **changes), QUICK)
+        compare(copy_run(validated, tmp_path, **changes), QUICK)
 
 
-def test_an_unfinished_or_damaged_run_is_named(proven, tmp_path):
+def test_an_unfinished_or_damaged_run_is_named(validated, tmp_path):
     with pytest.raises(InputError, match=r"run\.json"):
         validate(tmp_path, baseline=QUICK)
-    run = copy_run(proven, tmp_path)
+    run = copy_run(validated, tmp_path)
     (run / "predictions.npz").write_bytes(b"PK\x03\x04 cut short")
     with pytest.raises(InputError, match=r"predictions\.npz: cannot be read"):
         validate(run, baseline=QUICK)
 
 
-def test_a_diverged_training_is_named(proven, tmp_path):
-    run = copy_run(proven, tmp_path, test_mean=lambda mean: np.where(mean == mean.max(), np.nan, mean))
+def test_a_diverged_training_is_named(validated, tmp_path):
+    run = copy_run(validated, tmp_path, test_mean=lambda mean: np.where(mean == mean.max(), np.nan, mean))
     with pytest.raises(InputError, match="has diverged"):
         score(compare(run, QUICK), seed=0, draws=200)
 
 
-def test_shards_moved_together_with_the_run_are_found(proven, tmp_path):
-    run = copy_run(proven, tmp_path)
-    shutil.copytree(proven[0] / "simulations" / "data", tmp_path / "data")
+def test_shards_moved_together_with_the_run_are_found(validated, tmp_path):
+    run = copy_run(validated, tmp_path)
+    shutil.copytree(validated[0] / "simulations" / "data", tmp_path / "data")
     record = json.loads((run / "run.json").read_text())
     RunFolder(run).write_record("estimator", record | {"data": "/where/they/were/data"})
     assert compare(run, QUICK).data == tmp_path / "data"
@@ -300,10 +307,10 @@ def test_shards_moved_together_with_the_run_are_found(proven, tmp_path):
         compare(run, QUICK)
 
 
-def test_a_null_control_of_other_simulations_is_refused(proven, tmp_path):
-    folder, _, _ = proven
+def test_a_null_test_of_other_simulations_is_refused(validated, tmp_path):
+    folder, _, _ = validated
     ingest_volumes(
-        [folder / "twins" / "boxes"], tmp_path / "other", Ingest(fractions=(0.5, 0.2, 0.3), seed=9, processes=1)
+        [folder / "surrogates" / "boxes"], tmp_path / "other", Ingest(fractions=(0.5, 0.2, 0.3), seed=9, processes=1)
     )
     null = make_run(tmp_path / "null", tmp_path / "other", 0.08)
     with pytest.raises(InputError, match="with the same fractions and seed"):

@@ -192,6 +192,9 @@ def test_numbers_and_classes_are_learnt_apart(tmp_path):
     ingest_molecules([table], tmp_path / "data", dataclasses.replace(HERE, targets=("y", "active")))
     with (
         MoleculeShards.open(tmp_path / "data") as shards,
-        pytest.raises(InputError, match=r"holds numbers \(y\) and classes \(active\).*apart.*ingest.kinds"),
+        pytest.raises(
+            InputError,
+            match=r"regression targets \(y\) and classification .*\(active\).*separately.*ingest.kinds",
+        ),
     ):
         kind_of(shards)

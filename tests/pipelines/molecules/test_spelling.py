@@ -10,7 +10,7 @@ from tenfold.emulators.graphs import Graphs
 from tenfold.emulators.mpnn import MPNN
 from tenfold.pipelines.molecules.featuriser import Featuriser
 from tenfold.pipelines.molecules.parsing import parse_records
-from tenfold.pipelines.predictor.predictor import Learnt, MoleculePredictor, Target
+from tenfold.pipelines.predictor.predictor import MoleculePredictor, PredictorConfig, Target
 from tenfold.pipelines.readers.molecule import MoleculeRecord
 
 MOLECULES = (
@@ -77,10 +77,10 @@ def test_graphs_do_not_depend_on_the_spelling(features, hydrogens):
 
 def test_answers_do_not_depend_on_the_spelling():
     shape = MPNN(network="dmpnn", hidden=32, depth=3, dense=(16,))
-    learnt = Learnt(
-        shape=shape, featuriser=Featuriser(), kind="regression", targets=(Target(name="y", unit=""),)
+    config = PredictorConfig(
+        architecture=shape, featuriser=Featuriser(), kind="regression", targets=(Target(name="y", unit=""),)
     )  # fmt: skip
-    predictor = MoleculePredictor(learnt.network(seed=1), learnt)
+    predictor = MoleculePredictor(config.network(seed=1), config)
     written = [spellings(smiles) for smiles in MOLECULES]
     found = predictor.predict([each for several in written for each in several])
     places = np.cumsum([len(several) for several in written])[:-1]

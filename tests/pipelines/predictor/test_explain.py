@@ -1,4 +1,4 @@
-"""What a user gets who asks a network for its reasons."""
+"""Attributions of predictions to atoms and bonds, as a user gets them."""
 
 import csv
 
@@ -10,34 +10,34 @@ from tests.pipelines.molecules.test_rejects import knot
 from tenfold.emulators.mpnn import MPNN
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.molecules.featuriser import Featuriser
-from tenfold.pipelines.predictor.drawings import drawings
+from tenfold.pipelines.predictor.drawings import draw_molecules
 from tenfold.pipelines.predictor.explain import explain, explain_molecules
-from tenfold.pipelines.predictor.predictor import Learnt, MoleculePredictor, Target
+from tenfold.pipelines.predictor.predictor import MoleculePredictor, PredictorConfig, Target
 from tenfold.pipelines.reports.figures import Picture
 
 
 def untrained(network: str, geometry: str, *targets: str, max_atoms: int = 1000) -> MoleculePredictor:
-    shape = MPNN(network=network, hidden=16, depth=2, dense=(8,))
+    architecture = MPNN(network=network, hidden=16, depth=2, dense=(8,))
     featuriser = Featuriser(features="gilmer", hydrogens=True, geometry=geometry, max_atoms=max_atoms)
     named = tuple(Target(name=name, unit="eV") for name in targets)
-    learnt = Learnt(shape=shape, featuriser=featuriser, kind="regression", targets=named)
-    return MoleculePredictor(learnt.network(seed=3), learnt, size=16)
+    config = PredictorConfig(architecture=architecture, featuriser=featuriser, kind="regression", targets=named)
+    return MoleculePredictor(config.network(seed=3), config, batch_size=16)
 
 
-def test_shares_of_atoms_and_bonds_add_up_to_the_answer():
+def test_attributions_of_atoms_and_bonds_sum_to_the_prediction():
     found = explain(untrained("dmpnn", "none", "homo", "gap"), "CC(=O)O", "gap")
-    assert (len(found.atoms), len(found.bonds), len(found.masked)) == (8, 7, 8)
+    assert (len(found.atoms), len(found.bonds), len(found.masking)) == (8, 7, 8)
     assert found.completeness_error < 1e-3 * np.abs(found.atoms).sum() + 1e-5
     assert (found.target, found.unit) == ("gap", "eV")
 
 
-def test_a_network_of_geometries_is_given_one_where_that_is_asked_for():
+def test_a_network_of_given_geometries_gets_a_generated_one_on_request():
     predictor = untrained("painn", "given", "homo")
     with pytest.raises(InputError, match="--embed"):
         explain(predictor, "CCO", "homo")
-    found = explain(predictor.embedding(), "CCO", "homo")
-    assert np.isfinite([*found.atoms, *found.masked, found.value]).all()
-    assert predictor.embedding().predict(["CCO"]).mean[0, 0] == pytest.approx(found.value)
+    found = explain(predictor.with_embedding(), "CCO", "homo")
+    assert np.isfinite([*found.atoms, *found.masking, found.value]).all()
+    assert predictor.with_embedding().predict(["CCO"]).mean[0, 0] == pytest.approx(found.value)
 
 
 def test_the_page_shows_every_molecule_and_the_table_every_atom(tmp_path):
@@ -55,17 +55,17 @@ def test_the_page_shows_every_molecule_and_the_table_every_atom(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("smiles", "target", "said"), [("CCO", "colour", "homo"), ("C(C)(C)(C)(C)C", "homo", "valence")]
+    ("smiles", "target", "message"), [("CCO", "colour", "homo"), ("C(C)(C)(C)(C)C", "homo", "valence")]
 )
-def test_what_cannot_be_explained_leaves_nothing(tmp_path, smiles, target, said):
+def test_nothing_is_written_if_no_molecule_can_be_explained(tmp_path, smiles, target, message):
     bundle = tmp_path / "bundle.tenfold"
     untrained("dmpnn", "none", "homo").bundle({}, "").write(bundle)
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         explain_molecules(bundle, [smiles], tmp_path / "out", [target])
     assert not (tmp_path / "out").exists()
 
 
-def test_hostile_molecules_cost_their_own_place_alone(tmp_path):
+def test_hostile_molecules_do_not_affect_the_others(tmp_path):
     bundle = tmp_path / "bundle.tenfold"
     untrained("dmpnn", "none", "homo", max_atoms=4000).bundle({}, "").write(bundle)
     hostile = {
@@ -90,9 +90,9 @@ def test_hostile_molecules_cost_their_own_place_alone(tmp_path):
     assert {row["smiles"] for row in rows if not row["problem"]} == {"CCO"}
 
 
-def test_a_drawing_that_takes_too_long_is_said_and_the_next_one_is_drawn():
+def test_a_drawing_that_exceeds_its_time_is_reported_and_the_next_one_is_drawn():
     chain, ethanol = Chem.MolFromSmiles("C" * 2000), Chem.MolFromSmiles("CCO")
     tasks = [(mol, "words", np.zeros(mol.GetNumAtoms()), np.zeros(mol.GetNumBonds())) for mol in (chain, ethanol)]
-    first, second = drawings(tasks, 0.5)
+    first, second = draw_molecules(tasks, 0.5)
     assert first == "the drawing did not end within 0.5 s"
     assert isinstance(second, Picture)

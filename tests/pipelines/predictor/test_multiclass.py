@@ -1,4 +1,4 @@
-"""Targets of several classes and of two named ones, from a table of words to predictions that name a class."""
+"""Targets with several classes and with two named ones, from a table of class names to predicted classes."""
 
 import csv
 import dataclasses
@@ -16,7 +16,7 @@ from tenfold.pipelines.molecules.ingest import ingest_molecules
 from tenfold.pipelines.molecules.shards import MoleculeShards
 from tenfold.pipelines.predictor.explain import explain, explain_molecules
 from tenfold.pipelines.predictor.predict import predict_molecules
-from tenfold.pipelines.predictor.predictor import Learnt, MoleculePredictor, Target
+from tenfold.pipelines.predictor.predictor import MoleculePredictor, PredictorConfig, Target
 from tenfold.pipelines.predictor.train import train_molecules
 from tenfold.pipelines.predictor.validate import validate_molecules
 
@@ -35,7 +35,7 @@ def nitrogen(smiles):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory, smiles):
-    """Trained on how much nitrogen a molecule has, in words, and on whether it has fluorine; some labels are blank."""
+    """Run trained on the amount of nitrogen in words and the presence of fluorine; some labels are missing."""
     folder = tmp_path_factory.mktemp("classes")
     rows = [(each, "" if n % 11 == 0 else nitrogen(each), "FT"["F" in each]) for n, each in enumerate(smiles)]
     table = write_csv(folder / "m.csv", rows, ("smiles", "nitrogen", "fluorinated"))
@@ -44,13 +44,13 @@ def run(tmp_path_factory, smiles):
     return train_molecules(folder / "data", folder / "run", NETWORK, TRAINING, launch({}))
 
 
-def test_classes_of_words_are_learnt(run):
+def test_named_classes_are_learnt(run):
     scores = json.loads((run.path / "metrics.json").read_text())["targets"]
     assert scores["nitrogen"]["roc_auc"] > 0.9
     assert scores["nitrogen"]["log_loss"] < 0.7 * np.log(3)
     assert list(scores["nitrogen"]["class_counts"]) == ["many", "one", "zero"]
     assert scores["fluorinated"]["positive_class"] == "T"
-    assert any(said.startswith("nitrogen: classification") for said in run.read_record()["targets"])
+    assert any(target.startswith("nitrogen: classification") for target in run.read_record()["targets"])
 
 
 def test_predictions_name_the_class_and_give_the_probability_of_each(run, smiles, tmp_path):
@@ -75,7 +75,7 @@ def test_predictions_name_the_class_and_give_the_probability_of_each(run, smiles
     np.testing.assert_array_equal(found.mean[:, 1], found.probabilities[:, 1, 1])
 
 
-def test_what_was_kept_of_the_test_split_is_what_the_bundle_answers(run):
+def test_stored_test_predictions_are_those_of_the_bundle(run):
     with np.load(run.path / "predictions.npz") as arrays, MoleculeShards.open(run.path.parent / "data") as data:
         graphs = data.graphs(arrays["test_record"])
         expected = MoleculePredictor.read(run.bundle).probabilities(graphs)
@@ -83,7 +83,7 @@ def test_what_was_kept_of_the_test_split_is_what_the_bundle_answers(run):
         np.testing.assert_array_equal(arrays["test_mean"][:, 0], arrays["test_probability"][:, 0].max(axis=1))
 
 
-def test_explanations_are_of_the_class_that_is_predicted(run, tmp_path):
+def test_the_predicted_class_is_explained(run, tmp_path):
     predictor = MoleculePredictor.read(run.bundle)
     found = explain(predictor, "NCCN", "nitrogen")
     probability = predictor.predict(["NCCN"]).probabilities
@@ -101,25 +101,25 @@ def test_explanations_are_of_the_class_that_is_predicted(run, tmp_path):
         }
 
 
-def test_the_report_scores_every_class_beside_a_forest(run, tmp_path):
+def test_the_report_compares_every_class_with_a_forest(run, tmp_path):
     page = validate_molecules(run.path, tmp_path / "report").read_text()
     metrics = json.loads((tmp_path / "report" / "metrics.json").read_text())
-    own, forest, mean = (each["nitrogen"] for each in (metrics["targets"], *metrics["rivals"].values()))
-    assert own["accuracy"] > mean["accuracy"]
-    assert mean["roc_auc"] == 0.5
+    network, forest, frequencies = (
+        scores["nitrogen"] for scores in (metrics["targets"], *metrics["baselines"].values())
+    )
+    assert network["accuracy"] > frequencies["accuracy"]
+    assert frequencies["roc_auc"] == 0.5
     assert 0.5 < forest["roc_auc"] <= 1
-    assert metrics["rivals"]["random_forest"]["fluorinated"]["roc_auc"] > 0.5
-    counted = [
-        each for each, count in zip(*metrics["similarity"]["targets"]["nitrogen"].values(), strict=True) if count
-    ]
-    assert max(counted) <= 2
+    assert metrics["baselines"]["random_forest"]["fluorinated"]["roc_auc"] > 0.5
+    errors = metrics["error_by_similarity"]["targets"]["nitrogen"].values()
+    assert max(error for error, count in zip(*errors, strict=True) if count) <= 2
     assert "nitrogen: classification" in page
     assert "positive class: T" in page
-    assert f"accuracy {own['accuracy']:.2g}"[:12] in page
+    assert f"accuracy {network['accuracy']:.2g}"[:12] in page
 
 
-def test_labels_spelt_otherwise_train_the_same_network(smiles, tmp_path):
-    """-1 and 1 give bit for bit the predictions of 0 and 1."""
+def test_the_spelling_of_binary_labels_does_not_change_the_network(smiles, tmp_path):
+    """-1 and 1 give bitwise the same predictions as 0 and 1."""
     found, columns = {}, {}
     for name, spelling in {"bits": ("0", "1"), "signs": ("-1", "1")}.items():
         folder = tmp_path / name
@@ -141,23 +141,23 @@ def test_labels_spelt_otherwise_train_the_same_network(smiles, tmp_path):
     assert {row["y_pred"] for row in columns["signs"]} <= {"-1", "1"}
 
 
-def test_a_bundle_keeps_the_classes(tmp_path):
+def test_a_bundle_stores_the_classes(tmp_path):
     targets = (Target(name="y", unit="", classes=("a", "b", "c")), Target(name="z", unit=""))
-    learnt = Learnt(shape=NETWORK, featuriser=HERE.featuriser, kind="classification", targets=targets)
-    predictor = MoleculePredictor(learnt.network(seed=5), learnt, np.array([[2.0, 0.0], [1.5, -0.5]]))
+    config = PredictorConfig(architecture=NETWORK, featuriser=HERE.featuriser, kind="classification", targets=targets)
+    predictor = MoleculePredictor(config.network(seed=5), config, np.array([[2.0, 0.0], [1.5, -0.5]]))
     predictor.bundle({}, "").write(tmp_path / "bundle.tenfold")
     again = MoleculePredictor.read(tmp_path / "bundle.tenfold")
-    assert again.learnt.classes == (("a", "b", "c"), ("0", "1"))
-    ours, theirs = (each.predict(["CCO", "c1ccncc1", "no molecule"]).probabilities for each in (predictor, again))
-    assert ours is not None
-    assert theirs is not None
-    np.testing.assert_array_equal(ours, theirs)
-    np.testing.assert_allclose(ours[:2].sum(axis=-1), 1)
-    assert (ours[:2, 1, 2] == 0).all()
-    assert np.isnan(ours[2]).all()
+    assert again.config.classes == (("a", "b", "c"), ("0", "1"))
+    before, after = (each.predict(["CCO", "c1ccncc1", "no molecule"]).probabilities for each in (predictor, again))
+    assert before is not None
+    assert after is not None
+    np.testing.assert_array_equal(before, after)
+    np.testing.assert_allclose(before[:2].sum(axis=-1), 1)
+    assert (before[:2, 1, 2] == 0).all()
+    assert np.isnan(before[2]).all()
 
 
 @pytest.mark.parametrize("classes", [("a",), ("a", "a"), ("a", "b", "a")])
-def test_names_that_are_no_classes_are_refused(classes):
+def test_fewer_than_two_or_repeated_class_names_are_refused(classes):
     with pytest.raises(ValueError, match="2 or more different names"):
         Target(name="y", unit="", classes=classes)

@@ -14,8 +14,8 @@ from tenfold.emulators.mpnn import MPNN
 from tenfold.pipelines.labels.enumeration import enumerate_molecules
 from tenfold.pipelines.molecules.ingest import ingest_molecules
 from tenfold.pipelines.molecules.shards import MoleculeShards
-from tenfold.pipelines.predictor import class_rivals, explain, report, rivals, scores
-from tenfold.pipelines.predictor.predictor import Learnt, MoleculePredictor, Target
+from tenfold.pipelines.predictor import baselines, class_baselines, explain, report, scores
+from tenfold.pipelines.predictor.predictor import MoleculePredictor, PredictorConfig, Target
 from tenfold.pipelines.predictor.training import kind_of
 from tenfold.pipelines.predictor.validate import validate_molecules
 from tenfold.pipelines.training.run_folder import RunFolder
@@ -31,19 +31,19 @@ def quick(monkeypatch):
     """A few trees and draws, one molecule of each target with attributions in one step, and all rejected rows."""
     intervals = scores._intervals
 
-    def few_draws(figures, count, seed, draws, *usable):
-        return intervals(figures, count, seed, 20, *usable)
+    def few_draws(functions, count, seed, draws, *usable):
+        return intervals(functions, count, seed, 20, *usable)
 
-    def one_step(network, shape, layout, graph, target, steps, output):
-        return integrated_gradients(network, shape, layout, graph, target, 1, output)
+    def one_step(network, architecture, layout, graph, target, steps, class_code):
+        return integrated_gradients(network, architecture, layout, graph, target, 1, class_code)
 
     monkeypatch.setattr(scores, "_intervals", few_draws)
     for module in (report, explain):
         monkeypatch.setattr(module, "integrated_gradients", one_step)
-    for module, name in ((rivals, "TREES"), (rivals, "TREES_TO_CHOOSE"), (class_rivals, "TREES")):
+    for module, name in ((baselines, "TREES"), (baselines, "SELECTION_TREES"), (class_baselines, "TREES")):
         monkeypatch.setattr(module, name, 3)
-    monkeypatch.setattr(report, "WORST", 1)
-    monkeypatch.setattr(report, "REJECTED", len(HOSTILE))
+    monkeypatch.setattr(report, "WORST_SHOWN", 1)
+    monkeypatch.setattr(report, "REJECTED_SHOWN", len(HOSTILE))
 
 
 def ingested(folder: Path, names: tuple[str, ...], labels: dict[str, list], **changes) -> Path:
@@ -69,13 +69,15 @@ def untrained(path: Path, data: Path) -> RunFolder:
         targets = tuple(
             Target(name=each.name, unit=each.unit, classes=each.classes) for each in shards.manifest.targets
         )
-        learnt = Learnt(shape=NETWORK, featuriser=shards.manifest.featuriser, kind=kind_of(shards), targets=targets)
-        predictor = MoleculePredictor(learnt.network(seed=3), learnt, size=16)
+        config = PredictorConfig(
+            architecture=NETWORK, featuriser=shards.manifest.featuriser, kind=kind_of(shards), targets=targets
+        )
+        predictor = MoleculePredictor(config.network(seed=3), config, batch_size=16)
         test = shards.split("test")
         outputs = predictor.outputs(shards.graphs(test))
-        answers = predictor.answers(outputs)
-        mean, sigma = np.moveaxis(predictor.values(answers) if learnt.multiclass else answers, -1, 0)
-        probability = {"test_probability": answers} if learnt.multiclass else {}
+        predictions = predictor.predictions_from_outputs(outputs)
+        mean, sigma = np.moveaxis(predictor.values(predictions) if config.multiclass else predictions, -1, 0)
+        probability = {"test_probability": predictions} if config.multiclass else {}
         run.write_predictions(
             test_record=test, test_true=shards.targets(test), test_mean=mean, test_sigma=sigma, **probability
         )
@@ -123,9 +125,9 @@ def test_of_classes(tmp_path):
 def test_of_molecules_that_are_explained(tmp_path):
     def render(names: tuple[str, ...]) -> Path:
         targets = tuple(Target(name=name, unit=name) for name in names)
-        learnt = Learnt(shape=NETWORK, featuriser=HERE.featuriser, kind="regression", targets=targets)
+        config = PredictorConfig(architecture=NETWORK, featuriser=HERE.featuriser, kind="regression", targets=targets)
         bundle = tmp_path / f"{names[1]}.tenfold"
-        MoleculePredictor(learnt.network(seed=3), learnt, size=16).bundle({}, "").write(bundle)
+        MoleculePredictor(config.network(seed=3), config, batch_size=16).bundle({}, "").write(bundle)
         return explain.explain_molecules(bundle, [f"CCO {names[0]}", *names, "C\udcff"], tmp_path / names[1])
 
     check_page(render, r"C\udcff")

@@ -1,4 +1,4 @@
-"""The page of a training on molecules: what it draws, and figures with the digits of their intervals."""
+"""Report of a training on molecules: drawings, and numbers with the digits that their intervals allow."""
 
 import json
 
@@ -11,19 +11,19 @@ from tenfold.pipelines.reports.figures import Picture
 from tenfold.pipelines.storage.output_folder import RECORD
 
 
-def test_a_molecule_that_cannot_be_drawn_in_time_keeps_its_words_and_the_next_is_drawn():
+def test_a_molecule_that_cannot_be_drawn_in_time_keeps_its_caption_and_the_next_is_drawn():
     chain, ethanol = Chem.MolFromSmiles("C" * 2000), Chem.MolFromSmiles("CCO")
-    shares = (np.zeros(3), np.zeros(2))
-    first = {"worst": [{"task": (chain, "chain", None, None), "words": "chain"}, {"task": None, "words": "none"}]}
-    second = {"worst": [{"task": (ethanol, "ethanol", *shares), "words": "ethanol"}]}
-    long, unread, drawn = (each for target in _draw_worst([first, second], 0.5) for each in target["worst"])
-    assert (long["picture"], long["problem"]) == (None, "the drawing did not end within 0.5 s")
-    assert (unread["picture"], unread["problem"]) == (None, "RDKit cannot read the SMILES")
-    assert isinstance(drawn["picture"], Picture) and drawn["problem"] == ""
-    assert [each["words"] for each in (long, unread, drawn)] == ["chain", "none", "ethanol"]
+    attributions = (np.zeros(3), np.zeros(2))
+    first = {"worst": [{"task": (chain, "chain", None, None), "caption": "chain"}, {"task": None, "caption": "none"}]}
+    second = {"worst": [{"task": (ethanol, "ethanol", *attributions), "caption": "ethanol"}]}
+    slow, unread, drawn = (molecule for target in _draw_worst([first, second], 0.5) for molecule in target["worst"])
+    assert (slow["drawing"], slow["problem"]) == (None, "the drawing did not end within 0.5 s")
+    assert (unread["drawing"], unread["problem"]) == (None, "RDKit cannot read the SMILES")
+    assert isinstance(drawn["drawing"], Picture) and drawn["problem"] == ""
+    assert [molecule["caption"] for molecule in (slow, unread, drawn)] == ["chain", "none", "ethanol"]
 
 
-def test_a_score_near_one_is_told_from_one():
+def test_a_score_near_one_is_distinguished_from_one():
     assert with_interval({"r2": 0.9997, "r2_low": 0.99955, "r2_high": 0.99982}, "r2") == (
         "0.99970", "0.99955", "0.99982",
     )  # fmt: skip
@@ -31,7 +31,7 @@ def test_a_score_near_one_is_told_from_one():
     assert with_interval({"mae": None, "mae_low": None, "mae_high": None}, "mae") == ("–", "–", "–")
 
 
-def test_what_labels_cost_is_read_from_logs_and_not_from_the_record_beside_them(tmp_path):
+def test_the_cost_of_labels_is_read_from_logs_and_not_from_the_hidden_record(tmp_path):
     log = tmp_path / "molecules" / "log"
     log.mkdir(parents=True)
     (log / RECORD).write_text(json.dumps({"made_by": "tenfold", "files": []}))

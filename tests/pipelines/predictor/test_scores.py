@@ -6,7 +6,7 @@ from tenfold.pipelines.molecules.properties import chemical_accuracy
 from tenfold.pipelines.predictor.scores import (
     average_precision,
     roc_auc,
-    score_classes,
+    score_binary,
     score_multiclass,
     score_regression,
 )
@@ -25,7 +25,7 @@ def test_errors_of_three_molecules_by_hand():
     assert found["mae_low"] <= found["mae"] <= found["mae_high"]
 
 
-def test_the_interval_of_the_mean_absolute_error_holds_the_truth_as_often_as_it_says():
+def test_the_interval_of_the_mean_absolute_error_has_its_nominal_coverage():
     generator = np.random.default_rng(5)
     truth = np.sqrt(2 / np.pi)  # of unit Gaussian errors
     inside = 0
@@ -37,14 +37,14 @@ def test_the_interval_of_the_mean_absolute_error_holds_the_truth_as_often_as_it_
 
 
 def test_ranking_of_four_molecules_by_hand():
-    found = score_classes(np.array([0, 0, 1, 1, np.nan]), np.array([0.1, 0.4, 0.35, 0.8, 0.5]))
+    found = score_binary(np.array([0, 0, 1, 1, np.nan]), np.array([0.1, 0.4, 0.35, 0.8, 0.5]))
     assert found["roc_auc"] == pytest.approx(3 / 4)  # of four pairs, three in order
     assert found["pr_auc"] == pytest.approx((1 + 2 / 3) / 2)
     assert (found["positives"], found["molecules"]) == (2, 4)
 
 
-def test_a_class_without_both_labels_has_no_ranking():
-    found = score_classes(np.zeros(5), np.linspace(0, 1, 5))
+def test_labels_of_one_class_have_no_ranking_score():
+    found = score_binary(np.zeros(5), np.linspace(0, 1, 5))
     assert found["roc_auc"] is None
     assert found["molecules"] == 5
 
@@ -72,10 +72,10 @@ def test_three_classes_by_hand():
     assert found["roc_auc_low"] <= found["roc_auc"] <= found["roc_auc_high"]
 
 
-def test_of_two_classes_it_is_the_score_of_two_classes():
+def test_the_multiclass_score_of_two_classes_is_the_binary_score():
     generator = np.random.default_rng(0)
     true, probability = generator.integers(0, 2, 50).astype(float), generator.random(50).round(1)
-    one = score_classes(true, probability, draws=50)
+    one = score_binary(true, probability, draws=50)
     two = score_multiclass(true, np.stack([1 - probability, probability], axis=1), ["no", "yes"], draws=50)
     assert two["roc_auc"] == pytest.approx(one["roc_auc"])
     assert two["brier"] == pytest.approx(2 * one["brier"])
@@ -89,7 +89,7 @@ def test_areas_are_those_of_scikit_learn_ties_included():
         assert average_precision(label, score) == pytest.approx(average_precision_score(label, score))
 
 
-def test_a_class_that_the_test_split_lacks_is_left_out_of_the_mean():
+def test_a_class_absent_from_the_test_split_is_omitted_from_the_mean():
     probability = np.array([[0.7, 0.2, 0.1], [0.2, 0.7, 0.1]] * 6)
     found = score_multiclass(np.array([0, 1] * 6), probability, ["a", "b", "c"])
     assert found["roc_auc"] == found["roc_auc_low"] == 1

@@ -1,4 +1,4 @@
-"""A chemist's day by the command line: a table in, a trained network out, predictions of other tables, explanations."""
+"""The chemistry workflow on the command line: table, trained network, predictions for other tables, explanations."""
 
 import csv
 import gzip
@@ -17,7 +17,7 @@ from rdkit import Chem
 from rdkit.Chem import Crippen
 
 from tenfold.pipelines.labels.enumeration import enumerate_molecules
-from tenfold.pipelines.predictor.uncertainty import doubts
+from tenfold.pipelines.predictor.uncertainty import calibration_warnings
 
 BIN = Path(sys.executable).parent
 MOLECULES = 150
@@ -43,7 +43,7 @@ def succeeds(*arguments: str | Path, ranks: int = 1) -> str:
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory) -> Path:
-    """Molecules with Crippen's logP, some unknown, ingested and trained on for two epochs by one rank."""
+    """Molecules with Crippen logP and ring counts, some missing, ingested and trained on for two epochs."""
     folder = tmp_path_factory.mktemp("study")
     with (folder / "table.csv").open("w", newline="") as file:
         writer = csv.writer(file)
@@ -72,7 +72,7 @@ def test_two_ranks_give_the_metrics_of_one(study):
             assert two[target][name] == pytest.approx(one[target][name], rel=1e-3), (target, name)
 
 
-def test_a_bundle_answers_in_a_fresh_process_without_its_data(study, tmp_path):
+def test_a_bundle_predicts_in_a_new_process_without_its_data(study, tmp_path):
     (tmp_path / "moved.tenfold").write_bytes((study / "one" / "bundle.tenfold").read_bytes())
     code = (
         "import sys, tenfold.pipelines as t; p = t.load(sys.argv[1]);"
@@ -88,7 +88,7 @@ def test_a_bundle_answers_in_a_fresh_process_without_its_data(study, tmp_path):
 
 @pytest.fixture(scope="module")
 def large(study) -> Path:
-    """A compressed table of a few thousand molecules, with rows that are no molecules or no rows."""
+    """Compressed table of a few thousand molecules, with an invalid molecule and an invalid row."""
     smiles = enumerate_molecules(MOLECULES, 5, "druglike") * 12
     smiles[700] = "C(C)(C)(C)(C)C"
     with gzip.open(study / "large.csv.gz", "wt", newline="") as file:
@@ -101,12 +101,12 @@ def large(study) -> Path:
 
 @pytest.fixture(scope="module")
 def predicted(study, large) -> Path:
-    said = succeeds("predict", "molecules", study / "one" / "bundle.tenfold", large, "--out", study / "predicted.csv")
-    assert "1,801 molecules, 2 of them cannot be read" in said.replace("\n", " ")
+    output = succeeds("predict", "molecules", study / "one" / "bundle.tenfold", large, "--out", study / "predicted.csv")
+    assert "1,801 molecules, 2 of them could not be read" in output.replace("\n", " ")
     return study / "predicted.csv"
 
 
-def test_predictions_keep_order_and_columns_and_mark_what_is_bad(predicted):
+def test_predictions_keep_order_and_columns_and_mark_unreadable_rows(predicted):
     with predicted.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["id", "smiles", "note", "logp_pred", "logp_unc", "rings_pred", "rings_unc", "problem"]
@@ -121,7 +121,7 @@ def test_predictions_keep_order_and_columns_and_mark_what_is_bad(predicted):
     assert rows[0]["logp_pred"] == rows[MOLECULES]["logp_pred"]  # the same molecule
 
 
-def test_a_prediction_killed_and_run_again_ends_with_the_same_bytes(study, large, predicted, tmp_path):
+def test_a_killed_and_resumed_prediction_ends_with_the_same_bytes(study, large, predicted, tmp_path):
     command = [str(BIN / "tenfold"), "predict", "molecules", str(study / "one" / "bundle.tenfold"), str(large)]
     out = tmp_path / "out.csv"
     running = subprocess.Popen([*command, "--out", str(out)], stderr=subprocess.DEVNULL, start_new_session=True)
@@ -144,17 +144,17 @@ def test_the_report_shows_every_target(study):
     metrics = json.loads((study / "one" / "metrics.json").read_text())
     for target in ("logp", "rings"):
         assert {"mae", "rmse", "r2", "unit", "error_ratio"} <= metrics["targets"][target].keys()
-        assert metrics["rivals"]["random_forest"][target]["mae"] > 0
-    found = doubts(metrics["targets"], metrics["dft"])
-    assert ("What is off:" in page) == bool(found)
-    assert all(html.escape(each).replace("&#x27;", "&#39;") in page for each in found)
+        assert metrics["baselines"]["random_forest"][target]["mae"] > 0
+    warnings = calibration_warnings(metrics["targets"], metrics["dft_comparison"])
+    assert ("Problems found:" in page) == bool(warnings)
+    assert all(html.escape(warning).replace("&#x27;", "&#39;") in page for warning in warnings)
     assert metrics["speed"]["network_batched_s"] > 0
-    assert 0 <= metrics["speed"]["padding"] < 0.6
+    assert 0 <= metrics["speed"]["padding_fraction"] < 0.6
 
 
-def test_wrong_input_is_answered_by_what_there_is(study, tmp_path):
+def test_wrong_input_is_refused_with_the_valid_choices(study, tmp_path):
     table = study / "table.csv"
-    for arguments, answer in (
+    for arguments, message in (
         (["ingest", "molecules", table, "--target", "logD", "--out", tmp_path / "a"], "logp"),
         (
             ["ingest", "molecules", table, "--smiles-column", "SMI", "--out", tmp_path / "b"],
@@ -165,12 +165,12 @@ def test_wrong_input_is_answered_by_what_there_is(study, tmp_path):
     ):
         done = tenfold(*arguments)
         assert done.returncode == 2
-        assert answer in done.stderr
+        assert message in done.stderr
         assert "Traceback" not in done.stderr
 
 
-def test_attributions_find_a_planted_rule_and_forget_it_with_the_weights(tmp_path):
-    """Labels are the number of chlorine atoms: the shares of a trained network must lie on chlorine."""
+def test_attributions_find_a_planted_rule_but_not_for_random_weights(tmp_path):
+    """Labels are the number of chlorine atoms: the attributions of a trained network must be on chlorine."""
     molecules = [s for s in enumerate_molecules(400, 11, "druglike") if Chem.MolFromSmiles(s) is not None]
     chlorinated = [s.replace("F", "Cl") for s in molecules]
     with (tmp_path / "table.csv").open("w", newline="") as file:
@@ -184,24 +184,26 @@ def test_attributions_find_a_planted_rule_and_forget_it_with_the_weights(tmp_pat
     succeeds("ingest", "molecules", tmp_path / "table.csv", *config, "--out", tmp_path / "data")
     succeeds("train", "molecules", tmp_path / "data", *config, "--out", tmp_path / "run")
 
-    from tenfold.emulators.attributions import integrated_gradients, masking
+    from tenfold.emulators.attributions import atom_masking, integrated_gradients
     from tenfold.pipelines.predictor.predictor import MoleculePredictor
 
     predictor = MoleculePredictor.read(tmp_path / "run" / "bundle.tenfold")
-    learnt = predictor.learnt
-    random = learnt.network(seed=99)
-    hits, forgotten, masked = 0, 0, 0
-    asked = [s for s in chlorinated if s.count("Cl") == 1][:20]
-    assert len(asked) >= 10
-    for smiles in asked:
-        graph, _ = learnt.featuriser.graphs([smiles])
-        place = [atom.GetSymbol() for atom in Chem.MolFromSmiles(smiles).GetAtoms()].index("Cl")
-        layout = learnt.featuriser.layout
-        found = integrated_gradients(predictor.network, learnt.shape, layout, graph, 0)
-        assert found.completeness_error < 0.02 * max(1.0, abs(found.answer - found.baseline))
-        hits += int(np.abs(found.atoms).argmax() == place)
-        forgotten += int(np.abs(integrated_gradients(random, learnt.shape, layout, graph, 0).atoms).argmax() == place)
-        masked += int(masking(lambda g: predictor.predict_graphs(g)[..., 0], layout, graph)[:, 0].argmax() == place)
-    assert hits >= 0.8 * len(asked)
-    assert masked >= 0.8 * len(asked)
-    assert forgotten < hits
+    trained = predictor.config
+    random = trained.network(seed=99)
+    hits, random_hits, masking_hits = 0, 0, 0
+    selected = [s for s in chlorinated if s.count("Cl") == 1][:20]
+    assert len(selected) >= 10
+    for smiles in selected:
+        graph, _ = trained.featuriser.graphs([smiles])
+        chlorine = [atom.GetSymbol() for atom in Chem.MolFromSmiles(smiles).GetAtoms()].index("Cl")
+        layout = trained.featuriser.layout
+        attribution = integrated_gradients(predictor.network, trained.architecture, layout, graph, 0)
+        assert attribution.completeness_error < 0.02 * max(1.0, abs(attribution.prediction - attribution.baseline))
+        hits += int(np.abs(attribution.atoms).argmax() == chlorine)
+        untrained = integrated_gradients(random, trained.architecture, layout, graph, 0)
+        random_hits += int(np.abs(untrained.atoms).argmax() == chlorine)
+        masking = atom_masking(lambda g: predictor.predict_graphs(g)[..., 0], layout, graph)
+        masking_hits += int(masking[:, 0].argmax() == chlorine)
+    assert hits >= 0.8 * len(selected)
+    assert masking_hits >= 0.8 * len(selected)
+    assert random_hits < hits

@@ -54,7 +54,10 @@ def test_no_template_lets_text_through_unescaped(template):
 def test_sentences_with_names_of_parameters_are_escaped(name):
     ratio = {"value": 2.0, "low": 1.5, "high": 2.5}
     metrics = {
-        "simulations": {"ratio": {name: ratio, "omega_m": ratio}, "ratio_to_mean": {name: ratio, "omega_m": ratio}}
+        "simulations": {
+            "rmse_ratio_power_spectrum": {name: ratio, "omega_m": ratio},
+            "rmse_ratio_training_mean": {name: ratio, "omega_m": ratio},
+        }
     }
     for said in (cosmology.headline(metrics), *cosmology.verdicts(metrics), cosmology.symbol(name)):
         assert isinstance(said, Markup)

@@ -23,7 +23,7 @@ from tenfold.pipelines.config import load
 from tenfold.pipelines.emulator.emulator import MassMapEmulator
 from tenfold.pipelines.emulator.train import train_emulator
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.estimator.training import build_for
+from tenfold.pipelines.estimator.training import build_estimator
 from tenfold.pipelines.simulation.cosmology import Cosmology
 from tenfold.pipelines.simulation.lensing.fits_cubes import write_maps
 from tenfold.pipelines.studies import massmaps_run, stages
@@ -111,7 +111,7 @@ def test_where_an_estimator_cannot_judge_none_is_trained(tmp_path, monkeypatch, 
 def test_nothing_is_estimated_of_maps_of_one_cosmology():
     data = SimpleNamespace(manifest=SimpleNamespace(shape=(SIDE, SIDE, 1), parameter_names=()))
     with pytest.raises(InputError, match="no parameter varies"):
-        build_for(data, CNN(dimensions=2, size=SIDE, filters=(4,), dense=(4,)), FieldTraining())
+        build_estimator(data, CNN(dimensions=2, size=SIDE, filters=(4,), dense=(4,)), FieldTraining())
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ from tenfold.pipelines.emulator.emulator import MassMapEmulator
 from tenfold.pipelines.emulator.train import emulate
 from tenfold.pipelines.emulator.training import map_metadata
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.estimator.estimator import Learnt
+from tenfold.pipelines.estimator.estimator import EstimatorConfig
 from tenfold.pipelines.simulation.cosmology import Cosmology
 from tenfold.pipelines.simulation.lensing.fits_cubes import write_maps
 from tenfold.pipelines.training.bundle import Bundle
@@ -228,11 +228,11 @@ def estimator(tmp_path_factory) -> Path:
 
 def say_trained_on(data: Path, estimator: Path, names: tuple[str, ...] = ("omega_m", "sigma_8")) -> None:
     fingerprint = Manifest.read(data / "manifest.json").fingerprint
-    learnt = Learnt(
-        shape=CNN(dimensions=2, size=SIDE, transform="identity", filters=(4,), dense=(8,), readout="global"),
+    config = EstimatorConfig(
+        architecture=CNN(dimensions=2, size=SIDE, transform="identity", filters=(4,), dense=(8,), readout="global"),
         names=names, location=(0.3, 0.8), scale=(0.1, 0.1), mean=(0.0,), std=(0.02,), sigma_factor=(1.0, 1.0),
     )  # fmt: skip
-    Bundle.of("estimator", learnt, learnt.network(seed=1), {}).write(RunFolder(estimator).network)
+    Bundle.of("estimator", config, config.network(seed=1), {}).write(RunFolder(estimator).network)
     RunFolder(estimator).write_record(
         "estimator", {"names": names, "sigma_factor": [1.0, 1.0], "fingerprint": fingerprint}
     )
@@ -264,8 +264,8 @@ def test_the_report_shows_what_an_estimator_looks_at(study, estimator, figures, 
     saliency = json.loads((tmp_path / "out" / "metrics.json").read_text())["saliency"]
     assert (saliency["method"], saliency["samples"]) == ("integrated", 3)
     for found in saliency["parameters"].values():
-        assert sum(found["share_by_density"]) == pytest.approx(1)
-        assert list(found["likeness_by_layers_shuffled"]) == ["out", "dense_0", "affine", "convolution_0"]
+        assert sum(found["attribution_by_density"]) == pytest.approx(1)
+        assert list(found["rank_correlation_by_randomised_layers"]) == ["out", "dense_0", "affine", "convolution_0"]
     page = report.read_text()
     assert "What the estimator looks at" in page
     assert not re.search(r"<script|<link|@import|url\(|https?://", page)
@@ -298,9 +298,9 @@ def test_maps_without_an_angle_are_told_of_in_their_own_units(study, estimator, 
     say_trained_on(tmp_path / "data", estimator)
     report, _ = validate_massmaps(run.path, tmp_path / "out", estimator=estimator)
     page = report.read_text()
-    assert "Maps of 25 Mpc/h a side" in page
+    assert "Maps of 25 Mpc/h per side" in page
     written = [words_of(figure) for figure in figures]
     for words in (page.split("Versions, seeds and times")[0], *written):
         assert not re.search("°|ℓ|κ|multipole|trusted", words.replace("starlet ℓ1-norm", ""))
     assert any("wavenumber k [h/Mpc]" in each and "P(k)" in each for each in written)
-    assert any("Σ, 25 Mpc/h a side" in each for each in written)
+    assert any("Σ, 25 Mpc/h per side" in each for each in written)

@@ -1,4 +1,4 @@
-"""The forest beside the network is a rival: what adds up atom by atom it answers, and it knows no test labels."""
+"""The random-forest baseline is strong: it predicts additive properties, and it does not use test labels."""
 
 import csv
 
@@ -10,22 +10,24 @@ from tenfold.pipelines.labels.enumeration import enumerate_molecules
 from tenfold.pipelines.molecules.fingerprints import morgan_fingerprints
 from tenfold.pipelines.molecules.ingest import MoleculeIngest, ingest_molecules
 from tenfold.pipelines.molecules.shards import MoleculeShards
-from tenfold.pipelines.predictor.rivals import CompositionModel, Forest, composition, fit_rivals
+from tenfold.pipelines.predictor.baselines import CompositionModel, Forest, composition, fit_baselines
 
-SHARES = {"H": -13.0, "C": -1030.0, "N": -1490.0, "O": -2040.0, "F": -2710.0}
-"""Of a total energy, as each atom has it [eV]."""
+ATOM_ENERGIES = {"H": -13.0, "C": -1030.0, "N": -1490.0, "O": -2040.0, "F": -2710.0}
+"""Contribution of each atom to a total energy [eV]."""
 AROMATIC = Chem.MolFromSmarts("a")
 
 
 def energy(molecule: Chem.Mol) -> float:
-    """Sum over the atoms, hydrogens included."""
-    return sum(SHARES[atom.GetSymbol()] + SHARES["H"] * atom.GetTotalNumHs() for atom in molecule.GetAtoms())
+    """Return the sum over the atoms, hydrogens included."""
+    return sum(
+        ATOM_ENERGIES[atom.GetSymbol()] + ATOM_ENERGIES["H"] * atom.GetTotalNumHs() for atom in molecule.GetAtoms()
+    )
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["hydrogens implicit", "hydrogens in the graph"])
 def data(request, tmp_path_factory):
-    """Molecules with an energy that adds up, and with whether they are aromatic, which does not."""
-    folder = tmp_path_factory.mktemp("rivals")
+    """Molecules with an energy that is additive over atoms, and a label of aromaticity, which is not."""
+    folder = tmp_path_factory.mktemp("baselines")
     made = [Chem.MolFromSmiles(smiles) for smiles in enumerate_molecules(400, 3)]
     with (folder / "table.csv").open("w", newline="") as file:
         writer = csv.writer(file)
@@ -39,19 +41,19 @@ def data(request, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def rivals(data):
-    return fit_rivals(data, data.split("test"), "regression", 0)
+def baselines(data):
+    return fit_baselines(data, data.split("test"), "regression", 0)
 
 
-def test_a_property_that_adds_up_is_answered_to_a_percent(data, rivals):
+def test_an_additive_property_is_predicted_to_a_percent(data, baselines):
     test = data.split("test")
-    truth, found = data.targets(test)[:, 0], rivals.predictions["random_forest"][:, 0, 0]
-    assert "energy" in rivals.by_composition
+    truth, found = data.targets(test)[:, 0], baselines.predictions["random_forest"][:, 0, 0]
+    assert "energy" in baselines.composition_residual_targets
     assert np.abs(found / truth - 1).max() < 0.01
     train = data.split("train")
-    bits, asked = (np.unpackbits(morgan_fingerprints(data.smiles(rows)), axis=1) for rows in (train, test))
+    bits, test_bits = (np.unpackbits(morgan_fingerprints(data.smiles(rows)), axis=1) for rows in (train, test))
     plain = Forest.fit(bits, None, data.targets(train)[:, 0], trees=50, seed=0)
-    alone = plain.predict(asked, composition(data, test))[:, 0]
+    alone = plain.predict(test_bits, composition(data, test))[:, 0]
     assert np.abs(alone / truth - 1).mean() > 20 * np.abs(found / truth - 1).mean()
 
 
@@ -61,7 +63,7 @@ def test_composition_counts_every_hydrogen(data):
     np.testing.assert_array_equal(composition(data, rows).sum(axis=1), expected)
 
 
-def test_test_labels_play_no_part(data, rivals, monkeypatch):
+def test_test_labels_are_not_used(data, baselines, monkeypatch):
     test, read = data.split("test"), data.targets
 
     def hidden(rows):
@@ -70,19 +72,19 @@ def test_test_labels_play_no_part(data, rivals, monkeypatch):
         return found
 
     monkeypatch.setattr(data, "targets", hidden)
-    after = fit_rivals(data, test, "regression", 0).predictions
-    for name in ("random_forest", "mean"):
-        np.testing.assert_array_equal(after[name], rivals.predictions[name])
+    after = fit_baselines(data, test, "regression", 0).predictions
+    for name in ("random_forest", "training_mean"):
+        np.testing.assert_array_equal(after[name], baselines.predictions[name])
 
 
-def test_an_element_that_training_never_had_adds_nothing():
+def test_an_element_absent_from_training_has_coefficient_zero():
     counts = np.array([[1.0, 4.0, 0.0], [2.0, 6.0, 0.0], [1.0, 0.0, 0.0], [2.0, 2.0, 0.0]])
     model = CompositionModel.fit(counts, 3.0 + counts @ [10.0, 1.0, 99.0])
-    assert model.constant == pytest.approx(3.0)
-    assert model.shares == pytest.approx([10.0, 1.0, 0.0])
+    assert model.intercept == pytest.approx(3.0)
+    assert model.coefficients == pytest.approx([10.0, 1.0, 0.0])
 
 
-def test_with_too_few_validation_labels_a_target_that_grows_with_the_molecule_gets_the_model(tmp_path):
+def test_with_too_few_validation_labels_only_extensive_targets_get_the_composition_model(tmp_path):
     with (tmp_path / "table.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["smiles", "U0", "volume", "gap"])
@@ -92,4 +94,7 @@ def test_with_too_few_validation_labels_a_target_that_grows_with_the_molecule_ge
     ingest_molecules([tmp_path / "table.csv"], tmp_path / "data", config)
     with MoleculeShards.open(tmp_path / "data") as few:
         assert len(few.split("validation")) < 8
-        assert fit_rivals(few, few.split("train")[:3], "regression", 0).by_composition == ("U0", "volume")
+        assert fit_baselines(few, few.split("train")[:3], "regression", 0).composition_residual_targets == (
+            "U0",
+            "volume",
+        )
