@@ -40,11 +40,11 @@ def network(architecture: MPNN):
 @pytest.mark.parametrize("name", ["dmpnn", "enn-s2s", "painn"])
 def test_attributions_sum_to_the_prediction(name):
     architecture = MPNN(network=name, hidden=16, dense=(16,), ensemble_size=2)
-    found = integrated_gradients(network(architecture), architecture, LAYOUT, ring(), 0, steps=64)
-    assert found.atoms.shape == found.bonds.shape == (6,)
-    assert abs(found.prediction - found.baseline) > 1e-3
-    assert found.completeness_error < 0.01 * abs(found.prediction - found.baseline)
-    assert (np.abs(found.bonds).max() > 0) == (name != "painn")  # which reads no bonds
+    attribution = integrated_gradients(network(architecture), architecture, LAYOUT, ring(), 0, steps=64)
+    assert attribution.atoms.shape == attribution.bonds.shape == (6,)
+    assert abs(attribution.prediction - attribution.baseline) > 1e-3
+    assert attribution.completeness_error < 0.01 * abs(attribution.prediction - attribution.baseline)
+    assert (np.abs(attribution.bonds).max() > 0) == (name != "painn")  # which reads no bonds
 
 
 @pytest.mark.parametrize("name", ["dmpnn", "enn-s2s", "painn"])
@@ -66,16 +66,16 @@ def test_attributions_are_equivariant_to_the_order_of_atoms_and_bonds(name):
 
 
 def test_only_the_masked_atom_is_unknown():
-    seen = []
+    calls = []
 
     def predict(graphs: Graphs) -> np.ndarray:
-        seen.append(graphs)
+        calls.append(graphs)
         return graphs.atoms[:, 2].reshape(len(graphs), -1).sum(axis=1, keepdims=True).astype(float)
 
     molecule = ring()
     fall = atom_masking(predict, LAYOUT, molecule)
     np.testing.assert_array_equal(fall[:, 0], molecule.atoms[:, 2])  # a number becomes 0: the sum falls by itself
-    (copies,) = seen
+    (copies,) = calls
     for atom in range(6):
         masked = copies.take(np.array([atom])).atoms
         assert masked[atom].tolist() == [3, 2, 0]
@@ -88,8 +88,8 @@ def test_attributions_of_a_class_sum_to_its_logit(class_code):
     model = build(architecture, LAYOUT, targets=1, kind="classification", classes=[3], seed=3)
     last = model.get_layer("head_0").last.kernel
     last.assign(0.3 * np.random.default_rng(0).standard_normal(last.shape))
-    found = integrated_gradients(model, architecture, LAYOUT, ring(), 0, steps=64, class_code=class_code)
+    attribution = integrated_gradients(model, architecture, LAYOUT, ring(), 0, steps=64, class_code=class_code)
     logits = np.asarray(model(collate(ring(), architecture, LAYOUT).inputs))[0, 0, 0]
     chance = np.exp(logits) / np.exp(logits).sum()
-    assert found.prediction == pytest.approx(np.log(chance[class_code] / (1 - chance[class_code])), rel=1e-4)
-    assert found.completeness_error < 0.01 * abs(found.prediction - found.baseline)
+    assert attribution.prediction == pytest.approx(np.log(chance[class_code] / (1 - chance[class_code])), rel=1e-4)
+    assert attribution.completeness_error < 0.01 * abs(attribution.prediction - attribution.baseline)

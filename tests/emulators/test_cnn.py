@@ -106,9 +106,9 @@ def test_two_moments_are_sum_and_sum_of_squares_of_a_block():
     delta = np.random.default_rng(4).normal(size=(2, 4, 4, 4, 1)).astype(np.float32)
     blocks = delta.reshape(2, 2, 2, 2, 2, 2, 2, 1)
     network = build(architecture, location=[0.0], scale=[1.0])
-    seen = np.asarray(keras.Model(network.input, network.get_layer("standardise").output)(delta))
+    moments = np.asarray(keras.Model(network.input, network.get_layer("standardise").output)(delta))
     expected = np.concatenate([blocks.sum((2, 4, 6)), (blocks**2).sum((2, 4, 6))], axis=-1)
-    np.testing.assert_allclose(seen, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(moments, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_calibrated_units_have_mean_0_and_variance_1():

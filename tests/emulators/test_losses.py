@@ -44,10 +44,10 @@ def test_missing_targets_contribute_nothing():
     truth = np.array([[1.0, np.nan], [2.0, 3.0]], np.float32)
     estimate = _estimate([[0.5, 9.0], [2.5, 1.0]], [[0.7, 1.0], [0.9, 2]])
     mask = np.isfinite(truth)
-    found = np.asarray(masked_gaussian_nll(truth, mask, estimate[:, :, None], [1.0, 1.0]))
+    loss = np.asarray(masked_gaussian_nll(truth, mask, estimate[:, :, None], [1.0, 1.0]))
     single = np.asarray(gaussian_nll(truth[:1, :1], estimate[:1, :1], [1.0]))
-    np.testing.assert_allclose(found[0], single[0] / 2, rtol=1e-6)
-    np.testing.assert_allclose(found[1], np.asarray(gaussian_nll(truth[1:], estimate[1:], [1.0, 1.0]))[0], rtol=1e-6)
+    np.testing.assert_allclose(loss[0], single[0] / 2, rtol=1e-6)
+    np.testing.assert_allclose(loss[1], np.asarray(gaussian_nll(truth[1:], estimate[1:], [1.0, 1.0]))[0], rtol=1e-6)
 
 
 def test_ensemble_members_are_averaged():
@@ -61,14 +61,14 @@ def test_ensemble_members_are_averaged():
 def test_cross_entropy_by_hand_and_for_large_logits():
     logits = np.array([[0.0, 2.0, -300.0, 300.0]], np.float32)[..., None, None]
     truth = np.array([[1.0, 0.0, np.nan, 1.0]])
-    found = np.asarray(masked_cross_entropy(truth, np.isfinite(truth), logits))
-    np.testing.assert_allclose(found, [(np.log(2) + np.log1p(np.exp(2)) + 0) / 4], rtol=1e-6)
+    loss = np.asarray(masked_cross_entropy(truth, np.isfinite(truth), logits))
+    np.testing.assert_allclose(loss, [(np.log(2) + np.log1p(np.exp(2)) + 0) / 4], rtol=1e-6)
 
 
 def test_cross_entropy_of_three_classes_by_hand():
     logits = np.log(np.array([[0.5, 0.25, 0.25], [0.1, 0.2, 0.7]], np.float32))[:, None, None]
-    found = np.asarray(masked_cross_entropy(np.array([[1.0], [2.0]]), np.ones((2, 1)), logits))
-    np.testing.assert_allclose(found, [np.log(4), -np.log(0.7)], rtol=1e-5)
+    loss = np.asarray(masked_cross_entropy(np.array([[1.0], [2.0]]), np.ones((2, 1)), logits))
+    np.testing.assert_allclose(loss, [np.log(4), -np.log(0.7)], rtol=1e-5)
     assert np.asarray(masked_cross_entropy(np.array([[1.0], [np.nan]]), np.array([[1], [0]]), logits))[1] == 0
 
 

@@ -40,11 +40,11 @@ def test_the_error_is_close_to_the_cramer_rao_bound(fitted):
 def test_predicted_errors_are_calibrated_and_vary_with_the_parameters(fitted):
     regression, _ = fitted
     power, true, _, _ = spectra(400, np.random.default_rng(2))
-    found = regression.predict(features(power))
-    assert ((found.mean - true) ** 2 / found.sigma**2).mean(0) == pytest.approx([1, 1], abs=0.3)
+    estimates = regression.predict(features(power))
+    assert ((estimates.mean - true) ** 2 / estimates.sigma**2).mean(0) == pytest.approx([1, 1], abs=0.3)
     # cosmic variance is a fraction of A: its error grows with A
     amplitude = true[:, 0]
-    assert found.sigma[amplitude > 1.3, 0].mean() > 1.3 * found.sigma[amplitude < 0.7, 0].mean()
+    assert estimates.sigma[amplitude > 1.3, 0].mean() > 1.3 * estimates.sigma[amplitude < 0.7, 0].mean()
 
 
 def test_cross_validation_selects_the_best_candidate_and_reports_the_error_of_each(fitted):
@@ -59,10 +59,10 @@ def test_cross_validation_selects_the_best_candidate_and_reports_the_error_of_ea
 def test_no_estimate_leaves_the_range_that_was_simulated(fitted):
     regression, parameters = fitted
     rng = np.random.default_rng(3)
-    found = regression.predict(features(np.exp(rng.normal(0, 5, (50, 12)))))
-    assert (found.mean >= parameters.min(0) - 1e-12).all()
-    assert (found.mean <= parameters.max(0) + 1e-12).all()
-    assert np.isfinite(found.sigma).all()
+    estimates = regression.predict(features(np.exp(rng.normal(0, 5, (50, 12)))))
+    assert (estimates.mean >= parameters.min(0) - 1e-12).all()
+    assert (estimates.mean <= parameters.max(0) + 1e-12).all()
+    assert np.isfinite(estimates.sigma).all()
 
 
 def test_same_seed_same_regression(fitted):
@@ -101,10 +101,10 @@ def test_the_record_of_an_empty_field_is_named(value):
 
 
 def test_the_mean_and_the_spread_of_the_training_parameters():
-    found = training_mean(np.array([[0.1, 1.0], [0.3, 3.0]]), 4)
-    assert found.mean.shape == found.sigma.shape == (4, 2)
-    np.testing.assert_allclose(found.mean[2], [0.2, 2])
-    np.testing.assert_allclose(found.sigma[2], [np.sqrt(0.02), np.sqrt(2)])
+    estimates = training_mean(np.array([[0.1, 1.0], [0.3, 3.0]]), 4)
+    assert estimates.mean.shape == estimates.sigma.shape == (4, 2)
+    np.testing.assert_allclose(estimates.mean[2], [0.2, 2])
+    np.testing.assert_allclose(estimates.sigma[2], [np.sqrt(0.02), np.sqrt(2)])
 
 
 def test_too_few_simulations_and_constant_parameters_are_refused():

@@ -1,4 +1,4 @@
-"""Names of parameters, simulations and runs are text on the pages of estimators."""
+"""Names of parameters, simulations and runs are escaped on the pages of estimators."""
 
 import shutil
 from functools import cache
@@ -27,8 +27,8 @@ def runs(tmp_path_factory) -> dict[tuple[str, ...], Path]:
     folder = tmp_path_factory.mktemp("runs")
     (folder / "boxes").mkdir()
     data, made = make_shards(folder), {}
-    for place, (names, name) in enumerate(RUNS.items()):
-        data = Path(shutil.copytree(data, folder / f"data {place}"))
+    for index, (names, name) in enumerate(RUNS.items()):
+        data = Path(shutil.copytree(data, folder / f"data {index}"))
         name_fields(data, names)
         made[names] = make_run(folder / name, data, 0.02)
         run = RunFolder(made[names])

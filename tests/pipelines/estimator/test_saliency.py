@@ -44,10 +44,10 @@ def linear(weights: np.ndarray, coarsen: int = 1, **standardise) -> Estimator:
 def test_a_linear_network_attributes_weight_times_deviation_from_the_mean_to_each_cell():
     weights = RNG.standard_normal((SIDE, SIDE)).astype(np.float32)
     maps = RNG.standard_normal((2, SIDE, SIDE, 1)).astype(np.float32)
-    found = measure(linear(weights), maps, 0.5)
-    np.testing.assert_allclose(found.attributions[:, 0], weights * (maps[..., 0] - 0.5), rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(found.fields, maps[..., 0], rtol=1e-6)
-    assert found.completeness_errors.max() < 1e-3 * np.abs(found.estimates - found.baseline_estimates).max()
+    saliency = measure(linear(weights), maps, 0.5)
+    np.testing.assert_allclose(saliency.attributions[:, 0], weights * (maps[..., 0] - 0.5), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(saliency.fields, maps[..., 0], rtol=1e-6)
+    assert saliency.completeness_errors.max() < 1e-3 * np.abs(saliency.estimates - saliency.baseline_estimates).max()
     gradient = measure(linear(weights), maps, 0.5, method="gradient")
     smooth = measure(linear(weights), maps, 0.5, method="smoothgrad")
     for saliency in (gradient, smooth):
@@ -58,12 +58,12 @@ def test_a_linear_network_attributes_weight_times_deviation_from_the_mean_to_eac
 def test_attributions_are_summed_over_the_blocks_that_a_network_coarsens_and_stay_complete():
     weights = RNG.standard_normal((4, 4, 4)).astype(np.float32)
     boxes = RNG.poisson(2.0, (1, 8, 8, 8, 1)).astype(np.float32)
-    found = measure(linear(weights, coarsen=2, std=(3.0,)), boxes, 2.0)
+    saliency = measure(linear(weights, coarsen=2, std=(3.0,)), boxes, 2.0)
     blocks = boxes[0, ..., 0].reshape(4, 2, 4, 2, 4, 2).sum((1, 3, 5))
-    np.testing.assert_allclose(found.attributions[0, 0], weights * (blocks - 16) / 3, rtol=1e-4, atol=1e-4)
-    np.testing.assert_allclose(found.fields[0], blocks / 8)
-    assert found.attributions.sum() == pytest.approx(
-        float(found.estimates[0, 0] - found.baseline_estimates[0]), abs=1e-3
+    np.testing.assert_allclose(saliency.attributions[0, 0], weights * (blocks - 16) / 3, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(saliency.fields[0], blocks / 8)
+    assert saliency.attributions.sum() == pytest.approx(
+        float(saliency.estimates[0, 0] - saliency.baseline_estimates[0]), abs=1e-3
     )
 
 
@@ -72,15 +72,15 @@ def test_a_network_that_reads_peaks_alone_is_recognised_and_differs_from_randomi
     values = RNG.standard_normal((48, 48)).astype(np.float32)
     weights = np.zeros((48, 48), np.float32)
     weights[tuple(highest_peaks(values, 20).T)] = 1
-    found = measure(linear(weights), values[None, ..., None], 0.0)
-    assert found.peak_matches[0, 0] == 1
-    assert found.chance_peak_matches[0, 0].sum() < 0.5
-    assert found.density_fractions[0, 0, -1] == pytest.approx(1)
-    assert found.density_fractions.shape == (1, 1, QUANTILES)
-    assert found.randomised_density_fractions.shape == (1, 1, RANDOMISED_NETWORKS, QUANTILES)
-    assert found.randomised_density_fractions[0, 0, :, -1].max() < 0.8
-    assert found.rank_correlations[0, 0, -1] < 0.2
-    assert found.layers == ("out",)
+    saliency = measure(linear(weights), values[None, ..., None], 0.0)
+    assert saliency.peak_matches[0, 0] == 1
+    assert saliency.chance_peak_matches[0, 0].sum() < 0.5
+    assert saliency.density_fractions[0, 0, -1] == pytest.approx(1)
+    assert saliency.density_fractions.shape == (1, 1, QUANTILES)
+    assert saliency.randomised_density_fractions.shape == (1, 1, RANDOMISED_NETWORKS, QUANTILES)
+    assert saliency.randomised_density_fractions[0, 0, :, -1].max() < 0.8
+    assert saliency.rank_correlations[0, 0, -1] < 0.2
+    assert saliency.layers == ("out",)
 
 
 def test_randomised_weights_are_restored():
@@ -149,27 +149,27 @@ def test_the_command_writes_a_self_contained_page_and_its_numbers(run, tmp_path)
     assert all(source.startswith("data:image/") for source in sources)
     assert "completeness error" in page
     assert "2 cells of the data per side" in page
-    with np.load(tmp_path / "saliency.npz", allow_pickle=False) as found:
-        assert found["attributions"].shape == (2, 2, 8, 8, 8)
-        assert found["layers"].tolist() == ["out", "dense_0", "affine", "convolution_0"]
-        difference = found["estimates"] - found["baseline_estimates"]
-        assert (found["completeness_errors"] < 0.02 * np.abs(difference).max()).all()
+    with np.load(tmp_path / "saliency.npz", allow_pickle=False) as arrays:
+        assert arrays["attributions"].shape == (2, 2, 8, 8, 8)
+        assert arrays["layers"].tolist() == ["out", "dense_0", "affine", "convolution_0"]
+        difference = arrays["estimates"] - arrays["baseline_estimates"]
+        assert (arrays["completeness_errors"] < 0.02 * np.abs(difference).max()).all()
         np.testing.assert_allclose(
-            found["attributions"].sum((2, 3, 4)), difference, atol=0.02 * np.abs(difference).max()
+            arrays["attributions"].sum((2, 3, 4)), difference, atol=0.02 * np.abs(difference).max()
         )
         estimator = load(run)
         with Shards.open(run.parent / "data") as shards:
             np.testing.assert_allclose(
-                estimator.predict(shards.read(found["record"]))[0], found["estimates"], rtol=1e-4
+                estimator.predict(shards.read(arrays["record"]))[0], arrays["estimates"], rtol=1e-4
             )
-            np.testing.assert_array_equal(shards.parameters(found["record"]), found["true"])
+            np.testing.assert_array_equal(shards.parameters(arrays["record"]), arrays["true"])
 
 
 def test_noise_on_counts_does_not_fall_below_the_lowest_value(run):
     with Shards.open(run.parent / "data") as shards:
-        found = measure(load(run), shards.read(shards.split("test")[:1]), 1.0, method="smoothgrad")
-    assert np.isfinite(found.attributions).all()
-    assert json.loads(json.dumps(found.metrics(), allow_nan=False))["samples"] == 1
+        saliency = measure(load(run), shards.read(shards.split("test")[:1]), 1.0, method="smoothgrad")
+    assert np.isfinite(saliency.attributions).all()
+    assert json.loads(json.dumps(saliency.metrics(), allow_nan=False))["samples"] == 1
 
 
 @pytest.mark.parametrize(

@@ -131,8 +131,8 @@ def test_a_finished_run_is_not_taken_for_that_of_another_network_or_other_data(d
 @pytest.mark.ranks
 def test_killing_a_rank_ends_all_and_resuming_gives_the_same_bits(data, tmp_path):
     longer = ("--set", "training.epochs=20", "--set", "training.checkpoint_steps=3")
-    whole = train(data, tmp_path / "whole", *longer, ranks=2)
-    assert whole.returncode == 0, whole.stderr
+    uninterrupted = train(data, tmp_path / "uninterrupted", *longer, ranks=2)
+    assert uninterrupted.returncode == 0, uninterrupted.stderr
 
     out = tmp_path / "killed"
     with subprocess.Popen(
@@ -152,11 +152,11 @@ def test_killing_a_rank_ends_all_and_resuming_gives_the_same_bits(data, tmp_path
     resumed = train(data, out, *longer, "--resume", ranks=2)
     assert resumed.returncode == 0, resumed.stderr
     assert "Resuming at epoch" in resumed.stderr
-    one, other = weights(tmp_path / "whole"), weights(out)
+    one, other = weights(tmp_path / "uninterrupted"), weights(out)
     for name in one:
         assert one[name].tobytes() == other[name].tobytes(), name
     assert np.load(out / "predictions.npz")["test_mean"].tobytes() == (
-        np.load(tmp_path / "whole" / "predictions.npz")["test_mean"].tobytes()
+        np.load(tmp_path / "uninterrupted" / "predictions.npz")["test_mean"].tobytes()
     )
 
 

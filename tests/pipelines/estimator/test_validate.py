@@ -94,9 +94,9 @@ def test_metrics_hold_every_method_parameter_and_interval(validated):
     for block in ("simulations", "gaussian_surrogates"):
         for method in ("network", "power_spectrum", "training_mean"):
             for name in NAMES:
-                found = metrics[block][method][name]
+                scores = metrics[block][method][name]
                 for figure in ("rmse", "bias", "chi2", "coverage_68", "coverage_95", "r2"):
-                    assert found[f"{figure}_low"] <= found[figure] <= found[f"{figure}_high"]
+                    assert scores[f"{figure}_low"] <= scores[figure] <= scores[f"{figure}_high"]
         for name in NAMES:
             ratio = metrics[block]["rmse_ratio_power_spectrum"][name]
             ours, theirs = (metrics[block][method][name]["rmse"] for method in ("network", "power_spectrum"))
@@ -115,9 +115,9 @@ def test_metrics_hold_every_method_parameter_and_interval(validated):
 
 def test_scores_are_those_of_the_predictions(validated):
     folder, _, metrics = validated
-    with np.load(folder / "run" / "predictions.npz") as found:
-        error = found["test_mean"] - found["test_true"]
-        pull = error / found["test_sigma"]
+    with np.load(folder / "run" / "predictions.npz") as arrays:
+        error = arrays["test_mean"] - arrays["test_true"]
+        pull = error / arrays["test_sigma"]
     for p, name in enumerate(NAMES):
         assert metrics["simulations"]["network"][name]["rmse"] == pytest.approx(np.sqrt((error[:, p] ** 2).mean()))
         assert metrics["simulations"]["network"][name]["chi2"] == pytest.approx((pull[:, p] ** 2).mean())
@@ -145,8 +145,8 @@ def test_the_page_is_one_offline_file_that_shows_the_metrics(validated):
     assert len(sources) > 10
     assert all(source.startswith("data:image/") for source in sources)
     assert all(words for words in re.findall(r'alt="([^"]*)"', page))
-    found = metrics["simulations"]["network"]["omega_m"]
-    assert number(found["rmse"], (found["rmse_high"] - found["rmse_low"]) / 2) in page
+    scores = metrics["simulations"]["network"]["omega_m"]
+    assert number(scores["rmse"], (scores["rmse_high"] - scores["rmse_low"]) / 2) in page
     assert str(headline(metrics)) in page
     assert "40 simulated boxes of 64 Mpc/h per side with 12 × 12 × 12 cells at redshift 0, with" in page
     assert "trained for 6 epochs on 2 MPI ranks." in page
@@ -231,14 +231,14 @@ def test_spectra_are_of_each_record_s_own_overdensity(validated):
     folder, _, _ = validated
     with Shards.open(folder / "simulations" / "data") as shards:
         records = shards.split("test")[:3]
-        found, volumes = measure(shards, records), shards.read(records)
+        spectra, volumes = measure(shards, records), shards.read(records)
     expected = power_spectrum(overdensity(volumes[1, ..., 0]), 64.0)
-    np.testing.assert_allclose(found.power[1, 0], expected.power, rtol=1e-6)
-    np.testing.assert_allclose(found.mean[1, 0], volumes[1].mean(), rtol=1e-6)
+    np.testing.assert_allclose(spectra.power[1, 0], expected.power, rtol=1e-6)
+    np.testing.assert_allclose(spectra.mean[1, 0], volumes[1].mean(), rtol=1e-6)
     with Shards.open(folder / "surrogates" / "data") as shards:
-        found, volumes = measure(shards, records), shards.read(records)
-    np.testing.assert_allclose(found.power[1, 0], power_spectrum(volumes[1, ..., 0], 64.0).power, rtol=1e-6)
-    assert (found.mean == 1).all()
+        spectra, volumes = measure(shards, records), shards.read(records)
+    np.testing.assert_allclose(spectra.power[1, 0], power_spectrum(volumes[1, ..., 0], 64.0).power, rtol=1e-6)
+    assert (spectra.mean == 1).all()
 
 
 def test_example_boxes_span_the_parameters():
@@ -257,8 +257,8 @@ def copy_run(validated, tmp_path, **changes):
     source = RunFolder(validated[0] / "run")
     target = RunFolder(tmp_path / "run")
     shutil.copytree(source.path, target.path)
-    with np.load(source.path / "predictions.npz") as found:
-        arrays = {name: found[name] for name in found.files}
+    with np.load(source.path / "predictions.npz") as stored:
+        arrays = {name: stored[name] for name in stored.files}
     target.write_predictions(**arrays | {key: change(arrays[key]) for key, change in changes.items()})
     return target.path
 

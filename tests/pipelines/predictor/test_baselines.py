@@ -47,14 +47,14 @@ def baselines(data):
 
 def test_an_additive_property_is_predicted_to_a_percent(data, baselines):
     test = data.split("test")
-    truth, found = data.targets(test)[:, 0], baselines.predictions["random_forest"][:, 0, 0]
+    truth, predicted = data.targets(test)[:, 0], baselines.predictions["random_forest"][:, 0, 0]
     assert "energy" in baselines.composition_residual_targets
-    assert np.abs(found / truth - 1).max() < 0.01
+    assert np.abs(predicted / truth - 1).max() < 0.01
     train = data.split("train")
     bits, test_bits = (np.unpackbits(morgan_fingerprints(data.smiles(rows)), axis=1) for rows in (train, test))
     plain = Forest.fit(bits, None, data.targets(train)[:, 0], trees=50, seed=0)
     alone = plain.predict(test_bits, composition(data, test))[:, 0]
-    assert np.abs(alone / truth - 1).mean() > 20 * np.abs(found / truth - 1).mean()
+    assert np.abs(alone / truth - 1).mean() > 20 * np.abs(predicted / truth - 1).mean()
 
 
 def test_composition_counts_every_hydrogen(data):
@@ -67,9 +67,9 @@ def test_test_labels_are_not_used(data, baselines, monkeypatch):
     test, read = data.split("test"), data.targets
 
     def hidden(rows):
-        found = read(rows)
-        found[np.isin(rows, test)] = 1e6
-        return found
+        labels = read(rows)
+        labels[np.isin(rows, test)] = 1e6
+        return labels
 
     monkeypatch.setattr(data, "targets", hidden)
     after = fit_baselines(data, test, "regression", 0).predictions

@@ -25,19 +25,19 @@ def untrained(network: str, geometry: str, *targets: str, max_atoms: int = 1000)
 
 
 def test_attributions_of_atoms_and_bonds_sum_to_the_prediction():
-    found = explain(untrained("dmpnn", "none", "homo", "gap"), "CC(=O)O", "gap")
-    assert (len(found.atoms), len(found.bonds), len(found.masking)) == (8, 7, 8)
-    assert found.completeness_error < 1e-3 * np.abs(found.atoms).sum() + 1e-5
-    assert (found.target, found.unit) == ("gap", "eV")
+    explanation = explain(untrained("dmpnn", "none", "homo", "gap"), "CC(=O)O", "gap")
+    assert (len(explanation.atoms), len(explanation.bonds), len(explanation.masking)) == (8, 7, 8)
+    assert explanation.completeness_error < 1e-3 * np.abs(explanation.atoms).sum() + 1e-5
+    assert (explanation.target, explanation.unit) == ("gap", "eV")
 
 
 def test_a_network_of_given_geometries_gets_a_generated_one_on_request():
     predictor = untrained("painn", "given", "homo")
     with pytest.raises(InputError, match="--embed"):
         explain(predictor, "CCO", "homo")
-    found = explain(predictor.with_embedding(), "CCO", "homo")
-    assert np.isfinite([*found.atoms, *found.masking, found.value]).all()
-    assert predictor.with_embedding().predict(["CCO"]).mean[0, 0] == pytest.approx(found.value)
+    explanation = explain(predictor.with_embedding(), "CCO", "homo")
+    assert np.isfinite([*explanation.atoms, *explanation.masking, explanation.value]).all()
+    assert predictor.with_embedding().predict(["CCO"]).mean[0, 0] == pytest.approx(explanation.value)
 
 
 def test_the_page_shows_every_molecule_and_the_table_every_atom(tmp_path):

@@ -62,17 +62,19 @@ def test_predictions_name_the_class_and_give_the_probability_of_each(run, smiles
     own = ["nitrogen_pred", *(f"nitrogen_prob_{name}" for name in names)]
     assert list(rows[0]) == ["smiles", *own, "fluorinated_pred", "fluorinated_prob_F", "fluorinated_prob_T", "problem"]
     for row in rows[:-1]:
-        found = [float(row[f"nitrogen_prob_{name}"]) for name in names]
-        assert sum(found) == pytest.approx(1, abs=1e-5)
-        assert row["nitrogen_pred"] == names[int(np.argmax(found))]
+        chance = [float(row[f"nitrogen_prob_{name}"]) for name in names]
+        assert sum(chance) == pytest.approx(1, abs=1e-5)
+        assert row["nitrogen_pred"] == names[int(np.argmax(chance))]
         assert row["fluorinated_pred"] == ("T" if float(row["fluorinated_prob_T"]) > 0.5 else "F")
     assert rows[-1]["nitrogen_pred"] == rows[-1]["nitrogen_prob_one"] == ""
-    found = MoleculePredictor.read(run.bundle).predict(smiles[:20])
-    assert found.classes == (("many", "one", "zero"), ("F", "T"))
-    assert found.probabilities is not None
-    assert [f"{each:.6g}" for each in found.probabilities[:, 0, 1]] == [row["nitrogen_prob_one"] for row in rows[:-1]]
-    np.testing.assert_array_equal(found.mean[:, 0], found.probabilities[:, 0].max(axis=1))
-    np.testing.assert_array_equal(found.mean[:, 1], found.probabilities[:, 1, 1])
+    predictions = MoleculePredictor.read(run.bundle).predict(smiles[:20])
+    assert predictions.classes == (("many", "one", "zero"), ("F", "T"))
+    assert predictions.probabilities is not None
+    assert [f"{each:.6g}" for each in predictions.probabilities[:, 0, 1]] == [
+        row["nitrogen_prob_one"] for row in rows[:-1]
+    ]
+    np.testing.assert_array_equal(predictions.mean[:, 0], predictions.probabilities[:, 0].max(axis=1))
+    np.testing.assert_array_equal(predictions.mean[:, 1], predictions.probabilities[:, 1, 1])
 
 
 def test_stored_test_predictions_are_those_of_the_bundle(run):
@@ -85,18 +87,18 @@ def test_stored_test_predictions_are_those_of_the_bundle(run):
 
 def test_the_predicted_class_is_explained(run, tmp_path):
     predictor = MoleculePredictor.read(run.bundle)
-    found = explain(predictor, "NCCN", "nitrogen")
+    explanation = explain(predictor, "NCCN", "nitrogen")
     probability = predictor.predict(["NCCN"]).probabilities
     assert probability is not None
-    assert found.class_name == ("many", "one", "zero")[int(probability[0, 0].argmax())]
-    assert found.value == pytest.approx(probability[0, 0].max())
-    assert found.completeness_error < 0.05 * np.abs(found.atoms).sum() + 1e-3
+    assert explanation.class_name == ("many", "one", "zero")[int(probability[0, 0].argmax())]
+    assert explanation.value == pytest.approx(probability[0, 0].max())
+    assert explanation.completeness_error < 0.05 * np.abs(explanation.atoms).sum() + 1e-3
     page = explain_molecules(run.bundle, ["NCCN"], tmp_path / "out").read_text()
-    assert f"nitrogen: probability of class {found.class_name}" in page
+    assert f"nitrogen: probability of class {explanation.class_name}" in page
     assert "fluorinated: probability of class T" in page
     with (tmp_path / "out" / "attributions.csv").open(newline="") as file:
         assert {(row["target"], row["class"]) for row in csv.DictReader(file)} == {
-            ("nitrogen", found.class_name),
+            ("nitrogen", explanation.class_name),
             ("fluorinated", "T"),
         }
 
@@ -120,7 +122,7 @@ def test_the_report_compares_every_class_with_a_forest(run, tmp_path):
 
 def test_the_spelling_of_binary_labels_does_not_change_the_network(smiles, tmp_path):
     """-1 and 1 give bitwise the same predictions as 0 and 1."""
-    found, columns = {}, {}
+    means, columns = {}, {}
     for name, spelling in {"bits": ("0", "1"), "signs": ("-1", "1")}.items():
         folder = tmp_path / name
         folder.mkdir()
@@ -129,11 +131,11 @@ def test_the_spelling_of_binary_labels_does_not_change_the_network(smiles, tmp_p
         training = dataclasses.replace(TRAINING, epochs=1)
         run = train_molecules(folder / "data", folder / "run", NETWORK, training, launch({}))
         with np.load(run.path / "predictions.npz") as arrays:
-            found[name] = arrays["test_mean"]
+            means[name] = arrays["test_mean"]
         predict_molecules(run.bundle, folder / "m.csv", folder / "out.csv")
         with (folder / "out.csv").open(newline="") as file:
             columns[name] = list(csv.DictReader(file))
-    np.testing.assert_array_equal(found["signs"], found["bits"])
+    np.testing.assert_array_equal(means["signs"], means["bits"])
     assert list(columns["bits"][0]) == ["smiles", "y", "y_pred", "y_unc", "problem"]
     assert list(columns["signs"][0])[2:] == ["y_pred", "y_prob_-1", "y_prob_1", "problem"]
     chance = [row["y_pred"] for row in columns["bits"]]

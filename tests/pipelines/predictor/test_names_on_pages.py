@@ -1,4 +1,4 @@
-"""Names of targets, units, classes and molecules are text on the pages of networks of molecules."""
+"""Names of targets, units, classes and molecules are escaped on the pages of molecular predictors."""
 
 import dataclasses
 import json
@@ -22,13 +22,13 @@ from tenfold.pipelines.training.run_folder import RunFolder
 
 NETWORK = MPNN(network="dmpnn", hidden=16, depth=2, dense=(8,), readout="mean")
 WRITTEN = tuple(name.replace("\x00", "") for name in HOSTILE)
-"""Names that a table of text can hold."""
+"""Names that a text table can contain."""
 MOLECULES = list(dict.fromkeys(enumerate_molecules(80, 3, "druglike")))
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    """A few trees and draws, one molecule of each target with attributions in one step, and all rejected rows."""
+    """Use few trees and resamples, one molecule per target with attributions in one step, and all rejected rows."""
     intervals = scores._intervals
 
     def few_draws(functions, count, seed, draws, *usable):
@@ -47,7 +47,7 @@ def quick(monkeypatch):
 
 
 def ingested(folder: Path, names: tuple[str, ...], labels: dict[str, list], **changes) -> Path:
-    """Molecules with a name after each SMILES, and rows that are none, ingested."""
+    """Ingest molecules with a name after each SMILES, and rows that are not molecules."""
     rows = [
         (f"{smiles} {names[n % len(names)]}", *(column[n] for column in labels.values()))
         for n, smiles in enumerate(MOLECULES)
@@ -62,7 +62,7 @@ def ingested(folder: Path, names: tuple[str, ...], labels: dict[str, list], **ch
 
 
 def untrained(path: Path, data: Path) -> RunFolder:
-    """A finished run of a network that has learnt nothing."""
+    """Write a finished run of an untrained network."""
     run = RunFolder(path)
     run.create()
     with MoleculeShards.open(data) as shards:
@@ -114,7 +114,7 @@ def test_of_classes(tmp_path):
         study.mkdir()
         labels = {
             names[0]: [names[len(smiles) % len(names)] for smiles in MOLECULES],
-            "bins": [names[len(smiles) % 2] for smiles in MOLECULES],  # as metrics.json has it, too
+            "bins": [names[len(smiles) % 2] for smiles in MOLECULES],  # also a key of metrics.json
         }
         kinds = dict.fromkeys(labels, "classification")
         return validate_molecules(untrained(study / "run", ingested(study, names, labels, kinds=kinds)).path)

@@ -14,15 +14,15 @@ from tenfold.pipelines.predictor.scores import (
 
 def test_errors_of_three_molecules_by_hand():
     true, mean = np.array([1.0, 2.0, 3.0, np.nan]), np.array([1.0, 2.3, 2.7, 9.0])
-    found = score_regression(true, mean, np.full(4, 0.2), name="gap", unit="eV")
-    assert found["molecules"] == 3
-    assert found["mae"] == pytest.approx(0.2)
-    assert found["rmse"] == pytest.approx(np.sqrt(0.18 / 3))
-    assert found["r2"] == pytest.approx(1 - 0.06 / (2 / 3))
-    assert found["error_ratio"] == pytest.approx(0.2 / 0.043)
-    assert found["coverage_68"] == pytest.approx(1 / 3)
-    assert found["coverage_95"] == 1
-    assert found["mae_low"] <= found["mae"] <= found["mae_high"]
+    scores = score_regression(true, mean, np.full(4, 0.2), name="gap", unit="eV")
+    assert scores["molecules"] == 3
+    assert scores["mae"] == pytest.approx(0.2)
+    assert scores["rmse"] == pytest.approx(np.sqrt(0.18 / 3))
+    assert scores["r2"] == pytest.approx(1 - 0.06 / (2 / 3))
+    assert scores["error_ratio"] == pytest.approx(0.2 / 0.043)
+    assert scores["coverage_68"] == pytest.approx(1 / 3)
+    assert scores["coverage_95"] == 1
+    assert scores["mae_low"] <= scores["mae"] <= scores["mae_high"]
 
 
 def test_the_interval_of_the_mean_absolute_error_has_its_nominal_coverage():
@@ -31,22 +31,22 @@ def test_the_interval_of_the_mean_absolute_error_has_its_nominal_coverage():
     inside = 0
     for seed in range(100):
         error = generator.standard_normal(200)
-        found = score_regression(np.zeros(200), error, np.ones(200), name="x", unit="", seed=seed, draws=200)
-        inside += found["mae_low"] <= truth <= found["mae_high"]
+        scores = score_regression(np.zeros(200), error, np.ones(200), name="x", unit="", seed=seed, draws=200)
+        inside += scores["mae_low"] <= truth <= scores["mae_high"]
     assert inside >= 88  # binomial, 95 expected: 88 or fewer has a chance of 0.4 %
 
 
 def test_ranking_of_four_molecules_by_hand():
-    found = score_binary(np.array([0, 0, 1, 1, np.nan]), np.array([0.1, 0.4, 0.35, 0.8, 0.5]))
-    assert found["roc_auc"] == pytest.approx(3 / 4)  # of four pairs, three in order
-    assert found["pr_auc"] == pytest.approx((1 + 2 / 3) / 2)
-    assert (found["positives"], found["molecules"]) == (2, 4)
+    scores = score_binary(np.array([0, 0, 1, 1, np.nan]), np.array([0.1, 0.4, 0.35, 0.8, 0.5]))
+    assert scores["roc_auc"] == pytest.approx(3 / 4)  # of four pairs, three in order
+    assert scores["pr_auc"] == pytest.approx((1 + 2 / 3) / 2)
+    assert (scores["positives"], scores["molecules"]) == (2, 4)
 
 
 def test_labels_of_one_class_have_no_ranking_score():
-    found = score_binary(np.zeros(5), np.linspace(0, 1, 5))
-    assert found["roc_auc"] is None
-    assert found["molecules"] == 5
+    scores = score_binary(np.zeros(5), np.linspace(0, 1, 5))
+    assert scores["roc_auc"] is None
+    assert scores["molecules"] == 5
 
 
 def test_chemical_accuracy_in_the_units_of_the_labels():
@@ -61,15 +61,15 @@ def test_chemical_accuracy_in_the_units_of_the_labels():
 def test_three_classes_by_hand():
     true = np.array([0, 1, 2, 2, np.nan])
     probability = np.array([[0.5, 0.3, 0.2], [0.2, 0.6, 0.2], [0.1, 0.2, 0.7], [0.6, 0.1, 0.3], [1, 0, 0]])
-    found = score_multiclass(true, probability, ["a", "b", "c"])
-    assert (found["molecules"], found["class_counts"]) == (4, {"a": 1, "b": 1, "c": 2})
-    assert found["accuracy"] == 3 / 4
+    scores = score_multiclass(true, probability, ["a", "b", "c"])
+    assert (scores["molecules"], scores["class_counts"]) == (4, {"a": 1, "b": 1, "c": 2})
+    assert scores["accuracy"] == 3 / 4
     # of class a two of three pairs are in order, of b three of three, of c four of four
-    assert found["roc_auc"] == pytest.approx((2 / 3 + 1 + 1) / 3)
-    assert found["pr_auc"] == pytest.approx((1 / 2 + 1 + 1) / 3)
-    assert found["log_loss"] == pytest.approx(-np.log([0.5, 0.6, 0.7, 0.3]).mean())
-    assert found["brier"] == pytest.approx((0.38 + 0.24 + 0.14 + (0.36 + 0.01 + 0.49)) / 4)
-    assert found["roc_auc_low"] <= found["roc_auc"] <= found["roc_auc_high"]
+    assert scores["roc_auc"] == pytest.approx((2 / 3 + 1 + 1) / 3)
+    assert scores["pr_auc"] == pytest.approx((1 / 2 + 1 + 1) / 3)
+    assert scores["log_loss"] == pytest.approx(-np.log([0.5, 0.6, 0.7, 0.3]).mean())
+    assert scores["brier"] == pytest.approx((0.38 + 0.24 + 0.14 + (0.36 + 0.01 + 0.49)) / 4)
+    assert scores["roc_auc_low"] <= scores["roc_auc"] <= scores["roc_auc_high"]
 
 
 def test_the_multiclass_score_of_two_classes_is_the_binary_score():
@@ -91,8 +91,8 @@ def test_areas_are_those_of_scikit_learn_ties_included():
 
 def test_a_class_absent_from_the_test_split_is_omitted_from_the_mean():
     probability = np.array([[0.7, 0.2, 0.1], [0.2, 0.7, 0.1]] * 6)
-    found = score_multiclass(np.array([0, 1] * 6), probability, ["a", "b", "c"])
-    assert found["roc_auc"] == found["roc_auc_low"] == 1
-    assert found["class_counts"]["c"] == 0
+    scores = score_multiclass(np.array([0, 1] * 6), probability, ["a", "b", "c"])
+    assert scores["roc_auc"] == scores["roc_auc_low"] == 1
+    assert scores["class_counts"]["c"] == 0
     assert score_multiclass(np.zeros(4), probability[:4], ["a", "b", "c"])["roc_auc"] is None
     assert score_multiclass(np.full(4, np.nan), probability[:4], ["a", "b", "c"])["molecules"] == 0
