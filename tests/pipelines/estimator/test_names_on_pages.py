@@ -39,7 +39,7 @@ def runs(tmp_path_factory) -> dict[tuple[str, ...], Path]:
             sigma_factor=(1.0,) * count,
         )  # fmt: skip
         Bundle.of("estimator", config, config.network(seed=1), {}).write(run.network)
-        run.write_record({**run.read_record(), "names": list(names), "sigma_factor": [1.0] * count})
+        run.write_record("estimator", {**run.read_record(), "names": list(names), "sigma_factor": [1.0] * count})
     return made
 
 
