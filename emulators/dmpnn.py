@@ -1,8 +1,8 @@
-"""Directed message passing: hidden states of bonds, each in both directions.
+"""Directed message-passing neural network (D-MPNN): hidden states of directed bonds.
 
-After Yang et al. 2019 (arXiv:1904.01561), equations 3 to 8. What a bond from v to w hears is what comes into v, but not
-back from w. Alike environments of a batch are worked out once (see `tenfold.emulators.environments`), and the kernel
-of a step is applied before the sum over neighbours, which is the same and has fewer rows.
+Yang et al. 2019 (arXiv:1904.01561), equations 3 to 8. The message to the bond v→w sums over the bonds into v, except
+w→v. Equal environments of a batch are computed once (see `tenfold.emulators.environments`). The kernel of a step is
+applied before the sum over neighbours, which gives the same result with fewer rows.
 """
 
 import keras
@@ -12,16 +12,16 @@ from tenfold.emulators.graph_layers import FeatureEncoder, segment_sum
 
 
 class DirectedMessagePassing(keras.layers.Layer):
-    """A batch of classes of directed bonds in, a vector per class of atoms out.
+    """Map a batch of directed-bond classes to a vector of each atom class.
 
     Parameters
     ----------
     hidden, depth
-        Numbers per directed bond, and steps.
+        Size of a hidden state, and number of message-passing steps.
     atoms, bonds
-        Width and scale of each column of codes.
+        Width and scale of each column of feature codes.
     dropout
-        Fraction of numbers dropped after each step, in training.
+        Fraction of hidden units dropped after each step during training.
     seed
         Seed of the initial weights and of dropout.
     """
@@ -34,7 +34,7 @@ class DirectedMessagePassing(keras.layers.Layer):
         self.drop = keras.layers.Dropout(dropout, seed=seed, dtype=self.dtype_policy, name="dropout")
 
     def build(self, shapes):
-        """Make W_i, W_h and W_o of the paper; only the last has a bias."""
+        """Create W_i, W_h and W_o of the paper; only W_o has a bias."""
         kernels = {
             "start": self.atoms.columns + self.bonds.columns,
             "step": self.hidden,
@@ -47,23 +47,24 @@ class DirectedMessagePassing(keras.layers.Layer):
         self.bias = self.add_weight(shape=(self.hidden,), initializer="zeros", name="bias")
 
     def call(self, inputs, training=None):
-        """Return a vector of each class of atoms, shape (classes, hidden)."""
+        """Return a vector of each atom class, shape (classes, hidden)."""
         columns = self.atoms.columns
         start, end = (ops.convert_to_tensor(kernel) for kernel in (self.kernel_start, self.kernel_end))
-        types = self.atoms(inputs["atom_type_codes"])
-        first = ops.take(ops.matmul(types, start[:columns]), inputs["bond_atom_type"], axis=0)
-        first = first + ops.matmul(self.bonds(inputs["directed_bond_codes"]), start[columns:])
-        bonds = ops.relu(first)
+        atom_types = self.atoms(inputs["atom_type_codes"])
+        initial = ops.take(ops.matmul(atom_types, start[:columns]), inputs["bond_atom_type"], axis=0)
+        initial = initial + ops.matmul(self.bonds(inputs["directed_bond_codes"]), start[columns:])
+        bonds = ops.relu(initial)
         for step in range(1, self.depth):
-            passed = ops.take(ops.matmul(bonds, self.kernel_step), inputs[f"senders_{step}"], axis=0)
-            root = inputs[f"initial_{step}"]
-            heard = segment_sum(passed, inputs[f"receivers_{step}"], root)
-            bonds = self.drop(ops.relu(ops.take(first, root, axis=0) + heard), training=training)
+            sent = ops.take(ops.matmul(bonds, self.kernel_step), inputs[f"senders_{step}"], axis=0)
+            initial_class = inputs[f"initial_{step}"]
+            messages = segment_sum(sent, inputs[f"receivers_{step}"], initial_class)
+            bonds = self.drop(ops.relu(ops.take(initial, initial_class, axis=0) + messages), training=training)
         atoms = inputs["atom_type"]
-        heard = segment_sum(ops.take(bonds, inputs["atom_senders"], axis=0), inputs["atom_receivers"], atoms)
-        own = ops.take(ops.matmul(types, end[:columns]), atoms, axis=0)
-        return self.drop(ops.relu(own + ops.matmul(heard, end[columns:]) + self.bias), training=training)
+        messages = segment_sum(ops.take(bonds, inputs["atom_senders"], axis=0), inputs["atom_receivers"], atoms)
+        from_features = ops.take(ops.matmul(atom_types, end[:columns]), atoms, axis=0)
+        hidden = ops.relu(from_features + ops.matmul(messages, end[columns:]) + self.bias)
+        return self.drop(hidden, training=training)
 
     def compute_output_shape(self, shapes):
-        """Return the shape of the atoms' vectors."""
+        """Return the shape of the atom vectors."""
         return (shapes["atom_type"][0], self.hidden)

@@ -1,9 +1,9 @@
-"""The network of Gilmer et al.: every pair of atoms has a matrix, which an edge network makes of its features.
+"""Edge-network message passing (enn-s2s): a matrix for every pair of atoms, computed from the pair's features.
 
-After Gilmer et al. 2017 (arXiv:1704.01212): messages Σ_w A(e_vw) h_w, updates by a GRU with weights shared between
-steps, optional towers. A is linear in the edge network's last hidden layer z, so that with A = Σ_k z_k W_k the message
-is Σ_w Σ_k z_vwk (W_k h_w): the vectors W_k h_w of each atom are worked out once, n of them in place of the n² matrices
-of its pairs. It is the same function with a fraction of the arithmetic and of the memory.
+Gilmer et al. 2017 (arXiv:1704.01212): messages Σ_w A(e_vw) h_w, updates by a GRU whose weights are shared between
+steps, optional towers. A is linear in the last hidden layer z of the edge network. With A = Σ_k z_k W_k, the message is
+Σ_w Σ_k z_vwk (W_k h_w): the vectors W_k h_w are computed once per atom, n of them instead of the n² matrices of its
+pairs. The function is the same, at a fraction of the arithmetic and memory.
 """
 
 import keras
@@ -13,22 +13,23 @@ from tenfold.emulators.graph_layers import FeatureEncoder
 
 
 class EdgeNetwork(keras.layers.Layer):
-    """Dense blocks of molecules in, a vector per slot out, shape (molecules · slots, hidden).
+    """Map dense blocks of molecules to a vector of each slot, shape (molecules · slots, hidden).
 
-    A pair's features are its distance [Å] and the codes of its bond, one-hot, or zeros where there is none. An atom's
-    vector begins as its features with zeros behind (or a linear map of them where they are more than ``hidden``). At
-    the end a linear map of it and of the features is returned, which the readout of the paper begins with.
+    The features of a pair are its distance [Å] and the one-hot codes of its bond, or zeros if there is no bond. The
+    initial vector of an atom is its features, padded with zeros (or a linear map of them if they are more than
+    ``hidden``). The output is a linear map of the final vector and the features, with which the paper's readout begins.
 
     Parameters
     ----------
     hidden, depth
-        Numbers per atom, and steps.
+        Size of an atom vector, and number of message-passing steps.
     edge_hidden
-        Units of the edge network's hidden layer.
+        Units of the hidden layer of the edge network.
     towers
-        Equal parts of the hidden numbers; each passes messages by itself, and a linear map mixes them after each step.
+        Number of equal parts of the atom vector that pass messages independently; a linear map mixes them after each
+        step.
     atoms, bonds
-        Width and scale of each column of codes.
+        Width and scale of each column of feature codes.
     seed
         Seed of the initial weights.
     """
@@ -42,7 +43,7 @@ class EdgeNetwork(keras.layers.Layer):
         self.width = self.hidden // self.towers
 
     def build(self, shapes):
-        """Make the weights: per tower an edge network and a GRU."""
+        """Create the weights: an edge network and a GRU for each tower."""
         seeds = iter(range(self.seed, self.seed + 1000))
         columns = self.atoms.columns
 
@@ -80,7 +81,7 @@ class EdgeNetwork(keras.layers.Layer):
         slots = ops.shape(inputs["codes"])[0] // molecules
         features = self.atoms(inputs["codes"])
         distance = ops.cast(inputs["distance"], self.compute_dtype)[:, None]
-        # two atoms of a molecule are never at distance 0 (see `tenfold.emulators.graph_layouts`): only no pair is
+        # distance 0 marks padding: `tenfold.emulators.graph_layouts` keeps two atoms of a molecule apart
         is_pair = ops.cast(distance > 0, self.compute_dtype)
         bonded = ops.cast(inputs["bonded"], self.compute_dtype)[:, None]
         edges = ops.concatenate([self.bonds(inputs["bond_codes"]) * bonded, distance], axis=-1)
@@ -89,22 +90,23 @@ class EdgeNetwork(keras.layers.Layer):
             ops.reshape(ops.concatenate([pair(edges) * is_pair, is_pair], axis=-1), (molecules, slots, slots * units))
             for pair in self.pairs
         ]
-        state = self.begin(features)
+        state = self.initial_state(features)
         for _ in range(self.depth):
-            parts = []
-            for tower, own in enumerate(ops.split(state, self.towers, axis=-1)):
-                spread = ops.reshape(ops.matmul(own, self.matrices[tower]), (molecules, slots * units, self.width))
-                heard = ops.reshape(ops.matmul(pairs[tower], spread), (-1, self.width))
-                parts.append(self.updates[tower](heard, [own])[0])
-            state = ops.concatenate(parts, axis=-1) if self.mix is None else self.mix(ops.concatenate(parts, axis=-1))
+            updated = []
+            for tower, part in enumerate(ops.split(state, self.towers, axis=-1)):
+                sent = ops.reshape(ops.matmul(part, self.matrices[tower]), (molecules, slots * units, self.width))
+                messages = ops.reshape(ops.matmul(pairs[tower], sent), (-1, self.width))
+                updated.append(self.updates[tower](messages, [part])[0])
+            joined = ops.concatenate(updated, axis=-1)
+            state = joined if self.mix is None else self.mix(joined)
         return self.end(ops.concatenate([state, features], axis=-1))
 
-    def begin(self, features):
-        """Return the atoms' first vectors: their features with zeros behind, or a linear map of them."""
+    def initial_state(self, features):
+        """Return the initial atom vectors: the features padded with zeros, or a linear map of them."""
         if self.start is not None:
             return self.start(features)
         return ops.pad(features, ((0, 0), (0, self.hidden - self.atoms.columns)))
 
     def compute_output_shape(self, shapes):
-        """Return the shape of the slots' vectors."""
+        """Return the shape of the slot vectors."""
         return (shapes["codes"][0], self.hidden)

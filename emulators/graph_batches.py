@@ -1,4 +1,4 @@
-"""Batches of molecules: from ragged arrays to what a network reads, in few shapes, and how much of it is padding."""
+"""Batches of molecules: composition of the batches of an epoch, and their padded input arrays."""
 
 from dataclasses import dataclass
 
@@ -11,47 +11,48 @@ from tenfold.emulators.mpnn import MPNN
 
 @dataclass(frozen=True)
 class Batch:
-    """What a network reads of some molecules."""
+    """Padded network inputs of a batch of molecules."""
 
     inputs: dict[str, np.ndarray]
-    """Arrays by the names of the network's inputs."""
+    """Arrays by input name."""
     n_graphs: int
-    """Molecules; the outputs behind them fill the shape."""
+    """Number of molecules; the rows of the output beyond them are padding."""
     capacity: int
-    """Rows of the network's output."""
+    """Number of rows of the output."""
     n_atoms: int
-    """Atoms of all molecules."""
+    """Number of atoms of all molecules."""
     padding_fraction: float
-    """Share of the inputs' rows that only fill the shape."""
+    """Fraction of the input rows that are padding."""
 
     @property
     def weights(self) -> np.ndarray:
-        """1 for each molecule and 0 for what fills the shape, shape (capacity,), float32."""
+        """1 for molecules and 0 for padding, shape (capacity,), float32."""
         return (np.arange(self.capacity) < self.n_graphs).astype(np.float32)
 
 
 def collate(
     graphs: Graphs, architecture: MPNN, layout: FeatureLayout, capacity: int = 0, *, deduplicate: bool = True
 ) -> Batch:
-    """Lay molecules out for a network.
+    """Build the padded inputs of a network from molecular graphs.
 
     Parameters
     ----------
     graphs
-        G molecules; with positions for networks that read the geometry.
+        G molecules; with positions if the network reads geometry.
     architecture, layout
-        The network and its features, as it was built.
+        Architecture and feature layout with which the network was built.
     capacity
-        Rows of the network's output, at least G; 0: G.
+        Number of rows of the output, at least G; 0: G.
     deduplicate
-        Whether a directed network works alike environments of the batch out once. The outcome is the same, but for
-        dropout between steps, which then strikes them together. False numbers everything as the molecules do.
+        Whether a D-MPNN computes equal environments of the batch once. The result is the same, except that dropout
+        between the steps then acts on all copies of an environment together. False: every atom and bond keeps its own
+        number.
 
     Raises
     ------
     ValueError
-        There are more molecules than the capacity, one has no atoms, codes do not fit the layout, or positions are
-        missing.
+        There are more molecules than the capacity, a molecule has no atoms, the codes do not match the layout, or
+        positions are missing.
     """
     count, capacity = len(graphs), capacity or len(graphs)
     if not 0 < count <= capacity:
@@ -62,7 +63,7 @@ def collate(
         if codes.shape[1] != len(features):
             raise ValueError(f"{name}: found {codes.shape[1]} columns of codes, the layout has {len(features)}")
     if architecture.geometric and graphs.positions is None:
-        raise ValueError(f"positions: none, and {architecture.network} reads the geometry: ingest with geometry")
+        raise ValueError(f"positions: missing, but {architecture.network} reads geometry; set ingest.geometry")
     rows = PaddedArrays({"graph": count}, {"graph": capacity + 1})
     rows.add("size", "graph", graphs.sizes.astype(np.float32))
     rows.add("graph", "atom", np.repeat(np.arange(count), graphs.sizes), "graph")
@@ -72,34 +73,34 @@ def collate(
 
 
 def plan_batches(order: np.ndarray, sizes: np.ndarray, global_batch: int, window: int = 1) -> list[np.ndarray]:
-    """Group an epoch's molecules into batches; each is in exactly one.
+    """Divide the molecules of an epoch into batches, each molecule in exactly one.
 
     Parameters
     ----------
     order
-        The epoch's order: a permutation of the molecules' indices, the same on every rank.
+        Order of the epoch: a permutation of the indices of the molecules, equal on all ranks.
     sizes
-        Atoms of each molecule, by index.
+        Number of atoms of each molecule, by index.
     global_batch
-        Molecules of a batch, over all ranks; the last one may have fewer.
+        Molecules per batch over all ranks; the last batch may have fewer.
     window
-        Batches among whose molecules those of about one size are put together, for networks that pad each molecule to
-        the largest; 1 leaves the order as it is.
+        Number of consecutive batches whose molecules are sorted by size together (bucketing), for networks that pad
+        every molecule to the largest; 1: keep the order.
 
     Returns
     -------
     list of (n,) arrays
-        Indices, largest molecule first where the window is above 1, so that shares of every r-th are of about one size.
+        Indices, largest molecule first if the window is above 1, so that the ranks get molecules of similar size.
     """
     order = np.asarray(order, np.int64)
     if window == 1:
-        return [order[at : at + global_batch] for at in range(0, len(order), global_batch)]
+        return [order[start : start + global_batch] for start in range(0, len(order), global_batch)]
     batches = []
-    for at in range(0, len(order), window * global_batch):
-        part = order[at : at + window * global_batch]
+    for start in range(0, len(order), window * global_batch):
+        part = order[start : start + window * global_batch]
         by_size = np.argsort(-np.asarray(sizes)[part], kind="stable")
-        cut = [by_size[i : i + global_batch] for i in range(0, len(part), global_batch)]
-        # large molecules must not always come first: each batch's turn is its largest molecule's place in the order
-        cut.sort(key=lambda places: (len(places) < global_batch, places[0]))
-        batches += [part[places] for places in cut]
+        buckets = [by_size[i : i + global_batch] for i in range(0, len(part), global_batch)]
+        # batches follow the random order of their largest molecules, so that large molecules do not always come first
+        buckets.sort(key=lambda bucket: (len(bucket) < global_batch, bucket[0]))
+        batches += [part[bucket] for bucket in buckets]
     return batches

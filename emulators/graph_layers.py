@@ -1,7 +1,7 @@
-"""Layers between ragged arrays of atoms and properties of molecules; plain Keras, any backend.
+"""Keras layers that map ragged arrays of atoms to properties of molecules; any backend.
 
-Where a layer reads atoms, ``graph`` (A,) is the molecule of each, ``size`` (G + 1,) how many atoms each molecule has,
-and the last molecule is where atoms belong that only fill the shape.
+``graph`` (A,) is the index of each atom's molecule, and ``size`` (G + 1,) the number of atoms of each molecule. Padding
+atoms belong to the last molecule, which is not a real one.
 """
 
 import keras
@@ -11,51 +11,53 @@ from keras import ops
 from tenfold.emulators.layers import UNIT_SOFTPLUS
 
 ABSENT_CLASS_LOGIT = -1e9
-"""Logit of a class that a target does not have."""
+"""Logit of a class that a target does not have, where another target has more classes."""
 
 
 def segment_sum(rows, segments, like):
-    """Sum rows (n, …) into segments, of which there are as many as ``like`` has rows.
+    """Sum rows (n, …) by segment; there are as many segments as ``like`` has rows.
 
-    ``segments`` (n,) says which, ascending; the last row belongs to the last segment, as padding does always.
+    ``segments`` (n,) is the segment of each row, ascending. The last row must belong to the last segment, which padding
+    guarantees.
     """
-    if keras.backend.backend() == "tensorflow":  # counts the segments by the last row
+    if keras.backend.backend() == "tensorflow":  # the backend takes the number of segments from the last row
         return ops.segment_sum(rows, segments, sorted=True)
     return ops.segment_sum(rows, segments, num_segments=ops.shape(like)[0], sorted=True)
 
 
 def segment_max(rows, segments, like):
-    """Return the largest of each segment's rows; the arguments are those of `segment_sum`."""
+    """Maximum of rows (n, …) by segment; the arguments are those of `segment_sum`."""
     if keras.backend.backend() == "tensorflow":
         return ops.segment_max(rows, segments, sorted=True)
     return ops.segment_max(rows, segments, num_segments=ops.shape(like)[0], sorted=True)
 
 
-def gather_senders(rows, hears, speaks, back):
-    """Take what each pair's speaking atom has: the rows (A, …) of ``speaks`` (E,).
+def gather_senders(rows, receivers, senders, reverse):
+    """Gather the rows (A, …) of the sender of each edge, shape (E, …).
 
-    The pairs are sorted by ``hears`` and each is there in both directions, ``back`` (E,) being where the other is. So
-    the gradient is a sum over sorted segments, three times as fast as one over the unsorted ``speaks``.
+    Edges are sorted by ``receivers``, and each is present in both directions; ``reverse`` (E,) is the index of the
+    opposite edge. The gradient is therefore a sum over sorted segments, three times as fast as over the unsorted
+    ``senders``.
     """
 
     @ops.custom_gradient
     def take(rows):
         def gradient(*arguments, upstream=None):
             upstream = arguments[0] if upstream is None else upstream
-            return segment_sum(ops.take(upstream, back, axis=0), hears, rows)
+            return segment_sum(ops.take(upstream, reverse, axis=0), receivers, rows)
 
-        return ops.take(rows, speaks, axis=0), gradient
+        return ops.take(rows, senders, axis=0), gradient
 
     return take(rows)
 
 
 class FeatureEncoder(keras.layers.Layer):
-    """Codes in, numbers out: one-hot, or the code times a scale.
+    """Encode feature codes: one-hot, or the code times a scale.
 
     Parameters
     ----------
     table
-        Width and scale of each column, as `tenfold.emulators.graphs.Feature` has them.
+        Width and scale of each column, as in `tenfold.emulators.graphs.Feature`.
     """
 
     def __init__(self, table, **kwargs):
@@ -63,31 +65,31 @@ class FeatureEncoder(keras.layers.Layer):
         self.table = [(int(width), None if scale is None else float(scale)) for width, scale in table]
 
     gate = None
-    """Set by attributions alone: what the numbers of each row are multiplied by, shape (n, 1)."""
+    """Factor of the encoded features of each row, shape (n, 1); set only while attributions are computed."""
 
     @property
     def columns(self) -> int:
-        """Numbers that a row of codes becomes."""
+        """Number of encoded features of a row."""
         return sum(width if scale is None else 1 for width, scale in self.table)
 
     def call(self, codes):
-        """Map (n, columns of codes) to (n, numbers)."""
+        """Map (n, columns of codes) to (n, encoded features)."""
         parts = [
             ops.one_hot(ops.cast(codes[..., i], "int32"), width, dtype=self.compute_dtype)
             if scale is None
             else ops.cast(codes[..., i : i + 1], self.compute_dtype) * scale
             for i, (width, scale) in enumerate(self.table)
         ]
-        numbers = ops.concatenate(parts, axis=-1)
-        return numbers if self.gate is None else numbers * self.gate
+        encoded = ops.concatenate(parts, axis=-1)
+        return encoded if self.gate is None else encoded * self.gate
 
     def compute_output_shape(self, shape):
-        """Return the shape of the numbers."""
+        """Return the shape of the encoded features."""
         return (*shape[:-1], self.columns)
 
 
 class Head(keras.layers.Layer):
-    """Dense layers from a vector to the numbers that an answer is made of; the last begins near zero."""
+    """Multilayer perceptron from a vector to the raw outputs; the last layer is initialised near zero."""
 
     def __init__(self, dense, outputs: int, activation: str = "relu", dropout: float = 0.0, seed: int = 0, **kwargs):
         super().__init__(**kwargs)
@@ -110,7 +112,7 @@ class Head(keras.layers.Layer):
         )  # fmt: skip
 
     def build(self, shape):
-        """Make the layers' weights."""
+        """Create the weights of the layers."""
         width = shape[-1]
         for layer in self.inner:
             layer.build((None, width))
@@ -130,14 +132,14 @@ class Head(keras.layers.Layer):
 
 
 class AtomPooling(keras.layers.Layer):
-    """Mean over the atoms of each molecule; with ``norm`` above 0, the sum over atoms divided by that number."""
+    """Mean over the atoms of each molecule; if ``norm`` is above 0, the sum over the atoms divided by it."""
 
     def __init__(self, norm: float = 0.0, **kwargs):
         super().__init__(dtype="float32", **kwargs)
         self.norm = float(norm)
 
     def call(self, inputs):
-        """Map ``rows`` (classes, C) of the classes ``atom`` (A,), or of the atoms themselves, to (G + 1, C)."""
+        """Map ``rows`` of atoms (A, C), or of the environment classes that ``atom`` (A,) points to, to (G + 1, C)."""
         rows = ops.cast(inputs["rows"], "float32")
         if "atom" in inputs:
             rows = ops.take(rows, inputs["atom"], axis=0)
@@ -145,12 +147,12 @@ class AtomPooling(keras.layers.Layer):
         return total / (self.norm or ops.maximum(inputs["size"], 1.0)[:, None])
 
     def compute_output_shape(self, shapes):
-        """Return the shape of the means."""
+        """Return the shape of the pooled rows."""
         return (shapes["size"][0], shapes["rows"][-1])
 
 
 class StackMembers(keras.layers.Layer):
-    """Stack what the members of an ensemble say: a list of (G, C) in, (G, members, C) out."""
+    """Stack the outputs of the members of an ensemble."""
 
     def __init__(self, **kwargs):
         super().__init__(dtype="float32", **kwargs)
@@ -161,9 +163,9 @@ class StackMembers(keras.layers.Layer):
 
 
 class OutputScaling(keras.layers.Layer):
-    """Numbers per molecule in, properties in the targets' units out.
+    """Scale raw outputs to properties in the units of the targets, and add the atomic references.
 
-    With n atoms, the mean is f (location + scale · y) + Σ reference[element] and the standard deviation
+    For a molecule of n atoms, the mean is f (location + scale · y) + Σ reference[element], and the standard deviation
     f · scale · softplus(s), where f = n for extensive targets and 1 for others.
 
     Parameters
@@ -171,14 +173,14 @@ class OutputScaling(keras.layers.Layer):
     kind
         ``"regression"`` or ``"classification"``.
     location, scale
-        Of each of the T targets; of extensive ones per atom.
+        Location and scale of the T targets; per atom for extensive targets.
     reference
-        What each atom adds by its element's code, (codes, T) as nested lists.
+        Contribution of an atom of each element code, (codes, T) as nested lists.
     extensive
-        Which targets grow with the molecule.
+        Which targets are extensive.
     classes
-        Number of classes of each target of a classification; where any has more than two, the answers are logits of a
-        softmax over the largest number of them.
+        Number of classes of each classification target. If any target has more than two, the outputs are logits of a
+        softmax over the largest number of classes.
     """
 
     def __init__(self, kind: str, location, scale, reference, extensive, classes=(), **kwargs):
@@ -188,7 +190,7 @@ class OutputScaling(keras.layers.Layer):
         self.classes = [int(v) for v in classes] if kind == "classification" else []
         self.reference = [[float(v) for v in row] for row in reference]
         if not all(s > 0 for s in self.scale):
-            raise ValueError(f"scale: found {self.scale}; a target that does not vary cannot be learnt")
+            raise ValueError(f"scale: found {self.scale}; a constant target cannot be learnt")
 
     def call(self, inputs):
         """Map ``values`` (G + 1, members, T · outputs) to (G, T, members, outputs)."""
@@ -213,22 +215,24 @@ class OutputScaling(keras.layers.Layer):
         return ops.transpose(ops.stack(parts, axis=-1), (0, 2, 1, 3))[:-1]
 
     def atom_contributions(self, rows: np.ndarray, size: np.ndarray, element: np.ndarray) -> np.ndarray:
-        """Return what each atom adds to its molecule's mean, shape (A, T).
+        """Contribution of each atom to the predicted mean of its molecule, shape (A, T).
 
         Parameters
         ----------
         rows
-            Numbers of each atom, whose mean over the molecule is what `call` is given, shape (A, T · outputs).
+            Raw outputs of each atom, whose mean over the molecule is the input of `call`, shape (A, T · outputs).
         size, element
-            Atoms of each atom's molecule, and its element's code, shape (A,).
+            Number of atoms of each atom's molecule, and its element code, shape (A,).
 
         Raises
         ------
         ValueError
-            A target has more than two classes, whose logits have no mean.
+            A target has more than two classes: their logits are not additive over atoms.
         """
         if max(self.classes, default=0) > 2:
-            raise ValueError("network: of more than two classes atoms have no shares; take integrated gradients")
+            raise ValueError(
+                "network: atom contributions are undefined for more than two classes; use integrated gradients"
+            )
         values = rows.reshape(len(rows), len(self.scale), -1)[..., 0]
         factor = np.where(self.extensive, 1.0, 1.0 / size[:, None])
         return factor * (np.array(self.location) + np.array(self.scale) * values) + np.array(self.reference)[element]

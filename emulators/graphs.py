@@ -1,4 +1,4 @@
-"""Molecules as graphs: ragged arrays of atoms and bonds, and what their codes mean."""
+"""Batches of molecular graphs: ragged arrays of atoms and bonds, and the meaning of their feature codes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,23 +9,23 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Feature:
-    """One column of codes: what a network makes of it."""
+    """One column of integer feature codes, and its encoding."""
 
     name: str
     width: int
-    """Codes run from 0 to width - 1."""
+    """Number of codes, which run from 0 to width - 1."""
     scale: float | None = None
-    """None: the code is one-hot. Otherwise it is a number: the code times the scale."""
+    """None: one-hot encoding. Otherwise the feature is numeric: the code times the scale."""
 
     @property
     def columns(self) -> int:
-        """Numbers that it becomes."""
+        """Number of columns after encoding."""
         return self.width if self.scale is None else 1
 
 
 @dataclass(frozen=True)
 class FeatureLayout:
-    """What the columns of atoms and bonds are; the first of an atom is its element, one-hot."""
+    """Features of atoms and of bonds, in column order. The first atom feature is the element, one-hot."""
 
     atoms: tuple[Feature, ...]
     bonds: tuple[Feature, ...]
@@ -33,31 +33,31 @@ class FeatureLayout:
 
 @dataclass(frozen=True)
 class Graphs:
-    """G molecules, one after the other."""
+    """G molecular graphs, concatenated."""
 
     atoms: np.ndarray
-    """Codes of the A atoms of all molecules, shape (A, K), uint8."""
+    """Feature codes of the A atoms of all molecules, shape (A, K), uint8."""
     atom_offsets: np.ndarray
-    """Where each molecule's atoms begin, and the end, shape (G + 1,), int64."""
+    """Index of the first atom of each molecule, and A, shape (G + 1,), int64."""
     bonds: np.ndarray
     """The two atoms of each bond, numbered within their molecule, each bond once, shape (B, 2), int32."""
     bond_features: np.ndarray
-    """Codes of the bonds, shape (B, L), uint8."""
+    """Feature codes of the bonds, shape (B, L), uint8."""
     bond_offsets: np.ndarray
-    """Where each molecule's bonds begin, and the end, shape (G + 1,), int64."""
+    """Index of the first bond of each molecule, and B, shape (G + 1,), int64."""
     positions: np.ndarray | None = None
-    """Of the atoms [Å], shape (A, 3), float32; None for graphs without geometry."""
+    """Positions of the atoms [Å], shape (A, 3), float32; None for graphs without geometry."""
 
     def __len__(self) -> int:
         return len(self.atom_offsets) - 1
 
     @property
     def sizes(self) -> np.ndarray:
-        """Atoms of each molecule, shape (G,)."""
+        """Number of atoms of each molecule, shape (G,)."""
         return np.diff(self.atom_offsets)
 
     def take(self, indices: np.ndarray) -> Self:
-        """Return some of the molecules, in the order asked for, repeated or not."""
+        """Select molecules by index, in the given order; an index may be repeated."""
         atoms, atom_offsets = _rows(self.atom_offsets, indices)
         bonds, bond_offsets = _rows(self.bond_offsets, indices)
         return type(self)(
@@ -71,18 +71,18 @@ class Graphs:
 
     @classmethod
     def join(cls, parts: Sequence[Self]) -> Self:
-        """Return the molecules of several, one after the other.
+        """Concatenate batches of graphs.
 
         Raises
         ------
         ValueError
-            There are none, or some have positions and some have not.
+            There are no batches, or only some of them have positions.
         """
         if not parts:
-            raise ValueError("parts: none; at least one is needed, to know how wide its codes are")
+            raise ValueError("parts: empty; at least one batch is needed to know the number of feature columns")
         positions = [part.positions for part in parts if part.positions is not None]
         if len(positions) not in (0, len(parts)):
-            raise ValueError("parts: some have positions and some have not")
+            raise ValueError("parts: some have positions and others do not")
         return cls(
             np.concatenate([part.atoms for part in parts]),
             _offsets(np.concatenate([part.sizes for part in parts])),
@@ -98,9 +98,9 @@ def _offsets(counts: np.ndarray) -> np.ndarray:
 
 
 def _rows(offsets: np.ndarray, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of the molecules asked for, and where each begins among them."""
+    """Rows of the selected molecules, and the offsets of these molecules among the selected rows."""
     indices = np.asarray(indices, np.int64)
     counts = np.diff(offsets)[indices]
-    begins = _offsets(counts)
-    rows = np.arange(begins[-1]) + np.repeat(offsets[:-1][indices] - begins[:-1], counts)
-    return rows, begins
+    new_offsets = _offsets(counts)
+    rows = np.arange(new_offsets[-1]) + np.repeat(offsets[:-1][indices] - new_offsets[:-1], counts)
+    return rows, new_offsets

@@ -1,4 +1,4 @@
-"""Message-passing networks that read properties off molecules: what can be chosen, and how one is built."""
+"""Message-passing neural networks for molecular properties: architecture and construction."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,60 +21,61 @@ PUBLISHED_ARCHITECTURES: dict[str, dict[str, Any]] = {
     "enn-s2s": {"hidden": 64, "depth": 3, "readout": "set2set", "dense": (128,)},
     "painn": {"hidden": 128, "depth": 3, "readout": "sum", "dense": (64,)},
 }
-"""Shapes as published: Yang et al. 2019 (arXiv:1904.01561), Gilmer et al. 2017, Schütt et al. 2021. Only the readout of
-dmpnn is not the paper's mean but a scaled sum: solubilities and free energies hang on how large a molecule is."""
+"""Published architectures: Yang et al. 2019 (arXiv:1904.01561), Gilmer et al. 2017 (arXiv:1704.01212) and Schütt et al.
+2021 (arXiv:2102.03150). One deviation: the readout of dmpnn is a scaled sum instead of the mean, because solubilities
+and free energies depend on the size of the molecule."""
 
 
 NORM_ATOMS = 100.0
-"""Atoms that the ``norm`` readout divides the sum over a molecule by."""
+"""Divisor of the ``norm`` readout: the sum over the atoms of a molecule is divided by this number."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MPNN:
-    """A message-passing network: which, how large, and how atoms become a molecule.
+    """Architecture of a message-passing neural network.
 
-    Zeros, ``"published"`` and an empty ``dense`` stand for what the network's paper has, and are filled in at once.
+    Zeros, ``"published"`` and an empty ``dense`` are replaced by the published values of the network.
     """
 
     RENAMED: ClassVar[dict[str, str]] = {"radial": "n_rbf", "ensemble": "ensemble_size"}
 
     network: Network = "dmpnn"
-    """``dmpnn``: messages along directed bonds, reads no geometry. ``enn-s2s``: a matrix per pair of atoms. ``painn``:
-    equivariant vectors, reads positions."""
+    """``dmpnn``: messages along directed bonds, no geometry. ``enn-s2s``: edge network, reads distances. ``painn``:
+    equivariant vector features, reads positions."""
     hidden: int = 0
-    """Numbers that describe an atom or a directed bond; 0: 300, 64 or 128."""
+    """Size of the hidden state of an atom or a directed bond; 0: 300, 64 or 128."""
     depth: int = 0
-    """Steps of message passing; 0: 3."""
+    """Number of message-passing steps; 0: 3."""
     readout: Readout = "published"
-    """``sum``: a head per atom, whose answers are added (or averaged, where a target does not grow with the molecule),
-    so that each atom's share is known. ``mean``, ``norm`` (sum / 100) and ``set2set``: atoms become one vector, then
-    the head. For energies from tables of SMILES take ``sum``: ``norm``, dmpnn's own, takes no free atoms off."""
+    """``sum``: the head acts on each atom, and its outputs are summed (averaged for intensive targets): each atom has a
+    contribution. ``mean``, ``norm`` (sum / 100) and ``set2set``: atoms are pooled into one vector before the head. Use
+    ``sum`` for energies from tables of SMILES: ``norm``, the default of dmpnn, subtracts no atomic references."""
     dense: tuple[int, ...] = ()
-    """Units of the head's inner layers; empty: as published."""
+    """Units of the hidden layers of the head; empty: as published."""
     dropout: float = 0.0
-    """Fraction of units dropped in training: in the head, and between the steps of dmpnn."""
+    """Dropout rate in training: in the head, and between the steps of dmpnn."""
     edge_hidden: int = 128
-    """enn-s2s: units of the network that makes a matrix of a pair's features."""
+    """enn-s2s: hidden units of the edge network."""
     towers: int = 1
-    """enn-s2s: parts that the hidden numbers are passed in, each by itself."""
+    """enn-s2s: number of equal parts of the hidden state that pass messages independently."""
     set2set_steps: int = 6
-    """Steps of the set2set readout."""
+    """Attention steps of the set2set readout."""
     cutoff_angstrom: float = 5.0
-    """painn: atoms nearer than this see each other [Å]."""
+    """painn: cutoff radius [Å]."""
     n_rbf: int = 20
-    """painn: radial functions that describe a distance."""
+    """painn: number of radial basis functions."""
     ensemble_size: int = 1
-    """Networks that are trained as one and differ in their initial weights."""
+    """Number of networks that are trained together and differ in their initial weights."""
 
     def __post_init__(self):
-        """Fill in what is published and refuse what cannot be built."""
+        """Fill in the published values, and check that the network can be built."""
         if self.network not in PUBLISHED_ARCHITECTURES:
-            raise ValueError(f"network: {self.network!r} is none of {', '.join(PUBLISHED_ARCHITECTURES)}")
+            raise ValueError(f"network: found {self.network!r}, must be one of {', '.join(PUBLISHED_ARCHITECTURES)}")
         for name, value in PUBLISHED_ARCHITECTURES[self.network].items():
             if getattr(self, name) in (0, (), "published"):
                 object.__setattr__(self, name, value)
         if self.readout not in get_args(Readout):
-            raise ValueError(f"readout: {self.readout!r} is none of {', '.join(get_args(Readout))}")
+            raise ValueError(f"readout: found {self.readout!r}, must be one of {', '.join(get_args(Readout))}")
         object.__setattr__(self, "dense", tuple(self.dense))
         for name in ("hidden", "depth", "edge_hidden", "towers", "set2set_steps", "n_rbf", "ensemble_size"):
             if getattr(self, name) < 1:
@@ -90,11 +91,11 @@ class MPNN:
         if not self.cutoff_angstrom > 0:
             raise ValueError(f"cutoff_angstrom: found {self.cutoff_angstrom}, must be above 0")
         if self.hidden % self.towers:
-            raise ValueError(f"towers: {self.hidden} hidden numbers cannot be cut into {self.towers} equal parts")
+            raise ValueError(f"towers: hidden size {self.hidden} cannot be divided into {self.towers} equal parts")
 
     @property
     def geometric(self) -> bool:
-        """Whether it reads positions."""
+        """Whether the network reads geometry."""
         return self.network != "dmpnn"
 
 
@@ -118,24 +119,25 @@ def build(
     Parameters
     ----------
     architecture, layout
-        The network's shape, and what the codes of atoms and bonds are.
+        Architecture of the network, and meaning of the feature codes of atoms and bonds.
     targets
-        T.
+        Number of targets, T.
     kind
         ``"regression"`` or ``"classification"``.
     location, scale
-        Of each target, T values: an untrained network answers about ``location``, give or take ``scale``. Of extensive
-        targets both are per atom, after the reference is taken off (see `tenfold.emulators.reference`). Left out: 0, 1.
+        Location and scale of the targets, T values: an untrained network predicts about ``location`` ± ``scale``. For
+        extensive targets both are per atom, after subtraction of the atomic references (see
+        `tenfold.emulators.reference`). Default: 0, 1.
     atom_reference
-        What each atom adds by its element's code, shape (codes, T); None: nothing.
+        Contribution of an atom of each element code, shape (codes, T); None: 0.
     extensive
-        Which targets grow with the molecule, T values: two molecules far apart then have the sum of both. Left out:
-        none does.
+        Which targets are extensive, T values: the value of two molecules far apart is the sum of theirs. Default:
+        none.
     dipole
-        Which targets are lengths of a dipole, T values: painn makes them of vectors that turn with the molecule, and
-        takes of ``location`` and ``scale`` only the scale. Left out: none is.
+        Which targets are lengths of dipole moments, T values: painn computes them from equivariant vectors, and uses
+        their scale but not their location. Default: none.
     classes
-        Number of classes of each target of a classification, T values. Left out: two of each.
+        Number of classes of each classification target, T values. Default: two.
     seed
         Seed of the initial weights.
     precision
@@ -144,17 +146,17 @@ def build(
     Returns
     -------
     keras.Model
-        The inputs of a `tenfold.emulators.graph_batches.Batch` of capacity G to (G, T, members, 2): mean and standard
-        deviation in the targets' units. Of classes to (G, T, members, 1): logits of the probability of 1; or, where any
-        target has C > 2 of them, to (G, T, members, C): logits of a softmax, very low for classes that a target lacks.
+        Maps the inputs of a `tenfold.emulators.graph_batches.Batch` of capacity G to (G, T, members, 2): mean and
+        standard deviation in the units of the targets. Classification: (G, T, members, 1), logits of class 1; if any
+        target has C > 2 classes, (G, T, members, C), logits of a softmax, very low for classes that a target lacks.
 
     Raises
     ------
     ValueError
-        Shapes of the arguments do not agree, a ``norm`` readout is asked for an extensive target, or a dipole of a
-        network without vectors.
+        The arguments have inconsistent shapes, an extensive target is combined with the ``norm`` readout, or a dipole
+        target with a network without vector features.
     """
-    # loaded here, so that reading a configuration does not wait for the backend
+    # imported here, so that reading a configuration does not load the backend
     import keras
 
     from tenfold.emulators.graph_layers import AtomPooling, Head, OutputScaling, StackMembers
@@ -168,8 +170,8 @@ def build(
     codes = layout.atoms[0].width
     reference = np.zeros((codes, targets)) if atom_reference is None else np.asarray(atom_reference, np.float64)
     classes = [2] * targets if classes is None else [int(v) for v in classes]
-    each = {"location": location, "scale": scale, "extensive": extensive, "dipole": dipole, "classes": classes}
-    for name, values in each.items():
+    per_target = {"location": location, "scale": scale, "extensive": extensive, "dipole": dipole, "classes": classes}
+    for name, values in per_target.items():
         if len(values) != targets:
             raise ValueError(f"{name}: found {len(values)} values, must be {targets}, one per target")
     if reference.shape != (codes, targets):
@@ -177,9 +179,9 @@ def build(
             f"atom_reference: found shape {reference.shape}, must be (elements, targets) = {codes, targets}"
         )
     if any(dipole) and (architecture.network != "painn" or kind != "regression" or any(map(min, dipole, extensive))):
-        raise ValueError("dipole: only painn has vectors, of numbers that do not grow with the molecule")
+        raise ValueError("dipole: only painn has vector features, and only for regression of intensive targets")
     if architecture.readout == "norm" and any(extensive):
-        raise ValueError("readout: norm does not grow with the molecule as extensive targets do: take sum")
+        raise ValueError("readout: norm does not suit extensive targets, which need atomic references: use sum")
     if kind == "regression":
         width = 2
     elif min(classes) < 2:
@@ -188,7 +190,7 @@ def build(
         width = max(classes) if max(classes) > 2 else 1
     seeds = iter((np.random.SeedSequence(seed).generate_state(4 * architecture.ensemble_size) // 2).tolist())
     inputs = _inputs(architecture, layout)
-    where = {name: inputs[name] for name in ("atom", "graph", "size") if name in inputs}
+    pooling = {name: inputs[name] for name in ("atom", "graph", "size") if name in inputs}
 
     def pooled(index: int, atoms):
         name = f"{'atom_head' if architecture.readout == 'sum' else 'head'}_{index}"
@@ -201,12 +203,12 @@ def build(
             name=name,
         )
         if architecture.readout == "sum":
-            return AtomPooling(name=f"mean_{index}")({"rows": head(atoms), **where})
+            return AtomPooling(name=f"mean_{index}")({"rows": head(atoms), **pooling})
         if architecture.readout == "set2set":
             readout = Set2Set(architecture.set2set_steps, seed=next(seeds), name=f"set2set_{index}")
-            return head(readout({"rows": atoms, **where}))
+            return head(readout({"rows": atoms, **pooling}))
         pool = AtomPooling(norm=NORM_ATOMS if architecture.readout == "norm" else 0.0, name=f"mean_{index}")
-        return head(pool({"rows": atoms, **where}))
+        return head(pool({"rows": atoms, **pooling}))
 
     def member(index: int):
         messages = _messages(architecture, layout, seed=next(seeds), dtype=precision, name=f"messages_{index}")
@@ -216,20 +218,20 @@ def build(
         values = pooled(index, atoms)
         if not any(dipole):
             return values
-        own = {"scalars": atoms, "vectors": vectors, "position": inputs["position"]}
-        vectors = DipoleMoments(sum(dipole), seed=next(seeds), name=f"dipoles_{index}")({**own, **where})
-        offset = [at / unit for at, unit in zip(location, scale, strict=True)]
+        features = {"scalars": atoms, "vectors": vectors, "position": inputs["position"]}
+        vectors = DipoleMoments(sum(dipole), seed=next(seeds), name=f"dipoles_{index}")({**features, **pooling})
+        offset = [mean / std for mean, std in zip(location, scale, strict=True)]
         return DipoleMagnitudes(dipole, offset, name=f"magnitudes_{index}")({"values": values, "vectors": vectors})
 
     values = StackMembers(name="members")([member(index) for index in range(architecture.ensemble_size)])
-    answer = OutputScaling(kind, location, scale, reference.tolist(), extensive, classes, name="property")(
+    outputs = OutputScaling(kind, location, scale, reference.tolist(), extensive, classes, name="property")(
         {"values": values, **{name: inputs[name] for name in ("element", "graph", "size")}}
     )
-    return keras.Model(inputs, answer, name=architecture.network.replace("-", "_"))
+    return keras.Model(inputs, outputs, name=architecture.network.replace("-", "_"))
 
 
 def _inputs(architecture: MPNN, layout: FeatureLayout) -> dict:
-    """The inputs of a batch, by name; see `tenfold.emulators.graph_layouts`."""
+    """Inputs of the network by name; see `tenfold.emulators.graph_layouts`."""
     import keras
 
     def index(*names):
@@ -257,7 +259,7 @@ def _inputs(architecture: MPNN, layout: FeatureLayout) -> dict:
 
 
 def _messages(architecture: MPNN, layout: FeatureLayout, **arguments) -> "keras.layers.Layer":
-    """The layer that makes vectors of atoms."""
+    """The message-passing layer, which computes the atom vectors."""
     from tenfold.emulators.dmpnn import DirectedMessagePassing
     from tenfold.emulators.enn_s2s import EdgeNetwork
     from tenfold.emulators.painn import PaiNN

@@ -1,6 +1,6 @@
-"""Polarisable atom interaction network: scalars and vectors of atoms that turn with the molecule.
+"""Polarisable atom interaction neural network (PaiNN): equivariant message passing with scalar and vector features.
 
-After Schütt, Unke and Gastegger 2021 (arXiv:2102.03150): equations 7 to 10, figure 2 and the dipole of section 4.
+Schütt, Unke and Gastegger 2021 (arXiv:2102.03150): equations 7 to 10, figure 2 and the dipole moment of section 4.
 """
 
 import math
@@ -12,18 +12,18 @@ from tenfold.emulators.graph_layers import FeatureEncoder, gather_senders, segme
 
 
 class PaiNN(keras.layers.Layer):
-    """Pairs of near atoms in; scalars (A, F) and vectors (A, 3, F) of atoms out.
+    """Map the neighbour list of a batch to scalar (A, F) and vector (A, 3, F) features of its atoms.
 
     Parameters
     ----------
     hidden, depth
-        F, and pairs of a message and an update block.
+        Feature size F, and number of interactions, each a message block and an update block.
     atoms
-        Width and scale of each column of codes.
+        Width and scale of each column of feature codes.
     cutoff
-        Atoms nearer than this see each other [Å].
+        Cutoff radius of the neighbour list [Å].
     n_rbf
-        Radial functions sin(n π r / cutoff) / r.
+        Number of radial basis functions sin(n π r / cutoff) / r.
     seed
         Seed of the initial weights.
     """
@@ -44,37 +44,38 @@ class PaiNN(keras.layers.Layer):
         self.embedding = dense(self.hidden, "embedding", bias=False)
         self.blocks = []
         for i in range(self.depth):
-            # before the first message vectors are zero, and what would scale them is not there
+            # the vectors are zero before the first message, so that no filter is needed to scale them
             parts = 2 if i == 0 else 3
+            # checkpoints store the weights under these layer names
             block = {
-                "speak": dense(self.hidden, f"speak_{i}", "silu"),
-                "say": dense(parts * self.hidden, f"say_{i}"),
+                "message_hidden": dense(self.hidden, f"speak_{i}", "silu"),
+                "message": dense(parts * self.hidden, f"say_{i}"),
                 "filter": dense(parts * self.hidden, f"filter_{i}"),
                 "mix": dense(2 * self.hidden, f"mix_{i}", bias=False),
-                "gate": dense(self.hidden, f"gate_{i}", "silu"),
-                "gates": dense(3 * self.hidden, f"gates_{i}"),
+                "update_hidden": dense(self.hidden, f"gate_{i}", "silu"),
+                "update": dense(3 * self.hidden, f"gates_{i}"),
             }
             self.blocks.append(block)
         self.parts = [layer for block in self.blocks for layer in block.values()]
 
     def build(self, shapes):
-        """Make the layers' weights."""
+        """Create the weights of the layers."""
         self.embedding.build((None, self.atoms.columns))
-        widths = {"filter": self.n_rbf, "gate": 2 * self.hidden}
+        widths = {"filter": self.n_rbf, "update_hidden": 2 * self.hidden}
         for block in self.blocks:
             for name, layer in block.items():
                 layer.build((None, widths.get(name, self.hidden)))
 
     def basis(self, distance):
-        """Map distances (E,) [Å] to (E, n_rbf + 1): radial functions and, for the bias, 1, all times the cutoff."""
+        """Map distances (E,) [Å] to (E, n_rbf + 1): radial basis and 1 (for the bias), times the cosine cutoff."""
         distance = ops.cast(distance, "float32")[:, None]
         angle = distance * (math.pi / self.cutoff)
-        waves = ops.sin(angle * ops.arange(1, self.n_rbf + 1, dtype="float32")) / distance
-        cut = 0.5 * (ops.cos(angle) + 1.0)
-        return ops.cast(ops.concatenate([waves * cut, cut], axis=-1), self.compute_dtype)
+        rbf = ops.sin(angle * ops.arange(1, self.n_rbf + 1, dtype="float32")) / distance
+        cutoff = 0.5 * (ops.cos(angle) + 1.0)
+        return ops.cast(ops.concatenate([rbf * cutoff, cutoff], axis=-1), self.compute_dtype)
 
     def call(self, inputs):
-        """Return scalars and vectors of the atoms, (A, F) and (A, 3, F)."""
+        """Return the scalar and vector features of the atoms, (A, F) and (A, 3, F)."""
         pairs = [inputs[name] for name in ("receivers", "senders", "reverse")]
         direction = ops.cast(inputs["direction"], self.compute_dtype)[:, :, None]
         basis = self.basis(inputs["distance"])
@@ -82,38 +83,38 @@ class PaiNN(keras.layers.Layer):
         for block in self.blocks:
             bias = ops.cast(block["filter"].bias, self.compute_dtype)[None]
             filters = ops.concatenate([ops.cast(block["filter"].kernel, self.compute_dtype), bias])
-            # cut apart before there is a row per pair: there are many more pairs than atoms
+            # split while there is one row per atom: pairs are many more than atoms
             parts = 2 if vectors is None else 3
-            saying = ops.split(block["say"](block["speak"](scalars)), parts, axis=-1)
-            said = [
+            sent = ops.split(block["message"](block["message_hidden"](scalars)), parts, axis=-1)
+            messages = [
                 gather_senders(part, *pairs) * ops.matmul(basis, kernel)
-                for part, kernel in zip(saying, ops.split(filters, parts, axis=-1), strict=True)
+                for part, kernel in zip(sent, ops.split(filters, parts, axis=-1), strict=True)
             ]
-            pushed = direction * said[1][:, None]
+            vector_message = direction * messages[1][:, None]
             if vectors is not None:
-                pushed = pushed + gather_senders(vectors, *pairs) * said[2][:, None]
-            scalars = scalars + segment_sum(said[0], pairs[0], scalars)
-            pushed = segment_sum(pushed, pairs[0], scalars)
-            vectors = pushed if vectors is None else vectors + pushed
-            mixed, other = ops.split(block["mix"](vectors), 2, axis=-1)
-            length = ops.sqrt(ops.sum(ops.square(other), axis=1) + 1e-8)
-            gates = block["gates"](block["gate"](ops.concatenate([scalars, length], axis=-1)))
-            own, inner, turn = ops.split(gates, 3, axis=-1)
-            scalars = scalars + own + inner * ops.sum(mixed * other, axis=1)
-            vectors = vectors + turn[:, None] * mixed
+                vector_message = vector_message + gather_senders(vectors, *pairs) * messages[2][:, None]
+            scalars = scalars + segment_sum(messages[0], pairs[0], scalars)
+            vector_message = segment_sum(vector_message, pairs[0], scalars)
+            vectors = vector_message if vectors is None else vectors + vector_message
+            mixed_u, mixed_v = ops.split(block["mix"](vectors), 2, axis=-1)
+            norm = ops.sqrt(ops.sum(ops.square(mixed_v), axis=1) + 1e-8)
+            updates = block["update"](block["update_hidden"](ops.concatenate([scalars, norm], axis=-1)))
+            a_ss, a_sv, a_vv = ops.split(updates, 3, axis=-1)
+            scalars = scalars + a_ss + a_sv * ops.sum(mixed_u * mixed_v, axis=1)
+            vectors = vectors + a_vv[:, None] * mixed_u
         return scalars, vectors
 
     def compute_output_shape(self, shapes):
-        """Return the shapes of scalars and vectors."""
+        """Return the shapes of the scalar and vector features."""
         atoms = shapes["codes"][0]
         return (atoms, self.hidden), (atoms, 3, self.hidden)
 
 
 class DipoleMoments(keras.layers.Layer):
-    """Scalars and vectors of atoms in, T vectors per molecule out: Σ (atom's dipole + its charge · its position).
+    """Map atom features to T dipole moments per molecule: Σ (atomic dipole + partial charge · position).
 
-    Two gated equivariant blocks make the atoms' dipoles and charges of the scalars and vectors. Positions are counted
-    from the centroid, so that a molecule's place does not matter even if the charges do not add up to 0.
+    Two gated equivariant blocks predict the atomic dipoles and charges from the scalar and vector features. Positions
+    are relative to the centroid, so that the result is translation invariant even if the charges do not sum to 0.
     """
 
     def __init__(self, targets: int, seed: int = 0, **kwargs):
@@ -121,7 +122,7 @@ class DipoleMoments(keras.layers.Layer):
         self.targets, self.seed = int(targets), int(seed)
 
     def build(self, shapes):
-        """Make the two blocks' weights."""
+        """Create the weights of the two gated equivariant blocks."""
         width, seeds = shapes["scalars"][-1], iter(range(self.seed, self.seed + 100))
         self.blocks = []
         for i, units in enumerate((max(1, width // 2), self.targets)):
@@ -157,19 +158,19 @@ class DipoleMoments(keras.layers.Layer):
         return segment_sum(atoms, inputs["graph"], inputs["size"])
 
     def compute_output_shape(self, shapes):
-        """Return the shape of the vectors."""
+        """Return the shape of the dipole moments."""
         return (shapes["size"][0], 3, self.targets)
 
 
 class DipoleMagnitudes(keras.layers.Layer):
-    """Lengths of vectors in place of some targets' numbers, so that the answer is scale · length.
+    """Replace the values of dipole targets by the lengths of their vectors, so that the prediction is scale · length.
 
     Parameters
     ----------
     dipole
-        Which of the T targets are lengths.
+        Which of the T targets are lengths of dipole moments.
     offset
-        location / scale of each target, which the answer adds and this takes off.
+        location / scale of each target, subtracted here because the output scaling adds it.
     """
 
     def __init__(self, dipole, offset, **kwargs):

@@ -1,6 +1,6 @@
-"""Set2set: a molecule's vector as what attention gathers from its atoms, in any order.
+"""Set2Set readout: a permutation-invariant vector of each molecule, gathered from its atoms by attention.
 
-After Vinyals et al. 2016 (arXiv:1511.06391), as Gilmer et al. 2017 (arXiv:1704.01212) read molecules out.
+Vinyals et al. 2016 (arXiv:1511.06391); used as a molecular readout by Gilmer et al. 2017 (arXiv:1704.01212).
 """
 
 import keras
@@ -10,12 +10,12 @@ from tenfold.emulators.graph_layers import segment_max, segment_sum
 
 
 class Set2Set(keras.layers.Layer):
-    """Atoms' vectors (A, d) in, molecules' vectors (G + 1, 2d) out: the last query and what it gathered.
+    """Map atom vectors (A, d) to molecule vectors (G + 1, 2d): the last query and its attention readout.
 
     Parameters
     ----------
     steps
-        Times the memory asks the atoms.
+        Number of attention steps.
     seed
         Seed of the initial weights.
     """
@@ -25,7 +25,7 @@ class Set2Set(keras.layers.Layer):
         self.steps, self.seed = int(steps), int(seed)
 
     def build(self, shapes):
-        """Make the memory, an LSTM that is asked with its own last answer."""
+        """Create the LSTM whose hidden state is the query, and whose input is its own last output."""
         width = shapes["rows"][-1]
         self.cell = keras.layers.LSTMCell(
             width,
@@ -37,23 +37,24 @@ class Set2Set(keras.layers.Layer):
         self.cell.build((None, 2 * width))
 
     def call(self, inputs):
-        """Map ``rows`` of atoms, or of their classes ``atom``, to (G + 1, 2d)."""
+        """Map ``rows`` of atoms, or of the environment classes that ``atom`` points to, to (G + 1, 2d)."""
         rows, graph, size = ops.cast(inputs["rows"], "float32"), inputs["graph"], inputs["size"]
         if "atom" in inputs:
             rows = ops.take(rows, inputs["atom"], axis=0)
         count, width = ops.shape(size)[0], rows.shape[-1]
-        hidden = memory = ops.zeros((count, width))
-        answer = ops.zeros((count, 2 * width))
+        query = cell_state = ops.zeros((count, width))
+        output = ops.zeros((count, 2 * width))
         for _ in range(self.steps):
-            _, (hidden, memory) = self.cell(answer, [hidden, memory])
-            energy = ops.sum(rows * ops.take(hidden, graph, axis=0), axis=-1)
-            top = ops.stop_gradient(segment_max(energy, graph, size))
-            weight = ops.exp(energy - ops.take(top, graph, axis=0))
+            _, (query, cell_state) = self.cell(output, [query, cell_state])
+            score = ops.sum(rows * ops.take(query, graph, axis=0), axis=-1)
+            # subtracting each molecule's maximum keeps the softmax from overflowing
+            maximum = ops.stop_gradient(segment_max(score, graph, size))
+            weight = ops.exp(score - ops.take(maximum, graph, axis=0))
             total = ops.maximum(segment_sum(weight, graph, size), 1e-30)
-            gathered = segment_sum(weight[:, None] * rows, graph, size) / total[:, None]
-            answer = ops.concatenate([hidden, gathered], axis=-1)
-        return answer
+            attended = segment_sum(weight[:, None] * rows, graph, size) / total[:, None]
+            output = ops.concatenate([query, attended], axis=-1)
+        return output
 
     def compute_output_shape(self, shapes):
-        """Return the shape of the molecules' vectors."""
+        """Return the shape of the molecule vectors."""
         return (shapes["size"][0], 2 * shapes["rows"][-1])

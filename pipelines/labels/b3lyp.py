@@ -1,4 +1,4 @@
-"""B3LYP/6-31G(2df,p), the density functional theory of QM9 (doi:10.1038/sdata.2014.22), by PySCF."""
+"""B3LYP/6-31G(2df,p), the level of theory of QM9 (doi:10.1038/sdata.2014.22), computed with PySCF."""
 
 from functools import cache
 from typing import Any
@@ -25,31 +25,32 @@ POLARISATION_FUNCTIONS: dict[str, tuple[tuple[int, float], ...]] = {
     "S": ((2, 1.3), (2, 0.325), (3, 0.55)),
     "Cl": ((2, 1.5), (2, 0.375), (3, 0.7)),
 }
-"""Angular momentum and exponent [a0^-2] of the functions that 6-31G(2df,p) adds to 6-31G.
+"""Angular momentum and exponent [a0^-2] of the polarisation functions that 6-31G(2df,p) adds to 6-31G.
 
-As Gaussian has them, and so QM9: the two d are those of 6-31G(d), halved and doubled. What other programs, PySCF among
-them, call by this name has the d functions of 6-311G, and misses QM9's energies by some 0.01 Ha a molecule.
+The definition is that of Gaussian, and hence of QM9: the two d exponents are twice and half that of 6-31G(d). Other
+programs, including PySCF, use the d functions of 6-311G under this name, which changes the energies of QM9's molecules
+by some 0.01 Ha.
 """
 
 
 def calculate_b3lyp(numbers: np.ndarray, positions: np.ndarray) -> MolecularProperties:
-    """Calculate a neutral closed-shell molecule as it stands: minutes for nine heavy atoms on one core.
+    """Calculate the properties of a neutral closed-shell molecule at a fixed geometry.
 
-    The functional is that of Gaussian (VWN3 inside), and so are the functions of the basis: six Cartesian d, seven
-    pure f. At QM9's own geometries this gives QM9's own numbers: energies to some µHa, orbitals and dipoles to all the
-    digits that it prints.
+    Nine heavy atoms take minutes on one core. As in Gaussian, the functional contains VWN3, and the basis has six
+    Cartesian d and seven pure f functions. At the geometries of QM9, the results reproduce QM9: energies to some µHa,
+    orbital energies and dipole moments to all printed digits.
 
     Parameters
     ----------
     numbers
         Atomic numbers, shape (A,).
     positions
-        Of the nuclei, shape (A, 3) [Å].
+        Positions of the nuclei, shape (A, 3) [Å].
 
     Raises
     ------
     NoAnswerError
-        An element has no basis here, or self-consistency is not reached.
+        The basis set of an element is missing, or the SCF does not converge.
     """
     free_atoms = sum(free_atom_energy(int(number)) for number in numbers)
     field = _solved(numbers, positions, spin=0)
@@ -58,29 +59,29 @@ def calculate_b3lyp(numbers: np.ndarray, positions: np.ndarray) -> MolecularProp
 
 
 def total_energy(numbers: np.ndarray, positions: np.ndarray) -> float:
-    """Total energy of a closed-shell molecule [Ha], without zero-point vibration; as `b3lyp`."""
+    """Total electronic energy of a closed-shell molecule [Ha], without zero-point energy; see `b3lyp`."""
     return float(_solved(numbers, positions, spin=0).e_tot)
 
 
 @cache
 def free_atom_energy(number: int) -> float:
-    """Energy of an atom on its own [Ha], spin-unrestricted.
+    """Energy of a free atom [Ha], spin-unrestricted.
 
     Raises
     ------
     NoAnswerError
-        The element has no basis here, or self-consistency is not reached.
+        The basis set of the element is missing, or the SCF does not converge.
     """
     return float(_solved(np.array([number]), np.zeros((1, 3)), spin=UNPAIRED_ELECTRONS.get(number, 0)).e_tot)
 
 
 def _solved(numbers: np.ndarray, positions: np.ndarray, spin: int) -> Any:
-    """The self-consistent field, on one thread."""
+    """The converged self-consistent field, calculated on one thread."""
     limit_to_one_thread()
     symbols = [param.ELEMENTS[number] for number in numbers]
     missing = sorted(set(symbols) - set(POLARISATION_FUNCTIONS))
     if missing:
-        raise CalculationError(f"no basis 6-31G(2df,p) for {', '.join(missing)}")
+        raise CalculationError(f"no 6-31G(2df,p) basis set for {', '.join(missing)}")
     mol = gto.M(
         atom=list(zip(symbols, np.asarray(positions).tolist(), strict=True)),
         basis={symbol: _basis(symbol) for symbol in set(symbols)},
@@ -93,15 +94,17 @@ def _solved(numbers: np.ndarray, positions: np.ndarray, spin: int) -> Any:
     field.xc = "b3lypg"
     field.conv_tol = 1e-8
     pure = _pure_f(mol)
-    field.check_linear_dependency = lambda overlap, *_: _orthonormal(pure, overlap)  # what all orbitals are made of
+    field.check_linear_dependency = lambda overlap, *_: _orthonormal(
+        pure, overlap
+    )  # PySCF expands the orbitals in this basis
     field.kernel()
     if not field.converged:
         field.max_cycle = 200
-        for shift in (0.3, 0.0):  # orbitals held apart at first [Ha]
+        for shift in (0.3, 0.0):  # level shift [Ha], then none
             field.level_shift = shift
             field.kernel(field.make_rdm1())
     if not field.converged:
-        raise CalculationError("B3LYP failed: self-consistency is not reached")
+        raise CalculationError("B3LYP failed: the SCF does not converge")
     return field
 
 
@@ -113,16 +116,16 @@ def _basis(symbol: str) -> list:
 
 
 def _pure_f(mol: gto.Mole) -> np.ndarray:
-    """Columns that span the Cartesian functions without the p part of f, shape (Cartesian functions, functions)."""
+    """Transformation to pure f functions, shape (Cartesian functions, basis functions)."""
     blocks = []
     for shell in range(mol.nbas):
         momentum = mol.bas_angular(shell)
-        one = gto.mole.cart2sph(3, normalized="sp") if momentum == 3 else np.eye((momentum + 1) * (momentum + 2) // 2)
-        blocks += [one] * mol.bas_nctr(shell)
+        block = gto.mole.cart2sph(3, normalized="sp") if momentum == 3 else np.eye((momentum + 1) * (momentum + 2) // 2)
+        blocks += [block] * mol.bas_nctr(shell)
     return scipy.linalg.block_diag(*blocks)
 
 
 def _orthonormal(span: np.ndarray, overlap: np.ndarray) -> np.ndarray:
-    """Orthonormal functions with the same span (Löwdin)."""
+    """Orthonormal basis of the same span (Löwdin)."""
     values, vectors = np.linalg.eigh(span.T @ overlap @ span)
     return span @ (vectors / np.sqrt(values)) @ vectors.T

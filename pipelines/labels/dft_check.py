@@ -1,4 +1,4 @@
-"""A chosen few molecules, by density-functional theory as well as by GFN2: what the cheap labels stand for."""
+"""Check of the GFN2 labels: a few molecules calculated by density-functional theory as well."""
 
 import json
 from collections.abc import Sequence
@@ -16,23 +16,25 @@ from tenfold.pipelines.labels.labelled_molecule import LabelledMolecule, Level, 
 from tenfold.pipelines.storage.output_folder import OutputFolder
 
 TIMEOUT_S = 3600.0
-"""Longest time that a molecule may take [s]."""
+"""Time limit per molecule [s]."""
 LEVELS: tuple[Level, Level] = ("dft", "gfn2")
 
 
 def run_dft_check(smiles: Sequence[str], out: Path, *, seed: int, processes: int) -> list[dict[str, Any]]:
-    """Calculate molecules at the same geometries by B3LYP/6-31G(2df,p) and by GFN2-xTB; what is there is kept.
+    """Calculate molecules at the same geometries by B3LYP/6-31G(2df,p) and by GFN2-xTB.
+
+    Results in the folder are reused if they belong to the same molecules and seed.
 
     Parameters
     ----------
     smiles
-        The molecules: up to five heavy atoms take seconds each, nine take minutes.
+        Molecules; those of up to five heavy atoms take seconds each, of nine minutes.
     out
-        Folder; ``dft.json`` is written there when all are done.
+        Output folder; ``dft.json`` is written there when all molecules are done.
     seed
-        Of the conformers.
+        Seed of the conformers.
     processes
-        That work side by side.
+        Number of parallel worker processes.
 
     Returns
     -------
@@ -43,33 +45,34 @@ def run_dft_check(smiles: Sequence[str], out: Path, *, seed: int, processes: int
     Raises
     ------
     InputError
-        A molecule cannot be calculated.
+        The calculation of a molecule fails.
     """
     path = Path(out) / "dft.json"
-    asked = {"smiles": list(smiles), "seed": seed}
-    kept = read_json(path) if path.exists() else {}
-    OutputFolder.claim(path.parent, [path.name], known=[path.name] if {"asked", "molecules"} <= kept.keys() else ())
-    if kept.get("asked") == asked:
-        return kept["molecules"]
-    found: dict[int, dict[str, Any]] = {}
-    with progress("By DFT", total=len(smiles), unit="molecule") as advance:
-        for position, answer in completed(partial(_by_both, seed=seed), list(smiles), min(processes, len(smiles))):
-            if isinstance(answer, str):
-                raise InputError(f"labels.dft_check: {smiles[position]}: {answer}")
-            found[position] = answer
+    request = {"smiles": list(smiles), "seed": seed}
+    written = read_json(path) if path.exists() else {}
+    stored = written.get("request", written.get("asked"))  # files of earlier versions call it asked
+    OutputFolder.claim(path.parent, [path.name], known=[path.name] if stored and "molecules" in written else ())
+    if stored == request:
+        return written["molecules"]
+    results: dict[int, dict[str, Any]] = {}
+    with progress("DFT calculations", total=len(smiles), unit="molecule") as advance:
+        for position, result in completed(partial(_both_levels, seed=seed), list(smiles), min(processes, len(smiles))):
+            if isinstance(result, str):
+                raise InputError(f"labels.dft_check: {smiles[position]}: {result}")
+            results[position] = result
             advance()
-    molecules = [found[position] for position in range(len(smiles))]
+    molecules = [results[position] for position in range(len(smiles))]
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps({"asked": asked, "molecules": molecules}, indent=1))
+        temporary.write_text(json.dumps({"request": request, "molecules": molecules}, indent=1))
     return molecules
 
 
-def _by_both(smiles: str, seed: int) -> dict[str, Any] | str:
-    """What both levels say of a molecule, or why one of them cannot."""
-    both: dict[str, Any] = {"smiles": smiles}
+def _both_levels(smiles: str, seed: int) -> dict[str, Any] | str:
+    """Results of a molecule at both levels of theory, or the reason why one of them fails."""
+    results: dict[str, Any] = {"smiles": smiles}
     for level in LEVELS:
-        (answer,) = isolated(partial(label_molecule, level=level, relax=False, seed=seed), [smiles], TIMEOUT_S)
-        if not isinstance(answer, LabelledMolecule):
-            return answer.reason
-        both[level] = {"seconds": answer.quantum_s, "properties": vars(answer.properties)}
-    return both
+        (molecule,) = isolated(partial(label_molecule, level=level, relax=False, seed=seed), [smiles], TIMEOUT_S)
+        if not isinstance(molecule, LabelledMolecule):
+            return molecule.reason
+        results[level] = {"seconds": molecule.quantum_s, "properties": vars(molecule.properties)}
+    return results

@@ -1,4 +1,4 @@
-"""Molecules put together from fragments: small ones as in QM9, and drug-like ones."""
+"""Enumeration of molecules from fragments: small molecules as in QM9, and drug-like molecules."""
 
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -16,23 +16,23 @@ Kind = Literal["qm9", "druglike", "mixed"]
 KINDS: tuple[str, ...] = get_args(Kind)
 
 HEAVY_ATOM_FREQUENCIES = {4: 0.02, 5: 0.05, 6: 0.1, 7: 0.17, 8: 0.26, 9: 0.4}
-"""How often a QM9-like molecule is meant to have so many heavy atoms."""
+"""Intended frequency of each number of heavy atoms among QM9-like molecules."""
 DRUGLIKE_FRACTION = 0.25
-"""Part of a mixed set that is drug-like."""
+"""Fraction of drug-like molecules in a mixed set."""
 MAX_DRUGLIKE_HEAVY_ATOMS = 24
-"""Most heavy atoms of a drug-like molecule."""
+"""Largest number of heavy atoms of a drug-like molecule."""
 
-_FRUITLESS = 20_000
-"""Tries in a row without a new molecule after which a space is taken to be exhausted."""
+_MAX_FAILURES = 20_000
+"""Consecutive attempts without a new molecule after which the chemical space counts as exhausted."""
 _T = TypeVar("_T")
 
 
 def enumerate_molecules(count: int, seed: int, kind: Kind = "qm9") -> list[str]:
-    """Put molecules together from fragments.
+    """Enumerate molecules by combining fragments.
 
-    Every one is neutral, closed-shell, free of the groups that `stability.unstable` knows, and a substance of its own:
-    no two share the first block of their InChIKey, tautomers included. Stereocentres are left open. A larger count
-    begins with the molecules of a smaller one.
+    Every molecule is neutral, closed-shell and free of the groups of `tenfold.pipelines.labels.stability`. No two share
+    the first block of their InChIKey, which excludes tautomers. Stereocentres are unspecified. The molecules of a
+    smaller count are the first of a larger one.
 
     Parameters
     ----------
@@ -42,8 +42,9 @@ def enumerate_molecules(count: int, seed: int, kind: Kind = "qm9") -> list[str]:
         The same seed gives the same molecules.
     kind
         "qm9": up to nine heavy atoms of C, N, O and F, grown from small rings and chains by substitution, exchange of
-        atoms, unsaturation and closing of rings. "druglike": two or three ring systems joined by linkers and decorated,
-        within Lipinski's and Veber's rules, 24 heavy atoms at most, with S, Cl and Br too. "mixed": a quarter of those.
+        atoms, unsaturation and ring closure. "druglike": two or three substituted ring systems joined by linkers,
+        within Lipinski's and Veber's rules, at most 24 heavy atoms, also with S, Cl and Br. "mixed": a quarter
+        drug-like, the rest as in QM9.
 
     Returns
     -------
@@ -53,31 +54,33 @@ def enumerate_molecules(count: int, seed: int, kind: Kind = "qm9") -> list[str]:
     Raises
     ------
     ValueError
-        The kind is unknown, or has not so many molecules.
+        The kind is unknown, or the fragments do not yield so many molecules.
     """
     if kind not in KINDS:
         raise ValueError(f"kind: found {kind!r}, must be one of {', '.join(KINDS)}")
-    found = list(islice(_stream(seed, kind), count))
-    if len(found) < count:
-        raise ValueError(f"count: found {count}, but only {len(found)} molecules of kind {kind} could be made")
-    return found
+    molecules = list(islice(_stream(seed, kind), count))
+    if len(molecules) < count:
+        raise ValueError(
+            f"count: found {count}, but only {len(molecules)} molecules of kind {kind} could be enumerated"
+        )
+    return molecules
 
 
 def _stream(seed: int, kind: Kind) -> Iterator[str]:
     rng = np.random.default_rng([seed, KINDS.index(kind)])
     seen: set[str] = set()
-    fruitless = 0
+    failures = 0
     with rdBase.BlockLogs():
-        while fruitless < _FRUITLESS:
+        while failures < _MAX_FAILURES:
             druglike = kind == "druglike" or (kind == "mixed" and rng.random() < DRUGLIKE_FRACTION)
-            fruitless += 1
+            failures += 1
             mol = _druglike(rng) if druglike else _qm9like(rng)
             if mol is None or find_instability(mol) is not None:
                 continue
-            substance = Chem.MolToInchiKey(mol)[:14]
-            if substance and substance not in seen:
-                seen.add(substance)
-                fruitless = 0
+            skeleton = Chem.MolToInchiKey(mol)[:14]
+            if skeleton and skeleton not in seen:
+                seen.add(skeleton)
+                failures = 0
                 yield Chem.MolToSmiles(mol)
 
 
@@ -87,28 +90,28 @@ def _stream(seed: int, kind: Kind) -> Iterator[str]:
 def _qm9like(rng: np.random.Generator) -> Chem.Mol | None:
     sizes = np.array(list(HEAVY_ATOM_FREQUENCIES))
     size = rng.choice(sizes, p=np.array(list(HEAVY_ATOM_FREQUENCIES.values())))
-    mol = _fragment(_any(rng, CORES))
+    mol = _fragment(_choose(rng, CORES))
     if mol.GetNumAtoms() > size:
         return None
     for _ in range(12):
-        left = int(size) - mol.GetNumAtoms()
-        if left == 0 and rng.random() < 0.6:
+        n_free = int(size) - mol.GetNumAtoms()
+        if n_free == 0 and rng.random() < 0.6:
             break
-        change = _any(rng, _GROWING if left else _TURNING)
-        mol = _sane(change(mol, rng, left)) or mol
+        change = _choose(rng, _GROWTH_STEPS if n_free else _CHANGES)
+        mol = _sanitise(change(mol, rng, n_free)) or mol
     rings = rdMolDescriptors.CalcNumRings(mol)
     return mol if mol.GetNumAtoms() == size and rings <= 4 and _has_carbon(mol) else None
 
 
-def _substitute(mol: Chem.Mol, rng: np.random.Generator, left: int) -> Chem.Mol | None:
-    """A hydrogen gives way to a substituent."""
-    piece = _fragment(_any(rng, SUBSTITUENTS))
-    return _joined(mol, _open(mol, rng), piece, 0) if piece.GetNumAtoms() <= left else None
+def _substitute(mol: Chem.Mol, rng: np.random.Generator, n_free: int) -> Chem.Mol | None:
+    """Replace a hydrogen by a substituent."""
+    substituent = _fragment(_choose(rng, SUBSTITUENTS))
+    return _join(mol, _draw_atom(mol, rng), substituent, 0) if substituent.GetNumAtoms() <= n_free else None
 
 
-def _exchange(mol: Chem.Mol, rng: np.random.Generator, left: int) -> Chem.Mol | None:
-    """A carbon gives way to N or O: CH3, CH2 and CH as their valences allow, aromatic CH to N."""
-    del left
+def _exchange(mol: Chem.Mol, rng: np.random.Generator, n_free: int) -> Chem.Mol | None:
+    """Replace a carbon by N or O: CH3, CH2 and CH as the valences allow, aromatic CH by N."""
+    del n_free
     atom = mol.GetAtomWithIdx(int(rng.integers(mol.GetNumAtoms())))
     if atom.GetSymbol() != "C":
         return None
@@ -121,15 +124,15 @@ def _exchange(mol: Chem.Mol, rng: np.random.Generator, left: int) -> Chem.Mol | 
         choices = [7] * (used <= 3) + [8] * (used <= 2)
         if not choices:
             return None
-        element = _any(rng, choices)
+        element = _choose(rng, choices)
     changed = Chem.RWMol(mol)
     changed.GetAtomWithIdx(atom.GetIdx()).SetAtomicNum(element)
     return changed
 
 
-def _unsaturate(mol: Chem.Mol, rng: np.random.Generator, left: int) -> Chem.Mol | None:
-    """A single bond becomes double, or a double one triple, where both ends have a hydrogen to give."""
-    del left
+def _unsaturate(mol: Chem.Mol, rng: np.random.Generator, n_free: int) -> Chem.Mol | None:
+    """Make a single bond double, or a double bond triple, where both atoms have a hydrogen."""
+    del n_free
     bonds = [
         bond
         for bond in mol.GetBonds()
@@ -139,37 +142,37 @@ def _unsaturate(mol: Chem.Mol, rng: np.random.Generator, left: int) -> Chem.Mol 
     ]
     if not bonds:
         return None
-    bond = _any(rng, bonds)
+    bond = _choose(rng, bonds)
     changed = Chem.RWMol(mol)
     double = bond.GetBondType() == Chem.BondType.SINGLE
     changed.GetBondWithIdx(bond.GetIdx()).SetBondType(Chem.BondType.DOUBLE if double else Chem.BondType.TRIPLE)
     return changed
 
 
-def _double(mol: Chem.Mol, rng: np.random.Generator, left: int) -> Chem.Mol | None:
-    """A CH2 or CH3 becomes C=O, C=CH2 or C=N-OH."""
+def _double(mol: Chem.Mol, rng: np.random.Generator, n_free: int) -> Chem.Mol | None:
+    """Turn a CH2 or CH3 into C=O, C=CH2 or C=N-OH."""
     carbons = [atom.GetIdx() for atom in mol.GetAtoms() if atom.GetSymbol() == "C" and atom.GetTotalNumHs() > 1]
-    piece = _fragment(_any(rng, ("O", "O", "O", "C", "NO")))
-    if not carbons or piece.GetNumAtoms() > left:
+    substituent = _fragment(_choose(rng, ("O", "O", "O", "C", "NO")))
+    if not carbons or substituent.GetNumAtoms() > n_free:
         return None
-    return _joined(mol, _any(rng, carbons), piece, 0, Chem.BondType.DOUBLE)
+    return _join(mol, _choose(rng, carbons), substituent, 0, Chem.BondType.DOUBLE)
 
 
-def _close(mol: Chem.Mol, rng: np.random.Generator, left: int) -> Chem.Mol | None:
-    """Two atoms with hydrogens are bound to each other, closing a ring of three to six."""
-    del left
+def _close(mol: Chem.Mol, rng: np.random.Generator, n_free: int) -> Chem.Mol | None:
+    """Bond two atoms with hydrogens to each other, closing a ring of three to six atoms."""
+    del n_free
     free = [atom.GetIdx() for atom in mol.GetAtoms() if atom.GetTotalNumHs() and not atom.GetIsAromatic()]
     distance = Chem.GetDistanceMatrix(mol)
     pairs = [(a, b) for a in free for b in free if a < b and 2 <= distance[a, b] <= 5]
     if not pairs:
         return None
     changed = Chem.RWMol(mol)
-    changed.AddBond(*_any(rng, pairs), Chem.BondType.SINGLE)
+    changed.AddBond(*_choose(rng, pairs), Chem.BondType.SINGLE)
     return changed
 
 
-_GROWING = (*(_substitute,) * 4, _exchange, _exchange, _unsaturate, _double, _close)
-_TURNING = (_exchange, _exchange, _unsaturate, _close)
+_GROWTH_STEPS = (*(_substitute,) * 4, _exchange, _exchange, _unsaturate, _double, _close)
+_CHANGES = (_exchange, _exchange, _unsaturate, _close)
 
 
 def _has_carbon(mol: Chem.Mol) -> bool:
@@ -180,33 +183,33 @@ def _has_carbon(mol: Chem.Mol) -> bool:
 
 
 def _druglike(rng: np.random.Generator) -> Chem.Mol | None:
-    mol = _fragment(_any(rng, RING_SYSTEMS))
+    mol = _fragment(_choose(rng, RING_SYSTEMS))
     for _ in range(1 if rng.random() < 0.7 else 2):
-        linker, ring = _any(rng, LINKERS), _fragment(_any(rng, RING_SYSTEMS))
-        mol = _sane(_linked(mol, rng, linker, ring)) or mol
+        linker, ring = _choose(rng, LINKERS), _fragment(_choose(rng, RING_SYSTEMS))
+        mol = _sanitise(_link(mol, rng, linker, ring)) or mol
     for _ in range(int(rng.integers(4))):
-        piece = _fragment(_any(rng, DECORATIONS))
-        mol = _sane(_joined(mol, _open(mol, rng, carbons=True), piece, 0)) or mol
-    return mol if _reads_as_drug(mol) else None
+        substituent = _fragment(_choose(rng, DECORATIONS))
+        mol = _sanitise(_join(mol, _draw_atom(mol, rng, carbons=True), substituent, 0)) or mol
+    return mol if _is_druglike(mol) else None
 
 
-def _linked(mol: Chem.Mol, rng: np.random.Generator, linker: str, ring: Chem.Mol) -> Chem.Mol | None:
-    here, there = _open(mol, rng), _open(ring, rng)
+def _link(mol: Chem.Mol, rng: np.random.Generator, linker: str, ring: Chem.Mol) -> Chem.Mol | None:
+    atom, ring_atom = _draw_atom(mol, rng), _draw_atom(ring, rng)
     if linker == DIRECT_BOND:
-        return _joined(mol, here, ring, there)
-    chain, begun = _fragment(linker), mol.GetNumAtoms()
-    marks = [atom for atom in chain.GetAtoms() if atom.GetAtomicNum() == 0]
-    first, last = (mark.GetNeighbors()[0].GetIdx() for mark in marks)
-    both = _joined(_joined(mol, here, chain, first), begun + last, ring, there)
-    if both is None:
+        return _join(mol, atom, ring, ring_atom)
+    chain, offset = _fragment(linker), mol.GetNumAtoms()
+    dummies = [dummy for dummy in chain.GetAtoms() if dummy.GetAtomicNum() == 0]
+    first, last = (dummy.GetNeighbors()[0].GetIdx() for dummy in dummies)
+    joined = _join(_join(mol, atom, chain, first), offset + last, ring, ring_atom)
+    if joined is None:
         return None
-    for mark in reversed(marks):
-        both.RemoveAtom(begun + mark.GetIdx())
-    return both
+    for dummy in reversed(dummies):
+        joined.RemoveAtom(offset + dummy.GetIdx())
+    return joined
 
 
-def _reads_as_drug(mol: Chem.Mol) -> bool:
-    """Within Lipinski's rules (doi:10.1016/S0169-409X(00)00129-0) and Veber's (doi:10.1021/jm020017n)."""
+def _is_druglike(mol: Chem.Mol) -> bool:
+    """Check the rules of Lipinski (doi:10.1016/S0169-409X(00)00129-0) and Veber (doi:10.1021/jm020017n)."""
     return (
         10 <= mol.GetNumAtoms() <= MAX_DRUGLIKE_HEAVY_ATOMS
         and rdMolDescriptors.CalcNumHBD(mol) <= 5
@@ -218,7 +221,7 @@ def _reads_as_drug(mol: Chem.Mol) -> bool:
     )
 
 
-# ---- pieces ----------------------------------------------------------------------------------------------------
+# ---- fragments -------------------------------------------------------------------------------------------------
 
 
 @cache
@@ -226,40 +229,40 @@ def _fragment(smiles: str) -> Chem.Mol:
     return Chem.MolFromSmiles(smiles)
 
 
-def _any(rng: np.random.Generator, items: Sequence[_T]) -> _T:
+def _choose(rng: np.random.Generator, items: Sequence[_T]) -> _T:
     return items[int(rng.integers(len(items)))]
 
 
-def _sane(mol: Chem.Mol | None) -> Chem.Mol | None:
-    """The molecule with its valences checked and its aromaticity told anew; None where it cannot be."""
+def _sanitise(mol: Chem.Mol | None) -> Chem.Mol | None:
+    """Sanitise a molecule; None if its valences are invalid."""
     if mol is None or Chem.SanitizeMol(mol, catchErrors=True) != Chem.SanitizeFlags.SANITIZE_NONE:
         return None
     return mol.GetMol() if isinstance(mol, Chem.RWMol) else mol
 
 
-def _joined(
+def _join(
     mol: Chem.Mol | None,
-    here: int | None,
-    piece: Chem.Mol,
-    there: int | None,
+    atom: int | None,
+    fragment: Chem.Mol,
+    fragment_atom: int | None,
     bond: Chem.BondType = Chem.BondType.SINGLE,
 ) -> Chem.RWMol | None:
-    """A molecule and a piece with a bond between an atom of each, not sanitised."""
-    if mol is None or here is None or there is None:
+    """Bond a fragment to a molecule, between an atom of each; the result is not sanitised."""
+    if mol is None or atom is None or fragment_atom is None:
         return None
-    both = Chem.RWMol(Chem.CombineMols(mol, piece))
-    for end in (here, mol.GetNumAtoms() + there):
-        atom = both.GetAtomWithIdx(end)
-        atom.SetNumExplicitHs(max(0, atom.GetNumExplicitHs() - 1))
-    both.AddBond(here, mol.GetNumAtoms() + there, bond)
-    return both
+    joined = Chem.RWMol(Chem.CombineMols(mol, fragment))
+    for index in (atom, mol.GetNumAtoms() + fragment_atom):
+        end = joined.GetAtomWithIdx(index)
+        end.SetNumExplicitHs(max(0, end.GetNumExplicitHs() - 1))
+    joined.AddBond(atom, mol.GetNumAtoms() + fragment_atom, bond)
+    return joined
 
 
-def _open(mol: Chem.Mol, rng: np.random.Generator, carbons: bool = False) -> int | None:
-    """An atom that has a hydrogen to give."""
+def _draw_atom(mol: Chem.Mol, rng: np.random.Generator, carbons: bool = False) -> int | None:
+    """Draw an atom that has a hydrogen; None if there is none."""
     atoms = [
         atom.GetIdx()
         for atom in mol.GetAtoms()
         if atom.GetTotalNumHs() > 0 and (not carbons or atom.GetAtomicNum() == 6)
     ]
-    return _any(rng, atoms) if atoms else None
+    return _choose(rng, atoms) if atoms else None

@@ -1,4 +1,4 @@
-"""Pieces that molecules are put together from, as SMILES; any atom with a hydrogen can take the next piece."""
+"""Molecular fragments as SMILES; the next fragment can be attached to any atom with a hydrogen."""
 
 CORES = (
     # chains
@@ -19,14 +19,14 @@ CORES = (
     "c1cocn1", "c1cnoc1", "c1nc[nH]n1", "c1nnco1", "c1ncno1", "c1c[nH]nn1", "c1ccc2[nH]ccc2c1", "c1ccc2occc2c1",
     "O=c1cc[nH]cc1", "O=c1cccc[nH]1", "O=c1ccocc1", "c1cc2CCCn2c1", "c1cc2CCCc2o1",
 )  # fmt: skip
-"""Beginnings of QM9-like molecules, of C, N and O, nine heavy atoms at most."""
+"""Core structures of QM9-like molecules: C, N and O, nine heavy atoms at most."""
 
 SUBSTITUENTS = (
     "C", "C", "C", "CC", "C(C)C", "C=C", "C#C", "C#N", "C=O", "C(C)=O", "C(N)=O", "C(=O)O", "C(=O)OC", "O", "O", "OC",
     "OCC", "N", "N", "NC", "N(C)C", "F", "C(F)F", "C(F)(F)F", "CO", "CN", "COC", "CF", "NC=O", "NC(C)=O", "OC=O",
     "OC(C)=O", "C1CC1", "C1CO1", "C1CN1", "C1COC1", "CC#N", "CC#C", "C=NO",
 )  # fmt: skip
-"""What takes a hydrogen's place in a QM9-like molecule, bound by its first atom; twice listed, twice as often."""
+"""Substituents of QM9-like molecules, attached by their first atom; repeated entries are drawn more often."""
 
 RING_SYSTEMS = (
     # aromatic rings of six
@@ -43,9 +43,10 @@ RING_SYSTEMS = (
     "C1CCNCC1", "C1CCNCC1", "C1CNCCN1", "C1CNCCN1", "C1COCCN1", "C1COCCN1", "C1CCNC1", "C1CNC1", "C1CCCCC1", "C1CCCC1",
     "C1CC1", "C1CCOCC1", "C1CCOC1", "C1COC1", "O=C1CCCN1", "O=C1CCCCN1", "O=C1CNC(=O)N1", "C1CC2CCC1N2", "C1CC12CCNCC2",
 )  # fmt: skip
-"""Rings of drug-like molecules."""
+"""Ring systems of drug-like molecules; repeated entries are drawn more often."""
 
 DIRECT_BOND = "**"
+"""Linker of two rings that are bonded to each other directly."""
 
 LINKERS = (
     DIRECT_BOND, DIRECT_BOND, "*C*", "*C*", "*O*", "*N*", "*CO*", "*OC*", "*CN*", "*NC*", "*C(=O)*", "*C(=O)N*",
@@ -53,11 +54,11 @@ LINKERS = (
     "*NC(=O)*", "*NC(=O)*", "*C(=O)NC*", "*CNC(=O)*", "*CC(=O)N*", "*NC(=O)C*", "*S(=O)(=O)*", "*S(=O)(=O)N*",
     "*NS(=O)(=O)*", "*NC(=O)N*", "*CC*", "*OCC*", "*C(C)*", "*SC*", "*C(=O)C=C*", "*OC(=O)*",
 )  # fmt: skip
-"""What joins two rings of a drug-like molecule, at both ends."""
+"""Linkers between two rings of a drug-like molecule; the dummy atoms ``*`` stand for the rings."""
 
 DECORATIONS = (
     "C", "C", "C", "F", "F", "F", "Cl", "Cl", "Br", "OC", "OC", "O", "N", "C#N", "C(F)(F)F", "OC(F)(F)F", "OC(F)F",
     "CC", "C(C)C", "C(C)(C)C", "C1CC1", "N(C)C", "NC", "NC(C)=O", "C(C)=O", "C(N)=O", "C(=O)O", "C(=O)OC",
     "S(C)(=O)=O", "S(N)(=O)=O", "SC", "CO", "COC", "CN(C)C", "[N+](=O)[O-]", "C=O", "OCC", "C#C",
 )  # fmt: skip
-"""What takes a hydrogen's place on the rings of a drug-like molecule."""
+"""Substituents on the rings of drug-like molecules, attached by their first atom."""

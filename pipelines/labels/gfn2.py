@@ -1,4 +1,4 @@
-"""GFN2-xTB (doi:10.1021/acs.jctc.8b01176), the tight binding that labels molecules in milliseconds, by tblite."""
+"""GFN2-xTB (doi:10.1021/acs.jctc.8b01176), semi-empirical tight binding, milliseconds per molecule, with tblite."""
 
 from functools import cache
 
@@ -16,37 +16,38 @@ from tenfold.pipelines.labels.electronic_structure import (
     limit_to_one_thread,
 )
 
-_STEPS = 200
-_FLAT = 1e-3
-"""Largest component of the gradient in a relaxed molecule [Ha/a0]."""
+_MAX_STEPS = 200
+_MAX_GRADIENT = 1e-3
+"""Largest gradient component of a relaxed geometry [Ha/a0]."""
 
 
 def calculate_gfn2(numbers: np.ndarray, positions: np.ndarray) -> MolecularProperties:
-    """Calculate a neutral closed-shell molecule as it stands.
+    """Calculate the properties of a neutral closed-shell molecule at a fixed geometry.
 
     Parameters
     ----------
     numbers
         Atomic numbers, shape (A,).
     positions
-        Of the nuclei, shape (A, 3) [Å].
+        Positions of the nuclei, shape (A, 3) [Å].
 
     Raises
     ------
     NoAnswerError
-        Self-consistency is not reached, or the gap is closed.
+        The SCF does not converge, or the HOMO-LUMO gap is closed.
 
     Notes
     -----
-    Made for geometries and weak bonds, not for these numbers. Over QM9, atomisation energies are a third too large;
-    scaled, and with a constant per element, they come within 0.5 eV of B3LYP's. HOMO and LUMO lie some 4 and 6 eV below
-    B3LYP's, in nearly the same order; dipoles are a quarter too large. What learns these labels learns GFN2.
+    The method was parametrised for geometries and non-covalent interactions, not for these properties. Over QM9,
+    atomisation energies are a third too large; after scaling and a constant per element they agree with B3LYP within
+    0.5 eV. HOMO and LUMO lie some 4 and 6 eV below those of B3LYP, in nearly the same order. Dipole moments are a
+    quarter too large. A network trained on these labels learns GFN2.
     """
     return _properties(numbers, _run(_calculator(numbers, positions)))
 
 
 def relax_geometry(numbers: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    """Move the nuclei to the nearest minimum of the energy.
+    """Relax the geometry to the nearest energy minimum.
 
     Parameters
     ----------
@@ -56,12 +57,12 @@ def relax_geometry(numbers: np.ndarray, positions: np.ndarray) -> np.ndarray:
     Returns
     -------
     np.ndarray
-        Positions, shape (A, 3) [Å]; no component of the gradient exceeds 0.001 Ha/a0.
+        Relaxed positions, shape (A, 3) [Å]; no gradient component exceeds 0.001 Ha/a0.
 
     Raises
     ------
     NoAnswerError
-        Self-consistency, or the minimum, is not reached.
+        The SCF or the relaxation does not converge.
     """
     calculator = _calculator(numbers, positions)
     result: Result | None = None
@@ -73,24 +74,24 @@ def relax_geometry(numbers: np.ndarray, positions: np.ndarray) -> np.ndarray:
         return float(result["energy"]), np.array(result["gradient"]).reshape(-1)
 
     start = np.asarray(positions, np.float64).reshape(-1) / BOHR_ANGSTROM
-    options = {"maxiter": _STEPS, "gtol": _FLAT, "ftol": 0.0}
-    found = minimize(energy, start, jac=True, method="L-BFGS-B", options=options)
-    if np.abs(found.jac).max() > _FLAT:
-        raise CalculationError(f"no minimum of the energy in {_STEPS} steps")
-    return found.x.reshape(-1, 3) * BOHR_ANGSTROM
+    options = {"maxiter": _MAX_STEPS, "gtol": _MAX_GRADIENT, "ftol": 0.0}
+    optimum = minimize(energy, start, jac=True, method="L-BFGS-B", options=options)
+    if np.abs(optimum.jac).max() > _MAX_GRADIENT:
+        raise CalculationError(f"the geometry does not converge in {_MAX_STEPS} steps")
+    return optimum.x.reshape(-1, 3) * BOHR_ANGSTROM
 
 
 @cache
 def free_atom_energy(number: int) -> float:
-    """Energy of an atom on its own [Ha].
+    """Energy of a free atom [Ha].
 
     Raises
     ------
     NoAnswerError
-        Its ground state is not in the table.
+        The element is not in `UNPAIRED_ELECTRONS`.
     """
     if number not in UNPAIRED_ELECTRONS:
-        raise CalculationError(f"no ground state is known here for element {number}")
+        raise CalculationError(f"the ground state of element {number} is not tabulated")
     calculator = Calculator("GFN2-xTB", np.array([number]), np.zeros((1, 3)), uhf=UNPAIRED_ELECTRONS[number])
     calculator.set("verbosity", 0)
     return float(_run(calculator)["energy"])

@@ -1,4 +1,4 @@
-"""A molecule with its quantum labels: made from a SMILES, written as extended XYZ."""
+"""A molecule with quantum-chemical labels: from a SMILES string to a frame of extended XYZ."""
 
 import time
 from dataclasses import dataclass
@@ -15,23 +15,24 @@ Level = Literal["gfn2", "dft"]
 
 @dataclass(frozen=True, kw_only=True)
 class LabelledMolecule:
-    """A molecule with what was calculated of it."""
+    """A molecule with a geometry and calculated properties."""
 
     smiles: str
-    """With the stereochemistry of the geometry; its atoms, then their hydrogens, are in the order of the positions."""
+    """SMILES with the stereochemistry of the geometry. Its heavy atoms, then their hydrogens, are in the order of the
+    positions."""
     symbols: tuple[str, ...]
-    """Of the elements, one per atom."""
+    """Element symbol of each atom."""
     positions: np.ndarray
-    """Shape (A, 3) [Å]."""
+    """Positions of the nuclei, shape (A, 3) [Å]."""
     properties: MolecularProperties
     geometry_s: float
     """CPU time of the geometry [s]."""
     quantum_s: float
-    """CPU time of the properties [s]."""
+    """CPU time of the property calculation [s]."""
 
     @property
     def frame(self) -> str:
-        """Extended XYZ (https://github.com/libAtoms/extxyz): energies in eV, dipole in D."""
+        """Frame of extended XYZ (https://github.com/libAtoms/extxyz): energies in eV, dipole moment in D."""
         values = " ".join(f"{name}={value:.6f}" for name, value in vars(self.properties).items())
         comment = f'Properties=species:S:1:pos:R:3 smiles="{self.smiles}" {values} pbc="F F F"'
         atoms = (
@@ -42,29 +43,29 @@ class LabelledMolecule:
 
 @dataclass(frozen=True, kw_only=True)
 class UnlabelledMolecule:
-    """A molecule that got no label."""
+    """A molecule without labels, and the reason."""
 
     smiles: str
     reason: str
 
 
 def label_molecule(smiles: str, *, level: Level, relax: bool, seed: int) -> LabelledMolecule | UnlabelledMolecule:
-    """Give a molecule a geometry and calculate it, in this process.
+    """Generate a geometry of a molecule and calculate its properties, in this process.
 
     Parameters
     ----------
     smiles
-        Where it leaves stereochemistry open, the geometry decides.
+        SMILES; unspecified stereocentres take the configuration of the geometry.
     level
-        GFN2-xTB or B3LYP/6-31G(2df,p).
+        Level of theory: GFN2-xTB or B3LYP/6-31G(2df,p).
     relax
-        Whether the nuclei are moved to the minimum of GFN2's energy, from that of the force field.
+        Whether the force-field geometry is relaxed with GFN2.
     seed
-        Of the conformer.
+        Seed of the conformer.
     """
     from tenfold.pipelines.labels.gfn2 import calculate_gfn2, relax_geometry
 
-    begin = time.process_time()
+    start = time.process_time()
     try:
         mol = Chem.AddHs(Chem.MolFromSmiles(smiles))
         numbers = np.array([atom.GetAtomicNum() for atom in mol.GetAtoms()])
@@ -72,24 +73,24 @@ def label_molecule(smiles: str, *, level: Level, relax: bool, seed: int) -> Labe
         if relax:
             positions = relax_geometry(numbers, positions)
         mol.AddConformer(_conformer(positions))
-        _whole(mol)
-        middle = time.process_time()
+        _check_connectivity(mol)
+        relaxed = time.process_time()
         if level == "dft":
             from tenfold.pipelines.labels.b3lyp import calculate_b3lyp  # PySCF takes a second to import
 
-            found = calculate_b3lyp(numbers, positions)
+            properties = calculate_b3lyp(numbers, positions)
         else:
-            found = calculate_gfn2(numbers, positions)
-        quantum_s = time.process_time() - middle
-        spelt, mol = _as_spelt(mol)
-    except (ValueError, RuntimeError) as error:  # ours, RDKit's and PySCF's
+            properties = calculate_gfn2(numbers, positions)
+        quantum_s = time.process_time() - relaxed
+        canonical, mol = _ordered_by_smiles(mol)
+    except (ValueError, RuntimeError) as error:  # of tenfold, RDKit and PySCF
         return UnlabelledMolecule(smiles=smiles, reason=str(error))
     return LabelledMolecule(
-        smiles=spelt,
+        smiles=canonical,
         symbols=tuple(atom.GetSymbol() for atom in mol.GetAtoms()),
         positions=mol.GetConformer().GetPositions(),
-        properties=found,
-        geometry_s=middle - begin,
+        properties=properties,
+        geometry_s=relaxed - start,
         quantum_s=quantum_s,
     )
 
@@ -100,29 +101,29 @@ def _conformer(positions: np.ndarray) -> Chem.Conformer:
     return conformer
 
 
-def _whole(mol: Chem.Mol) -> None:
-    """Be sure that the nuclei stand where the bonds say: bound ones near, others not."""
+def _check_connectivity(mol: Chem.Mol) -> None:
+    """Check that the geometry agrees with the bonds: bonded atoms are close, other atoms are not."""
     table = Chem.GetPeriodicTable()
     radii = np.array([table.GetRcovalent(atom.GetAtomicNum()) for atom in mol.GetAtoms()])
     ratio = Chem.Get3DDistanceMatrix(mol) / (radii[:, None] + radii)
-    bound = Chem.GetAdjacencyMatrix(mol).astype(bool)
-    apart = ~bound & ~np.eye(len(bound), dtype=bool)
-    if bound.any() and ratio[bound].max() > 1.3:
+    bonded = Chem.GetAdjacencyMatrix(mol).astype(bool)
+    nonbonded = ~bonded & ~np.eye(len(bonded), dtype=bool)
+    if bonded.any() and ratio[bonded].max() > 1.3:
         raise CalculationError("a bond is broken in the geometry")
-    if apart.any() and ratio[apart].min() < 1.1:
-        raise CalculationError("atoms that are not bound touch in the geometry")
+    if nonbonded.any() and ratio[nonbonded].min() < 1.1:
+        raise CalculationError("non-bonded atoms are in contact in the geometry")
 
 
-def _as_spelt(mol: Chem.Mol) -> tuple[str, Chem.Mol]:
-    """The SMILES of the geometry's own stereochemistry, and the molecule with its atoms in the order of that SMILES.
+def _ordered_by_smiles(mol: Chem.Mol) -> tuple[str, Chem.Mol]:
+    """SMILES with the stereochemistry of the geometry, and the molecule with its atoms in the order of that SMILES.
 
-    Readers of extended XYZ differ over backslashes within quotes: a spelling with fewest is chosen.
+    Readers of extended XYZ treat backslashes within quotes differently: the SMILES with the fewest is chosen.
     """
     Chem.AssignStereochemistryFrom3D(mol)
-    bare = Chem.RemoveHs(mol)
-    spellings = [Chem.MolToSmiles(bare, rootedAtAtom=first) for first in range(-1, bare.GetNumAtoms())]
-    smiles = min(spellings, key=lambda each: each.count("\\"))
+    heavy = Chem.RemoveHs(mol)
+    candidates = [Chem.MolToSmiles(heavy, rootedAtAtom=root) for root in range(-1, heavy.GetNumAtoms())]
+    smiles = min(candidates, key=lambda candidate: candidate.count("\\"))
     order = mol.GetSubstructMatch(Chem.AddHs(Chem.MolFromSmiles(smiles)), useChirality=True)
     if not order:
-        raise CalculationError(f"{smiles} does not say its geometry's stereochemistry")
+        raise CalculationError(f"{smiles} does not express the stereochemistry of the geometry")
     return smiles, Chem.RenumberAtoms(mol, list(order))

@@ -1,4 +1,4 @@
-"""Quantum labels for molecules: geometry by force field, properties by GFN2 or B3LYP, into extended XYZ files."""
+"""Quantum-chemical labels of enumerated molecules: force-field geometries, GFN2 or B3LYP properties, extended XYZ."""
 
 import csv
 import json
@@ -24,41 +24,41 @@ from tenfold.pipelines.storage.output_folder import RECORD, OutputFolder
 __all__ = ["UNITS", "LabelSummary", "Labelling", "label_molecules"]
 
 LABELS_RECORD = "labels.json"
-"""Says what the labels of a folder were made with."""
+"""File that records the configuration of the labels in a folder."""
 LABEL_FOLDER_CONTENTS = (LABELS_RECORD, "unlabelled.csv", "dft.json", "structures", "log")
-"""What a folder of labels holds."""
+"""Files and folders of a folder of labels."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Labelling:
-    """A set of enumerated molecules, and how they are labelled."""
+    """Enumeration of molecules, and the calculation of their labels."""
 
     RENAMED: ClassVar[dict[str, str]] = {"dft": "dft_check", "longest_s": "timeout_s"}
 
     count: int = 4000
-    """Number of molecules: 4000 take 90 s on two cores. A larger count in the same folder adds to what is there."""
+    """Number of molecules; 4000 take 90 s on two cores. A larger count in the same folder adds molecules."""
     seed: int = 1
-    """Seed of the molecules, and of their conformers."""
+    """Seed of the enumeration and of the conformers."""
     kind: Kind = "mixed"
-    """Up to nine heavy atoms of C, N, O, F (qm9), drug-like ones, or a quarter of these among those (mixed)."""
+    """qm9: up to nine heavy atoms of C, N, O, F; druglike: drug-like molecules; mixed: a quarter drug-like."""
     level: Level = "gfn2"
-    """GFN2-xTB takes milliseconds a molecule; B3LYP/6-31G(2df,p), as QM9 has it, minutes."""
+    """Level of theory: GFN2-xTB takes milliseconds per molecule; B3LYP/6-31G(2df,p), the level of QM9, minutes."""
     relax: bool = False
-    """Move the nuclei to the minimum of GFN2's energy first: ten times the work. Otherwise they stay at MMFF94's."""
+    """Relax the geometry with GFN2 first, which takes ten times as long. Otherwise MMFF94 geometries are used."""
     molecules_per_file: int = 200
-    """What is lost at most when a run is killed."""
+    """Molecules per XYZ file: at most so many are lost per process when a run is killed."""
     timeout_s: float = 60.0
-    """Longest time that a molecule may take by GFN2 [s]; by DFT, sixty times as long."""
+    """Time limit per molecule with GFN2 [s]; with DFT it is sixty times as long."""
     dft_check: tuple[str, ...] = ()
-    """SMILES of a few small molecules that a study also calculates by DFT, to be shown beside the network's answers."""
+    """SMILES of a few small molecules that a study also calculates by DFT, for comparison with the network."""
     processes: int = 2
-    """Processes of this machine that work side by side."""
+    """Number of parallel worker processes."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be done."""
-        for name, least in (("count", 1), ("seed", 0), ("molecules_per_file", 1), ("processes", 1)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name}: found {getattr(self, name)}, must be at least {least}")
+        """Check that the values are valid."""
+        for name, minimum in (("count", 1), ("seed", 0), ("molecules_per_file", 1), ("processes", 1)):
+            if getattr(self, name) < minimum:
+                raise ValueError(f"{name}: found {getattr(self, name)}, must be at least {minimum}")
         for name, valid in (("kind", KINDS), ("level", get_args(Level))):
             if getattr(self, name) not in valid:
                 raise ValueError(f"{name}: found {getattr(self, name)!r}, must be {' or '.join(valid)}")
@@ -67,82 +67,84 @@ class Labelling:
 
     @property
     def calculation(self) -> dict[str, Any]:
-        """What decides what is in a file: all but the number of molecules, of processes, and those by DFT."""
+        """Settings that determine the content of a file: all except count, processes and dft_check."""
         return {key: value for key, value in asdict(self).items() if key not in ("count", "processes", "dft_check")}
 
 
 @dataclass(frozen=True)
 class LabelSummary:
-    """What a call made."""
+    """Result of `label_molecules`."""
 
     out: Path
     """Folder of the labels."""
     labelled: int
-    """Molecules with labels."""
+    """Number of molecules with labels."""
     unlabelled: int
-    """Molecules without; OUT/unlabelled.csv says why."""
+    """Number of molecules without labels; OUT/unlabelled.csv lists the reasons."""
     made: int
-    """Files made by this call; the others were there before."""
+    """Number of files written by this call; the others existed before."""
     geometry_s: float
-    """CPU time that all geometries took [s]."""
+    """CPU time of all geometries [s]."""
     quantum_s: float
-    """CPU time that all properties took [s]."""
+    """CPU time of all property calculations [s]."""
     seconds: float
     """Wall time of this call [s]."""
 
     @property
     def structures(self) -> Path:
-        """Folder of the extended XYZ files, to be ingested."""
+        """Folder of the extended XYZ files, the input of the ingest."""
         return self.out / "structures"
 
     def __str__(self) -> str:
-        each = 1e3 / max(1, self.labelled)
-        cost = f"{self.geometry_s * each:.0f} + {self.quantum_s * each:.0f} ms of CPU each, geometry + properties"
-        return f"{self.structures}: {self.labelled} molecules labelled ({cost}), {self.unlabelled} could not be"
+        ms_per_molecule = 1e3 / max(1, self.labelled)
+        geometry, quantum = self.geometry_s * ms_per_molecule, self.quantum_s * ms_per_molecule
+        cost = f"{geometry:.0f} ms + {quantum:.0f} ms of CPU time per molecule for geometry + properties"
+        return f"{self.structures}: {self.labelled} molecules labelled ({cost}), {self.unlabelled} failed"
 
 
 def label_molecules(config: Labelling, out: Path | str) -> LabelSummary:
-    """Enumerate molecules and label them, into ``OUT/structures/molecules_00000.xyz`` and on, under Dask.
+    """Enumerate molecules and calculate their labels with Dask; write ``OUT/structures/molecules_00000.xyz`` and so on.
 
-    Every molecule is calculated in a process that can be spared: what crashes, hangs or does not converge is left out,
-    with its reason, in ``OUT/unlabelled.csv``. Files that are there already are kept: after a kill, or with a larger
-    count, only what is missing is made, and every byte is as in an undisturbed run.
+    Every molecule is calculated in an isolated process. Molecules that crash it, exceed the time limit or do not
+    converge are listed with their reasons in ``OUT/unlabelled.csv``. Existing files are kept: after an interruption, or
+    with a larger count, only missing files are written, and the result is byte-identical to an uninterrupted run.
 
     Parameters
     ----------
     config
-        What to label, and how.
+        Molecules, and how they are labelled.
     out
-        Folder, made where it is not there.
+        Output folder, created if it does not exist.
 
     Raises
     ------
     InputError
-        The folder cannot be written to, holds labels of another configuration, or so many molecules do not exist.
+        The folder cannot be written to, holds labels of another configuration, or the fragments do not yield so many
+        molecules.
     """
     start = time.monotonic()
     out, size = Path(out), config.molecules_per_file
-    begins = range(0, config.count, size)
+    starts = range(0, config.count, size)
     chunks = [
-        _Chunk(config=config, out=out, number=number, count=min(size, config.count - begin))
-        for number, begin in enumerate(begins)
+        _Chunk(config=config, out=out, number=number, count=min(size, config.count - start))
+        for number, start in enumerate(starts)
     ]
     _claim(out, config, chunks)
-    todo = [chunk for chunk in chunks if not chunk.finished]
-    if todo:
+    missing = [chunk for chunk in chunks if not chunk.finished]
+    if missing:
         try:
             smiles = enumerate_molecules(config.count, config.seed, config.kind)
         except ValueError as error:
             raise InputError(f"{out}: {error}") from error
-        work = [(chunk, smiles[begins[chunk.number] :][: chunk.count]) for chunk in todo]
+        work = [(chunk, smiles[starts[chunk.number] :][: chunk.count]) for chunk in missing]
         try:
-            with progress("Labelling", total=sum(chunk.count for chunk in todo), unit="molecule") as advance:
+            with progress("Labelling", total=sum(chunk.count for chunk in missing), unit="molecule") as advance:
                 for position, _ in completed(_label_chunk, work, config.processes):
-                    advance(todo[position].count)
+                    advance(missing[position].count)
         except WorkerDiedError as error:
-            raise InputError(f"{todo[error.position].structures}: {error}. Is there memory enough?") from error
+            raise InputError(f"{missing[error.position].structures}: {error}. Is there enough memory?") from error
     logs = [chunk.log() for chunk in chunks]
-    unlabelled = [each for log in logs for each in log["unlabelled"]]
+    unlabelled = [row for log in logs for row in log["unlabelled"]]
     with replacing(out / "unlabelled.csv") as temporary, temporary.open("w", newline="") as file:
         rows = [(as_text(smiles), as_text(reason)) for smiles, reason in unlabelled]
         csv.writer(file, lineterminator="\n").writerows([("smiles", "reason"), *rows])
@@ -150,19 +152,19 @@ def label_molecules(config: Labelling, out: Path | str) -> LabelSummary:
         out=out,
         labelled=config.count - len(unlabelled),
         unlabelled=len(unlabelled),
-        made=len(todo),
+        made=len(missing),
         geometry_s=sum(log["geometry_s"] for log in logs),
         quantum_s=sum(log["quantum_s"] for log in logs),
         seconds=time.monotonic() - start,
     )
 
 
-_WRITTEN = {"count", "geometry_s", "quantum_s", "unlabelled"}
+_LOG_KEYS = {"count", "geometry_s", "quantum_s", "unlabelled"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Chunk:
-    """A file to be made: `count` molecules from `number` times the molecules of a file on."""
+    """One XYZ file, of `count` molecules; the first is `number` times the number of molecules per file."""
 
     config: Labelling
     out: Path
@@ -175,31 +177,33 @@ class _Chunk:
 
     @property
     def _log(self) -> Path:
-        """Written last: what it speaks of is whole."""
+        """Log of the file. It is written last: a file with a log is complete."""
         return self.out / "log" / f"molecules_{self.number:05d}.json"
 
     @property
     def finished(self) -> bool:
         try:
             log = self.log()
-            return log["count"] == self.count and log.keys() >= _WRITTEN and self.structures.exists()
+            return log["count"] == self.count and log.keys() >= _LOG_KEYS and self.structures.exists()
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            return False  # damaged: it is made again
+            return False  # damaged: the file is written again
 
     def log(self) -> dict[str, Any]:
         return json.loads(self._log.read_text())
 
-    def write(self, found: list[LabelledMolecule | UnlabelledMolecule]) -> None:
-        labelled = [each for each in found if isinstance(each, LabelledMolecule)]
+    def write(self, molecules: list[LabelledMolecule | UnlabelledMolecule]) -> None:
+        labelled = [molecule for molecule in molecules if isinstance(molecule, LabelledMolecule)]
         log = {
             "count": self.count,
-            "geometry_s": sum(each.geometry_s for each in labelled),
-            "quantum_s": sum(each.quantum_s for each in labelled),
-            "unlabelled": [(each.smiles, each.reason) for each in found if isinstance(each, UnlabelledMolecule)],
+            "geometry_s": sum(molecule.geometry_s for molecule in labelled),
+            "quantum_s": sum(molecule.quantum_s for molecule in labelled),
+            "unlabelled": [
+                (failed.smiles, failed.reason) for failed in molecules if isinstance(failed, UnlabelledMolecule)
+            ],
         }
         self._log.unlink(missing_ok=True)
         with replacing(self.structures) as temporary:
-            temporary.write_text("".join(each.frame for each in labelled))
+            temporary.write_text("".join(molecule.frame for molecule in labelled))
         with replacing(self._log) as temporary:
             temporary.write_text(json.dumps(log, indent=1))
 
@@ -207,26 +211,25 @@ class _Chunk:
 def _label_chunk(work: tuple[_Chunk, list[str]]) -> None:
     (chunk, smiles), config = work, work[0].config
     limit_s = config.timeout_s * (60 if config.level == "dft" else 1)
-    answers = isolated(
-        partial(label_molecule, level=config.level, relax=config.relax, seed=config.seed), smiles, limit_s
-    )
+    calculate = partial(label_molecule, level=config.level, relax=config.relax, seed=config.seed)
+    results = isolated(calculate, smiles, limit_s)
     chunk.write([
-        UnlabelledMolecule(smiles=each, reason=answer.reason) if isinstance(answer, Died) else answer
-        for each, answer in zip(smiles, answers, strict=True)
+        UnlabelledMolecule(smiles=molecule, reason=result.reason) if isinstance(result, Died) else result
+        for molecule, result in zip(smiles, results, strict=True)
     ])  # fmt: skip
 
 
 def _claim(out: Path, config: Labelling, chunks: Sequence[_Chunk]) -> None:
-    """Write down what the folder holds, or be sure that it is what is wanted now."""
+    """Record the configuration of the folder, or check that it is the present one."""
     marker = out / LABELS_RECORD
     known = _known(marker)
     for name, value in config.calculation.items():
         if known is not None and known.get(name) != value:
-            found = f"holds labels made with {name} {known.get(name)!r}, now it is {value!r}"
-            raise InputError(f"{out}: {found}. Choose another folder, or remove this one.")
+            difference = f"holds labels made with {name} {known.get(name)!r}, which is now {value!r}"
+            raise InputError(f"{out}: {difference}. Choose another folder, or remove this one.")
     OutputFolder.claim(out, LABEL_FOLDER_CONTENTS, alone=True, known=() if known is None else LABEL_FOLDER_CONTENTS)
     for folder, ending in ((out / "structures", "xyz"), (out / "log", "json")):
-        unrecorded = known is not None and not (folder / RECORD).exists()  # an earlier version's
+        unrecorded = known is not None and not (folder / RECORD).exists()  # written by an earlier version
         made = {path.name for path in folder.glob(f"molecules_*.{ending}")} if unrecorded else ()
         needed = {f"molecules_{chunk.number:05d}.{ending}" for chunk in chunks}
         OutputFolder.claim(folder, needed, alone=True, known=made)
@@ -236,13 +239,13 @@ def _claim(out: Path, config: Labelling, chunks: Sequence[_Chunk]) -> None:
 
 
 def _known(marker: Path) -> dict[str, Any] | None:
-    """Configuration that the labels of a folder were made with; None where there are none."""
+    """Recorded configuration of the labels of a folder; None if there are no labels."""
     if not marker.exists():
         return None
     try:
-        found = json.loads(marker.read_bytes())["labels"]
-        if isinstance(found, dict):
-            return found
+        recorded = json.loads(marker.read_bytes())["labels"]
+        if isinstance(recorded, dict):
+            return {Labelling.RENAMED.get(name, name): value for name, value in recorded.items()}
         raise ValueError("no configuration")
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise InputError(f"{marker}: not written by tenfold, or damaged ({error}). Choose another folder.") from error

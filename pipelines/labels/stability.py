@@ -1,4 +1,4 @@
-"""Groups that would not last in a flask, or could not be closed into their ring, told from the structure alone."""
+"""Structural filters for unstable functional groups and strained rings."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -46,10 +46,10 @@ UNSTABLE_GROUPS = {
     "divinyl ether": "[C;!a]=[C;!a]-O-[C;!a]=[C;!a]",
     "three heteroatoms in a row": "[N,O;+0;!a]-[N,O;+0;!a]-,=[N,O;+0;!a]",
 }  # fmt: skip
-"""SMARTS of what is left out, by name."""
+"""SMARTS patterns of excluded groups, by name."""
 
-_SMALL_FUSED = 7
-"""Two rings that share a bond have more atoms than this together: no bicyclobutane, no housane."""
+_MAX_FUSED_SIZE = 7
+"""Two fused rings must have more atoms together than this, which excludes bicyclobutane and housane."""
 
 
 @cache
@@ -58,14 +58,14 @@ def _patterns() -> tuple[tuple[str, Chem.Mol], ...]:
 
 
 def find_instability(mol: Chem.Mol) -> str | None:
-    """Say why a molecule would not last; None where nothing is known against it.
+    """Name an unstable group or strained ring of a molecule; None if there is none.
 
-    The rules are few, and stricter than those of GDB-17 (doi:10.1021/ci300415d), which keeps some of these groups.
+    The rules are fewer and stricter than those of GDB-17 (doi:10.1021/ci300415d), which keeps some of these groups.
 
     Parameters
     ----------
     mol
-        Sanitised, its hydrogens implicit.
+        Sanitised molecule with implicit hydrogens.
     """
     for name, pattern in _patterns():
         if mol.HasSubstructMatch(pattern):
@@ -78,10 +78,10 @@ def _strained(mol: Chem.Mol, rings: Sequence[set[int]]) -> str | None:
     small = [ring for ring in rings if len(ring) <= 4]
     if len(small) > 2:
         return "more than two rings of three or four"
-    for one, other in combinations(rings, 2):
-        if len(one & other) > 1 and len(one) + len(other) <= _SMALL_FUSED:
+    for first, second in combinations(rings, 2):
+        if len(first & second) > 1 and len(first) + len(second) <= _MAX_FUSED_SIZE:
             return "two small rings that share a bond"
-        if len(one & other) > 1 and min(len(one), len(other)) == 3 and _aromatic(mol, one | other):
+        if len(first & second) > 1 and min(len(first), len(second)) == 3 and _aromatic(mol, first | second):
             return "a ring of three fused to an aromatic ring"
     bridgeheads: Any = []
     rdMolDescriptors.CalcNumBridgeheadAtoms(mol, atoms=bridgeheads)

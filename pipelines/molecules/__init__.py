@@ -1,1 +1,1 @@
-"""Molecules in, graphs in shards, a trained network of them, its predictions and its proof."""
+"""Ingest of molecules: from tables and structures to molecular graphs in shards."""

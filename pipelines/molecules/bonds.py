@@ -1,4 +1,4 @@
-"""Bonds for atoms that come as points in space."""
+"""Bond perception for structures that give only the elements and positions of atoms."""
 
 from rdkit import Chem, rdBase
 from rdkit.Chem import AllChem, rdDetermineBonds
@@ -6,46 +6,46 @@ from rdkit.Geometry import Point3D
 
 from tenfold.pipelines.readers.molecule import MoleculeRecord, UnusableMoleculeError
 
-_NEAR: tuple[dict, ...] = ({}, {"useVdw": True, "covFactor": 1.2})
-"""Which atoms are neighbours: RDKit's own way, and a stricter one for the small bridges that it closes by mistake."""
+_CONNECTIVITY_OPTIONS: tuple[dict, ...] = ({}, {"useVdw": True, "covFactor": 1.2})
+"""Options of RDKit's connectivity: the default, and a stricter one for bridged rings with a spurious short bond."""
 
 
 def perceive_bonds(entry: MoleculeRecord) -> Chem.Mol:
-    """Return the molecule of an XYZ frame: bonds from distances, their orders from the SMILES if there is one.
+    """Perceive the bonds of an XYZ frame: connectivity from distances, bond orders from its SMILES if it has one.
 
-    Without a SMILES the orders follow from valences (doi:10.1002/bkcs.10334) and the frame's charge.
+    Without a SMILES, bond orders follow from the valences (doi:10.1002/bkcs.10334) and the total charge.
 
     Returns
     -------
     Chem.Mol
-        Atoms in the file's order, with one conformer; stereochemistry from the coordinates.
+        Molecule with the atoms in the order of the file and one conformer; stereochemistry from the coordinates.
 
     Raises
     ------
     UnusableMoleculeError
-        An element is unknown, the atoms are not those of the SMILES, or no bond orders agree with the charge.
+        An element is unknown, the structure does not match the SMILES, or no bond orders agree with the charge.
     """
     atoms = _atoms(entry)
     if not entry.smiles:
-        return _perceived(atoms, entry.charge)
+        return _perceive_orders(atoms, entry.charge)
     template = Chem.MolFromSmiles(entry.smiles)
     if template is None:
         raise UnusableMoleculeError(f"RDKit cannot read its SMILES {entry.smiles}")
     template = Chem.AddHs(template)
     if template.GetNumAtoms() != atoms.GetNumAtoms():
-        reason = f"{atoms.GetNumAtoms()} atoms where its SMILES {entry.smiles} has {template.GetNumAtoms()}"
+        reason = f"{atoms.GetNumAtoms()} atoms, but its SMILES {entry.smiles} has {template.GetNumAtoms()}"
         raise UnusableMoleculeError(reason)
-    for near in _NEAR:
-        joined = Chem.Mol(atoms)
-        rdDetermineBonds.DetermineConnectivity(joined, **near)
-        if joined.GetNumBonds() != template.GetNumBonds():
+    for options in _CONNECTIVITY_OPTIONS:
+        connected = Chem.Mol(atoms)
+        rdDetermineBonds.DetermineConnectivity(connected, **options)
+        if connected.GetNumBonds() != template.GetNumBonds():
             continue
         try:
-            found = AllChem.AssignBondOrdersFromTemplate(template, joined)
+            mol = AllChem.AssignBondOrdersFromTemplate(template, connected)
         except ValueError:
             continue
-        return _whole(found)
-    raise UnusableMoleculeError(f"its atoms are not placed as its SMILES {entry.smiles} joins them")
+        return _sanitise(mol)
+    raise UnusableMoleculeError(f"its geometry does not match the bonds of its SMILES {entry.smiles}")
 
 
 def _atoms(entry: MoleculeRecord) -> Chem.Mol:
@@ -64,19 +64,19 @@ def _atoms(entry: MoleculeRecord) -> Chem.Mol:
     return mol.GetMol()
 
 
-def _perceived(atoms: Chem.Mol, charge: int) -> Chem.Mol:
+def _perceive_orders(atoms: Chem.Mol, charge: int) -> Chem.Mol:
     reason = ""
-    for near in _NEAR:
-        found = Chem.Mol(atoms)
+    for options in _CONNECTIVITY_OPTIONS:
+        mol = Chem.Mol(atoms)
         try:
-            rdDetermineBonds.DetermineBonds(found, charge=charge, **near)
-            return _whole(found)
+            rdDetermineBonds.DetermineBonds(mol, charge=charge, **options)
+            return _sanitise(mol)
         except (ValueError, RuntimeError) as error:
             reason = str(error).splitlines()[0]
     raise UnusableMoleculeError(f"no bond orders agree with charge {charge} ({reason})")
 
 
-def _whole(mol: Chem.Mol) -> Chem.Mol:
+def _sanitise(mol: Chem.Mol) -> Chem.Mol:
     with rdBase.BlockLogs():
         Chem.SanitizeMol(mol)
         Chem.AssignStereochemistryFrom3D(mol)

@@ -1,4 +1,4 @@
-"""Cells of targets in tables: the label that one holds, or why it holds none."""
+"""Cells of target columns: the label in a cell, or the reason why it holds none."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +10,7 @@ from tenfold.pipelines.readers.numbers import parse_number
 
 
 class UnusableLabelError(ValueError):
-    """A cell holds something that cannot be used as a label."""
+    """The content of a cell cannot be used as a label."""
 
     def __init__(self, text: str, reason: str):
         super().__init__(f"{text[:40]!r} {reason}")
@@ -19,35 +19,35 @@ class UnusableLabelError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class IgnoredLabels:
-    """Cells of a target's column that count as missing labels, although something stands in them."""
+    """Non-empty cells of a target column that count as missing labels, for one reason."""
 
     target: str
     reason: str
     count: int
     first: str
-    """Where the first one stands, and what it is."""
+    """Location and content of the first such cell."""
 
     def __str__(self) -> str:
         cells = "1 cell is" if self.count == 1 else f"{self.count:,} cells are"
-        return f"{self.target}: {cells} left out as missing: {self.first} {self.reason}."
+        return f"{self.target}: {cells} treated as missing: {self.first} {self.reason}."
 
 
-def merge_counts(blanked: Iterable[IgnoredLabels]) -> tuple[IgnoredLabels, ...]:
-    """Count cells by target and reason."""
-    found: dict[tuple[str, str], IgnoredLabels] = {}
-    for each in blanked:
-        key = (each.target, each.reason)
-        found[key] = replace(found[key], count=found[key].count + each.count) if key in found else each
-    return tuple(found.values())
+def merge_counts(cells: Iterable[IgnoredLabels]) -> tuple[IgnoredLabels, ...]:
+    """Add up the counts of ignored labels with equal target and reason."""
+    merged: dict[tuple[str, str], IgnoredLabels] = {}
+    for ignored in cells:
+        key = (ignored.target, ignored.reason)
+        merged[key] = replace(merged[key], count=merged[key].count + ignored.count) if key in merged else ignored
+    return tuple(merged.values())
 
 
 def parse_label(cell: str, classes: Classes) -> float:
-    """Return the number, or the code of the class, that a cell holds; NaN for a missing label.
+    """Parse the label in a cell: a number, or the code of a class; NaN if it is missing.
 
     Raises
     ------
     NoLabelError
-        Something else stands in it: a bound such as ``<5``, a value with its error, a word.
+        The cell holds something else: a censored value such as ``<5``, a value with its uncertainty, a word.
     """
     text = cell.strip()
     if text.lower() in MISSING_VALUES:
@@ -56,39 +56,39 @@ def parse_label(cell: str, classes: Classes) -> float:
         try:
             return classes.code(text)
         except ValueError:
-            raise UnusableLabelError(text, f"is none of the classes {abbreviate_list(classes.names)}") from None
+            raise UnusableLabelError(text, f"is not one of the classes {abbreviate_list(classes.names)}") from None
     try:
         return parse_number(text)
     except ValueError as error:
-        raise UnusableLabelError(text, _what(text, str(error))) from None
+        raise UnusableLabelError(text, _reason(text, str(error))) from None
 
 
 def check_labels_agree(own: Mapping[str, str], table: Mapping[str, str], targets: Sequence[str], source: str) -> None:
-    """Refuse labels that a molecule's file and a table beside it give differently.
+    """Check that the labels in the file of a molecule agree with those in a separate table.
 
     Raises
     ------
     ValueError
-        They do: the message has both.
+        They differ; the message quotes both.
     """
     for name in targets:
-        ours, theirs = own.get(name, "").strip(), table.get(name, "").strip()
-        if ours == theirs or ours.lower() in MISSING_VALUES or theirs.lower() in MISSING_VALUES:
+        in_file, in_table = own.get(name, "").strip(), table.get(name, "").strip()
+        if in_file == in_table or in_file.lower() in MISSING_VALUES or in_table.lower() in MISSING_VALUES:
             continue
         try:
-            same = math.isclose(parse_number(ours), parse_number(theirs), rel_tol=1e-6)
+            same = math.isclose(parse_number(in_file), parse_number(in_table), rel_tol=1e-6)
         except ValueError:
             same = False
         if not same:
-            raise ValueError(f"{name}: {ours[:40]!r} in its own file, and {theirs[:40]!r} in {source}")
+            raise ValueError(f"{name}: {in_file[:40]!r} in its own file, but {in_table[:40]!r} in {source}")
 
 
-def _what(text: str, otherwise: str) -> str:
-    """What a cell holds that is no number."""
+def _reason(text: str, otherwise: str) -> str:
+    """Reason why a cell is not a number."""
     if text[0] in "<>≤≥":
-        return "is a bound, not a value (censored)"
+        return "is a censored value, only a bound"
     if text[0] in "~≈":
-        return "is approximate, not a value"
+        return "is an approximate value"
     if "±" in text or "+/-" in text or "+-" in text:
-        return "is a value with its error"
+        return "is a value with its uncertainty"
     return otherwise.removeprefix(f"{text[:40]!r} ")

@@ -1,4 +1,4 @@
-"""Classes of a target: whether its labels are classes or numbers, and which class a cell of a table means."""
+"""Class labels of a target: whether its labels are classes or numbers, and the class that a table cell denotes."""
 
 import json
 import math
@@ -14,11 +14,11 @@ from tenfold.pipelines.readers import numbers
 from tenfold.pipelines.readers.molecule_table import MISSING_VALUES
 
 MAX_CLASSES = 20
-"""Classes of a target, at most."""
+"""Largest number of classes of a target."""
 MAX_DISTINCT_CELLS = 1000
-"""Different cells of a column that are counted; a column of more is not one of classes."""
+"""Largest number of distinct cells that are counted; a column with more does not hold classes."""
 MAX_STRAY_FRACTION = 0.1
-"""Largest fraction of a column's labels that may be words among numbers: typing errors, which are set aside."""
+"""Largest fraction of words among the numbers of a column: they count as typing errors and are ignored."""
 
 POSITIVE_WORDS = frozenset(
     ("active", "true", "yes", "positive", "pos", "toxic", "present", "on", "hit", "t", "y", "p", "+")
@@ -26,11 +26,11 @@ POSITIVE_WORDS = frozenset(
 NEGATIVE_WORDS = frozenset(
     ("inactive", "false", "no", "negative", "neg", "nontoxic", "non-toxic", "absent", "off", "f", "n", "-")
 )
-"""Words whose meaning orders two classes, in lower case."""
+"""Words that identify the positive and the negative of two classes, in lower case."""
 
 _BINARY = ("0", "1")
 _QUALIFIED = re.compile(r"^[<>~≤≥≈]|\d\s*(±|\+/?-)|^[-+]?inf(inity)?$", re.IGNORECASE)
-"""Measurements that are bounds, have errors or are infinite: no numbers as they stand, and no classes."""
+"""Censored, uncertain or infinite measurements: neither plain numbers nor classes."""
 
 
 @dataclass(frozen=True)
@@ -38,19 +38,19 @@ class Classes:
     """Classes of one target, in the order of their codes: 0, 1, and so on."""
 
     names: tuple[str, ...]
-    """Of two, the second is the positive class, whose probability is scored."""
+    """Names of the classes. Of two classes, the second is the positive one, whose probability is scored."""
 
     @cached_property
     def _codes(self) -> dict[str, float]:
         return {_key(name): float(code) for code, name in enumerate(self.names)}
 
     def code(self, cell: str) -> float:
-        """Return the code of the class that a cell means, NaN for a missing label.
+        """Return the code of the class that a cell denotes, NaN for a missing label.
 
         Raises
         ------
         ValueError
-            It means none of the classes.
+            The cell denotes none of the classes.
         """
         text = cell.strip()
         if text.lower() in MISSING_VALUES:
@@ -58,37 +58,37 @@ class Classes:
         try:
             return self._codes[_key(text)]
         except KeyError:
-            raise ValueError(f"{text[:40]!r} is none of the classes {abbreviate_list(self.names)}") from None
+            raise ValueError(f"{text[:40]!r} is not one of the classes {abbreviate_list(self.names)}") from None
 
 
 def count_cell(cells: Counter[str], cell: str) -> None:
-    """Count one cell of a target's column, unless the column has too many different ones to be of classes."""
+    """Count a cell of a target column, unless the column has too many distinct cells to hold classes."""
     if cell in cells or len(cells) < MAX_DISTINCT_CELLS:
         cells[cell] += 1
 
 
 def infer_classes(name: str, cells: Mapping[str, int], kind: Kind | None = None, *, measured: bool = False) -> Classes:
-    """Return the classes of a target; none where its labels are numbers.
+    """Infer the classes of a target; empty if its labels are numbers.
 
-    Labels are classes where they take two values of any spelling (0 and 1, -1 and 1, active and inactive), or are
-    words. Two classes are ordered by what they mean (no before yes), others by number or alphabet. Other numbers are
-    classes only if the user says so.
+    Labels are classes if they take two values in any spelling (0 and 1, -1 and 1, active and inactive), or are words.
+    Two classes are ordered by meaning (no before yes), others numerically or alphabetically. Other numbers are classes
+    only if the configuration says so.
 
     Parameters
     ----------
     name
-        Of the target.
+        Name of the target, for messages.
     cells
-        How often each cell stands in its column, as `count_cell` counts.
+        Number of occurrences of each cell in the column, from `count_cell`.
     kind
-        What the user said of the target, if anything.
+        Kind of the target in the configuration, if given.
     measured
-        Whether the target is known to be a physical quantity, by its unit.
+        Whether the target is known to be a physical quantity, because it has a unit.
 
     Raises
     ------
     InputError
-        Words and numbers stand in one column, or the labels are too many or too few for classes.
+        A column mixes words and numbers, or there are too many or too few distinct labels for classes.
     """
     figures: Counter[str] = Counter()
     words: Counter[str] = Counter()
@@ -101,32 +101,30 @@ def infer_classes(name: str, cells: Mapping[str, int], kind: Kind | None = None,
         return Classes(())
     if kind is None and figures and words.total() > MAX_STRAY_FRACTION * (words.total() + figures.total()):
         key = json.dumps(name, ensure_ascii=False)
-        found = (
-            f"both words ({abbreviate_list(_commonest(words))}) and numbers ({abbreviate_list(_commonest(figures))})"
-        )
+        texts, numeric = abbreviate_list(_most_frequent(words)), abbreviate_list(_most_frequent(figures))
         raise InputError(
-            f"target {name}: its labels are {found}. Say which counts by kinds: "
-            f"{{{key}: regression}} sets the words aside, {{{key}: classification}} makes a class of each label."
+            f"target {name}: its labels are both words ({texts}) and numbers ({numeric}). Choose by kinds: "
+            f"{{{key}: regression}} ignores the words, {{{key}: classification}} makes each label a class."
         )
     if kind is None and figures:
-        two = len(values) == 2 and figures.total() > 2 and not measured
-        if not two and not values <= set(_BINARY):
+        binary = len(values) == 2 and figures.total() > 2 and not measured
+        if not binary and not values <= set(_BINARY):
             return Classes(())
         words = Counter()
     if not words and values <= set(_BINARY):
         return Classes(_BINARY)
-    found = sorted(values, key=float) + _words(name, words)
-    if not 2 <= len(found) <= MAX_CLASSES:
-        only = "only the label" if len(found) == 1 else f"{len(found)} different labels"
+    names = sorted(values, key=float) + _words(name, words)
+    if not 2 <= len(names) <= MAX_CLASSES:
+        count = "only the label" if len(names) == 1 else f"{len(names)} different labels"
         raise InputError(
-            f"target {name}: has {only} {abbreviate_list(found)}, and classes are 2 to {MAX_CLASSES}. Is it the right "
-            "column?"
+            f"target {name}: has {count} {abbreviate_list(names)}; a target has 2 to {MAX_CLASSES} classes. Is it the "
+            "right column?"
         )
-    return Classes(tuple(_ordered(*found) if len(found) == 2 else found))
+    return Classes(tuple(_ordered(*names) if len(names) == 2 else names))
 
 
 def parse_number(text: str) -> float | None:
-    """Return the finite number that a text is, None where it is none."""
+    """Return the finite number that a text denotes, or None."""
     try:
         return numbers.parse_number(text)
     except ValueError:
@@ -134,47 +132,47 @@ def parse_number(text: str) -> float | None:
 
 
 def ambiguous_missing_values(cells: Mapping[str, int]) -> dict[str, int]:
-    """How often words that could be the name of a class stand for a missing label: none, null, NA."""
+    """Count the missing values that could also be the name of a class: none, null, NA."""
     return {cell.strip(): count for cell, count in cells.items() if cell.strip().lower() in ("none", "null", "na")}
 
 
 def abbreviate_list(names) -> str:
-    """Return the first few of some labels, for a message."""
+    """Join the first few names, for a message."""
     names = [str(name)[:40] for name in names]
     return ", ".join(names[:6]) + (", …" if len(names) > 6 else "")
 
 
 def _key(text: str) -> str:
-    """The same for all spellings of a label: 1, 1.0 and +1; Yes and YES."""
+    """Key that is equal for all spellings of a label: 1, 1.0 and +1; Yes and YES."""
     value = parse_number(text)
     return text.casefold() if value is None else format(value + 0.0, ".15g")
 
 
 def _words(name: str, words: Counter[str]) -> list[str]:
-    """Words in alphabetical order, one for each class, as it is most often written."""
+    """One name for each class, in alphabetical order, in its most frequent spelling."""
     spellings: dict[str, list[str]] = {}
-    for word in _commonest(words):
+    for word in _most_frequent(words):
         spellings.setdefault(_key(word), []).append(word)
     known = spellings.keys() & (POSITIVE_WORDS | NEGATIVE_WORDS)
-    for key, alike in spellings.items():
-        if len(alike) > 1 and key not in known:
+    for key, variants in spellings.items():
+        if len(variants) > 1 and key not in known:
             raise InputError(
-                f"target {name}: labels {abbreviate_list(alike)} differ only in case. Write one class in one way."
+                f"target {name}: labels {abbreviate_list(variants)} differ only in case. Spell each class in one way."
             )
     if len(known) == len(spellings) > 2:
         raise InputError(
-            f"target {name}: labels {abbreviate_list(sorted(known))} are several words for yes and no. Write each "
-            "class alike."
+            f"target {name}: labels {abbreviate_list(sorted(known))} are different words for yes and no. Spell each "
+            "class in one way."
         )
     return [spellings[key][0] for key in sorted(spellings)]
 
 
-def _commonest(labels: Counter[str]) -> list[str]:
+def _most_frequent(labels: Counter[str]) -> list[str]:
     return sorted(labels, key=lambda label: (-labels[label], label))
 
 
 def _ordered(first: str, second: str) -> tuple[str, str]:
-    """Return two classes, the negative one first where their words say which it is."""
+    """Order two classes, the negative one first if the words identify it."""
     one, other = first.casefold(), second.casefold()
     swap = (
         (one in POSITIVE_WORDS and other not in POSITIVE_WORDS)

@@ -1,4 +1,4 @@
-"""Coordinates for molecules that come without: ETKDGv3, then MMFF94."""
+"""Conformers of molecules without coordinates: ETKDGv3 embedding, MMFF94 optimisation."""
 
 import numpy as np
 from rdkit import Chem, rdBase
@@ -7,73 +7,79 @@ from rdkit.Chem import rdDistGeom, rdForceFieldHelpers
 from tenfold.pipelines.molecules.atom_features import chirality_codes
 from tenfold.pipelines.readers.molecule import UnusableMoleculeError
 
-_ATTEMPTS = 20
-_ITERATIONS = 500
+_MAX_ATTEMPTS = 20
+_MAX_ITERATIONS = 500
 
 
 def embed_conformer(mol: Chem.Mol, seed: int) -> Chem.Mol:
-    """Give a molecule one conformer.
+    """Embed one conformer of a molecule.
 
-    ETKDGv3 (doi:10.1021/acs.jcim.0c00025) from the seed, relaxed by MMFF94 (doi:10.1002/(SICI)1096-987X(199604)17:5/6),
-    by UFF where MMFF94 does not know an atom, and left as embedded where neither does.
+    The conformer is embedded by ETKDGv3 (doi:10.1021/acs.jcim.0c00025) and optimised with MMFF94
+    (doi:10.1002/(SICI)1096-987X(199604)17:5/6), or with UFF if MMFF94 has no parameters for an atom. If UFF has none
+    either, it is not optimised.
 
-    It is embedded in the canonical order of its atoms, because an embedding depends on the order: another spelling of
-    the molecule has the same coordinates.
+    An embedding depends on the order of the atoms. The canonical order is used, so that all SMILES of a molecule give
+    the same coordinates.
 
     Parameters
     ----------
     mol
-        Hydrogens explicit. It is not changed.
+        Molecule with explicit hydrogens. It is not modified.
     seed
-        The same seed gives the same coordinates.
+        Seed of the embedding; equal seeds give equal coordinates.
+
+    Returns
+    -------
+    Chem.Mol
+        Copy with one conformer [Å].
 
     Raises
     ------
     UnusableMoleculeError
-        No coordinates satisfy its distances.
+        No coordinates satisfy the distance bounds.
     """
-    given, (mol, order) = mol, _canonical(mol)
+    original, (mol, order) = mol, _canonical(mol)
     parameters = rdDistGeom.ETKDGv3()
     parameters.randomSeed = seed
-    parameters.maxIterations = _ATTEMPTS
+    parameters.maxIterations = _MAX_ATTEMPTS
     with rdBase.BlockLogs():
-        found = rdDistGeom.EmbedMolecule(mol, parameters)
-        if found < 0:
+        conformer_id = rdDistGeom.EmbedMolecule(mol, parameters)
+        if conformer_id < 0:
             parameters.useRandomCoords = True
-            found = rdDistGeom.EmbedMolecule(mol, parameters)
-        if found < 0:
-            raise UnusableMoleculeError(f"no conformer found in {2 * _ATTEMPTS} attempts")
-        relaxed = Chem.Mol(mol)  # MMFF94 has an aromaticity of its own, and writes it into the molecule
+            conformer_id = rdDistGeom.EmbedMolecule(mol, parameters)
+        if conformer_id < 0:
+            raise UnusableMoleculeError(f"no conformer found in {2 * _MAX_ATTEMPTS} attempts")
+        relaxed = Chem.Mol(mol)  # a copy, because MMFF94 overwrites the aromaticity of the molecule
         if rdForceFieldHelpers.MMFFHasAllMoleculeParams(relaxed):
-            rdForceFieldHelpers.MMFFOptimizeMolecule(relaxed, maxIters=_ITERATIONS)
+            rdForceFieldHelpers.MMFFOptimizeMolecule(relaxed, maxIters=_MAX_ITERATIONS)
         elif rdForceFieldHelpers.UFFHasAllMoleculeParams(relaxed):
-            rdForceFieldHelpers.UFFOptimizeMolecule(relaxed, maxIters=_ITERATIONS)
+            rdForceFieldHelpers.UFFOptimizeMolecule(relaxed, maxIters=_MAX_ITERATIONS)
     positions = np.empty((mol.GetNumAtoms(), 3))
     positions[order] = relaxed.GetConformer().GetPositions()
-    placed = Chem.Mol(given)
-    placed.RemoveAllConformers()
+    embedded = Chem.Mol(original)
+    embedded.RemoveAllConformers()
     conformer = Chem.Conformer(len(order))
     conformer.SetPositions(positions)
-    placed.AddConformer(conformer)
-    return placed
+    embedded.AddConformer(conformer)
+    return embedded
 
 
 def _canonical(mol: Chem.Mol) -> tuple[Chem.Mol, list[int]]:
-    """The molecule as its canonical SMILES has it, and at which place of `mol` each of its atoms stands.
+    """The molecule read back from its canonical SMILES, and the index in `mol` of each of its atoms.
 
-    Of some molecules with much symmetry, such as α-hexachlorocyclohexane, RDKit writes the enantiomer, and some it
-    cannot read again: these are given the canonical order of their atoms and keep that of their bonds.
+    For some highly symmetric molecules, such as α-hexachlorocyclohexane, RDKit writes the SMILES of the enantiomer, or
+    one that it cannot read. Their atoms are put in canonical order instead, and their bonds keep theirs.
     """
     text = Chem.MolToSmiles(mol)
     order = list(mol.GetPropsAsDict(includePrivate=True, includeComputed=True)["_smilesAtomOutputOrder"])
     as_written = Chem.SmilesParserParams()
     as_written.removeHs = False
     with rdBase.BlockLogs():
-        again = Chem.MolFromSmiles(text, as_written)
-    if again is not None and again.GetNumAtoms() == len(order):
-        here, there = chirality_codes(mol), chirality_codes(again)
-        if [here[n] for n in order] == list(there):
-            return again, order
+        canonical = Chem.MolFromSmiles(text, as_written)
+    if canonical is not None and canonical.GetNumAtoms() == len(order):
+        chirality = chirality_codes(mol)
+        if [chirality[n] for n in order] == list(chirality_codes(canonical)):
+            return canonical, order
     ranks = list(Chem.CanonicalRankAtoms(mol))
     order = sorted(range(len(ranks)), key=ranks.__getitem__)
     return Chem.RenumberAtoms(mol, order), order

@@ -1,4 +1,4 @@
-"""From a molecule to its graph of codes, by a description that a bundle can carry."""
+"""Featuriser: from RDKit molecules to molecular graphs, with settings that are stored in bundles."""
 
 import re
 from collections.abc import Sequence
@@ -16,38 +16,39 @@ from tenfold.pipelines.readers.molecule import UnusableMoleculeError
 __all__ = ["NO_COORDINATES", "Featuriser", "UnusableMoleculeError", "rejection_reason"]
 
 NO_COORDINATES = "no coordinates given"
-"""Why a molecule without any cannot be used where they must be given."""
-_LONGEST_TEXT_PER_ATOM = 20
+"""Reason for the rejection of molecules without coordinates, if geometry is given."""
+_MAX_CHARACTERS_PER_ATOM = 20
 _LARGE_CHARGE = re.compile(r"[+-]\d{3,}(:\d+)?\]")
-"""RDKit keeps charges in one byte, and reads +300 as +44."""
+"""RDKit stores charges in one byte and reads +300 as +44."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Featuriser:
-    """How molecules become graphs."""
+    """Settings of the featurisation of molecules."""
 
     features: Literal["rich", "gilmer"] = "rich"
-    """rich: what networks of bonds alone need; gilmer: table 1 of arXiv:1704.01212. `atom_codes` has both."""
+    """rich: for networks without geometry; gilmer: table 1 of arXiv:1704.01212. `atom_features` defines both."""
     hydrogens: bool = False
-    """Whether hydrogens are atoms of the graph."""
+    """Whether hydrogens are explicit atoms of the graph."""
     geometry: Literal["none", "given", "embed"] = "none"
-    """Coordinates: left out, taken from the file, or made by ETKDGv3 and MMFF94."""
+    """Atom positions: none, taken from the file (given), or generated with ETKDGv3 and MMFF94 (embed)."""
     standardise: bool = False
     """Keep only the largest fragment, neutral."""
     max_atoms: int = 1000
-    """A molecule of more atoms, hydrogens that are atoms of the graph included, is refused; so is, before it is read, a
-    SMILES of more than 20 characters for each of them."""
+    """Largest number of atoms of a graph. SMILES of more than 20 characters per atom are rejected before parsing."""
     seed: int = 0
-    """Of the coordinates that are made."""
+    """Seed of generated conformers."""
 
     def __post_init__(self):
-        """Refuse what cannot be done."""
+        """Check that the values are valid."""
         if self.features not in ("rich", "gilmer"):
             raise ValueError(f"features: found {self.features!r}, valid are rich, gilmer")
         if self.geometry not in ("none", "given", "embed"):
             raise ValueError(f"geometry: found {self.geometry!r}, valid are none, given, embed")
         if self.standardise and self.geometry == "given":
-            raise ValueError("standardise: moves hydrogens, which a given geometry does not follow; set one of the two")
+            raise ValueError(
+                "standardise: it moves hydrogens, so that a given geometry is no longer valid; choose one of the two"
+            )
         if self.max_atoms < 1:
             raise ValueError(f"max_atoms: found {self.max_atoms}, valid is 1 or more")
 
@@ -61,47 +62,47 @@ class Featuriser:
 
     @property
     def layout(self) -> FeatureLayout:
-        """What the codes of its graphs mean."""
+        """Meaning of the feature codes of the graphs."""
         return RICH_LAYOUT if self.features == "rich" else GILMER_LAYOUT
 
     def read_smiles(self, smiles: str) -> Chem.Mol:
-        """Read a SMILES and make the molecule ready.
+        """Read a SMILES and prepare the molecule for featurisation.
 
         Raises
         ------
         UnusableMoleculeError
-            It is empty, no SMILES, chemically impossible, too large, or needs coordinates that it does not bring.
+            The SMILES is empty or invalid, the molecule is too large, or its coordinates are missing.
         """
         smiles = smiles.strip()
         if not smiles:
             raise UnusableMoleculeError("no SMILES")
-        if len(smiles) > _LONGEST_TEXT_PER_ATOM * self.max_atoms:
-            reason = f"{len(smiles):,} characters, more than {self.max_atoms:,} atoms can need"
+        if len(smiles) > _MAX_CHARACTERS_PER_ATOM * self.max_atoms:
+            reason = f"{len(smiles):,} characters, too long for {self.max_atoms:,} atoms"
             raise UnusableMoleculeError(reason)
         charge = _LARGE_CHARGE.search(smiles)
         if charge:
             raise UnusableMoleculeError(f"no atom has the charge {charge[0][:10].partition(':')[0].rstrip(']')}")
         mol = Chem.MolFromSmiles(smiles)
         if mol is None:
-            raise UnusableMoleculeError(_why(smiles))
+            raise UnusableMoleculeError(_diagnose(smiles))
         return self.prepare(mol)
 
     def prepare(self, mol: Chem.Mol) -> Chem.Mol:
-        """Make a sanitised molecule ready: standardised, hydrogens and geometry as described.
+        """Prepare a sanitised molecule for featurisation: standardise it, set its hydrogens and geometry.
 
         Raises
         ------
         UnusableMoleculeError
-            It has no atoms, is too large, or has no coordinates where they must be given.
+            The molecule has no atoms, is too large, or its coordinates are missing.
         """
-        self._bound(mol)
+        self._check_size(mol)
         if self.standardise:
             mol = standardise_molecule(mol)
         if self.geometry == "given" and not mol.GetNumConformers():
             raise UnusableMoleculeError(NO_COORDINATES)
         if self.hydrogens or self.geometry == "embed":
             mol = Chem.AddHs(mol, addCoords=self.geometry == "given")
-            self._bound(mol)
+            self._check_size(mol)
         if self.geometry == "embed":
             mol = embed_conformer(mol, self.seed)
         if not self.hydrogens and mol.GetNumHeavyAtoms() < mol.GetNumAtoms():
@@ -109,34 +110,34 @@ class Featuriser:
         return mol
 
     def graph(self, mol: Chem.Mol) -> Graphs:
-        """Return the graph of a molecule that is ready."""
-        codes = GraphBuilder(self.layout, positions=self.geometry != "none")
-        codes.add(mol)
-        return codes.graphs()
+        """Return the graph of a prepared molecule."""
+        builder = GraphBuilder(self.layout, positions=self.geometry != "none")
+        builder.add(mol)
+        return builder.graphs()
 
     def graphs(self, smiles: Sequence[str]) -> tuple[Graphs, list[str | None]]:
-        """Graphs of many SMILES.
+        """Return the graphs of many SMILES.
 
         Returns
         -------
         Graphs
-            Of those that can be used, in the order given.
+            Graphs of the valid molecules, in the given order.
         list of str or None
-            For every SMILES: None, or why it cannot be used.
+            For every SMILES: None, or the reason for its rejection.
         """
-        codes = GraphBuilder(self.layout, positions=self.geometry != "none")
+        builder = GraphBuilder(self.layout, positions=self.geometry != "none")
         reasons: list[str | None] = []
         with rdBase.BlockLogs():
-            for each in smiles:
+            for text in smiles:
                 try:
-                    codes.add(self.read_smiles(each), each)
-                except Exception as error:  # noqa: BLE001 (RDKit raises many kinds; a bad row never stops a run)
+                    builder.add(self.read_smiles(text), text)
+                except Exception as error:  # noqa: BLE001 (RDKit raises many types; one molecule must not stop a run)
                     reasons.append(rejection_reason(error))
                 else:
                     reasons.append(None)
-        return codes.graphs(), reasons
+        return builder.graphs(), reasons
 
-    def _bound(self, mol: Chem.Mol) -> None:
+    def _check_size(self, mol: Chem.Mol) -> None:
         atoms = mol.GetNumAtoms()
         if not atoms:
             raise UnusableMoleculeError("no atoms")
@@ -145,15 +146,15 @@ class Featuriser:
 
 
 def rejection_reason(error: Exception) -> str:
-    """Return why a molecule cannot be used, from what was raised over it."""
+    """Return the reason for the rejection of a molecule, from the exception it raised."""
     if isinstance(error, UnusableMoleculeError):
         return error.reason
-    said = str(error).strip()
-    return f"RDKit cannot use it ({said.splitlines()[0] if said else repr(error)})"
+    message = str(error).strip()
+    return f"RDKit cannot process it ({message.splitlines()[0] if message else repr(error)})"
 
 
-def _why(smiles: str) -> str:
-    """What RDKit has against a SMILES."""
+def _diagnose(smiles: str) -> str:
+    """Reason why RDKit rejects a SMILES."""
     parameters = Chem.SmilesParserParams()
     parameters.sanitize = False
     mol = Chem.MolFromSmiles(smiles, parameters)

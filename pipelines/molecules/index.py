@@ -1,4 +1,4 @@
-"""What only all molecules together can say: splits, statistics, duplicates, leakage; kept in ``index.h5``."""
+"""Properties of the whole data set: splits, statistics, duplicates, leakage; stored in ``index.h5``."""
 
 import hashlib
 import json
@@ -24,154 +24,167 @@ from tenfold.pipelines.storage.splits import SPLITS
 INDEX = "index.h5"
 """Name of the file of splits and similarities."""
 BUTINA_SIMILARITY = 0.4
-"""Tanimoto similarity from which on two molecules are neighbours in a Butina clustering."""
+"""Smallest Tanimoto similarity of neighbours in the Butina clustering."""
 
 MAX_DISCRETE_VALUES = 10
-"""Different whole numbers up to which labels may be classes."""
+"""Largest number of distinct integers among labels that may be classes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MoleculeIndex:
-    """All molecules of a folder, seen together."""
+    """Index of all molecules of a folder."""
 
     split: np.ndarray
-    """Position in SPLITS, -1 for those left out, shape (n,), int8."""
+    """Split of each molecule as an index into SPLITS, -1 if rejected, shape (n,), int8."""
     validation_drawn: int
-    """Training molecules of a published split that were drawn for validation, because it has none."""
+    """Number of training molecules moved to validation, because the published split has none."""
     values: np.ndarray
-    """Targets, NaN where missing, shape (n, T)."""
+    """Labels, NaN where missing, shape (n, T)."""
     atoms: np.ndarray
-    """Of each molecule's graph, shape (n,)."""
+    """Number of atoms of each graph, shape (n,)."""
     bonds: int
-    """Of all molecules."""
+    """Number of bonds of all molecules."""
     duplicates: int
+    """Number of molecules whose InChIKey occurred before."""
     leakage: Leakage | None
+    """Similarity of the test to the training molecules; None if there are none."""
     rejected: list[Rejected]
-    """Copies of test and validation molecules that a column put into training."""
+    """Copies of test and validation molecules in the published training split."""
     content: str
+    """SHA-256 of the checksums of all records and their splits."""
     sha256: str
-    """Of ``index.h5``."""
+    """SHA-256 of ``index.h5``."""
 
     @property
     def sizes(self) -> dict[str, int]:
-        """Molecules by split."""
+        """Number of molecules by split."""
         return {name: int((self.split == number).sum()) for number, name in enumerate(SPLITS)}
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was decided for the user."""
+        """Choices made automatically."""
         drawn = f"{self.validation_drawn:,} of its training molecules were drawn for it at random"
         return (f"The published split has no validation set: {drawn}.",) if self.validation_drawn else ()
 
     def targets(self, config: MoleculeIngest, units: dict[str, str], classes: Sequence[Classes]) -> tuple[Target, ...]:
-        """Each target's unit, kind, classes, and statistics over the training split.
+        """Unit, kind, classes and training statistics of each target.
 
         Raises
         ------
         InputError
-            A target has no label there.
+            A target has no label in the training split.
         """
-        found = []
-        for n, (name, own) in enumerate(zip(config.targets, classes, strict=True)):
+        described = []
+        for n, (name, target_classes) in enumerate(zip(config.targets, classes, strict=True)):
             values = self.values[self.split >= 0, n]
             training = self.values[self.split == 0, n]
             values, training = values[~np.isnan(values)], training[~np.isnan(training)]
             if not len(training):
-                raise InputError(f"target {name}: no molecule of the training split has a label. Leave it out.")
-            kind: Kind = "classification" if own.names else "regression"
-            meaningful = len(own.names) <= 2
-            found.append(
+                raise InputError(f"target {name}: no training molecule has a label. Remove it from targets.")
+            kind: Kind = "classification" if target_classes.names else "regression"
+            numeric = len(target_classes.names) <= 2
+            described.append(
                 Target(
                     name=name,
                     unit=(unit := canonical_unit(config.units.get(name, units.get(name, "")))),
-                    physical=_property(name, unit, values, config) if kind == "regression" else "other",
+                    physical=_physical_property(name, unit, values, config) if kind == "regression" else "other",
                     kind=kind,
-                    mean=float(training.mean()) if meaningful else 0.0,
-                    std=float(training.std()) if meaningful else 0.0,
+                    mean=float(training.mean()) if numeric else 0.0,
+                    std=float(training.std()) if numeric else 0.0,
                     count=len(training),
-                    classes=own.names,
-                    class_counts=tuple(int((values == code).sum()) for code in range(len(own.names))),
+                    classes=target_classes.names,
+                    class_counts=tuple(int((values == code).sum()) for code in range(len(target_classes.names))),
                     labelled=len(values),
                 )
             )
-        return tuple(found)
+        return tuple(described)
 
     def label_warnings(
         self, targets: Sequence[Target], stated: Collection[str] = (), properties: Collection[str] = ()
     ) -> tuple[str, ...]:
-        """Sentences about labels that may not be what they are taken for.
+        """Warnings about labels whose unit, kind or property may be wrong.
 
         Parameters
         ----------
         targets
-            As `targets` returns them.
+            Targets as returned by `targets`.
         stated, properties
-            Those whose kind, and whose property, the user said.
+            Targets whose kind, and whose physical property, is set in the configuration.
         """
-        found = []
+        warnings: list[str | None] = []
         for n, target in enumerate(targets):
             labelled = ~np.isnan(self.values[:, n])
             values = self.values[labelled, n]
             if target.kind == "regression":
-                found.append(unit_warning(target.name, target.unit, values, self.atoms[labelled]))
+                warnings.append(unit_warning(target.name, target.unit, values, self.atoms[labelled]))
                 if target.name not in properties and target.physical == "other":
-                    found.append(_not_taken(target, values))
+                    warnings.append(_property_warning(target, values))
                 if target.name not in stated and not target.unit:
-                    found.append(_few_numbers(target.name, values))
+                    warnings.append(_discrete_warning(target.name, values))
             else:
                 training = self.values[labelled & (self.split == 0), n]
-                found += [
-                    f"{target.name}: no molecule of the training split is of class {name}, which cannot be learnt."
+                warnings += [
+                    f"{target.name}: the training split has no molecule of class {name}, which cannot be learnt."
                     for code, name in enumerate(target.classes)
                     if not (training == code).any()
                 ]
-        return tuple(each for each in found if each)
+        return tuple(warning for warning in warnings if warning)
 
 
-def _property(name: str, unit: str, values: np.ndarray, config: MoleculeIngest) -> Property:
-    """What a target is physically, as the user says or by its name."""
+def _physical_property(name: str, unit: str, values: np.ndarray, config: MoleculeIngest) -> Property:
+    """Physical property of a target, from the configuration or inferred from its name."""
     stated = config.properties.get(name) or ("extensive" if name in config.extensive else None)
     if stated == "dipole" and values.min() < 0:
-        found = f"is to be the length of a dipole moment, and has the label {values.min():g}"
-        raise InputError(f"target {name}: {found}. Leave it out of properties.")
+        problem = f"is set to be the magnitude of a dipole moment, but has the label {values.min():g}"
+        raise InputError(f"target {name}: {problem}. Remove it from properties.")
     return stated or infer_property(name, unit, float(values.min()))[0]
 
 
-def _not_taken(target: Target, values: np.ndarray) -> str:
-    """Say so where a name means a property that the unit or the sign of the labels speaks against."""
-    said = infer_property(target.name, target.unit, float(values.min()))[1]
-    return said and f"{said}. If it is one, say so by units or properties; if not, property other silences this."
+def _property_warning(target: Target, values: np.ndarray) -> str:
+    """Warn if the name denotes a property that the unit or sign of the labels contradicts."""
+    warning = infer_property(target.name, target.unit, float(values.min()))[1]
+    return (
+        warning and f"{warning}. If it is one, set units or properties; if not, property other silences this warning."
+    )
 
 
-def _few_numbers(name: str, values: np.ndarray) -> str | None:
-    """Say so where numbers may be classes: few different whole ones, each of many molecules."""
-    found, counts = np.unique(values, return_counts=True)
-    if not 2 <= len(found) <= MAX_DISCRETE_VALUES or len(values) < 2 * len(found) or (found != np.round(found)).any():
+def _discrete_warning(name: str, values: np.ndarray) -> str | None:
+    """Warn if numbers may be classes: few distinct integers, each of several molecules."""
+    distinct, counts = np.unique(values, return_counts=True)
+    if not 2 <= len(distinct) <= MAX_DISCRETE_VALUES or len(values) < 2 * len(distinct):
         return None
-    shown = ", ".join(f"{value:g} ({count:,})" for value, count in zip(found, counts, strict=True))
+    if (distinct != np.round(distinct)).any():
+        return None
+    shown = ", ".join(f"{value:g} ({count:,})" for value, count in zip(distinct, counts, strict=True))
     key = json.dumps(name, ensure_ascii=False)
     return (
-        f"{name}: its labels are {shown}, learnt as numbers (regression). If they are classes: "
-        f"--set 'ingest.kinds={{{key}: classification}}'; if not, regression there silences this."
+        f"{name}: its labels are {shown} and are treated as numbers (regression). If they are classes: "
+        f"--set 'ingest.kinds={{{key}: classification}}'; if not, regression there silences this warning."
     )
 
 
 def index_molecules(shards: Sequence[Path], out: Path, config: MoleculeIngest, method: Method) -> MoleculeIndex:
-    """Split the molecules of all shards, and hold the test molecules against the training set.
+    """Split the molecules of all shards, and compare the test molecules with the training set.
 
     Parameters
     ----------
+    shards
+        Shard files.
+    out
+        Folder of the shards.
+    config
+        Configuration of the ingest.
     method
-        How they are split: that of the configuration, or, of auto, what the files allow.
+        Method of the split, with auto resolved.
 
     Raises
     ------
     InputError
-        They are too few for the splits that are wanted.
+        There are too few molecules for the requested splits.
     """
     keys: list[str] = []
     scaffolds: list[str] = []
-    words: list[str] = []
+    published: list[str] = []
     rows: list[tuple[str, int, str]] = []
     sizes, bonds = [], 0
     arrays: dict[str, list[np.ndarray]] = {"fingerprints": [], "targets": [], "crc32": []}
@@ -179,16 +192,16 @@ def index_molecules(shards: Sequence[Path], out: Path, config: MoleculeIngest, m
         with h5py.File(path, "r") as file:
             keys += read_texts(file, "keys")
             scaffolds += read_texts(file, "scaffolds")
-            words += read_texts(file, "splits")
+            published += read_texts(file, "splits")
             if method == "column":
                 files = read_texts(file, "files")
-                named = [files[n] for n in file["file"][:].tolist()]
-                rows += zip(named, file["line"][:].tolist(), read_texts(file, "smiles"), strict=True)
-            for name, found in arrays.items():
-                found.append(file[name][:])
+                sources = [files[n] for n in file["file"][:].tolist()]
+                rows += zip(sources, file["line"][:].tolist(), read_texts(file, "smiles"), strict=True)
+            for name, parts in arrays.items():
+                parts.append(file[name][:])
             sizes.append(np.diff(file["atom_offsets"][:]))
             bonds += len(file["bonds"])
-    whole = {name: np.concatenate(found) for name, found in arrays.items()}
+    columns = {name: np.concatenate(parts) for name, parts in arrays.items()}
     drawn = 0
     match method:
         case "random":
@@ -196,22 +209,22 @@ def index_molecules(shards: Sequence[Path], out: Path, config: MoleculeIngest, m
         case "scaffold":
             split = group_split(scaffolds, keys, config.fractions, config.seed)
         case "butina":
-            centres = butina_clusters(whole["fingerprints"], BUTINA_SIMILARITY).tolist()
+            centres = butina_clusters(columns["fingerprints"], BUTINA_SIMILARITY).tolist()
             split = group_split([f"cluster {centre}" for centre in centres], keys, config.fractions, config.seed)
         case "column":
-            published = published_split(words, keys)  # pyright: ignore[reportArgumentType]
-            split = draw_validation(published, keys, config.fractions, config.seed)
-            drawn = int((split != published).sum())
+            given = published_split(published, keys)  # pyright: ignore[reportArgumentType]
+            split = draw_validation(given, keys, config.fractions, config.seed)
+            drawn = int((split != given).sum())
     if method == "column" and not (split == 0).any() and (split < 0).any():
         raise InputError(
-            f"no molecule is left to learn from: all {(split < 0).sum():,} of the training split are in a split to be "
-            "tested on as well. All geometries of a molecule are one molecule."
+            f"no training molecule remains: all {(split < 0).sum():,} of the training split are also in the validation "
+            "or test split. All geometries of a molecule count as one molecule."
         )
     similarity = np.full(len(keys), np.nan, np.float32)
-    training = whole["fingerprints"][split == 0]
+    training = columns["fingerprints"][split == 0]
     if len(training):
-        held = split > 0
-        similarity[held] = nearest_tanimoto(whole["fingerprints"][held], training)
+        held_out = split > 0
+        similarity[held_out] = nearest_tanimoto(columns["fingerprints"][held_out], training)
     with replacing(out / INDEX) as temporary:
         with h5py.File(temporary, "w") as file:
             file["split"], file["similarity"] = split, similarity
@@ -220,22 +233,22 @@ def index_molecules(shards: Sequence[Path], out: Path, config: MoleculeIngest, m
     return MoleculeIndex(
         split=split,
         validation_drawn=drawn,
-        values=whole["targets"],
+        values=columns["targets"],
         atoms=np.concatenate(sizes),
         bonds=bonds,
         duplicates=len(keys) - len(set(keys)),
         leakage=_leakage(similarity[split == SPLITS.index("test")]),
         rejected=[
-            Rejected(file=file, line=line, text=text, reason="the same molecule is in a split to be tested on")
+            Rejected(file=file, line=line, text=text, reason="the same molecule is in the validation or test split")
             for file, line, text in copies
         ],
-        content=hashlib.sha256(whole["crc32"].tobytes() + split.tobytes()).hexdigest(),
+        content=hashlib.sha256(columns["crc32"].tobytes() + split.tobytes()).hexdigest(),
         sha256=sha256,
     )
 
 
 def _leakage(similarity: np.ndarray) -> Leakage | None:
-    """Summary of the test molecules' similarities to their nearest training molecules."""
+    """Summarise the similarity of each test molecule to its nearest training molecule."""
     if not len(similarity) or np.isnan(similarity).any():
         return None
     values = similarity.astype(np.float64)

@@ -1,4 +1,4 @@
-"""Understanding molecules in a process that can be spared: some hang RDKit, some eat all memory, some crash it."""
+"""Parsing and featurisation of records in isolated processes: some molecules hang or crash RDKit or exhaust memory."""
 
 import re
 from collections import deque
@@ -20,145 +20,153 @@ from tenfold.pipelines.molecules.fingerprints import FINGERPRINT_BYTES, morgan_f
 from tenfold.pipelines.molecules.geometry import check_coordinates, molfile_dimension
 from tenfold.pipelines.readers.molecule import MoleculeRecord, UnusableMoleculeError
 
-_BLOCK = 64
-_MOST_MEMORY = 8 * 2**30
-_Found = TypeVar("_Found")
-_LONGEST_PER_ATOM = 60
-"""Characters of a SMILES with coordinates, at most, for each atom."""
+_BLOCK_SIZE = 64
+"""Number of records that are processed together."""
+_MAX_MEMORY = 8 * 2**30
+"""Memory limit of a worker process [bytes]."""
+_Result = TypeVar("_Result")
+_MAX_CHARACTERS_PER_ATOM = 60
+"""Largest number of characters per atom of a SMILES with coordinates."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ParsedMolecules:
-    """What became of some entries."""
+    """Result of parsing a sequence of records."""
 
     reasons: tuple[str | None, ...]
-    """For every entry: None, or why it cannot be used. The rest is about those that can, in order."""
+    """For every record: None, or the reason for its rejection. The other fields hold the accepted records, in order."""
     graphs: Graphs
+    """Molecular graphs."""
     smiles: tuple[str, ...]
-    """As the file has them, or canonical where it has none."""
+    """SMILES as in the file; canonical if the file has none."""
     keys: tuple[str, ...]
-    """InChIKeys; canonical SMILES where InChI has no answer."""
+    """InChIKeys; canonical SMILES if InChI fails."""
     scaffolds: tuple[str, ...]
     """Bemis-Murcko scaffolds, canonical; empty for molecules without rings."""
     fingerprints: np.ndarray
-    """Morgan, radius 2, 2048 bits, packed: shape (n, 256), uint8."""
+    """Packed Morgan fingerprints, radius 2, 2048 bits, shape (n, 256), uint8."""
 
 
 def parse_records(
     entries: Sequence[MoleculeRecord], featuriser: Featuriser, seconds: float
 ) -> Iterator[ParsedMolecules]:
-    """Read, check and featurise entries, some at a time, each bounded in time and memory.
+    """Parse, check and featurise records in blocks, with limits on time and memory per molecule.
 
-    Where a block of entries does not end in the time that one may take, or takes the process with it, its entries are
-    tried one by one, and only the guilty one is refused.
+    If a block exceeds the time limit of one molecule, or crashes its process, its records are processed one by one, and
+    only the offending one is rejected.
 
     Parameters
     ----------
+    entries
+        Records to parse.
+    featuriser
+        Settings of the graphs.
     seconds
-        Longest time for one molecule [s].
+        Time limit per molecule [s].
 
     Yields
     ------
-    Understood
-        Of consecutive entries.
+    ParsedMolecules
+        Results of consecutive blocks.
     """
-    work = partial(_understood, featuriser=featuriser)
-    for _, found in _spared(work, record_blocks(entries, featuriser), seconds):
-        yield found
+    work = partial(_parse_block, featuriser=featuriser)
+    for _, result in _isolate(work, record_blocks(entries, featuriser), seconds):
+        yield result
 
 
 def featurise_records(
     blocks: Iterable[Sequence[MoleculeRecord]], featuriser: Featuriser, seconds: float
 ) -> Iterator[tuple[Graphs, list[str | None]]]:
-    """Read entries and make their graphs, each bounded in time and memory, as `understand` does.
+    """Parse records into graphs only, with limits on time and memory as in `parse_records`.
 
     Parameters
     ----------
     blocks
-        Entries that are worked on together, see `blocks_of`; a block is asked for when the one before is done.
+        Blocks of records, see `record_blocks`. Each is requested when the one before is done.
+    featuriser
+        Settings of the graphs.
     seconds
-        Longest time for one molecule [s].
+        Time limit per molecule [s].
 
     Yields
     ------
     graphs, reasons
-        Of consecutive entries: graphs of those that can be used, and for every entry None or why it cannot.
+        Results of consecutive blocks: graphs of the accepted records, and for every record None or the reason for its
+        rejection.
     """
-    for _, found in _spared(partial(_featurised, featuriser=featuriser), blocks, seconds):
-        yield found
+    for _, result in _isolate(partial(_featurise_block, featuriser=featuriser), blocks, seconds):
+        yield result
 
 
 def read_molecules(
     smiles: Sequence[str], featuriser: Featuriser, seconds: float
 ) -> Iterator[tuple[Chem.Mol, Graphs] | str]:
-    """Read SMILES, each bounded in time and memory.
+    """Read SMILES, with limits on time and memory per molecule.
 
     Yields
     ------
     (molecule, graph) or str
-        For every SMILES: the molecule ready for its graph and the graph, or why it cannot be used.
+        For every SMILES: the prepared molecule and its graph, or the reason for its rejection.
     """
-    blocks = [(MoleculeRecord(line=n, text=each, smiles=each),) for n, each in enumerate(smiles)]
-    for _, found in _spared(partial(_read, featuriser=featuriser), blocks, seconds):
-        yield found
+    blocks = [(MoleculeRecord(line=n, text=text, smiles=text),) for n, text in enumerate(smiles)]
+    for _, result in _isolate(partial(_read_one, featuriser=featuriser), blocks, seconds):
+        yield result
 
 
 def record_blocks(entries: Sequence[MoleculeRecord], featuriser: Featuriser) -> Iterator[Sequence[MoleculeRecord]]:
-    """Entries that are worked on together: some where each takes milliseconds, one where it is given coordinates."""
-    size = 1 if featuriser.geometry == "embed" else _BLOCK
+    """Divide records into blocks; a block is a single record if conformers are embedded, which takes long."""
+    size = 1 if featuriser.geometry == "embed" else _BLOCK_SIZE
     for n in range(0, len(entries), size):
         yield entries[n : n + size]
 
 
-def _spared(
-    work: Callable[[Sequence[MoleculeRecord]], _Found], blocks: Iterable[Sequence[MoleculeRecord]], seconds: float
-) -> Iterator[tuple[Sequence[MoleculeRecord], _Found]]:
-    """Work on blocks in a process that can be spared; where one is lost with its process, on its entries one by one."""
+def _isolate(
+    work: Callable[[Sequence[MoleculeRecord]], _Result], blocks: Iterable[Sequence[MoleculeRecord]], seconds: float
+) -> Iterator[tuple[Sequence[MoleculeRecord], _Result]]:
+    """Process blocks in an isolated process; if it dies or times out, process the records of the block one by one."""
     sent: deque[Sequence[MoleculeRecord]] = deque()
 
-    def sending() -> Iterator[tuple[MoleculeRecord, ...]]:
+    def without_fields() -> Iterator[tuple[MoleculeRecord, ...]]:
         for block in blocks:
             sent.append(block)
             yield tuple(replace(entry, fields={}) for entry in block)
 
-    for found in isolated(work, sending(), seconds, _MOST_MEMORY):
+    for result in isolated(work, without_fields(), seconds, _MAX_MEMORY):
         block = sent.popleft()
-        if not isinstance(found, Died):
-            yield block, found
+        if not isinstance(result, Died):
+            yield block, result
             continue
-        alone = [(replace(entry, fields={}),) for entry in block]
-        again = isolated(work, alone, seconds, _MOST_MEMORY) if len(block) > 1 else [found]
-        for (entry,), one in zip(alone, again, strict=True):
-            yield (entry,), work((replace(entry, problem=one.reason),)) if isinstance(one, Died) else one
+        single = [(replace(entry, fields={}),) for entry in block]
+        results = isolated(work, single, seconds, _MAX_MEMORY) if len(block) > 1 else [result]
+        for (entry,), own in zip(single, results, strict=True):
+            yield (entry,), work((replace(entry, problem=own.reason),)) if isinstance(own, Died) else own
 
 
-def _understood(entries: Sequence[MoleculeRecord], featuriser: Featuriser) -> ParsedMolecules:
-    codes = GraphBuilder(featuriser.layout, positions=featuriser.geometry != "none")
+def _parse_block(entries: Sequence[MoleculeRecord], featuriser: Featuriser) -> ParsedMolecules:
+    builder = GraphBuilder(featuriser.layout, positions=featuriser.geometry != "none")
     reasons: list[str | None] = []
     smiles, keys, scaffolds, fingerprints = [], [], [], []
     with rdBase.BlockLogs():
         for entry in entries:
             try:
                 mol = read_molecule(entry, featuriser)
-                flat = Chem.RemoveHs(mol) if featuriser.hydrogens else mol
-                about = (
-                    entry.smiles.strip() or Chem.MolToSmiles(flat),
-                    Chem.MolToInchiKey(flat) or Chem.MolToSmiles(flat),
-                )
-                scaffold = MurckoScaffold.MurckoScaffoldSmiles(mol=flat)
-                bits = morgan_fingerprint(flat)
-                codes.add(mol, _written(entry))
-            except Exception as error:  # noqa: BLE001 (RDKit raises many kinds; a bad row never stops a run)
+                heavy = Chem.RemoveHs(mol) if featuriser.hydrogens else mol
+                text = entry.smiles.strip() or Chem.MolToSmiles(heavy)
+                key = Chem.MolToInchiKey(heavy) or Chem.MolToSmiles(heavy)
+                scaffold = MurckoScaffold.MurckoScaffoldSmiles(mol=heavy)
+                bits = morgan_fingerprint(heavy)
+                builder.add(mol, _source_smiles(entry))
+            except Exception as error:  # noqa: BLE001 (RDKit raises many types; one molecule must not stop a run)
                 reasons.append(_reason(error))
             else:
                 reasons.append(None)
-                smiles.append(about[0])
-                keys.append(about[1])
+                smiles.append(text)
+                keys.append(key)
                 scaffolds.append(scaffold)
                 fingerprints.append(bits)
     return ParsedMolecules(
         reasons=tuple(reasons),
-        graphs=codes.graphs(),
+        graphs=builder.graphs(),
         smiles=tuple(smiles),
         keys=tuple(keys),
         scaffolds=tuple(scaffolds),
@@ -166,48 +174,48 @@ def _understood(entries: Sequence[MoleculeRecord], featuriser: Featuriser) -> Pa
     )
 
 
-def _featurised(entries: Sequence[MoleculeRecord], featuriser: Featuriser) -> tuple[Graphs, list[str | None]]:
-    codes = GraphBuilder(featuriser.layout, positions=featuriser.geometry != "none")
+def _featurise_block(entries: Sequence[MoleculeRecord], featuriser: Featuriser) -> tuple[Graphs, list[str | None]]:
+    builder = GraphBuilder(featuriser.layout, positions=featuriser.geometry != "none")
     reasons: list[str | None] = []
     with rdBase.BlockLogs():
         for entry in entries:
             try:
-                codes.add(read_molecule(entry, featuriser), _written(entry))
-            except Exception as error:  # noqa: BLE001 (RDKit raises many kinds; a bad row never stops a run)
+                builder.add(read_molecule(entry, featuriser), _source_smiles(entry))
+            except Exception as error:  # noqa: BLE001 (RDKit raises many types; one molecule must not stop a run)
                 reasons.append(_reason(error))
             else:
                 reasons.append(None)
-    return codes.graphs(), reasons
+    return builder.graphs(), reasons
 
 
-def _read(entries: Sequence[MoleculeRecord], featuriser: Featuriser) -> tuple[Chem.Mol, Graphs] | str:
+def _read_one(entries: Sequence[MoleculeRecord], featuriser: Featuriser) -> tuple[Chem.Mol, Graphs] | str:
     (entry,) = entries
     with rdBase.BlockLogs():
         try:
             mol = read_molecule(entry, featuriser)
             return mol, featuriser.graph(mol)
-        except Exception as error:  # noqa: BLE001 (RDKit raises many kinds)
+        except Exception as error:  # noqa: BLE001 (RDKit raises many types)
             return _reason(error)
 
 
 def _reason(error: Exception) -> str:
     if isinstance(error, MemoryError):
-        return f"needs more than {_MOST_MEMORY / 2**30:g} GiB of memory"
+        return f"needs more than {_MAX_MEMORY / 2**30:g} GiB of memory"
     return rejection_reason(error)
 
 
-def _written(entry: MoleculeRecord) -> str:
-    """The SMILES that an entry's molecule is read from; empty where it is from atoms in space."""
+def _source_smiles(entry: MoleculeRecord) -> str:
+    """SMILES from which the molecule of a record is read; empty if it is read from atoms and positions."""
     return "" if entry.symbols or entry.molfile else entry.smiles
 
 
 def read_molecule(entry: MoleculeRecord, featuriser: Featuriser) -> Chem.Mol:
-    """Return the molecule of an entry, ready for its graph.
+    """Return the prepared molecule of a record.
 
     Raises
     ------
     UnusableMoleculeError
-        It cannot be read, or not be used.
+        The record cannot be read, or its molecule cannot be used.
     """
     if entry.problem:
         raise UnusableMoleculeError(entry.problem)
@@ -223,13 +231,13 @@ def read_molecule(entry: MoleculeRecord, featuriser: Featuriser) -> Chem.Mol:
     if entry.molfile:
         mol = Chem.MolFromMolBlock(entry.molfile, removeHs=False)
         if mol is None:
-            raise UnusableMoleculeError(_why(entry.molfile))
+            raise UnusableMoleculeError(_diagnose(entry.molfile))
         if given:
             check_coordinates(mol, molfile_dimension(entry.molfile), hydrogens=featuriser.hydrogens)
         return featuriser.prepare(mol)
-    if given and "|" in entry.smiles and len(entry.smiles) <= _LONGEST_PER_ATOM * featuriser.max_atoms:
+    if given and "|" in entry.smiles and len(entry.smiles) <= _MAX_CHARACTERS_PER_ATOM * featuriser.max_atoms:
         as_written = Chem.SmilesParserParams()
-        as_written.removeHs = False  # RDKit would leave out hydrogens that the file places
+        as_written.removeHs = False  # keeps the hydrogens to which the file assigns positions
         mol = Chem.MolFromSmiles(entry.smiles.strip(), as_written)
         if mol is not None and mol.GetNumConformers():
             check_coordinates(mol, "3D" if mol.GetConformer().Is3D() else "2D", hydrogens=featuriser.hydrogens)
@@ -237,11 +245,11 @@ def read_molecule(entry: MoleculeRecord, featuriser: Featuriser) -> Chem.Mol:
     return featuriser.read_smiles(entry.smiles)
 
 
-def _why(molfile: str) -> str:
-    """What RDKit has against a Molfile."""
+def _diagnose(molfile: str) -> str:
+    """Reason why RDKit rejects a Molfile."""
     mol = Chem.MolFromMolBlock(molfile, sanitize=False)
     if mol is None and re.search(r"[\s-](nan|inf)\s", molfile, re.IGNORECASE):
-        return "a coordinate is no finite number"
+        return "a coordinate is not finite"
     if mol is None:
         return "not a Molfile"
     problems = Chem.DetectChemistryProblems(mol)

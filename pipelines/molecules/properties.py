@@ -1,4 +1,4 @@
-"""What is known of molecular properties by their names: how well chemistry needs them, and which grow with size."""
+"""Molecular properties by name: chemical accuracy, and which are extensive."""
 
 from typing import Literal
 
@@ -14,8 +14,9 @@ EV_PER_UNIT = {
 """Units of energy [eV]."""
 
 ENERGY_ACCURACY_EV = 0.043
-"""1 kcal/mol, to the digits the paper gives."""
+"""Chemical accuracy of energies [eV]: 1 kcal/mol, to the digits of arXiv:1704.01212."""
 ZPVE_ACCURACY_EV = 0.0012
+"""Chemical accuracy of the zero-point vibrational energy [eV]."""
 
 ENERGY_NAMES = (
     "homo", "lumo", "gap", "u0", "u", "u298", "h", "h298", "g", "g298",
@@ -30,7 +31,7 @@ OTHER_ACCURACIES = {
     "cv": (0.05, "cal/mol/K"),
     "omega1": (10.0, "cm^-1"),
 }
-"""Accuracy and its unit, by name."""
+"""Chemical accuracy and its unit of other properties, by name."""
 
 EXTENSIVE_QUANTITIES = {
     **dict.fromkeys(
@@ -39,51 +40,56 @@ EXTENSIVE_QUANTITIES = {
     ),
     "alpha": "polarisability", "cv": "heat capacity",
 }  # fmt: skip
-"""Those of which two molecules far apart have the sum of both, and what quantity they are."""
+"""Physical quantity of the extensive properties, by name: the value of two distant molecules is the sum of theirs."""
 Property = Literal["dipole", "extensive", "other"]
 
 
 def infer_property(name: str, unit: str, smallest: float) -> tuple[Property, str]:
-    """What a target is by its name, if its unit and its sign agree; and what to say where they do not.
+    """Infer the physical property of a target from its name, and check it against the unit and sign of its labels.
 
     Parameters
     ----------
     name, unit
-        Of the target; upper or lower case.
+        Name and unit of the target; the name in any case.
     smallest
-        Of its labels.
+        Smallest label.
+
+    Returns
+    -------
+    property, warning
+        The property, and why the one its name suggests is not used; empty if there is no contradiction.
     """
-    lower, found = name.lower(), physical_quantity(unit)
+    lower, quantity = name.lower(), physical_quantity(unit)
     if lower in ("mu", "dipole"):
-        if found == "dipole" and smallest >= 0:
+        if quantity == "dipole" and smallest >= 0:
             return "dipole", ""
         reason = (
             f"it has the label {smallest:g}"
-            if found == "dipole"
+            if quantity == "dipole"
             else f"its unit is {unit!r}"
             if unit
             else "it has no unit"
         )
-        return "other", f"{name}: not taken for the length of a dipole moment, because {reason}"
+        return "other", f"{name}: not treated as the magnitude of a dipole moment, because {reason}"
     if lower in EXTENSIVE_QUANTITIES:
-        if found == EXTENSIVE_QUANTITIES[lower]:
+        if quantity == EXTENSIVE_QUANTITIES[lower]:
             return "extensive", ""
         reason = f"its unit is {unit!r}" if unit else "it has no unit"
-        return "other", f"{name}: not taken for a property that grows with the molecule, because {reason}"
+        return "other", f"{name}: not treated as an extensive property, because {reason}"
     return "other", ""
 
 
 def chemical_accuracy(name: str, unit: str) -> float | None:
-    """Return the error that chemistry calls accurate, in the unit given; None where none is defined.
+    """Return the chemical accuracy of a property in the given unit; None if it is not defined.
 
-    Gilmer et al. (arXiv:1704.01212) tell errors in units of it.
+    Gilmer et al. (arXiv:1704.01212) report errors relative to it.
 
     Parameters
     ----------
     name
-        Of the property, as QM9 has it; upper or lower case.
+        Name of the property in QM9, in any case.
     unit
-        Of its values.
+        Unit of the property.
     """
     name = name.lower()
     if name in ("zpve", *ENERGY_NAMES):

@@ -1,4 +1,4 @@
-"""Published sets of molecules from the network: resumed where it broke off, checked, whole or not there."""
+"""Download of published data sets of molecules: resumable, verified by checksum, complete or absent."""
 
 import hashlib
 import json
@@ -19,39 +19,39 @@ from tenfold.pipelines.files.json_file import read_json
 from tenfold.pipelines.storage.output_folder import OutputFolder
 
 CHECKSUMS = "checksums.json"
-"""Notes the SHA-256 of files whose publisher gives none."""
+"""File that records the SHA-256 of downloads whose publisher gives none."""
 TIMEOUT_S = 60.0
-"""Longest silence of a server [s]."""
+"""Time limit of a server response [s]."""
 MAX_ATTEMPTS = 4
-"""Times that a broken connection is taken up again."""
+"""Number of attempts to download a file."""
 MAX_DOWNLOAD_BYTES = 2**30
-"""Most bytes taken of a file whose size is not known beforehand."""
-_PIECE = 2**20
+"""Size limit of files whose size is not known in advance [bytes]."""
+_CHUNK_BYTES = 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedFile:
-    """A file as its publisher has it."""
+    """A published file: name, address, size and checksum."""
 
     name: str
     url: str
     bytes: int | None = None
-    """Size; None: not known beforehand."""
+    """Size; None: not known in advance."""
     sha256: str = ""
-    """Empty: not known beforehand; written down at the first download, and held to from then on."""
+    """Empty: not known in advance; recorded at the first download and checked from then on."""
     md5: str = ""
-    """Where the publisher gives no other."""
+    """Given if the publisher provides no SHA-256."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """A published set of molecules."""
+    """A published data set of molecules."""
 
     files: tuple[PublishedFile, ...]
     targets: str
-    """Columns to learn, with their units."""
+    """Target columns and their units."""
     source: str
-    """Whom to cite, and the licence."""
+    """Citation and licence."""
 
 
 _MOLECULENET = "https://deepchemdata.s3-us-west-1.amazonaws.com/datasets"
@@ -117,50 +117,51 @@ DATASETS = {
 
 @dataclass(frozen=True, kw_only=True)
 class FetchSummary:
-    """What a call got."""
+    """Result of `fetch_dataset`."""
 
     files: tuple[Path, ...]
     made: int
-    """Files downloaded by this call; the others were there before, and are whole."""
+    """Number of files downloaded by this call; the others existed and are complete."""
     dataset: Dataset
 
     def __str__(self) -> str:
-        there = f"{', '.join(map(str, self.files))}: whole, {self.made} downloaded now"
-        return f"{there}. Targets: {self.dataset.targets}. Source: {self.dataset.source}"
+        files = f"{', '.join(map(str, self.files))}: complete, {self.made} downloaded now"
+        return f"{files}. Targets: {self.dataset.targets}. Source: {self.dataset.source}"
 
 
-class _WrongBytesError(ValueError):
-    """A file is not what its publisher has."""
+class _ContentError(ValueError):
+    """A file differs from the published one."""
 
 
 def fetch_dataset(name: str, out: Path | str, base_url: str | None = None) -> FetchSummary:
-    """Get a published set of molecules.
+    """Download a published data set of molecules.
 
-    A download that broke off goes on where it stopped, in this call or the next. A file takes its name when its size
-    and checksum are right, not before; a file that was brought by hand is checked in the same way.
+    An interrupted download is resumed, in this call or the next. A file gets its final name only when its size and
+    checksum are correct. Files that were downloaded by hand are checked in the same way.
 
     Parameters
     ----------
     name
-        qm9, esol, freesolv or tox21.
+        Data set: qm9, esol, freesolv or tox21.
     out
-        Folder, made where it is not there.
+        Output folder, created if it does not exist.
     base_url
-        A mirror: its address, to which the files' names are added. None: where they were published.
+        Address of a mirror, to which the file names are appended. None: the publisher's address.
 
     Raises
     ------
     InputError
-        The set is unknown, the folder cannot be written to, no server answers, or what it sends is something else.
+        The data set is unknown, the folder cannot be written to, no server responds, or a file is not the published
+        one.
     """
     if name not in DATASETS:
-        raise InputError(f"{name}: unknown; there are {', '.join(DATASETS)}")
+        raise InputError(f"{name}: unknown data set; available are {', '.join(DATASETS)}")
     if base_url is not None and not base_url.startswith(("http://", "https://")):
-        raise InputError(f"{base_url}: a mirror's address begins with http:// or https://")
+        raise InputError(f"{base_url}: the address of a mirror must begin with http:// or https://")
     out, dataset = Path(out), DATASETS[name]
-    book = out / CHECKSUMS
+    record = out / CHECKSUMS
     written = [CHECKSUMS, *(f"{file.name}.partial" for file in dataset.files)]
-    OutputFolder.claim(out, written, known=[CHECKSUMS] if book.exists() and _checksums(book) else ())
+    OutputFolder.claim(out, written, known=[CHECKSUMS] if record.exists() and _checksums(record) else ())
     made = 0
     for file in dataset.files:
         path = out / file.name
@@ -169,7 +170,7 @@ def fetch_dataset(name: str, out: Path | str, base_url: str | None = None) -> Fe
             try:
                 _check(file, path, out)
                 continue
-            except _WrongBytesError as error:
+            except _ContentError as error:
                 raise InputError(f"{path}: {error}. Remove it, then run again.") from error
         _download(file, url, path, out)
         made += 1
@@ -178,101 +179,105 @@ def fetch_dataset(name: str, out: Path | str, base_url: str | None = None) -> Fe
 
 def _download(file: PublishedFile, url: str, path: Path, out: Path) -> None:
     partial = path.with_name(f"{path.name}.partial")
-    by_hand = f"Or bring {url} by hand, to {path}: it is checked there."
+    by_hand = f"Or download {url} by hand to {path}; it is checked there."
     resumed = partial.exists()
     for attempt in range(MAX_ATTEMPTS):
         try:
             _append(file, url, partial)
             _check(file, partial, out)
-        except _WrongBytesError as error:
+        except _ContentError as error:
             partial.unlink()
             if not resumed:
                 raise InputError(f"{url}: {error}. Is it another version, or a login page? {by_hand}") from error
-            resumed = False  # the beginning may have been of another version
+            resumed = False  # the existing part may be of another version
         except HTTPError as error:
             if error.code < 500 or attempt == MAX_ATTEMPTS - 1:
-                raise InputError(f"{url}: the server answers {error.code} {error.reason}. {by_hand}") from error
+                raise InputError(f"{url}: the server responds {error.code} {error.reason}. {by_hand}") from error
             time.sleep(2**attempt)
         except (URLError, HTTPException, OSError) as error:
             if attempt == MAX_ATTEMPTS - 1:
                 reason = getattr(error, "reason", error)
-                kept = "What has come is kept: run again to go on. " if partial.exists() else ""
-                raise InputError(f"{url}: cannot be reached ({reason}). {kept}{by_hand}") from error
+                resume = "The partial download is kept: run again to resume. " if partial.exists() else ""
+                raise InputError(f"{url}: cannot be reached ({reason}). {resume}{by_hand}") from error
             resumed = partial.exists()
             time.sleep(2**attempt)
         else:
             partial.replace(path)
             return
-    raise InputError(f"{url}: broke off {MAX_ATTEMPTS} times. What has come is kept: run again to go on. {by_hand}")
+    raise InputError(
+        f"{url}: interrupted {MAX_ATTEMPTS} times. The partial download is kept: run again to resume. {by_hand}"
+    )
 
 
 def _append(file: PublishedFile, url: str, partial: Path) -> None:
-    """Add to a partial file what is missing of it."""
-    begun = partial.stat().st_size if partial.exists() else 0
-    if file.bytes is not None and begun == file.bytes:
+    """Download the missing part of a partial file."""
+    received = partial.stat().st_size if partial.exists() else 0
+    if file.bytes is not None and received == file.bytes:
         return
     request = Request(url, headers={"User-Agent": "tenfold", "Accept-Encoding": "identity"})
-    if begun:
-        request.add_header("Range", f"bytes={begun}-")
+    if received:
+        request.add_header("Range", f"bytes={received}-")
     try:
-        answer: HTTPResponse = urlopen(request, timeout=TIMEOUT_S)
+        response: HTTPResponse = urlopen(request, timeout=TIMEOUT_S)
     except HTTPError as error:
-        if error.code == 416 and begun:  # nothing is missing, or the file is another now: its checksum tells
+        if error.code == 416 and received:  # complete, or another version: the checksum decides
             error.close()
             return
         raise
-    with answer:
-        goes_on = answer.status == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {begun}-")
-        begun = begun if goes_on else 0
-        promised = answer.headers.get("Content-Length")
-        total = begun + int(promised) if promised else None
+    with response:
+        resumes = response.status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {received}-")
+        received = received if resumes else 0
+        length = response.headers.get("Content-Length")
+        total = received + int(length) if length else None
         limit = file.bytes or MAX_DOWNLOAD_BYTES
         if total is not None and total > limit:
             partial.touch()
-            raise _WrongBytesError(f"{total:,} bytes, where {limit:,} are meant")
-        with partial.open("ab" if begun else "wb") as sink, progress(file.name, total or limit, "byte") as advance:
-            advance(begun)
-            for piece in _pieces(answer, limit - begun):
-                sink.write(piece)
-                advance(len(piece))
+            raise _ContentError(f"{total:,} bytes, expected {limit:,}")
+        with partial.open("ab" if received else "wb") as sink, progress(file.name, total or limit, "byte") as advance:
+            advance(received)
+            for chunk in _chunks(response, limit - received):
+                sink.write(chunk)
+                advance(len(chunk))
         if total is not None and partial.stat().st_size < total:
-            raise ConnectionError("the connection broke off")
+            raise ConnectionError("the connection was interrupted")
 
 
-def _pieces(answer: BinaryIO | HTTPResponse, most: int) -> Iterator[bytes]:
-    while piece := answer.read(_PIECE):
-        most -= len(piece)
-        if most < 0:
-            raise _WrongBytesError("more bytes than are meant")
-        yield piece
+def _chunks(response: BinaryIO | HTTPResponse, limit: int) -> Iterator[bytes]:
+    while chunk := response.read(_CHUNK_BYTES):
+        limit -= len(chunk)
+        if limit < 0:
+            raise _ContentError("more bytes than expected")
+        yield chunk
 
 
 def _check(file: PublishedFile, path: Path, out: Path) -> None:
-    """Be sure of a file's size and checksum; one that is not known beforehand is written down."""
+    """Check the size and checksum of a file; record a checksum that was not known in advance."""
     size = path.stat().st_size
     if file.bytes is not None and size != file.bytes:
-        raise _WrongBytesError(f"{size:,} bytes, where {file.bytes:,} are meant")
+        raise _ContentError(f"{size:,} bytes, expected {file.bytes:,}")
     with path.open("rb") as source:
-        found = hashlib.file_digest(source, "sha256").hexdigest()
-    book = out / CHECKSUMS
-    known = _checksums(book) if book.exists() else {}
+        sha256 = hashlib.file_digest(source, "sha256").hexdigest()
+    record = out / CHECKSUMS
+    known = _checksums(record) if record.exists() else {}
     expected = file.sha256 or known.get(file.name, "")
-    if expected and found != expected:
-        raise _WrongBytesError(f"SHA-256 {found}, where {expected} is meant")
+    if expected and sha256 != expected:
+        raise _ContentError(f"SHA-256 {sha256}, expected {expected}")
     if file.md5 and not file.sha256:
         with path.open("rb") as source:
             md5 = hashlib.file_digest(source, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
         if md5 != file.md5:
-            raise _WrongBytesError(f"MD5 {md5}, where {file.md5} is meant")
+            raise _ContentError(f"MD5 {md5}, expected {file.md5}")
     if not expected:
-        with replacing(book) as temporary:
-            temporary.write_text(json.dumps({**known, file.name: found}, indent=1))
+        with replacing(record) as temporary:
+            temporary.write_text(json.dumps({**known, file.name: sha256}, indent=1))
 
 
-def _checksums(book: Path) -> dict[str, str]:
-    """SHA-256 by file name, as noted at earlier downloads."""
-    known = read_json(book)
+def _checksums(record: Path) -> dict[str, str]:
+    """SHA-256 by file name, as recorded at earlier downloads."""
+    known = read_json(record)
     for name, digest in known.items():
         if not isinstance(digest, str) or not re.fullmatch(r"[0-9a-f]{64}", digest):
-            raise InputError(f"{book}: {name}: found {str(digest)[:80]!r}, no SHA-256. Choose another folder.")
+            raise InputError(
+                f"{record}: {name}: found {str(digest)[:80]!r}, which is not a SHA-256. Choose another folder."
+            )
     return known

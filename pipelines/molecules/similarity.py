@@ -1,4 +1,4 @@
-"""How alike molecules are: Tanimoto similarity of Morgan fingerprints, radius 2, 2048 bits (doi:10.1021/ci100050t)."""
+"""Tanimoto similarity of Morgan fingerprints, radius 2, 2048 bits (doi:10.1021/ci100050t), and Butina clustering."""
 
 from collections.abc import Sequence
 
@@ -11,31 +11,37 @@ from tenfold.pipelines.molecules.fingerprints import FINGERPRINT_BYTES, morgan_f
 
 
 def nearest_similarity(test_smiles: Sequence[str], training_smiles: Sequence[str]) -> np.ndarray:
-    """Similarity of each molecule to the nearest of others.
+    """Similarity of each test molecule to its nearest training molecule.
+
+    Parameters
+    ----------
+    test_smiles, training_smiles
+        SMILES of n and m molecules.
 
     Returns
     -------
     np.ndarray
-        Tanimoto in [0, 1], shape (n,), float32; 0 where a SMILES cannot be read, or there are no others.
+        Tanimoto similarity in [0, 1], shape (n,), float32; 0 for invalid SMILES, or if m = 0.
     """
     return nearest_tanimoto(morgan_fingerprints(test_smiles), morgan_fingerprints(training_smiles))
 
 
 def nearest_tanimoto(test: np.ndarray, training: np.ndarray) -> np.ndarray:
-    """Similarity of each packed fingerprint to the nearest of others.
+    """Tanimoto similarity of each test fingerprint to its nearest training fingerprint.
 
-    Exact. Others are tried in order of how far their number of bits is from one's own: two fingerprints of a and b bits
-    are at most min(a, b) / max(a, b) alike, so that the search ends early where something near was found.
+    The search is exact. Two fingerprints with a and b set bits have a similarity of at most min(a, b) / max(a, b).
+    Training fingerprints are therefore tried in order of the difference in set bits, and the search stops when this
+    bound falls below the best similarity found.
 
     Parameters
     ----------
     test, training
-        Shapes (n, 256) and (m, 256), uint8.
+        Packed fingerprints, shapes (n, 256) and (m, 256), uint8.
 
     Returns
     -------
     np.ndarray
-        Shape (n,), float32.
+        Similarity in [0, 1], shape (n,), float32.
     """
     training, bits = _words(training), _bits(training)
     order = np.argsort(bits, kind="stable")
@@ -43,27 +49,28 @@ def nearest_tanimoto(test: np.ndarray, training: np.ndarray) -> np.ndarray:
 
 
 def butina_clusters(fingerprints: np.ndarray, similarity: float) -> np.ndarray:
-    """Taylor-Butina clusters (doi:10.1021/ci9803381): those with most neighbours first, each takes its free neighbours.
+    """Taylor-Butina clustering (doi:10.1021/ci9803381).
 
-    Neighbours are counted, not kept: memory grows with the molecules, not with their pairs.
+    Molecules become centroids in descending order of their number of neighbours, and take their unassigned neighbours.
+    Neighbours are counted but not stored, so that memory scales with the molecules instead of their pairs.
 
     Parameters
     ----------
     fingerprints
-        Packed, shape (n, 256), uint8.
+        Packed fingerprints, shape (n, 256), uint8.
     similarity
-        Tanimoto from which on two are neighbours.
+        Smallest Tanimoto similarity of neighbours.
 
     Returns
     -------
     np.ndarray
-        Position of the centre of each one's cluster, shape (n,), int64.
+        Index of the centroid of each molecule's cluster, shape (n,), int64.
     """
     words, bits = _words(fingerprints), _bits(fingerprints)
     ascending = np.argsort(bits, kind="stable")
     counts = np.empty(len(words), np.int64)
     counts[ascending] = _count_neighbours(words[ascending], bits[ascending], similarity)
-    order = np.lexsort((-np.arange(len(words)), -counts))  # the later of two with as many, as RDKit has it
+    order = np.lexsort((-np.arange(len(words)), -counts))  # of equal counts the later one first, as in RDKit
     return _assign(words, bits, order, similarity)
 
 
@@ -77,13 +84,13 @@ def _bits(packed: np.ndarray) -> np.ndarray:
 
 @intrinsic
 def _ones(typing, word):
-    """How many bits of a word are set: one instruction, which Numba has no name for."""
+    """Population count of a word: one instruction, which Numba does not expose."""
     return types.int64(types.uint64), lambda context, builder, signature, arguments: builder.ctpop(arguments[0])
 
 
 @numba.njit(cache=True)
 def _common(one: np.ndarray, other: np.ndarray) -> int:
-    """Bits that two fingerprints share."""
+    """Number of set bits that two fingerprints share."""
     count = 0
     for n in range(len(one)):
         count += _ones(one[n] & other[n])  # pyright: ignore[reportCallIssue]
@@ -91,22 +98,22 @@ def _common(one: np.ndarray, other: np.ndarray) -> int:
 
 
 @numba.njit(cache=True)
-def _alike(one: np.ndarray, other: np.ndarray, bits: int, similarity: float) -> bool:
-    """Whether two fingerprints, of so many bits together, are at least so similar."""
+def _are_neighbours(one: np.ndarray, other: np.ndarray, bits: int, similarity: float) -> bool:
+    """Whether two fingerprints with ``bits`` set bits in total have at least the given Tanimoto similarity."""
     common = _common(one, other)
     return bits > common and common >= similarity * (bits - common)
 
 
 @numba.njit(cache=True)
 def _nearest(test: np.ndarray, test_bits: np.ndarray, others: np.ndarray, bits: np.ndarray) -> np.ndarray:
-    found = np.zeros(len(test), np.float32)
+    nearest = np.zeros(len(test), np.float32)
     for n in range(len(test)):
-        best, mine = 0.0, test_bits[n]
-        above = np.searchsorted(bits, mine)
+        best, own_bits = 0.0, test_bits[n]
+        above = np.searchsorted(bits, own_bits)
         below = above - 1
-        while mine > 0 and (below >= 0 or above < len(bits)):
-            upper = mine / bits[above] if above < len(bits) else -1.0
-            lower = bits[below] / mine if below >= 0 else -1.0
+        while own_bits > 0 and (below >= 0 or above < len(bits)):
+            upper = own_bits / bits[above] if above < len(bits) else -1.0
+            lower = bits[below] / own_bits if below >= 0 else -1.0
             if max(upper, lower) <= best:
                 break
             if upper >= lower:
@@ -114,33 +121,33 @@ def _nearest(test: np.ndarray, test_bits: np.ndarray, others: np.ndarray, bits: 
             else:
                 m, below = below, below - 1
             common = _common(test[n], others[m])
-            best = max(best, common / (mine + bits[m] - common))
-        found[n] = best
-    return found
+            best = max(best, common / (own_bits + bits[m] - common))
+        nearest[n] = best
+    return nearest
 
 
 @numba.njit(cache=True)
 def _count_neighbours(words: np.ndarray, bits: np.ndarray, similarity: float) -> np.ndarray:
-    """Neighbours of each fingerprint, which come in ascending order of their bits."""
-    found = np.zeros(len(words), np.int64)
+    """Number of neighbours of each fingerprint; fingerprints are in ascending order of their set bits."""
+    counts = np.zeros(len(words), np.int64)
     for n in range(len(words)):
         for m in range(n + 1, len(words)):
             if bits[n] < similarity * bits[m]:
                 break
-            if _alike(words[n], words[m], bits[n] + bits[m], similarity):
-                found[n] += 1
-                found[m] += 1
-    return found
+            if _are_neighbours(words[n], words[m], bits[n] + bits[m], similarity):
+                counts[n] += 1
+                counts[m] += 1
+    return counts
 
 
 @numba.njit(cache=True)
 def _assign(words: np.ndarray, bits: np.ndarray, order: np.ndarray, similarity: float) -> np.ndarray:
-    """The centre of each fingerprint's cluster, centres tried in an order."""
-    centre = np.full(len(words), -1, np.int64)
+    """Centroid of the cluster of each fingerprint; candidates are tried in the given order."""
+    centroid = np.full(len(words), -1, np.int64)
     for n in order:
-        if centre[n] < 0:
-            centre[n] = n
+        if centroid[n] < 0:
+            centroid[n] = n
             for m in range(len(words)):
-                if centre[m] < 0 and _alike(words[n], words[m], bits[n] + bits[m], similarity):
-                    centre[m] = n
-    return centre
+                if centroid[m] < 0 and _are_neighbours(words[n], words[m], bits[n] + bits[m], similarity):
+                    centroid[m] = n
+    return centroid

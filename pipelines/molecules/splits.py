@@ -1,4 +1,4 @@
-"""Splits of molecules: by chance, by scaffold, by cluster, as a column says; the same molecule never on two sides."""
+"""Splits of molecules: random, by scaffold, by cluster, or published; no molecule is in two splits."""
 
 import hashlib
 import re
@@ -13,7 +13,7 @@ import numpy as np
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.storage.splits import SPLITS, Split, split_simulations
 
-_WORDS: dict[str, Split] = {
+_SPLIT_NAMES: dict[str, Split] = {
     "train": "train", "training": "train",
     "validation": "validation", "valid": "validation", "val": "validation", "dev": "validation",
     "test": "test", "testing": "test", "holdout": "test",
@@ -21,26 +21,26 @@ _WORDS: dict[str, Split] = {
 
 
 Method = Literal["random", "scaffold", "butina", "column"]
-"""Ways to split: by chance, by scaffold, by cluster, as a column or the files' names say."""
+"""Split methods: random, by Bemis-Murcko scaffold, by Butina cluster, or published in a column or in file names."""
 _COLUMNS = frozenset({"split", "fold", "folds", "cv_fold", "cvfold", "kfold", "partition", "subset", "set"})
-"""Names of columns, in lower case, that say a published split."""
-_MOST_FOLDS = 20
+"""Names of columns that may hold a published split, in lower case."""
+_MAX_FOLDS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
 class Folds:
-    """Which words of a column are which split, where they are not the names of splits themselves."""
+    """Assignment of the values of a split column, such as fold numbers, to splits."""
 
     test: tuple[str, ...] = ()
     validation: tuple[str, ...] = ()
 
     def split(self, text: str) -> Split:
-        """The split that a word means: any that is not of test or validation is of training.
+        """Return the split that a value denotes; values of neither test nor validation are training.
 
         Raises
         ------
         ValueError
-            Nothing stands there; or, without any such words, it is no name of a split.
+            The cell is empty or, if no folds are assigned, not the name of a split.
         """
         if not self.test and not self.validation:
             return parse_split(text)
@@ -51,9 +51,9 @@ class Folds:
 
 
 def parse_folds(test: Sequence[str | int], validation: Sequence[str | int]) -> Folds:
-    """Folds from what a configuration says."""
+    """Return the folds of a configuration."""
     return Folds(
-        test=tuple(_fold(str(each)) for each in test), validation=tuple(_fold(str(each)) for each in validation)
+        test=tuple(_fold(str(fold)) for fold in test), validation=tuple(_fold(str(fold)) for fold in validation)
     )
 
 
@@ -63,180 +63,193 @@ def _fold(text: str) -> str:
 
 
 def split_from_name(name: str) -> Split | Literal[""]:
-    """The split that a file's name says, as in ``esol_train.csv``, or else its folder's; empty if none, or two."""
+    """Return the split in a file name, such as ``esol_train.csv``, or in its folder; empty if there is none, or two."""
     path = PurePosixPath(name)
     words = re.split("[^a-z]+", path.name.lower())
-    said = {_WORDS[word] for word in words if word in _WORDS} or {_WORDS.get(path.parent.name.lower(), "")}
-    return said.pop() if len(said) == 1 else ""  # pyright: ignore[reportReturnType]
+    named = {_SPLIT_NAMES[word] for word in words if word in _SPLIT_NAMES}
+    named = named or {_SPLIT_NAMES.get(path.parent.name.lower(), "")}
+    return named.pop() if len(named) == 1 else ""  # pyright: ignore[reportReturnType]
 
 
 def find_split_columns(columns: Sequence[str]) -> list[str]:
-    """Those columns whose names say that they hold a published split."""
+    """Return the columns whose names suggest a published split."""
     return [column for column in columns if column.lower() in _COLUMNS]
 
 
 def is_published_split(column: str, cells: Mapping[str, int], source: str) -> bool:
-    """Whether a column that may hold a published split does.
+    """Whether a column whose name suggests a published split holds one.
 
     Raises
     ------
     InputError
-        It numbers folds: which is which must be said.
+        The column numbers folds, which the configuration must assign to splits.
     """
     words = {cell.strip() for cell in cells if cell.strip()}
-    if len({_WORDS.get(word.lower()) for word in words}) > 1 and all(word.lower() in _WORDS for word in words):
+    splits = {_SPLIT_NAMES.get(word.lower()) for word in words}
+    if len(splits) > 1 and None not in splits:
         return True
-    found = {_fold(word) for word in words}
-    if 1 < len(found) <= _MOST_FOLDS and all(each.isdecimal() for each in found) and column.lower() != "set":
-        listed = ", ".join(sorted(found, key=int))
+    folds = {_fold(word) for word in words}
+    if 1 < len(folds) <= _MAX_FOLDS and all(fold.isdecimal() for fold in folds) and column.lower() != "set":
+        listed = ", ".join(sorted(folds, key=int))
         raise InputError(
-            f"{source}: column {column!r} numbers folds ({listed}). Say which are the test: --split column --set "
-            f"ingest.split_column={column} --set ingest.test_folds=[{min(found, key=int)}], and perhaps "
-            "validation_folds; or --split random to split anew."
+            f"{source}: column {column!r} numbers folds ({listed}). Choose the test folds: --split column --set "
+            f"ingest.split_column={column} --set ingest.test_folds=[{min(folds, key=int)}], and optionally "
+            "validation_folds; or use --split random for a new split."
         )
     return False
 
 
 def parse_split(text: str) -> Split:
-    """The split that a word in a column means.
+    """Return the split that a cell names.
 
     Raises
     ------
     ValueError
-        It means none.
+        The cell does not name a split.
     """
     try:
-        return _WORDS[text.strip().lower()]
+        return _SPLIT_NAMES[text.strip().lower()]
     except KeyError:
-        folds = "; say which folds are the test by test_folds" if text.strip().isdecimal() else ""
-        raise ValueError(f"split {text[:40]!r} is none of train, validation, test{folds}") from None
+        folds = "; set test_folds if the column numbers folds" if text.strip().isdecimal() else ""
+        raise ValueError(f"split {text[:40]!r} is not train, validation or test{folds}") from None
 
 
 def random_split(keys: Sequence[str], fractions: tuple[float, float, float], seed: int) -> np.ndarray:
-    """Split molecules by their own keys: what was once a test stays one, whatever is added.
+    """Split molecules at random by a hash of their keys, so that added molecules do not move others between splits.
 
     Parameters
     ----------
     keys
-        InChIKeys.
+        InChIKeys of the n molecules.
+    fractions
+        Fractions of training, validation and test.
+    seed
+        Seed of the split.
 
     Returns
     -------
     np.ndarray
-        Position in SPLITS of each molecule, shape (n,), int8.
+        Index into SPLITS of each molecule, shape (n,), int8.
 
     Raises
     ------
     InputError
-        There are fewer molecules than wanted splits.
+        There are fewer distinct molecules than requested splits.
     """
-    wanted = [name for name, fraction in zip(SPLITS, fractions, strict=True) if fraction > 0]
-    different = len(set(keys))
-    if different < len(wanted):
-        counted = "1 molecule" if different == 1 else f"{different} different molecules"
-        alike = (
-            " All geometries of a molecule are one molecule, and stay in one split." if len(keys) > different else ""
-        )
-        raise InputError(f"{counted} cannot be split into {', '.join(wanted)}: each needs at least one.{alike}")
-    found = split_simulations(keys, fractions, seed)
-    return np.array([SPLITS.index(found[key]) for key in keys], np.int8)
+    requested = [name for name, fraction in zip(SPLITS, fractions, strict=True) if fraction > 0]
+    distinct = len(set(keys))
+    if distinct < len(requested):
+        counted = "1 molecule" if distinct == 1 else f"{distinct} distinct molecules"
+        geometries = " All geometries of a molecule stay in one split." if len(keys) > distinct else ""
+        raise InputError(f"{counted} cannot be split into {', '.join(requested)}: each needs at least one.{geometries}")
+    split = split_simulations(keys, fractions, seed)
+    return np.array([SPLITS.index(split[key]) for key in keys], np.int8)
 
 
 def group_split(
     groups: Sequence[str], keys: Sequence[str], fractions: tuple[float, float, float], seed: int
 ) -> np.ndarray:
-    """Split molecules so that no group is on two sides, as balanced as the groups allow.
+    """Split molecules by group, as close to the fractions as the groups allow (balanced scaffold split).
 
-    Groups too large for half of the validation or test split go to training; the others, in an order by chance, to
-    training until it is full, then to validation, then to test: the balanced scaffold split that MoleculeNet
-    (arXiv:1703.00564) and its successors use. Molecules of one key are one molecule: their groups become one.
+    Groups that would fill more than half of the validation or test split go to training. The others are assigned in
+    random order, to training until it is full, then to validation, then to test, as in MoleculeNet (arXiv:1703.00564)
+    and its successors. Groups that share a key are merged.
 
     Parameters
     ----------
     groups
-        Name of each molecule's group, such as its scaffold.
+        Group of each molecule, such as its scaffold.
+    keys
+        InChIKeys.
+    fractions
+        Fractions of training, validation and test.
+    seed
+        Seed of the order of the groups.
 
     Returns
     -------
     np.ndarray
-        Position in SPLITS of each molecule, shape (n,), int8.
+        Index into SPLITS of each molecule, shape (n,), int8.
 
     Raises
     ------
     InputError
-        There are fewer groups than wanted splits.
+        There are fewer groups than requested splits.
     """
-    names = _joined(groups, keys)
+    names = _merge_groups(groups, keys)
     sizes = Counter(names)
-    wanted = [split for split, fraction in enumerate(fractions) if fraction > 0]
-    if len(sizes) < len(wanted):
-        called = ", ".join(SPLITS[split] for split in wanted)
-        raise InputError(f"{len(sizes)} groups of molecules cannot be split into {called}: use split random")
-    room = [fraction * len(names) for fraction in fractions]
-    smallest = min(room[split] for split in wanted)
-    order = sorted(sizes, key=lambda name: (sizes[name] <= smallest / 2, _chance(name, seed)))
-    filled, found = [0.0, 0.0, 0.0], {}
+    requested = [split for split, fraction in enumerate(fractions) if fraction > 0]
+    if len(sizes) < len(requested):
+        splits = ", ".join(SPLITS[split] for split in requested)
+        raise InputError(f"{len(sizes)} groups of molecules cannot be split into {splits}: use split random")
+    capacity = [fraction * len(names) for fraction in fractions]
+    smallest = min(capacity[split] for split in requested)
+    order = sorted(sizes, key=lambda name: (sizes[name] <= smallest / 2, _random_key(name, seed)))
+    filled, assigned = [0.0, 0.0, 0.0], {}
     for name in order:
-        split = next((split for split in wanted if filled[split] + sizes[name] <= room[split]), wanted[-1])
+        split = next((split for split in requested if filled[split] + sizes[name] <= capacity[split]), requested[-1])
         if sizes[name] > smallest / 2:
             split = 0
-        found[name] = split
+        assigned[name] = split
         filled[split] += sizes[name]
-    for split in wanted:
-        if split not in found.values():  # the smallest group that is not the last of its split
-            members = Counter(found.values())
-            found[min((name for name in found if members[found[name]] > 1), key=lambda name: (sizes[name], name))] = (
-                split
-            )
-    return np.array([found[name] for name in names], np.int8)
+    for split in requested:
+        if split not in assigned.values():  # move the smallest group whose split keeps another
+            members = Counter(assigned.values())
+            movable = (name for name in assigned if members[assigned[name]] > 1)
+            assigned[min(movable, key=lambda name: (sizes[name], name))] = split
+    return np.array([assigned[name] for name in names], np.int8)
 
 
 def published_split(words: Sequence[Split], keys: Sequence[str]) -> np.ndarray:
-    """Split molecules as a column says; a copy of a test or validation molecule is left out of what is learnt from.
+    """Apply a published split; copies of test and validation molecules are excluded from the other splits.
 
     Returns
     -------
     np.ndarray
-        Position in SPLITS of each molecule, -1 for copies that are left out, shape (n,), int8.
+        Index into SPLITS of each molecule, -1 for excluded copies, shape (n,), int8.
     """
-    found = np.array([SPLITS.index(word) for word in words], np.int8)
-    held: dict[str, int] = {}
-    for key, split in zip(keys, found.tolist(), strict=True):
-        held[key] = max(split, held.get(key, 0))
-    highest = np.array([held[key] for key in keys], np.int8)
-    return np.where(found == highest, found, np.int8(-1))
+    published = np.array([SPLITS.index(word) for word in words], np.int8)
+    last: dict[str, int] = {}
+    for key, split in zip(keys, published.tolist(), strict=True):
+        last[key] = max(split, last.get(key, 0))
+    of_molecule = np.array([last[key] for key in keys], np.int8)
+    return np.where(published == of_molecule, published, np.int8(-1))
 
 
 def draw_validation(
     split: np.ndarray, keys: Sequence[str], fractions: tuple[float, float, float], seed: int
 ) -> np.ndarray:
-    """Draw a validation split from the training molecules by chance, where a published split has none.
+    """Draw a validation split from the training molecules at random, if a published split has none.
 
     Parameters
     ----------
     split
-        As `by_column` returns it.
+        Split as returned by `published_split`.
+    keys
+        InChIKeys.
     fractions
-        The share is that of validation among training and validation.
+        Fractions of training, validation and test; the ratio of the first two is used.
+    seed
+        Seed of the draw.
 
     Returns
     -------
     np.ndarray
-        Position in SPLITS of each molecule, shape (n,), int8; unchanged where there is a validation split, none is
-        wanted, or there is only one training molecule.
+        Index into SPLITS of each molecule, shape (n,), int8. It is unchanged if there is a validation split, if none
+        is requested, or if there is only one training molecule.
     """
     training = np.flatnonzero(split == 0)
-    own = [keys[n] for n in training.tolist()]
-    if (split == 1).any() or fractions[1] <= 0 or len(set(own)) < 2:
+    training_keys = [keys[n] for n in training.tolist()]
+    if (split == 1).any() or fractions[1] <= 0 or len(set(training_keys)) < 2:
         return split
     both = fractions[0] + fractions[1]
-    found = split.copy()
-    found[training] = random_split(own, (fractions[0] / both, fractions[1] / both, 0.0), seed)
-    return found
+    drawn = split.copy()
+    drawn[training] = random_split(training_keys, (fractions[0] / both, fractions[1] / both, 0.0), seed)
+    return drawn
 
 
-def _joined(groups: Sequence[str], keys: Sequence[str]) -> list[str]:
-    """Names of the groups, where those that share a key have become one, under its first name."""
+def _merge_groups(groups: Sequence[str], keys: Sequence[str]) -> list[str]:
+    """Group of each molecule after merging groups that share a key (union-find)."""
     parent: dict[str, str] = {}
 
     def root(name: str) -> str:
@@ -247,12 +260,12 @@ def _joined(groups: Sequence[str], keys: Sequence[str]) -> list[str]:
     by_key: defaultdict[str, set[str]] = defaultdict(set)
     for group, key in zip(groups, keys, strict=True):
         by_key[key].add(group)
-    for together in by_key.values():
-        first, *rest = sorted(map(root, together))
+    for shared in by_key.values():
+        first, *rest = sorted(map(root, shared))
         for name in rest:
             parent[root(name)] = root(first)
     return [root(group) for group in groups]
 
 
-def _chance(name: str, seed: int) -> bytes:
+def _random_key(name: str, seed: int) -> bytes:
     return hashlib.blake2b(f"{seed}\0{name}".encode(), digest_size=8).digest()

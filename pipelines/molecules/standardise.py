@@ -1,25 +1,26 @@
-"""One molecule where a record holds a salt or a mixture: its largest fragment, neutral."""
+"""Standardisation of salts and mixtures: the largest fragment, neutralised."""
 
 from rdkit import Chem, rdBase
 from rdkit.Chem.MolStandardize import rdMolStandardize
 
 
 def standardise_molecule(mol: Chem.Mol) -> Chem.Mol:
-    """Return the largest organic fragment, with charges taken away where hydrogens can be given or taken.
+    """Return the largest organic fragment, neutralised by adding or removing hydrogens where possible.
 
     Parameters
     ----------
     mol
-        Hydrogens implicit. It is not changed.
+        Molecule with implicit hydrogens. It is not modified.
 
     Returns
     -------
     Chem.Mol
-        Sodium benzoate becomes benzoic acid. A charge that no hydrogen can balance, as of N(CH3)4+, stays.
+        Standardised molecule: sodium benzoate becomes benzoic acid. A charge that hydrogens cannot balance, as in
+        N(CH3)4+, is kept.
     """
     with rdBase.BlockLogs():
         largest = rdMolStandardize.LargestFragmentChooser(preferOrganic=True).choose(mol)
         neutral = rdMolStandardize.Uncharger(canonicalOrder=True).uncharge(largest)
         Chem.SanitizeMol(neutral)
-        Chem.AssignStereochemistry(neutral, cleanIt=True, force=True)  # labels of what is left
+        Chem.AssignStereochemistry(neutral, cleanIt=True, force=True)  # labels of the remaining fragment
         return neutral

@@ -1,4 +1,4 @@
-"""Units of molecular properties, and what turns one into another."""
+"""Units of molecular properties and their conversion."""
 
 import numpy as np
 
@@ -16,92 +16,97 @@ _UNITS = {
     "frequency": {"GHz": 1.0, "MHz": 1e-3},
     "heat capacity": {"cal/mol/K": 1.0, "J/mol/K": 1 / 4.184},
 }  # fmt: skip
-"""How much of the first of each kind they are; CODATA 2018."""
+"""Units by physical quantity, in terms of the first unit of each; CODATA 2018."""
 _TYPICAL_EV = {"homo": (3.0, 25.0), "gap": (1.0, 25.0)}
+"""Typical range of the median absolute value over molecules [eV]."""
 _ATOMISATION = ("u0_atom", "u298_atom", "h298_atom", "g298_atom", "atomisation_energy")
 _ATOMISATION_EV_PER_ATOM = (2.0, 45.0)
-"""Between which sizes the median over molecules lies; by atom, whether hydrogens count as atoms or not."""
+"""Typical range of the median over molecules per atom [eV], with or without counting hydrogens."""
 _SPELLINGS = {
     "hartree": "Ha", "eh": "Ha", "ha": "Ha", "debye": "D", "d": "D", "ev": "eV", "kcal/mol": "kcal/mol",
     "kj/mol": "kJ/mol", "kcal mol-1": "kcal/mol", "kj mol-1": "kJ/mol", "kcal mol^-1": "kcal/mol",
     "kj mol^-1": "kJ/mol", "kcal/mole": "kcal/mol", "kj/mole": "kJ/mol", "bohr^3": "a0^3", "bohr^2": "a0^2",
     "cm-1": "cm^-1", "cal/mol/k": "cal/mol/K", "cal/(mol k)": "cal/mol/K", "cal/(mol*k)": "cal/mol/K", "ghz": "GHz",
 }  # fmt: skip
-"""Other spellings, in lower case."""
-_UNCLEAR = {
+"""Alternative spellings of units, in lower case."""
+_AMBIGUOUS = {
     "kcal": "kcal/mol", "kj": "kJ/mol", "cal": "kcal/mol", "j": "kJ/mol", "cal/mol": "kcal/mol", "j/mol": "kJ/mol",
     "mev": "meV", "au": "Ha, D or a0^3", "a.u.": "Ha, D or a0^3", "atomic units": "Ha, D or a0^3",
     "hartree/particle": "Ha", "h": "Ha", "kcal/mol/atom": "kcal/mol of the whole molecule",
     "ev/atom": "eV of the whole molecule",
 }  # fmt: skip
-"""What may be meant, and is asked about, in lower case."""
+"""Ambiguous units in lower case, and the unit that may be meant."""
 
 
 def canonical_unit(unit: str) -> str:
-    """The unit as it is spelt here, where it is known; as it stands elsewhere."""
+    """Return the canonical spelling of a unit; unknown units are returned unchanged."""
     if any(unit in kind for kind in _UNITS.values()):
         return unit
     return _SPELLINGS.get(unit.strip().lower(), unit)
 
 
 def physical_quantity(unit: str) -> str:
-    """What has a unit: energy, dipole, polarisability, area, frequency, heat capacity; empty where that is unknown."""
+    """Return the quantity of a unit (energy, dipole, polarisability, area, frequency, heat capacity), or ""."""
     unit = canonical_unit(unit)
     return next((name for name, kind in _UNITS.items() if unit in kind), "")
 
 
 def check_unit(unit: str, name: str) -> None:
-    """Check that a unit is not one of those that may mean another. Units that nothing is known of are let through.
+    """Check that a unit is not ambiguous. Unknown units are accepted.
 
     Raises
     ------
     ValueError
-        It is: the message has what may be meant.
+        The unit is ambiguous; the message names the unit that may be meant.
     """
-    if not physical_quantity(unit) and unit.strip().lower() in _UNCLEAR:
-        raise ValueError(f"units: {name} is given in {unit!r}; is {_UNCLEAR[unit.strip().lower()]} meant? Write that")
+    if not physical_quantity(unit) and unit.strip().lower() in _AMBIGUOUS:
+        meant = _AMBIGUOUS[unit.strip().lower()]
+        raise ValueError(f"units: {name} is given in {unit!r}, which is ambiguous. Is {meant} meant? Write it so")
 
 
-def conversion_factor(given: str, wanted: str, name: str) -> float:
-    """Number that turns values in one unit into values in another.
+def conversion_factor(source: str, target: str, name: str) -> float:
+    """Return the factor that converts values from one unit to another.
 
     Parameters
     ----------
-    given, wanted
-        Such as Ha, eV, kcal/mol, kJ/mol; D; a0^3.
+    source, target
+        Units such as Ha, eV, kcal/mol, kJ/mol; D; a0^3.
     name
-        What has the unit, for the message.
+        Name of the property, for the message.
 
     Raises
     ------
     InputError
-        They are not units of one quantity.
+        The units are not of the same quantity.
     """
-    ours, theirs = map(canonical_unit, (given, wanted))
-    if ours == theirs:
+    old, new = map(canonical_unit, (source, target))
+    if old == new:
         return 1.0
     for kind in _UNITS.values():
-        if ours in kind:
-            if theirs in kind:
-                return kind[ours] / kind[theirs]
-            raise InputError(f"units: {name} is given in {given}, which is no {wanted}; valid are {', '.join(kind)}")
-    raise InputError(f"units: {name} is given in {given}, which nothing is known about; leave its unit out")
+        if old in kind:
+            if new in kind:
+                return kind[old] / kind[new]
+            valid = ", ".join(kind)
+            raise InputError(
+                f"units: {name} is given in {source}, which cannot be converted to {target}; valid are {valid}"
+            )
+    raise InputError(f"units: {name} is given in {source}, which is not a known unit; leave it out")
 
 
 def unit_warning(name: str, unit: str, values: np.ndarray, atoms: np.ndarray) -> str | None:
-    """Say so where labels are of a size that they have in another unit.
+    """Warn if the magnitude of the labels is untypical of their unit.
 
     Parameters
     ----------
     name, unit
-        Of the target; upper or lower case.
+        Name and unit of the target; the name in any case.
     values, atoms
-        Labels in that unit, and atoms of their molecules, shape (n,).
+        Labels in that unit, and numbers of atoms of their molecules, shape (n,).
 
     Returns
     -------
     str or None
-        A sentence for the user; None where nothing is known of the target, or nothing is odd.
+        Warning; None if the range of the target is not known, or its labels are typical.
     """
     energies = _UNITS["energy"]
     per_atom = name.lower() in _ATOMISATION
@@ -115,6 +120,6 @@ def unit_warning(name: str, unit: str, values: np.ndarray, atoms: np.ndarray) ->
     others = [
         other for other in ("Ha", "eV", "kcal/mol", "kJ/mol") if typical[0] <= median * energies[other] <= typical[1]
     ]
-    looks = f"that would be usual in {' or '.join(others)}" if others else "that is usual in no unit"
-    found = f"its median{' by atom' if per_atom else ''} is {figure(median, zeros=False)} {unit}"
-    return f"{name}: {found}; {looks}. Is its unit right?"
+    comparison = f"typical of values in {' or '.join(others)}" if others else "not typical of any unit"
+    observed = f"its median{' per atom' if per_atom else ''} is {figure(median, zeros=False)} {unit}"
+    return f"{name}: {observed}, which is {comparison}. Is its unit right?"

@@ -1,4 +1,4 @@
-"""Tables of labels for molecules that stand in other files."""
+"""Tables of labels for molecules in other files."""
 
 import hashlib
 import json
@@ -18,39 +18,42 @@ _NAMES = ("mol_id", "file", "filename", "name", "title", "id", "index")
 
 @dataclass(frozen=True, kw_only=True)
 class LabelTable:
-    """A table of labels, read whole."""
+    """A table of labels."""
 
     source: str
+    """File, for messages."""
     columns: tuple[str, ...]
     key: str
-    """Column that says which molecule a row is about; empty if there is none."""
+    """Column that identifies the molecule of a row; empty if there is none."""
     rows: tuple[dict[str, str], ...]
-    """Texts by column, in the order of the file."""
+    """Cells by column, in the order of the file."""
     by_name: dict[str, dict[str, str]]
-    """Rows by the molecule's name; empty without `key`."""
+    """Rows by the name of the molecule; empty without `key`."""
     duplicate: str
-    """Where a molecule is named twice; empty: none is."""
+    """Location of a molecule that occurs twice; empty: there is none."""
     digest: str
-    """Of what it says: hexadecimal."""
+    """Hexadecimal digest of the content."""
 
     def find(self, names: list[str]) -> dict[str, str] | None:
-        """The row about a molecule that has some names; None if there is none."""
+        """Return the row of a molecule known by any of these names; None if there is none."""
         return next((self.by_name[name] for name in names if name and name in self.by_name), None)
 
     def check_key(self, by: str) -> None:
-        """Check that rows can be told by `name`.
+        """Check that rows can be matched by ``by``: name or order.
 
         Raises
         ------
         InputError
-            No column says which molecule a row is about, or two rows are about one.
+            Rows are matched by name, and no column identifies the molecule, or one occurs twice.
         """
         if by == "name" and self.duplicate:
-            raise InputError(f"{self.source}, {self.duplicate}. Name the molecule's column file.")
+            raise InputError(
+                f"{self.source}, {self.duplicate}. Rename the column that identifies the molecule to file."
+            )
         if by == "name" and not self.key:
             raise InputError(
-                f"{self.source}: no column says which molecule a row is about ({', '.join(_NAMES)}); its columns are "
-                f"{', '.join(self.columns)}. Add one; or, if the rows stand in the order of the molecules, say so: "
+                f"{self.source}: no column identifies the molecule of a row ({', '.join(_NAMES)}); its columns are "
+                f"{', '.join(self.columns)}. Add one; or, if the rows are in the order of the molecules, use "
                 "--set ingest.labels_by=order."
             )
 
@@ -58,22 +61,22 @@ class LabelTable:
 def read_labels(piece: DataFile) -> LabelTable:
     """Read a table of labels.
 
-    Columns are separated by commas, tabs, semicolons or blanks. The molecule's column is `mol_id`, `file`, `filename`,
-    `name`, `title`, `id` or `index`, or else the first, unless that holds nothing but numbers. A table of
-    blanks whose first row has a number in its second place has no header: its columns are called column_1, column_2 and
-    so on.
+    Columns are separated by commas, tabs, semicolons or whitespace. The column of the molecule is `mol_id`, `file`,
+    `filename`, `name`, `title`, `id` or `index`, otherwise the first column unless it holds only numbers. A table with
+    whitespace separators whose first row has a number in its second column has no header: its columns are called
+    column_1, column_2 and so on.
 
     Raises
     ------
     InputError
-        It is empty, or a row does not fit its header.
+        The table is empty, or a row does not match its header.
     """
     return _read(piece, piece.path.stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=2)
 def _read(piece: DataFile, mtime_ns: int) -> LabelTable:
-    del mtime_ns  # a file that was written anew is another one
+    del mtime_ns  # part of the cache key: a file that was rewritten is read again
     columns, rows = _table(piece)
     key = next((name for name in _NAMES if name in columns), "")
     if not key and not all(_is_number(row[columns[0]]) for _, row in rows):
@@ -83,7 +86,7 @@ def _read(piece: DataFile, mtime_ns: int) -> LabelTable:
     for line, row in rows if key else ():
         name = row[key].strip()
         if name in by_name and not duplicate:
-            duplicate = f"line {line}: {key} {name!r} stands there twice"
+            duplicate = f"line {line}: {key} {name!r} occurs twice"
         elif name:
             by_name[name] = row
     content = json.dumps([columns, [list(row.values()) for _, row in rows]])
@@ -99,12 +102,12 @@ def _read(piece: DataFile, mtime_ns: int) -> LabelTable:
 
 
 def candidate_names(title: str, source: str) -> list[str]:
-    """Names by which a table may know a molecule: its title; its file, with ever fewer folders; that without ending."""
+    """Names by which a table may identify a molecule: its title, and the names of its file (`candidate_file_names`)."""
     return [title, *candidate_file_names(source)]
 
 
 def candidate_file_names(source: str) -> list[str]:
-    """Names by which a table may know a file: with ever fewer folders; without ending."""
+    """Names by which a table may identify a file: its path with ever fewer folders; its name without extension."""
     path = PurePosixPath(source)
     parts = path.parts
     return [*("/".join(parts[n:]) for n in range(len(parts))), path.stem.split(".")[0]]
@@ -117,7 +120,7 @@ def _table(piece: DataFile) -> tuple[tuple[str, ...], list[tuple[int, dict[str, 
         if not first:
             raise InputError(f"{piece.name}: empty; a table of labels has a row of column names")
         if not any(delimiter in first.strip() for delimiter in ",\t;"):
-            return _of_blanks(piece, start, first, lines)
+            return _whitespace_table(piece, start, first, lines)
     with piece.lines() as lines:
         for _ in range(start - 1):
             next(lines)
@@ -125,12 +128,12 @@ def _table(piece: DataFile) -> tuple[tuple[str, ...], list[tuple[int, dict[str, 
         rows = []
         for entry in molecule_table.read_records(lines, table, table.columns[0]):
             if entry.problem:
-                raise InputError(f"{piece.name}, line {entry.line}: {entry.problem}. Mend it.")
+                raise InputError(f"{piece.name}, line {entry.line}: {entry.problem}. Correct it.")
             rows.append((entry.line, entry.fields))
     return table.columns, rows
 
 
-def _of_blanks(piece: DataFile, start: int, first: str, below: Iterator[str]):
+def _whitespace_table(piece: DataFile, start: int, first: str, below: Iterator[str]):
     texts = [(start, first.split()), *((n, line.split()) for n, line in enumerate(below, start + 1) if line.strip())]
     names = tuple(texts[0][1])
     if len(names) > 1 and _is_number(names[1]):
@@ -140,8 +143,8 @@ def _of_blanks(piece: DataFile, start: int, first: str, below: Iterator[str]):
         del texts[0]
     for line, row in texts:
         if len(row) != len(columns):
-            found = f"{len(row)} fields where the first row has {len(columns)}"
-            raise InputError(f"{piece.name}, line {line}: {found}. Mend it.")
+            problem = f"{len(row)} fields where the first row has {len(columns)}"
+            raise InputError(f"{piece.name}, line {line}: {problem}. Correct it.")
     return columns, [(line, dict(zip(columns, row, strict=True))) for line, row in texts]
 
 

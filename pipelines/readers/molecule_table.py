@@ -1,4 +1,4 @@
-"""Tables of molecules: CSV, TSV, semicolons between the columns, or lists of SMILES and names (``.smi``)."""
+"""Tables of molecules: CSV, TSV, semicolon-separated, or lists of SMILES and names (``.smi``)."""
 
 import csv
 from collections import Counter
@@ -9,45 +9,45 @@ from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.readers.molecule import LineReader, MoleculeRecord
 
 MISSING_VALUES = frozenset({"", "na", "n/a", "nan", "none", "null"})
-"""What stands in a table where nothing was measured, in lower case."""
+"""Cells that denote a missing value, in lower case."""
 WHITESPACE = ""
-"""Delimiter of a list of SMILES: what follows the first blanks is the name."""
-_MOST_LINES = 1000
-"""Lines of one row, at most: a quote that stays open longer is not believed."""
+"""Delimiter of a list of SMILES: the name follows the first whitespace."""
+_MAX_LINES = 1000
+"""Largest number of lines of a row: a quote that stays open longer counts as stray."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TableHeader:
-    """What a table's header says."""
+    """Columns and delimiter of a table."""
 
     header: tuple[str, ...]
-    """Names of the columns as they stand in the file: some may be empty, or equal."""
+    """Names of the columns in the file; they may be empty or repeated."""
     columns: tuple[str, ...]
-    """Names by which the columns are known, each a different one: `column_3` for the third if it has no name, and
-    `y_2`, `y_5` for the second and the fifth if both are called y."""
+    """Unique names of the columns: `column_3` for the third if it has no name, `y_2` and `y_5` for the second and fifth
+    if both are called y."""
     delimiter: str
 
-    def smiles_column(self, wanted: str, source: str) -> str:
-        """The column of the SMILES: the one named, or `smiles` in any case.
+    def smiles_column(self, requested: str, source: str) -> str:
+        """Return the column of the SMILES: the requested one, or `smiles` in any case.
 
         Raises
         ------
         InputError
-            There is none: the message names the columns that there are.
+            There is no such column; the message lists the columns.
         """
-        if wanted and wanted in self.columns:
-            return wanted
-        found = [column for column in self.columns if column.lower() == "smiles"]
-        if wanted or not found:
-            raise InputError(f"{source}: {self.missing(wanted or 'smiles')} Set smiles_column.")
-        return found[0]
+        if requested and requested in self.columns:
+            return requested
+        candidates = [column for column in self.columns if column.lower() == "smiles"]
+        if requested or not candidates:
+            raise InputError(f"{source}: {self.missing(requested or 'smiles')} Set smiles_column.")
+        return candidates[0]
 
     def missing(self, *names: str) -> str:
-        """Say that there are no columns of some names, and which there are."""
-        several = [name for name in names if self.header.count(name) > 1 and name]
-        if several:
-            renamed = [own for own, name in zip(self.columns, self.header, strict=True) if name == several[0]]
-            return f"{len(renamed)} columns are called {several[0]!r}; they are read as {', '.join(renamed)}."
+        """Message that columns are missing, with the list of those that exist."""
+        repeated = [name for name in names if self.header.count(name) > 1 and name]
+        if repeated:
+            renamed = [unique for unique, name in zip(self.columns, self.header, strict=True) if name == repeated[0]]
+            return f"{len(renamed)} columns are called {repeated[0]!r}; they are read as {', '.join(renamed)}."
         quoted = ", ".join(map(repr, names)) if names != ("smiles",) else "smiles"
         return f"no column {quoted}; its columns are {', '.join(self.columns)}."
 
@@ -58,29 +58,29 @@ def read_header(lines: LineReader, source: str) -> TableHeader:
     Raises
     ------
     InputError
-        The file is empty, or its header is not one row of a table.
+        The file is empty, or its first line is not a header.
     """
     first = next(lines, "")
     if not first.strip():
-        raise InputError(f"{source}: empty; a table of molecules begins with a row of column names")
+        raise InputError(f"{source}: empty; a table of molecules starts with a row of column names")
     delimiter = max(",\t;", key=first.count)
     row, reason = _row(first, lines, delimiter, 0)
     if reason:
-        raise InputError(f"{source}, line 1: {reason}; a table of molecules begins with a row of column names")
+        raise InputError(f"{source}, line 1: {reason}; a table of molecules starts with a row of column names")
     names = tuple(name.strip() for name in row)
     return TableHeader(header=names, columns=unique_names(names), delimiter=delimiter)
 
 
 def smiles_list_header(first: str) -> tuple[TableHeader | None, bool]:
-    """The columns of a list of SMILES, from its first line, and whether that is a header; None for another table.
+    """Columns of a list of SMILES, from its first line, and whether that is a header; None for another table.
 
-    A list has a SMILES in each line and perhaps a name behind it. If there are tabs, more columns may follow.
+    Each line of a list holds a SMILES and optionally a name. Tab-separated lists may have more columns.
     """
     pair = TableHeader(header=("smiles", "name"), columns=("smiles", "name"), delimiter=WHITESPACE)
     words = first.replace(",", " ").replace(";", " ").split()
     if any(word.strip('"').lower() == "smiles" for word in words):
-        blanks = not any(delimiter in first.strip() for delimiter in ",\t;") and words[0].lower() == "smiles"
-        return (pair if blanks else None), True
+        whitespace = not any(delimiter in first.strip() for delimiter in ",\t;") and words[0].lower() == "smiles"
+        return (pair if whitespace else None), True
     if "\t" not in first:
         return pair, False
     names = ("smiles", "name", *(f"column_{n}" for n in range(3, first.count("\t") + 2)))
@@ -88,28 +88,28 @@ def smiles_list_header(first: str) -> tuple[TableHeader | None, bool]:
 
 
 def unique_names(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Names for columns, each a different one: those without a name, or with an equal one, are told by their place."""
+    """Return unique names of columns: the position is appended to empty and repeated names."""
     counts = Counter(names)
     taken = set(names)
-    found = []
-    for place, name in enumerate(names, 1):
+    unique = []
+    for position, name in enumerate(names, 1):
         if not name or counts[name] > 1:
-            name = f"{name or 'column'}_{place}"
+            name = f"{name or 'column'}_{position}"
             while name in taken:
                 name += "_"
             taken.add(name)
-        found.append(name)
-    return tuple(found)
+        unique.append(name)
+    return tuple(unique)
 
 
 def read_records(lines: LineReader, table: TableHeader, smiles_column: str) -> Iterator[MoleculeRecord]:
-    """The rows below the header, from wherever `lines` stands; blank lines are passed over.
+    """Yield the rows from the current position of `lines` on; blank lines are skipped.
 
-    A row that cannot be read is an entry with a `problem`. Where a quote stays open, that is its own line alone: the
+    An unreadable row is a record with a `problem`. If its quote is never closed, the row is that line alone, and the
     next line is the next row.
     """
     columns, delimiter, width = table.columns, table.delimiter, len(table.columns)
-    place = columns.index(smiles_column)
+    smiles_index = columns.index(smiles_column)
     while True:
         line = lines.line
         text = next(lines, "")
@@ -124,17 +124,17 @@ def read_records(lines: LineReader, table: TableHeader, smiles_column: str) -> I
         else:
             row, problem = text.rstrip("\r\n").split(delimiter), ""
         if len(row) == width and not problem:
-            smiles = row[place]
+            smiles = row[smiles_index]
             if smiles or width > 1:
                 yield MoleculeRecord(line=line, text=smiles, smiles=smiles, fields=dict(zip(columns, row, strict=True)))
         elif problem or text.strip():
             problem = problem or f"{len(row)} fields where the header has {width}"
-            shown = row[place] if place < len(row) else delimiter.join(row)
+            shown = row[smiles_index] if smiles_index < len(row) else delimiter.join(row)
             yield MoleculeRecord(line=line, text=shown, problem=problem, cells=tuple(row))
 
 
 def _smiles_and_name(text: str) -> list[str]:
-    """SMILES, with the CXSMILES extension between bars if there is one, and name."""
+    """Return the SMILES, with a CXSMILES extension if there is one, and the name."""
     words = text.split(None, 1)
     if len(words) == 2 and words[1].startswith("|"):
         extension, bar, name = words[1][1:].partition("|")
@@ -144,58 +144,57 @@ def _smiles_and_name(text: str) -> list[str]:
 
 
 def _row(text: str, lines: LineReader, delimiter: str, width: int) -> tuple[list[str], str]:
-    """The cells of the row that begins with `text`, and why it is none; `lines` stands behind it afterwards."""
+    """Return the cells of the row that starts with `text`, and why it is invalid; `lines` is then behind the row."""
     if len(text) >= LineReader.MAX_LINE_BYTES:
         return [text[:100]], f"a line of more than {LineReader.MAX_LINE_BYTES:,} bytes"
     if "\0" in text:
-        return text.replace("\0", "").rstrip("\r\n").split(delimiter), "holds NUL bytes: damaged, or not a text"
+        return text.replace("\0", "").rstrip("\r\n").split(delimiter), "contains NUL bytes: damaged, or not a text file"
     try:
         reader = csv.reader([text, ""], delimiter=delimiter)
         row = next(reader)
         if reader.line_num == 1:
             return row, ""
-        alone = text.rstrip("\r\n").split(delimiter)
-        behind = lines.bookmark()
-        whole, problem = _over_lines(text, lines, delimiter, width)
-        if whole is None:
-            lines.return_to(behind)
-            return alone, problem
+        single = text.rstrip("\r\n").split(delimiter)
+        bookmark = lines.bookmark()
+        cells, problem = _multiline_row(text, lines, delimiter, width)
+        if cells is None:
+            lines.return_to(bookmark)
+            return single, problem
     except csv.Error as error:
         return [text[:100]], f"not a row of a table ({error})"
-    return whole, ""
+    return cells, ""
 
 
-def _over_lines(text: str, lines: LineReader, delimiter: str, width: int) -> tuple[list[str] | None, str]:
-    """The cells of a row with line breaks between quotes; None and a reason where its quote was never meant to open.
+def _multiline_row(text: str, lines: LineReader, delimiter: str, width: int) -> tuple[list[str] | None, str]:
+    """Return the cells of a row with line breaks between quotes; None and a reason if its quote is stray.
 
-    A quote left open in one row is closed by the next quote of the file, however far below, and what lies between is
-    swallowed. That is told by text behind the closing quote, by a wrong number of cells, or by lines between that are
-    whole rows themselves.
+    A stray quote is closed by the next quote of the file, however far below, and the rows between would be lost. It is
+    recognised by text behind the closing quote, by a wrong number of cells, or by complete rows between the quotes.
     """
-    first, taken, parts = lines.line - 1, 0, [text]
-    opened = "a quote opens in this line and is not closed"
+    first, n_lines, parts = lines.line - 1, 0, [text]
+    unclosed = "a quote opens in this line and is not closed"
     for more in lines:
-        taken += 1
+        n_lines += 1
         parts.append(more)
         if '"' in more:
-            reader = csv.reader(['"' + more, ""], delimiter=delimiter)  # goes on within the quotes
+            reader = csv.reader(['"' + more, ""], delimiter=delimiter)  # continues within the quotes
             next(reader)
             if reader.line_num == 1:
                 break
-        if taken >= _MOST_LINES or len(more) >= LineReader.MAX_LINE_BYTES:
-            return None, f"{opened} within {taken:,} lines"
+        if n_lines >= _MAX_LINES or len(more) >= LineReader.MAX_LINE_BYTES:
+            return None, f"{unclosed} within {n_lines:,} lines"
     else:
-        return None, f"{opened} before the end of the file"
-    closed = f"a quote opens in this line and is closed in line {first + taken}"
+        return None, f"{unclosed} before the end of the file"
+    closed = f"a quote opens in this line and is closed in line {first + n_lines}"
     try:
         (row,) = csv.reader(parts, delimiter=delimiter, strict=True)
     except (csv.Error, ValueError):
-        return None, f"{closed} with text behind it: one quote too many?"
+        return None, f"{closed}, followed by text: a stray quote?"
     if width and len(row) != width:
         return None, f"{closed}: {len(row)} fields where the header has {width}"
     for number, inner in enumerate(parts[1:-1], first + 1):
         if width > 1 and len(inner.split(delimiter)) == width:
-            return None, f"{closed}, and line {number} between is a row itself: one quote too many?"
+            return None, f"{closed}, but line {number} in between is a complete row: a stray quote?"
     if width > 1 and len(text.split(delimiter)) == len(parts[-1].split(delimiter)) == width:
-        return None, f"{closed}, and both are rows by themselves: one quote too many?"
+        return None, f"{closed}, but both are complete rows: a stray quote?"
     return row, ""

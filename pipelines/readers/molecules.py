@@ -1,4 +1,4 @@
-"""Which format a file of molecules has, told by what is in it; and its molecules from any place on."""
+"""Files of molecules: detection of the format from the content, and reading of records from any position."""
 
 import re
 from collections.abc import Iterator
@@ -14,77 +14,81 @@ Format = Literal["table", "sdf", "xyz", "empty"]
 
 _SDF, _XYZ, _LIST = (".sdf", ".sd", ".mol"), (".xyz", ".extxyz"), (".smi", ".smiles", ".ism")
 FILE_ENDINGS = (".csv", ".tsv", *_LIST, *_SDF, *_XYZ)
-"""Files that are looked at in folders and archives, also with a compression's ending behind."""
-_PACKED = re.compile(r"\.(gz|bz2|xz|zip)$")
+"""Extensions of files that are read in folders and archives, optionally followed by that of a compression."""
+_COMPRESSED = re.compile(r"\.(gz|bz2|xz|zip)$")
 
 
 @dataclass(frozen=True, kw_only=True)
 class MoleculeFile:
-    """What must be known of a piece to read it from any place on."""
+    """File of molecules with its format, so that it can be read from any position."""
 
     data: DataFile
+    """Plain file that holds the data."""
     format: Format
     table: TableHeader | None = None
-    """Its header, if it is a table."""
+    """Header, if the file is a table."""
     smiles_column: str = ""
+    """Column of the SMILES, if the file is a table."""
     labels: DataFile | None = None
-    """Table that has its molecules' labels."""
+    """Separate table of labels."""
     start: FilePosition = FILE_START
-    """Where its first molecule begins."""
+    """Position of the first record."""
     split: str = ""
-    """That a published split puts all its molecules into; empty where its name does not decide."""
+    """Published split of all its molecules; empty if the file name gives none."""
 
 
-def inspect_file(piece: DataFile, smiles_column: str, labels: DataFile | None) -> MoleculeFile:
-    """Look at how a piece begins; its name counts where that says nothing.
+def inspect_file(data: DataFile, smiles_column: str, labels: DataFile | None) -> MoleculeFile:
+    """Detect the format of a file from its first lines, or else from its name.
 
     Raises
     ------
     InputError
-        It is a table without the column of the SMILES, or not a text in the encoding stated.
+        The file is a table without a column of SMILES, or not text in the stated encoding.
     """
-    if not piece.bytes:
-        return MoleculeFile(data=piece, format="empty")
-    with piece.lines() as lines:
+    if not data.bytes:
+        return MoleculeFile(data=data, format="empty")
+    with data.lines() as lines:
         head = [line for _, line in zip(range(4), lines, strict=False)]
-    ending = _PACKED.sub("", piece.name.lower())
-    if (head and head[0].strip().isdecimal()) or ending.endswith(_XYZ):
-        return MoleculeFile(data=piece, format="xyz", labels=labels)
-    if any(version in line for line in head[3:] for version in ("V2000", "V3000")) or ending.endswith(_SDF):
-        return MoleculeFile(data=piece, format="sdf", labels=labels)
-    listed, named = molecule_table.smiles_list_header(head[0]) if ending.endswith(_LIST) else (None, True)
-    with piece.lines() as lines:
-        if listed is not None:
-            start = FILE_START if not named or not next(lines) else lines.position
+    extension = _COMPRESSED.sub("", data.name.lower())
+    if (head and head[0].strip().isdecimal()) or extension.endswith(_XYZ):
+        return MoleculeFile(data=data, format="xyz", labels=labels)
+    if any(version in line for line in head[3:] for version in ("V2000", "V3000")) or extension.endswith(_SDF):
+        return MoleculeFile(data=data, format="sdf", labels=labels)
+    header, has_header = molecule_table.smiles_list_header(head[0]) if extension.endswith(_LIST) else (None, True)
+    with data.lines() as lines:
+        if header is not None:
+            start = FILE_START if not has_header or not next(lines) else lines.position
             return MoleculeFile(
-                data=piece, format="table", table=listed, smiles_column="smiles", labels=labels, start=start
+                data=data, format="table", table=header, smiles_column="smiles", labels=labels, start=start
             )
-        table = molecule_table.read_header(lines, piece.name)
-        column = table.smiles_column(smiles_column, piece.name)
+        table = molecule_table.read_header(lines, data.name)
+        column = table.smiles_column(smiles_column, data.name)
         return MoleculeFile(
-            data=piece, format="table", table=table, smiles_column=column, labels=labels, start=lines.position
+            data=data, format="table", table=table, smiles_column=column, labels=labels, start=lines.position
         )
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecordRange:
-    """Molecules of a piece that follow each other."""
+    """Consecutive records of a file."""
 
     file: MoleculeFile
     start: FilePosition
+    """Position of the first record."""
     count: int
+    """Number of records."""
     digest: str
-    """Of the bytes they were read from: hexadecimal."""
+    """Hexadecimal digest of their bytes."""
     first_row: int = 0
-    """Place of the first one among all molecules whose labels stand in the same table."""
+    """Index of the first record among all records with labels in the same table."""
 
 
-def read_records(described: MoleculeFile, lines: LineReader) -> Iterator[MoleculeRecord]:
-    """The molecules from wherever `lines` stands."""
-    match described.format:
+def read_records(file: MoleculeFile, lines: LineReader) -> Iterator[MoleculeRecord]:
+    """Yield the records from the current position of `lines` on."""
+    match file.format:
         case "table":
-            assert described.table is not None
-            yield from molecule_table.read_records(lines, described.table, described.smiles_column)
+            assert file.table is not None
+            yield from molecule_table.read_records(lines, file.table, file.smiles_column)
         case "sdf":
             yield from sdf.read_records(lines)
         case "xyz":
@@ -93,8 +97,8 @@ def read_records(described: MoleculeFile, lines: LineReader) -> Iterator[Molecul
             yield MoleculeRecord(line=1, text="", problem="empty file")
 
 
-def read_range(span: RecordRange) -> Iterator[MoleculeRecord]:
-    """The molecules of a span."""
-    with span.file.data.lines(span.start) as lines:
-        for _, entry in zip(range(span.count), read_records(span.file, lines), strict=False):
+def read_range(records: RecordRange) -> Iterator[MoleculeRecord]:
+    """Yield the records of a range."""
+    with records.file.data.lines(records.start) as lines:
+        for _, entry in zip(range(records.count), read_records(records.file, lines), strict=False):
             yield entry

@@ -1,24 +1,24 @@
-"""Numbers as data files write them."""
+"""Parsing of numbers in data files."""
 
 import math
 
 
 def parse_number(text: str) -> float:
-    """Return the finite number that a text is.
+    """Parse a finite number.
 
-    Python alone would read more than a data file means: ``1_0`` as 10, digits of other scripts, ``nan`` and ``inf``.
+    Unlike `float`, it does not accept ``1_0``, digits of other scripts, ``nan`` or ``inf``.
 
     Raises
     ------
     ValueError
-        It is no number, or not finite.
+        The text is not a number, or not finite.
     """
     if "_" in text or not text.isascii():
-        raise ValueError(f"{text.strip()[:40]!r} is no number")
+        raise ValueError(f"{text.strip()[:40]!r} is not a number")
     try:
         value = float(text)
     except ValueError:
-        raise ValueError(f"{text.strip()[:40]!r} is no number") from None
+        raise ValueError(f"{text.strip()[:40]!r} is not a number") from None
     if not math.isfinite(value):
         raise ValueError(f"{text.strip()[:40]!r} is not finite")
     return value

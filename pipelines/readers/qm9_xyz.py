@@ -1,7 +1,7 @@
-"""QM9's own XYZ files: fifteen properties in the comment, charges beside the atoms, frequencies, SMILES and InChI.
+"""XYZ files of QM9: fifteen properties in the comment, partial charges, frequencies, SMILES and InChI.
 
-Layout and units: doi:10.1038/sdata.2014.22, table 3. Energies of atomisation, which published errors refer to, are the
-energies less those of the free atoms, from the same archive's ``atomref.txt``; as in ``gdb9.sdf.csv``, in kcal/mol.
+Layout and units: doi:10.1038/sdata.2014.22, table 3. Atomisation energies, to which published errors refer, are the
+energies minus those of the free atoms in ``atomref.txt`` of the same archive; in kcal/mol, as in ``gdb9.sdf.csv``.
 """
 
 from collections import Counter
@@ -16,9 +16,9 @@ UNITS = {
     "r2": "a0^2", "zpve": "Ha", "u0": "Ha", "u298": "Ha", "h298": "Ha", "g298": "Ha", "cv": "cal/mol/K",
     "u0_atom": "kcal/mol", "u298_atom": "kcal/mol", "h298_atom": "kcal/mol", "g298_atom": "kcal/mol", "omega1": "cm^-1",
 }  # fmt: skip
-"""Of the properties, here and in ``gdb9.sdf.csv``; omega1 is the highest frequency, which only the XYZ files have."""
+"""Units of the properties, here and in ``gdb9.sdf.csv``; omega1, only in the XYZ files, is the highest frequency."""
 SIGNATURE_COLUMNS = frozenset({"mol_id", "u0_atom", "r2", "zpve", "cv"})
-"""By which QM9 is told from other tables."""
+"""Columns that identify a table as QM9."""
 FREE_ATOM_ENERGIES = {
     "u0": {"H": -0.500273, "C": -37.846772, "N": -54.583861, "O": -75.064579, "F": -99.718730},
     "u298": {"H": -0.498857, "C": -37.845355, "N": -54.582445, "O": -75.063163, "F": -99.717314},
@@ -30,32 +30,40 @@ _HARTREE_KCAL_MOL = 627.5094738898777
 
 
 def is_qm9_comment(comment: str) -> bool:
-    """Whether a comment line is QM9's."""
+    """Whether a comment line is that of a QM9 file."""
     return comment.startswith("gdb ") and len(comment.split()) >= 2 + len(PROPERTY_NAMES)
 
 
 def parse_frame(line: int, comment: str, atoms: list[list[str]], below: list[str]) -> MoleculeRecord:
-    """One molecule.
+    """Parse one molecule.
 
     Parameters
     ----------
+    line
+        Line number of the header.
+    comment
+        Comment line.
+    atoms
+        Words of each atom line.
     below
         The three lines after the atoms: frequencies, SMILES, InChI.
 
     Raises
     ------
     ValueError
-        Something is no number, or an element is not one of QM9's.
+        A value is not a number, or an element does not occur in QM9.
     """
     _, index, *values = comment.split()
-    symbols = tuple(element_symbol(each[0]) for each in atoms)
+    symbols = tuple(element_symbol(words[0]) for words in atoms)
     fields: dict[str, str] = dict(zip(PROPERTY_NAMES, (value.replace("*^", "e") for value in values), strict=False))
     counts = Counter(symbols)
     if set(counts) - set(FREE_ATOM_ENERGIES["u0"]):
-        raise ValueError(f"element {sorted(set(counts) - set(FREE_ATOM_ENERGIES['u0']))[0]}, which QM9 does not have")
+        raise ValueError(
+            f"element {sorted(set(counts) - set(FREE_ATOM_ENERGIES['u0']))[0]}, which does not occur in QM9"
+        )
     for name, free in FREE_ATOM_ENERGIES.items():
-        bound = parse_number(fields[name]) - sum(free[symbol] * count for symbol, count in counts.items())
-        fields[f"{name}_atom"] = repr(bound * _HARTREE_KCAL_MOL)
+        atomisation = parse_number(fields[name]) - sum(free[symbol] * count for symbol, count in counts.items())
+        fields[f"{name}_atom"] = repr(atomisation * _HARTREE_KCAL_MOL)
     if below[0].split():
         fields["omega1"] = repr(max(map(parse_number, below[0].replace("*^", "e").split())))
     smiles = below[1].split()
@@ -64,6 +72,6 @@ def parse_frame(line: int, comment: str, atoms: list[list[str]], below: list[str
         text=smiles[-1] if smiles else f"gdb_{index}",
         smiles=smiles[-1] if smiles else "",
         symbols=symbols,
-        positions=tuple(parse_position(each[1:4]) for each in atoms),
+        positions=tuple(parse_position(words[1:4]) for words in atoms),
         fields={"mol_id": f"gdb_{index}", **fields},
     )

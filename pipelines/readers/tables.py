@@ -1,4 +1,4 @@
-"""Tables of parameters that stand beside files which do not carry their own."""
+"""Tables of cosmological parameters for files that do not contain their own."""
 
 import csv
 from collections.abc import Sequence
@@ -14,32 +14,32 @@ _NOT_PARAMETERS = ("file", "simulation")
 
 @dataclass(frozen=True, kw_only=True)
 class ParameterRow:
-    """What a table says of one file."""
+    """Simulation and parameters of one file."""
 
     simulation: str
     parameters: dict[str, float]
 
 
 def read_table(path: Path, densities: Densities | None = None) -> dict[str, ParameterRow]:
-    """Read a CSV table: a column `file`, parameters by name, and perhaps `simulation`.
+    """Read a CSV table with a column `file`, columns of parameters, and optionally `simulation`.
 
     Parameters
     ----------
     path
-        Files of one simulation have the same `simulation`, and then never part at the splitting.
+        CSV file. Files with equal `simulation` are always in the same split.
     densities
-        What lower-case densities stand for, where their values do not tell.
+        Meaning of lower-case density names, if their values do not determine it.
 
     Returns
     -------
     dict
-        By file, as the table has it: its name, or the end of its path.
+        Row by file as written in the table: its name, or the end of its path.
 
     Raises
     ------
     InputError
-        The table cannot be read, has no column `file`, an unknown parameter, a column or file twice, a line that is
-        longer or shorter than the header, or a value that is no number.
+        The table cannot be read, has no column `file`, has an unknown parameter, a repeated column or file, a line that
+        does not match the header, or a value that is not a number.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as opened:
@@ -55,22 +55,22 @@ def read_table(path: Path, densities: Densities | None = None) -> dict[str, Para
         if len(cells) != len(columns):
             raise InputError(f"{path}, line {line}: {len(cells)} cells, where the header has {len(columns)} columns")
         files.append((line, dict(zip(columns, map(str.strip, cells), strict=True))))
-    values = [_numbers([each[name] for name in names], path, f"line {line}") for line, each in files]
-    meant = _convention(names, values, path, densities)
+    values = [_numbers([row[name] for name in names], path, f"line {line}") for line, row in files]
+    resolved = _convention(names, values, path, densities)
     table: dict[str, ParameterRow] = {}
-    for (line, each), row in zip(files, values, strict=True):
-        if each["file"] in table:
-            raise InputError(f"{path}, line {line}: {each['file']} stands there twice")
+    for (line, cells), row in zip(files, values, strict=True):
+        if cells["file"] in table:
+            raise InputError(f"{path}, line {line}: {cells['file']} occurs twice")
         try:
-            parameters = canonical(names, row, path, f"line {line}", meant)
+            parameters = canonical(names, row, path, f"line {line}", resolved)
         except UnusableFileError as error:
             raise InputError(str(error)) from error
-        table[each["file"]] = ParameterRow(simulation=each.get("simulation", ""), parameters=parameters)
+        table[cells["file"]] = ParameterRow(simulation=cells.get("simulation", ""), parameters=parameters)
     return table
 
 
 def matching_key(file: Path, table: dict[str, ParameterRow]) -> str | None:
-    """The key of a file's row: the longest end of its path that the table has; None where there is none."""
+    """Return the key of a file in the table: the longest end of its path that the table holds, or None."""
     parts = file.parts
     ends = ("/".join(parts[start:]) for start in range(len(parts)))
     return next((end for end in ends if end in table), None)
@@ -78,22 +78,23 @@ def matching_key(file: Path, table: dict[str, ParameterRow]) -> str | None:
 
 @dataclass(frozen=True, kw_only=True)
 class TextTable:
-    """Numbers separated by blanks, a row per simulation."""
+    """Whitespace-separated table with a row per simulation."""
 
     names: tuple[str, ...]
-    """Of the columns, from the last comment above the numbers; empty where it does not name them."""
+    """Names of the columns, from the last comment above the numbers; empty if it does not name them."""
     lines: tuple[int, ...]
     """Line of each row in the file, from 1."""
     cells: tuple[tuple[str, ...], ...]
+    """Cells of each row."""
 
 
 def read_text_table(path: Path) -> TextTable:
-    """Read a table as `numpy.savetxt` and CAMELS write it: columns by blanks, comments after ``#``.
+    """Read a table in the format of `numpy.savetxt` and CAMELS: whitespace-separated, comments after ``#``.
 
     Raises
     ------
     InputError
-        The file cannot be read, holds no rows, or rows of different length.
+        The file cannot be read, has no rows, or has rows of different lengths.
     """
     names: tuple[str, ...] = ()
     lines: list[int] = []
@@ -120,30 +121,35 @@ def read_text_table(path: Path) -> TextTable:
 
 
 def parameters_by_row(table: TextTable, names: Sequence[str], path: Path, skipped: Sequence[str] = ()) -> list[dict]:
-    """Parameters of each row, by canonical name.
+    """Return the parameters of each row, by canonical name.
 
     Parameters
     ----------
+    table
+        Table to interpret.
     names
-        Of all columns.
+        Names of all columns.
+    path
+        File, for messages.
     skipped
-        Those of them that are no parameters.
+        Names of columns that are not parameters.
 
     Raises
     ------
     InputError
-        A name is not known, or a value is no number or none of a cosmology; the line is said.
+        A name is unknown, or a value is not a number or not that of a cosmology; the message gives the line.
     """
-    kept = [n for n, name in enumerate(names) if name not in skipped]
-    chosen = [names[n] for n in kept]
+    columns = [n for n, name in enumerate(names) if name not in skipped]
+    parameters = [names[n] for n in columns]
     rows = [
-        _numbers([cells[n] for n in kept], path, f"line {line}")
+        _numbers([cells[n] for n in columns], path, f"line {line}")
         for line, cells in zip(table.lines, table.cells, strict=True)
     ]
-    meant = _convention(chosen, rows, path, None)
+    resolved = _convention(parameters, rows, path, None)
     try:
         return [
-            canonical(chosen, row, path, f"line {line}", meant) for line, row in zip(table.lines, rows, strict=True)
+            canonical(parameters, row, path, f"line {line}", resolved)
+            for line, row in zip(table.lines, rows, strict=True)
         ]
     except UnusableFileError as error:
         raise InputError(str(error)) from error
@@ -154,11 +160,13 @@ def _check_columns(columns: Sequence[str], path: Path) -> None:
         found = ", ".join(columns) or "nothing"
         remedy = ""
         if len(columns) == 1 and len(columns[0].split()) > 1:
-            remedy = ". Its columns are separated by blanks: write them with commas, and the file of each row"
+            remedy = (
+                ". Its columns are separated by whitespace: separate them with commas, and add the file of each row"
+            )
         raise InputError(f"{path}: a table of parameters needs a column 'file'; found {found}{remedy}")
-    twice = sorted({name for name in columns if columns.count(name) > 1})
-    if twice:
-        raise InputError(f"{path}: column {twice[0]} stands there twice")
+    repeated = sorted({name for name in columns if columns.count(name) > 1})
+    if repeated:
+        raise InputError(f"{path}: column {repeated[0]} occurs twice")
 
 
 def _numbers(cells: Sequence[str], path: Path, where: str) -> list[float]:
@@ -177,7 +185,7 @@ def _number(cell: str) -> float:
 def _convention(
     names: Sequence[str], rows: Sequence[Sequence[float]], path: Path, densities: Densities | None
 ) -> Densities | None:
-    """What the lower-case densities of a table stand for, from all of its rows."""
+    """Infer the meaning of the lower-case density names of a table from all its rows."""
     if not rows:
         return densities
     try:

@@ -1,8 +1,8 @@
-"""Encodings of text files: told by a byte-order mark, or said by the user; never guessed."""
+"""Encodings of text files: from a byte-order mark or stated by the user, never guessed."""
 
 import codecs
 
-_MARKS = (
+_BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF8, "utf-8"),
@@ -10,36 +10,38 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 MAX_BOM_BYTES = 4
-"""Bytes of a byte-order mark, at most."""
+"""Length of the longest byte-order mark [bytes]."""
 
 
 def detect_encoding(head: bytes, stated: str) -> str:
-    """The encoding that a file's byte-order mark says, or else the one stated, or else UTF-8.
+    """Return the encoding of a file: that of its byte-order mark, else the stated one, else UTF-8.
 
     Parameters
     ----------
     head
         The first bytes of the file, `LONGEST_MARK` or more.
     stated
-        By the user; empty: not.
+        Encoding stated by the user; empty: none.
     """
-    return next((name for mark, name in _MARKS if head.startswith(mark)), stated or "utf-8")
+    return next((name for mark, name in _BYTE_ORDER_MARKS if head.startswith(mark)), stated or "utf-8")
 
 
 def has_ascii_line_ends(encoding: str) -> bool:
-    """Whether a text in an encoding has the line ends of ASCII, so that it can be cut into lines before decoding."""
+    """Whether an encoding has the line ends of ASCII, so that text can be divided into lines before decoding."""
     return "a\r\n".encode(encoding) == b"a\r\n"
 
 
 def check_encoding(encoding: str) -> None:
-    """Check that Python knows an encoding; empty stands for none.
+    """Check that Python supports an encoding; empty means none is stated.
 
     Raises
     ------
     ValueError
-        It does not, or it is none of texts.
+        The encoding is unknown, or not a text encoding.
     """
     try:
         "a".encode(encoding or "utf-8")
     except (LookupError, UnicodeError) as error:
-        raise ValueError(f"encoding: found {encoding!r}, valid are such as utf-8, latin-1, cp1252, utf-16") from error
+        raise ValueError(
+            f"encoding: found {encoding!r}, examples of valid ones are utf-8, latin-1, cp1252, utf-16"
+        ) from error

@@ -1,4 +1,4 @@
-"""Small random molecules in arrays, for the tests of graph networks."""
+"""Small random molecular graphs for the tests of graph networks."""
 
 import numpy as np
 
@@ -10,8 +10,8 @@ LAYOUT = FeatureLayout(
 )
 
 
-def molecules(sizes=(5, 1, 9, 2, 14), seed: int = 0) -> Graphs:
-    """Trees of so many atoms each, with a ring closed in the larger ones; positions [Å] a bond length apart."""
+def random_molecules(sizes=(5, 1, 9, 2, 14), seed: int = 0) -> Graphs:
+    """Random trees of the given sizes, with a ring in the larger ones; bonded atoms are 1.4 Å apart."""
     rng = np.random.default_rng(seed)
     parts = []
     for size in sizes:
@@ -22,12 +22,12 @@ def molecules(sizes=(5, 1, 9, 2, 14), seed: int = 0) -> Graphs:
         for parent, child in bonds[: size - 1]:
             step = rng.normal(size=3)
             positions[child] = positions[parent] + 1.4 * step / np.linalg.norm(step)
-        parts.append(one(rng.integers(0, 5, size), bonds, rng, positions))
+        parts.append(molecule(rng.integers(0, 5, size), bonds, rng, positions))
     return Graphs.join(parts)
 
 
-def one(elements, bonds, rng, positions=None) -> Graphs:
-    """Return a molecule of these elements and bonds; the degree and the mass follow, the bonds' codes are drawn."""
+def molecule(elements, bonds, rng, positions=None) -> Graphs:
+    """Return a molecule of given elements and bonds; degree and mass follow, bond codes are random."""
     bonds = np.array(bonds, np.int32).reshape(-1, 2)
     degree = np.bincount(bonds.ravel(), minlength=len(elements))
     codes = np.stack([elements, degree, 12 + 2 * np.asarray(elements)], axis=1).astype(np.uint8)
@@ -38,8 +38,8 @@ def one(elements, bonds, rng, positions=None) -> Graphs:
     )  # fmt: skip
 
 
-def renumbered(graph: Graphs, order: np.ndarray, rng) -> Graphs:
-    """Return the same molecule with atoms in another order, bonds too, and their two atoms swapped at random."""
+def permuted(graph: Graphs, order: np.ndarray, rng) -> Graphs:
+    """Return the same molecule with permuted atoms and bonds, and random bond directions."""
     place = np.argsort(order)
     shuffle = rng.permutation(len(graph.bonds))
     bonds = place[graph.bonds[shuffle]].astype(np.int32)
@@ -51,8 +51,8 @@ def renumbered(graph: Graphs, order: np.ndarray, rng) -> Graphs:
     )  # fmt: skip
 
 
-def encoded(codes: np.ndarray, features) -> np.ndarray:
-    """Numbers that codes become: one-hot, or times the scale."""
+def encode(codes: np.ndarray, features) -> np.ndarray:
+    """Encode feature codes: one-hot, or times the scale."""
     parts = [
         np.eye(f.width)[codes[:, i]] if f.scale is None else codes[:, i : i + 1] * f.scale
         for i, f in enumerate(features)

@@ -1,18 +1,18 @@
-"""Directed messages: against the paper's equations written out, with and without sharing alike environments."""
+"""D-MPNN against a direct implementation of the paper's equations, with and without deduplicated environments."""
 
 import numpy as np
 import pytest
-from tests.emulators.molecules import LAYOUT, encoded, molecules
+from tests.emulators.molecules import LAYOUT, encode, random_molecules
 
 from tenfold.emulators.graph_batches import collate
 from tenfold.emulators.mpnn import MPNN, build
 
-SHAPE = MPNN(hidden=7, depth=4, dense=(5,))
+ARCHITECTURE = MPNN(hidden=7, depth=4, dense=(5,))
 
 
-def by_the_paper(graph, start, step, end, bias, depth):
-    """Yang et al. 2019, equations 3 to 8, one directed bond after the other; the vectors of the atoms."""
-    x, e = encoded(graph.atoms, LAYOUT.atoms), encoded(graph.bond_features, LAYOUT.bonds)
+def reference_atom_vectors(graph, start, step, end, bias, depth):
+    """Atom vectors by equations 3 to 8 of Yang et al. 2019, one directed bond at a time."""
+    x, e = encode(graph.atoms, LAYOUT.atoms), encode(graph.bond_features, LAYOUT.bonds)
     bonds = {(int(v), int(w)): e[i] for i, (v, w) in enumerate(graph.bonds)}
     bonds |= {(w, v): feature for (v, w), feature in bonds.items()}
     first = {(v, w): np.concatenate([x[v], feature]) @ start for (v, w), feature in bonds.items()}
@@ -25,20 +25,20 @@ def by_the_paper(graph, start, step, end, bias, depth):
 
 
 @pytest.mark.parametrize("deduplicate", [True, False])
-def test_atoms_are_as_the_papers_equations_make_them(deduplicate):
-    graphs = molecules()
-    network = build(SHAPE, LAYOUT, targets=1)
+def test_atom_vectors_follow_the_equations_of_the_paper(deduplicate):
+    graphs = random_molecules()
+    network = build(ARCHITECTURE, LAYOUT, targets=1)
     messages = network.get_layer("messages_0")
     messages.bias.assign(np.linspace(-0.1, 0.1, 7))
-    laid = collate(graphs, SHAPE, LAYOUT, 8, deduplicate=deduplicate)
+    laid = collate(graphs, ARCHITECTURE, LAYOUT, 8, deduplicate=deduplicate)
     atoms = np.asarray(messages({name: np.asarray(value) for name, value in laid.inputs.items()}))
     found = atoms[laid.inputs["atom"][: laid.n_atoms]]
     weights = [np.asarray(w) for w in (messages.kernel_start, messages.kernel_step, messages.kernel_end, messages.bias)]
-    expected = [by_the_paper(graphs.take([i]), *weights, SHAPE.depth) for i in range(len(graphs))]
+    expected = [reference_atom_vectors(graphs.take([i]), *weights, ARCHITECTURE.depth) for i in range(len(graphs))]
     np.testing.assert_allclose(found, np.concatenate(expected), rtol=1e-5, atol=1e-6)
 
 
-def test_published_shape_has_chemprops_number_of_weights():
+def test_the_published_architecture_has_as_many_weights_as_in_chemprop():
     shape = MPNN(network="dmpnn")
     network = build(shape, LAYOUT, targets=1)
     atom, bond, h = 5 + 6 + 1, 4 + 2, 300
@@ -46,11 +46,11 @@ def test_published_shape_has_chemprops_number_of_weights():
     assert network.count_params() == messages + h * h + h + 2 * (h + 1)
 
 
-def test_dropout_strikes_in_training_only():
+def test_dropout_acts_in_training_only():
     shape = MPNN(hidden=8, dense=(4,), dropout=0.5)
     network = build(shape, LAYOUT, targets=1)
     network.get_layer("head_0").last.kernel.assign(np.ones((4, 2)))
-    inputs = collate(molecules(), shape, LAYOUT).inputs
+    inputs = collate(random_molecules(), shape, LAYOUT).inputs
     still = [np.asarray(network(inputs)) for _ in range(2)]
     assert (still[0] == still[1]).all()
     assert (np.asarray(network(inputs, training=True)) != np.asarray(network(inputs, training=True))).any()

@@ -1,4 +1,4 @@
-"""Which environments are alike: molecules small enough to count by hand."""
+"""Classes of equal environments in molecules small enough to count by hand."""
 
 import numpy as np
 
@@ -13,17 +13,17 @@ def chain(*elements):
     return codes, bonds, np.zeros((len(bonds), 1), np.uint8)
 
 
-def test_propane_has_three_directed_bonds_that_differ_in_the_end():
+def test_propane_has_two_classes_of_directed_bonds():
     found = find_environments(*chain(CARBON, CARBON, CARBON), steps=1)
     assert len(found.atom_types) == len(found.bond_atom_type) == 1
-    # outwards, the middle atom has heard the other end; inwards, an end has heard nothing
+    # the bond from the middle outwards has received from the other end; the bond inwards has received nothing
     assert len(found.levels[0].initial) == 2
     assert sorted(np.bincount(found.levels[0].receivers, minlength=2)) == [0, 1]
     assert len(found.atoms.initial) == 2
     assert found.atom_class[0] == found.atom_class[2] != found.atom_class[1]
 
 
-def test_two_copies_need_no_more_than_one():
+def test_two_copies_have_the_classes_of_one():
     codes, bonds, bond_codes = chain(CARBON, CARBON, OXYGEN, CARBON)
     one = find_environments(codes, bonds, bond_codes, steps=2)
     two = find_environments(
@@ -33,22 +33,22 @@ def test_two_copies_need_no_more_than_one():
     np.testing.assert_array_equal(two.atom_class, np.tile(one.atom_class, 2))
 
 
-def test_unshared_keeps_the_molecules_numbering():
+def test_without_deduplication_the_numbering_is_kept():
     codes, bonds, bond_codes = chain(CARBON, CARBON, CARBON)
     found = find_environments(codes, bonds, bond_codes, steps=1, deduplicate=False)
     np.testing.assert_array_equal(found.atom_class, [0, 1, 2])
     np.testing.assert_array_equal(found.bond_atom_type, [0, 1, 1, 2])
-    np.testing.assert_array_equal(found.levels[0].senders, [2 - 2, 3])  # 1→2 hears 0→1, 1→0 hears 2→1
+    np.testing.assert_array_equal(found.levels[0].senders, [2 - 2, 3])  # 1→2 receives from 0→1, 1→0 from 2→1
     np.testing.assert_array_equal(found.levels[0].receivers, [1, 2])
 
 
-def test_an_atom_without_bonds_stands_alone():
+def test_isolated_atoms_form_one_class():
     found = find_environments(np.zeros((3, 1), np.uint8), np.zeros((0, 2), int), np.zeros((0, 1), np.uint8), steps=2)
     assert len(found.atoms.initial) == 1 and len(found.atoms.senders) == 0
     np.testing.assert_array_equal(found.atom_class, [0, 0, 0])
 
 
-def test_an_atom_of_many_bonds_and_many_codes_does_not_overflow():
+def test_keys_of_many_bonds_and_codes_do_not_overflow():
     rng = np.random.default_rng(0)
     leaves = 40
     codes = rng.integers(0, 256, (leaves + 1, 12)).astype(np.uint8)

@@ -1,10 +1,10 @@
-"""Batches of molecules: every molecule once, shapes that repeat, and how much of them is padding."""
+"""Batches of molecules: composition, padded shapes and the fraction of padding."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.emulators.molecules import LAYOUT, molecules
+from tests.emulators.molecules import LAYOUT, random_molecules
 
 from tenfold.emulators.graph_batches import collate, plan_batches
 from tenfold.emulators.graph_layouts import padded_size
@@ -12,7 +12,7 @@ from tenfold.emulators.graphs import Graphs
 from tenfold.emulators.mpnn import MPNN
 
 
-def test_sizes_are_few_and_never_too_small():
+def test_padded_sizes_are_few_and_sufficient():
     sizes = [padded_size(rows) for rows in range(1, 5000)]
     assert all(rows <= size <= max(8, 1.125 * rows) for rows, size in enumerate(sizes, 1))
     assert len(set(sizes)) < 85
@@ -20,7 +20,7 @@ def test_sizes_are_few_and_never_too_small():
 
 
 @pytest.mark.parametrize("window", [1, 3, 100])
-def test_every_molecule_is_in_one_batch_of_the_plan(window):
+def test_every_molecule_is_in_exactly_one_batch(window):
     rng = np.random.default_rng(0)
     order, sizes = rng.permutation(103), rng.integers(1, 40, 103)
     batches = plan_batches(order, sizes, 10, window)
@@ -30,12 +30,12 @@ def test_every_molecule_is_in_one_batch_of_the_plan(window):
     assert all((a == b).all() for a, b in zip(batches, again, strict=True))
 
 
-def test_without_a_window_the_order_is_kept():
+def test_a_window_of_one_keeps_the_order():
     order = np.random.default_rng(0).permutation(20)
     np.testing.assert_array_equal(np.concatenate(plan_batches(order, np.ones(20), 6)), order)
 
 
-def test_a_window_puts_molecules_of_one_size_together_in_no_fixed_order():
+def test_bucketing_groups_molecules_by_size_in_random_order():
     sizes = np.repeat([5, 10, 15, 20], 8)
     firsts = []
     for seed in range(8):
@@ -45,28 +45,30 @@ def test_a_window_puts_molecules_of_one_size_together_in_no_fixed_order():
     assert len(set(firsts)) > 1
 
 
-def test_weights_and_waste_tell_molecules_from_padding():
-    graphs = molecules((9, 9, 9))
+def test_weights_and_padding_fraction_distinguish_molecules_from_padding():
+    graphs = random_molecules((9, 9, 9))
     laid = collate(graphs, MPNN(), LAYOUT, 5)
     np.testing.assert_array_equal(laid.weights, [1, 1, 1, 0, 0])
     assert laid.n_atoms == 27
     assert 0 < laid.padding_fraction < 0.5
 
 
-def test_a_large_batch_wastes_little():
-    graphs = molecules(np.random.default_rng(0).integers(5, 30, 200))
+def test_a_large_batch_has_little_padding():
+    graphs = random_molecules(np.random.default_rng(0).integers(5, 30, 200))
     assert collate(graphs, MPNN(), LAYOUT, deduplicate=False).padding_fraction < 0.1
 
 
 @pytest.mark.parametrize("network", ["dmpnn", "enn-s2s", "painn"])
-def test_only_first_axes_depend_on_the_molecules(network):
-    one, other = (collate(molecules(sizes), MPNN(network=network), LAYOUT).inputs for sizes in ((3, 4), (30, 9, 9)))
+def test_only_the_first_axes_depend_on_the_molecules(network):
+    one, other = (
+        collate(random_molecules(sizes), MPNN(network=network), LAYOUT).inputs for sizes in ((3, 4), (30, 9, 9))
+    )
     for name in one:
         assert (one[name].shape[1:], one[name].dtype) == (other[name].shape[1:], other[name].dtype)
 
 
-def test_alike_environments_are_laid_out_once():
-    one = molecules((12,))
+def test_equal_environments_are_stored_once():
+    one = random_molecules((12,))
     many = collate(Graphs.join([one] * 20), MPNN(), LAYOUT).inputs
     single = collate(one, MPNN(), LAYOUT).inputs
     for name in ("atom_type_codes", "directed_bond_codes", "initial_1", "initial_2", "atom_type"):
@@ -78,10 +80,10 @@ def test_alike_environments_are_laid_out_once():
     ("change", "says"),
     [
         ({"capacity": 2}, "capacity, 2"),
-        ({"graphs": replace(molecules((3, 4)), atom_offsets=np.array([0, 7, 7]))}, "molecule 1 has no atoms"),
+        ({"graphs": replace(random_molecules((3, 4)), atom_offsets=np.array([0, 7, 7]))}, "molecule 1 has no atoms"),
         ({"layout": type(LAYOUT)(LAYOUT.atoms[:2], LAYOUT.bonds)}, "found 3 columns of codes, the layout has 2"),
     ],
 )
-def test_what_does_not_fit_is_refused(change, says):
+def test_inconsistent_inputs_are_refused(change, says):
     with pytest.raises(ValueError, match=says):
-        collate(**{"graphs": molecules((3, 4, 5)), "architecture": MPNN(), "layout": LAYOUT, **change})
+        collate(**{"graphs": random_molecules((3, 4, 5)), "architecture": MPNN(), "layout": LAYOUT, **change})

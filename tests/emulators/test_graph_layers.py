@@ -1,10 +1,10 @@
-"""Sums over segments and what travels between pairs, by hand."""
+"""Segment sums, feature encoding, gathering of senders and the set2set readout, checked by hand."""
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from tests.emulators.molecules import LAYOUT, molecules
+from tests.emulators.molecules import LAYOUT, random_molecules
 
 from tenfold.emulators.graph_batches import collate
 from tenfold.emulators.graph_layers import AtomPooling, FeatureEncoder, gather_senders, segment_max, segment_sum
@@ -14,26 +14,26 @@ from tenfold.emulators.set2set import Set2Set
 GRAPH = {"graph": np.array([0, 0, 0, 2, 3, 3]), "size": np.array([3, 0, 1, 0], np.float32)}
 
 
-def test_segments_without_rows_are_zero():
+def test_empty_segments_sum_to_zero():
     rows = np.arange(6.0)[:, None]
     found = np.asarray(segment_sum(rows, GRAPH["graph"], GRAPH["size"]))
     np.testing.assert_array_equal(found[:, 0], [3, 0, 3, 9])
     np.testing.assert_array_equal(np.asarray(segment_max(rows, GRAPH["graph"], GRAPH["size"]))[[0, 2], 0], [2, 3])
 
 
-def test_codes_become_one_hot_or_numbers():
+def test_codes_are_encoded_one_hot_or_scaled():
     found = FeatureEncoder([(3, None), (200, 0.5)])(np.array([[2, 7], [0, 100]], np.uint8))
     np.testing.assert_array_equal(np.asarray(found), [[0, 0, 1, 3.5], [1, 0, 0, 50]])
 
 
-def test_a_molecule_without_atoms_has_a_mean_of_zero():
+def test_the_mean_over_no_atoms_is_zero():
     rows = np.arange(6, dtype=np.float32)[:, None]
     np.testing.assert_allclose(np.asarray(AtomPooling()({"rows": rows, **GRAPH}))[:3, 0], [1, 0, 3])
     np.testing.assert_allclose(np.asarray(AtomPooling(norm=10)({"rows": rows, **GRAPH}))[:3, 0], [0.3, 0, 0.3])
 
 
-def test_the_gradient_of_what_travels_is_that_of_plain_indexing():
-    inputs = collate(molecules(), MPNN(network="painn"), LAYOUT).inputs
+def test_the_gradient_of_gather_senders_is_that_of_plain_indexing():
+    inputs = collate(random_molecules(), MPNN(network="painn"), LAYOUT).inputs
     pairs = [inputs[name] for name in ("receivers", "senders", "reverse")]
     np.testing.assert_array_equal(inputs["receivers"][inputs["reverse"]], inputs["senders"])
     rng = np.random.default_rng(0)
@@ -49,7 +49,7 @@ def test_the_gradient_of_what_travels_is_that_of_plain_indexing():
 
 
 @pytest.mark.parametrize("shift", [0.0, 1e4])
-def test_set2set_gathers_an_average_whatever_the_energies_are(shift):
+def test_set2set_attention_is_an_average_for_any_scores(shift):
     rows = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32) + shift
     layer = Set2Set(steps=3, seed=1)
     found = np.asarray(layer({"rows": rows, **GRAPH}))

@@ -15,7 +15,7 @@ def water_and_methane() -> Graphs:
     )
 
 
-def test_taken_molecules_bring_their_atoms_bonds_and_places():
+def test_take_selects_atoms_bonds_and_positions():
     taken = water_and_methane().take(np.array([1, 0, 1]))
     assert taken.sizes.tolist() == [5, 3, 5]
     assert taken.atoms[:, 0].tolist() == [6, 1, 1, 1, 1, 8, 1, 1, 6, 1, 1, 1, 1]
@@ -24,20 +24,20 @@ def test_taken_molecules_bring_their_atoms_bonds_and_places():
     assert taken.positions[5].tolist() == [0, 1, 2]
 
 
-def test_joining_the_parts_gives_the_whole_back():
+def test_join_reverses_take():
     whole = water_and_methane()
     again = Graphs.join([whole.take(np.array([0])), whole.take(np.array([], int)), whole.take(np.array([1]))])
     for name in ("atoms", "atom_offsets", "bonds", "bond_features", "bond_offsets", "positions"):
         np.testing.assert_array_equal(getattr(again, name), getattr(whole, name))
 
 
-def test_molecules_with_and_without_places_do_not_mix():
+def test_join_refuses_molecules_with_and_without_positions():
     whole = water_and_methane()
     flat = Graphs(whole.atoms, whole.atom_offsets, whole.bonds, whole.bond_features, whole.bond_offsets)
     with pytest.raises(ValueError, match="positions"):
         Graphs.join([whole, flat])
 
 
-def test_a_number_is_one_column_and_a_kind_one_per_code():
+def test_a_numeric_feature_has_one_column_and_a_one_hot_feature_one_per_code():
     assert Feature("element", 10).columns == 10
     assert Feature("mass", 256, scale=0.01).columns == 1

@@ -1,31 +1,31 @@
-"""Equivariance: energies do not see how a molecule lies, dipoles turn with it; and the paper's equations by hand."""
+"""PaiNN: invariant energies, equivariant dipoles, and a direct implementation of the paper's equations."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.emulators.molecules import LAYOUT, encoded, molecules
+from tests.emulators.molecules import LAYOUT, encode, random_molecules
 
 from tenfold.emulators.contributions import dipole_vectors
 from tenfold.emulators.graph_batches import collate
 from tenfold.emulators.mpnn import MPNN, build
 
-SHAPE = MPNN(network="painn", hidden=8, dense=(6,), n_rbf=5)
+ARCHITECTURE = MPNN(network="painn", hidden=8, dense=(6,), n_rbf=5)
 
 
-def rotation(rng) -> np.ndarray:
+def random_rotation(rng) -> np.ndarray:
     turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
     return turn * np.linalg.det(turn)
 
 
 @pytest.mark.parametrize("mirrored", [False, True])
-def test_energies_stay_and_dipoles_turn_with_the_molecule(mirrored):
-    rng, graphs = np.random.default_rng(1), molecules()
-    network = build(SHAPE, LAYOUT, targets=2, location=[0, 1.5], scale=[1, 0.5], dipole=[False, True])
+def test_energies_are_invariant_and_dipoles_equivariant(mirrored):
+    rng, graphs = np.random.default_rng(1), random_molecules()
+    network = build(ARCHITECTURE, LAYOUT, targets=2, location=[0, 1.5], scale=[1, 0.5], dipole=[False, True])
     network.get_layer("atom_head_0").last.kernel.assign(rng.normal(size=(6, 4)))
-    turn = rotation(rng) * (-1 if mirrored else 1)
+    turn = random_rotation(rng) * (-1 if mirrored else 1)
     moved = replace(graphs, positions=(graphs.positions @ turn.T + [3.0, -40.0, 7.0]).astype(np.float32))
-    here, there = (collate(g, SHAPE, LAYOUT) for g in (graphs, moved))
+    here, there = (collate(g, ARCHITECTURE, LAYOUT) for g in (graphs, moved))
     before, after = np.asarray(network(here.inputs)), np.asarray(network(there.inputs))
     np.testing.assert_allclose(after, before, rtol=1e-3, atol=1e-4)
     still, turned = dipole_vectors(network, here), dipole_vectors(network, there)
@@ -35,8 +35,8 @@ def test_energies_stay_and_dipoles_turn_with_the_molecule(mirrored):
     np.testing.assert_allclose(np.linalg.norm(still[:, 0], axis=1), before[:, 1, 0, 0], rtol=1e-3, atol=1e-4)
 
 
-def by_the_paper(graph, messages):
-    """Equations 7 to 10, one pair after the other; scalars of the atoms."""
+def reference_features(graph, messages):
+    """Scalar and vector features by equations 7 to 10 of the paper, one pair at a time."""
     parts = {layer.name: [np.asarray(w, np.float64) for w in layer.get_weights()] for layer in messages.parts}
     F, cutoff, positions = messages.hidden, messages.cutoff, graph.positions.astype(np.float64)
 
@@ -47,7 +47,7 @@ def by_the_paper(graph, messages):
     def silu(x):
         return x / (1 + np.exp(-x))
 
-    s = encoded(graph.atoms, LAYOUT.atoms) @ np.asarray(messages.embedding.kernel)
+    s = encode(graph.atoms, LAYOUT.atoms) @ np.asarray(messages.embedding.kernel)
     v = np.zeros((len(s), 3, F))
     for block in range(messages.depth):
         phi, ds, dv = dense(f"say_{block}", silu(dense(f"speak_{block}", s))), np.zeros_like(s), np.zeros_like(v)
@@ -71,36 +71,36 @@ def by_the_paper(graph, messages):
     return s, v
 
 
-def test_scalars_and_vectors_are_as_the_papers_equations_make_them():
-    graph = molecules((6,))
-    messages = build(SHAPE, LAYOUT, targets=1).get_layer("messages_0")
-    laid = collate(graph, SHAPE, LAYOUT)
+def test_scalars_and_vectors_follow_the_equations_of_the_paper():
+    graph = random_molecules((6,))
+    messages = build(ARCHITECTURE, LAYOUT, targets=1).get_layer("messages_0")
+    laid = collate(graph, ARCHITECTURE, LAYOUT)
     found = [np.asarray(values)[:6] for values in messages(laid.inputs)]
-    for got, expected in zip(found, by_the_paper(graph, messages), strict=True):
+    for got, expected in zip(found, reference_features(graph, messages), strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-5)
 
 
-def test_pairs_beyond_the_cutoff_are_silent_and_near_it_fade():
-    graph = molecules((2,))
-    network = build(SHAPE, LAYOUT, targets=1)
+def test_interactions_vanish_smoothly_at_the_cutoff():
+    graph = random_molecules((2,))
+    network = build(ARCHITECTURE, LAYOUT, targets=1)
     network.get_layer("atom_head_0").last.kernel.assign(np.ones((6, 2)))
 
     def energy(angstrom):
         moved = replace(graph, positions=np.array([[0, 0, 0], [0, 0, angstrom]], np.float32))
-        return float(np.asarray(network(collate(moved, SHAPE, LAYOUT).inputs))[0, 0, 0, 0])
+        return float(np.asarray(network(collate(moved, ARCHITECTURE, LAYOUT).inputs))[0, 0, 0, 0])
 
     apart = energy(1000.0)
     assert energy(5.01) == pytest.approx(apart, rel=1e-6)
     assert abs(energy(4.99) - apart) < 1e-4 < abs(energy(1.5) - apart)
 
 
-def test_an_atom_given_twice_does_no_harm():
-    graph = molecules((2,))
-    network = build(SHAPE, LAYOUT, targets=1)
+def test_coincident_atoms_give_finite_predictions():
+    graph = random_molecules((2,))
+    network = build(ARCHITECTURE, LAYOUT, targets=1)
     together = replace(graph, positions=np.zeros((2, 3), np.float32))
-    assert np.isfinite(np.asarray(network(collate(together, SHAPE, LAYOUT).inputs))).all()
+    assert np.isfinite(np.asarray(network(collate(together, ARCHITECTURE, LAYOUT).inputs))).all()
 
 
-def test_dipoles_need_vectors():
+def test_dipole_targets_need_vector_features():
     with pytest.raises(ValueError, match="only painn"):
         build(MPNN(), LAYOUT, targets=1, dipole=[True])

@@ -9,16 +9,16 @@ from rdkit.Chem import AllChem
 
 from tenfold.pipelines.molecules.ingest import MoleculeIngest
 
-HERE = MoleculeIngest(targets=("y",), processes=1)
+CONFIG = MoleculeIngest(targets=("y",), processes=1)
 
 SMILES = (
     "C", "CC", "CCO", "CCN", "c1ccccc1", "c1ccncc1", "CC(=O)O", "CC(C)=O", "C#N", "C1CC1", "c1ccc2ccccc2c1", "OCC(O)CO",
     "CC(N)C(=O)O", "Clc1ccccc1", "BrCC", "FC(F)F", "CS(C)=O", "O=C1CCCCC1", "C1CCOC1", "Nc1ccccc1", "Oc1ccccc1",
     "CC(=O)Oc1ccccc1C(=O)O", "CN1C=NC2=C1C(=O)N(C(=O)N2C)C", "CCCCCCCC",
 )  # fmt: skip
-"""Two dozen different molecules that RDKit can read."""
+"""Two dozen distinct valid molecules."""
 
-# doi:10.1038/sdata.2014.22: the first three of 133,885, as they stand in the archive.
+# doi:10.1038/sdata.2014.22: the first three of 133,885, as in the archive.
 QM9 = {
     "dsgdb9nsd_000001.xyz": (
         "5\ngdb 1\t157.7118\t157.70997\t157.70699\t0.\t13.21\t-0.3877\t0.1171\t0.5048\t35.3641\t0.044749\t-40.47893\t"
@@ -60,55 +60,55 @@ def write_csv(path: Path, rows: Sequence[Sequence], header: Sequence[str] = ("sm
     return path
 
 
-def some(path: Path, count: int = len(SMILES)) -> Path:
-    """Write a table of so many molecules; y is their position."""
+def write_table(path: Path, count: int = len(SMILES)) -> Path:
+    """Write a table of ``count`` molecules; y is their index."""
     return write_csv(path, [(SMILES[n], n) for n in range(count)])
 
 
 def write_qm9(folder: Path) -> Path:
-    """Write methane, ammonia and water as QM9 has them."""
+    """Write the QM9 files of methane, ammonia and water."""
     folder.mkdir(exist_ok=True)
     for name, text in QM9.items():
         (folder / name).write_text(text)
     return folder
 
 
-def placed(smiles: str) -> Chem.Mol:
-    """A molecule with hydrogens and coordinates."""
+def embed(smiles: str) -> Chem.Mol:
+    """Return a molecule with hydrogens and coordinates."""
     mol = Chem.AddHs(Chem.MolFromSmiles(smiles))
     assert AllChem.EmbedMolecule(mol, randomSeed=1) == 0
     return mol
 
 
 def write_sdf(path: Path, smiles: Sequence[str]) -> Path:
-    """Write an SD file with coordinates; the property y is the position, the title mol_ and the position."""
+    """Write an SD file with coordinates; y is the index, and the title mol_ and the index."""
     with path.open("w") as opened:
-        for n, each in enumerate(smiles):
-            mol = placed(each)
+        for n, text in enumerate(smiles):
+            mol = embed(text)
             mol.SetProp("_Name", f"mol_{n}")
             opened.write(f"{Chem.MolToMolBlock(mol)}>  <y>  ({n + 1})\n{n}\n\n$$$$\n")
     return path
 
 
 def write_extended_xyz(path: Path, smiles: Sequence[str], *, named: bool = True) -> Path:
-    """Write frames of extended XYZ; y is the position."""
+    """Write frames of extended XYZ; y is the index."""
     with path.open("w") as opened:
-        for n, each in enumerate(smiles):
-            mol = placed(each)
-            name = f'smiles="{each}" ' if named else ""
+        for n, text in enumerate(smiles):
+            mol = embed(text)
+            name = f'smiles="{text}" ' if named else ""
             opened.write(f'{mol.GetNumAtoms()}\nProperties=species:S:1:pos:R:3 {name}y={n} pbc="F F F"\n')
             for atom, (x, y, z) in zip(mol.GetAtoms(), mol.GetConformer().GetPositions(), strict=True):
                 opened.write(f"{atom.GetSymbol()} {x:.6f} {y:.6f} {z:.6f}\n")
     return path
 
 
-def bytes_of(folder: Path) -> dict[str, bytes]:
-    """Everything in a folder."""
+def file_bytes(folder: Path) -> dict[str, bytes]:
+    """Content of all files in a folder."""
     return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
 
 
 def rejected(folder: Path) -> list[tuple[str, int, str, str]]:
-    """File name, line, text and reason of the molecules that were rejected."""
+    """File name, line, text and reason of the rejected molecules."""
     with (folder / "rejected.csv").open(newline="") as opened:
         return [
             (Path(row["file"]).name, int(row["line"]), row["text"], row["reason"]) for row in csv.DictReader(opened)

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.formats.ingested import HERE, boxes
-from tests.formats.molecules import HERE as MOLECULES
-from tests.formats.molecules import some
+from tests.formats.molecules import CONFIG as MOLECULES
+from tests.formats.molecules import write_table
 
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.estimator.comparison import read_predictions
@@ -70,7 +70,9 @@ def volumes(tmp_path_factory):
 @pytest.fixture(scope="module")
 def molecules(tmp_path_factory):
     folder = tmp_path_factory.mktemp("molecules")
-    ingest_molecules([some(folder / "m.csv")], folder / "data", dataclasses.replace(MOLECULES, records_per_shard=8))
+    ingest_molecules(
+        [write_table(folder / "m.csv")], folder / "data", dataclasses.replace(MOLECULES, records_per_shard=8)
+    )
     return folder / "data"
 
 

@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 from tests.formats.ingested import HERE, boxes
-from tests.formats.molecules import HERE as MOLECULES
-from tests.formats.molecules import some
+from tests.formats.molecules import CONFIG as MOLECULES
+from tests.formats.molecules import write_table
 
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.labels.dft_check import run_dft_check
@@ -24,7 +24,7 @@ from tenfold.pipelines.volumes.ingest import ingest_volumes
 def sources(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sources")
     boxes(folder / "boxes", 4)
-    some(folder / "m.csv")
+    write_table(folder / "m.csv")
     return folder
 
 

@@ -16,11 +16,11 @@ POSITIONS = np.array([[0, 0, 0], [HH / 2, np.sqrt(OH**2 - HH**2 / 4), 0], [-HH /
 
 
 @pytest.mark.parametrize("number", ATOMS)
-def test_free_atoms_are_those_of_qm9(number):
+def test_free_atom_energies_are_those_of_qm9(number):
     assert free_atom_energy(number) == pytest.approx(ATOMS[number], abs=5e-6)
 
 
-def test_water_is_that_of_qm9_to_the_digits_it_prints():
+def test_water_agrees_with_qm9_to_all_printed_digits():
     found = calculate_b3lyp(NUMBERS, POSITIONS)
     free = ATOMS[8] + 2 * ATOMS[1]
     assert found.atomisation_energy == pytest.approx((free - WATER_HARTREE) * HARTREE_EV, abs=3e-4)
@@ -29,11 +29,11 @@ def test_water_is_that_of_qm9_to_the_digits_it_prints():
     assert found.dipole == pytest.approx(WATER_DEBYE, abs=5e-4)
 
 
-def test_nothing_depends_on_how_the_molecule_is_turned():
+def test_the_energy_is_invariant_under_rotation():
     turn, _ = np.linalg.qr(np.random.default_rng(0).standard_normal((3, 3)))
     assert total_energy(NUMBERS, POSITIONS @ turn) == pytest.approx(total_energy(NUMBERS, POSITIONS), abs=2e-5)
 
 
-def test_an_element_without_basis_is_no_answer():
+def test_an_element_without_a_basis_set_raises():
     with pytest.raises(CalculationError, match="for Br"):
         calculate_b3lyp(np.array([35, 1]), np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 1.41]]))

@@ -21,18 +21,18 @@ def atoms_of(smiles: str) -> list[Chem.Atom]:
     return list(Chem.MolFromSmiles(smiles).GetAtoms())
 
 
-def test_a_seed_stands_for_a_set_and_a_smaller_set_begins_a_larger_one(small):
+def test_the_seed_determines_the_set_and_smaller_sets_are_prefixes(small):
     assert enumerate_molecules(150, seed=1, kind="qm9") == small[:150]
     assert len(set(enumerate_molecules(150, seed=2, kind="qm9")) & set(small)) < 60
 
 
-def test_every_molecule_is_canonical_and_a_substance_of_its_own(small, drugs):
+def test_molecules_are_canonical_and_distinct(small, drugs):
     for smiles in (small, drugs):
         assert [Chem.CanonSmiles(each) for each in smiles] == smiles
         assert len({Chem.MolToInchiKey(Chem.MolFromSmiles(each))[:14] for each in smiles}) == len(smiles)
 
 
-def test_every_molecule_is_neutral_closed_shell_in_one_piece_and_would_last(small, drugs):
+def test_molecules_are_neutral_closed_shell_connected_and_stable(small, drugs):
     for each in (*small, *drugs):
         mol = Chem.MolFromSmiles(each)
         assert "." not in each
@@ -48,7 +48,7 @@ def test_small_molecules_have_the_elements_and_sizes_of_qm9(small):
     assert sizes.count(9) > sizes.count(8) > sizes.count(7) > sizes.count(6)
 
 
-def test_small_molecules_are_as_varied_as_organic_chemistry(small):
+def test_small_molecules_cover_the_functional_groups_of_organic_chemistry(small):
     groups = {
         "alcohol": "[CX4][OH]", "primary amine": "[CX4][NH2]", "nitrile": "C#N", "alkyne": "C#C", "alkene": "C=C",
         "ketone": "CC(=O)C", "amide": "C(=O)N", "ester": "C(=O)OC", "acid": "C(=O)[OH]", "fluoride": "CF",
@@ -61,7 +61,7 @@ def test_small_molecules_are_as_varied_as_organic_chemistry(small):
         assert 0.01 < share < 0.7, name
 
 
-def test_drug_like_molecules_keep_lipinskis_rules(drugs):
+def test_drug_like_molecules_obey_lipinskis_rules(drugs):
     for each in drugs:
         mol = Chem.MolFromSmiles(each)
         assert mol.GetNumAtoms() <= MAX_DRUGLIKE_HEAVY_ATOMS
@@ -76,13 +76,13 @@ def test_a_mixed_set_is_a_quarter_drug_like():
     assert 0.15 < sum(len(atoms_of(each)) > 9 for each in mixed) / 200 < 0.35
 
 
-def test_an_unknown_kind_is_told():
+def test_an_unknown_kind_is_refused():
     with pytest.raises(ValueError, match="kind: found 'zinc', must be one of qm9, druglike, mixed"):
         enumerate_molecules(1, 0, "zinc")  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize("smiles", [*CORES, *RING_SYSTEMS, *SUBSTITUENTS, *DECORATIONS, *LINKERS])
-def test_every_fragment_is_chemistry(smiles):
+def test_every_fragment_is_a_valid_molecule(smiles):
     mol = Chem.MolFromSmiles(smiles)
     assert mol is not None
     ends = [atom for atom in mol.GetAtoms() if atom.GetAtomicNum() == 0]

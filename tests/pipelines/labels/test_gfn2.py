@@ -20,14 +20,14 @@ def test_free_atoms_have_the_energies_of_the_xtb_program():
         assert free_atom_energy(number) == pytest.approx(energy, abs=2e-6)
 
 
-def test_water_is_as_measured_within_what_the_method_promises():
+def test_water_agrees_with_experiment_within_the_accuracy_of_the_method():
     found = calculate_gfn2(*WATER)
     assert found.dipole == pytest.approx(1.855, abs=0.5)  # microwave spectrum [D]
     assert found.homo == pytest.approx(-12.6, abs=0.6)  # vertical ionisation [eV]
     assert found.gap == pytest.approx(found.lumo - found.homo)
 
 
-def test_nothing_depends_on_where_the_molecule_lies_or_how_it_is_turned():
+def test_properties_are_invariant_under_translation_rotation_and_permutation():
     numbers, positions = molecule("CC(=O)NC")
     turn, _ = np.linalg.qr(np.random.default_rng(0).standard_normal((3, 3)))
     found, moved = calculate_gfn2(numbers, positions), calculate_gfn2(numbers, positions @ turn + 3.0)
@@ -37,7 +37,7 @@ def test_nothing_depends_on_where_the_molecule_lies_or_how_it_is_turned():
         np.testing.assert_allclose(list(vars(other).values()), list(vars(found).values()), atol=2e-5)
 
 
-def test_two_molecules_far_apart_are_as_the_two_alone():
+def test_the_method_is_size_consistent():
     numbers, positions = molecule("C")
     both = calculate_gfn2(np.tile(numbers, 2), np.concatenate([positions, positions + 100.0]))
     one = calculate_gfn2(numbers, positions)
@@ -45,12 +45,12 @@ def test_two_molecules_far_apart_are_as_the_two_alone():
     assert both.gap == pytest.approx(one.gap, abs=1e-3)
 
 
-def test_symmetric_molecules_have_no_dipole():
+def test_symmetric_molecules_have_no_dipole_moment():
     for smiles in ("C", "c1ccccc1", "C#C"):
         assert calculate_gfn2(*molecule(smiles)).dipole < 0.01
 
 
-def test_relaxed_water_has_the_bond_and_the_angle_of_water():
+def test_relaxed_water_has_the_experimental_bond_length_and_angle():
     numbers, start = WATER
     positions = relax_geometry(numbers, start * 1.1)
     one, other = positions[1] - positions[0], positions[2] - positions[0]
@@ -62,17 +62,17 @@ def test_relaxed_water_has_the_bond_and_the_angle_of_water():
     )
 
 
-def test_a_closed_gap_is_no_answer():
+def test_a_closed_gap_raises():
     with pytest.raises(CalculationError, match="gap is closed"):
         calculate_gfn2(np.array([8, 8]), np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 1.21]]))  # O2 is a triplet
 
 
-def test_an_unknown_atom_is_no_answer():
+def test_an_unknown_element_raises():
     with pytest.raises(CalculationError, match="element 26"):
         free_atom_energy(26)
 
 
-def test_properties_are_read_off_the_orbitals():
+def test_properties_follow_from_the_orbitals():
     found = derive_properties(
         -1.0, -0.5, np.array([-0.5, -0.3, 0.1]), np.array([2.0, 2.0, 0.0]), np.array([0.0, 3.0, 4.0])
     )

@@ -23,7 +23,7 @@ FEW = Labelling(count=10, seed=5, kind="qm9", molecules_per_file=4, processes=1)
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:
-    """Every file but the logs, which tell how long the work took."""
+    """Content of all files except the logs, which hold run times."""
     files = [each for each in sorted(folder.rglob("*")) if each.is_file() and each.parent.name != "log"]
     return {str(each.relative_to(folder)): each.read_bytes() for each in files}
 
@@ -51,7 +51,7 @@ def folder(tmp_path_factory) -> Path:
     return folder
 
 
-def test_a_frame_holds_what_was_calculated_of_its_own_positions(folder):
+def test_a_frame_holds_the_properties_of_its_positions(folder):
     size, comment, *atoms = frames(folder)[3]
     assert int(size) == len(atoms)
     symbols = [line.split()[0] for line in atoms]
@@ -63,7 +63,7 @@ def test_a_frame_holds_what_was_calculated_of_its_own_positions(folder):
         assert said[name] == pytest.approx(value, abs=1e-4), name
 
 
-def test_atoms_stand_in_the_order_of_the_smiles_with_its_stereochemistry(folder):
+def test_atoms_are_in_the_order_of_the_smiles_with_its_stereochemistry(folder):
     for _, comment, *atoms in frames(folder):
         smiles = re.search('smiles="([^"]*)"', comment)
         assert smiles is not None
@@ -92,14 +92,14 @@ def test_the_ingest_reads_every_molecule_and_label(folder, tmp_path):
         np.testing.assert_allclose(found[comment.split('"')[1]], [said[name] for name in UNITS])
 
 
-def test_spellings_avoid_backslashes_which_readers_of_xyz_take_differently():
+def test_smiles_avoid_backslashes_which_xyz_readers_interpret_differently():
     cis = label_molecule(r"CCC/C=C\CF", level="gfn2", relax=False, seed=1)
     assert isinstance(cis, LabelledMolecule)
     assert "\\" not in cis.smiles
     assert Chem.CanonSmiles(cis.smiles) == Chem.CanonSmiles(r"CCC/C=C\CF")
 
 
-def test_a_second_run_does_nothing_and_a_larger_count_adds(folder, tmp_path):
+def test_a_second_run_writes_nothing_and_a_larger_count_adds_files(folder, tmp_path):
     before = {each: each.stat().st_mtime_ns for each in (folder / "structures").iterdir()}
     again = label_molecules(FEW, folder)
     assert again.made == 0
@@ -122,12 +122,12 @@ def replace(self, target):
         os.kill(os.getpid(), signal.SIGKILL)
     return whole(self, target)
 files.Path.replace = replace
-labels.label_molecules(labels.Labels(count=10, seed=5, kind="qm9", molecules_per_file=4, processes=1), sys.argv[1])
+labels.label_molecules(labels.Labelling(count=10, seed=5, kind="qm9", molecules_per_file=4, processes=1), sys.argv[1])
 """
 
 
 @pytest.mark.parametrize(("files", "left"), [(1, 3), (4, 1)])
-def test_a_killed_run_is_taken_up_where_it_was(folder, tmp_path, files, left):
+def test_a_killed_run_is_resumed(folder, tmp_path, files, left):
     killed = subprocess.run([sys.executable, "-c", KILLED, tmp_path / "killed", str(files)], check=False)
     assert killed.returncode == -signal.SIGKILL
     assert label_molecules(FEW, tmp_path / "killed").made == left
@@ -142,9 +142,9 @@ def crashing(smiles: str, **_) -> UnlabelledMolecule:
     return UnlabelledMolecule(smiles=smiles, reason="not tried")
 
 
-def test_what_cannot_be_labelled_is_listed_with_its_reason_and_the_rest_goes_on(tmp_path, monkeypatch):
+def test_failed_molecules_are_listed_with_their_reasons(tmp_path, monkeypatch):
     monkeypatch.setattr("tenfold.pipelines.labels.labels.enumerate_molecules", lambda *_: ["C", "crash", "stuck", "N"])
-    monkeypatch.setattr("tenfold.pipelines.labels.labels.label", crashing)
+    monkeypatch.setattr("tenfold.pipelines.labels.labels.label_molecule", crashing)
     summary = label_molecules(replace(FEW, count=4), tmp_path / "out")
     assert (summary.labelled, summary.unlabelled) == (0, 4)
     rows = (tmp_path / "out" / "unlabelled.csv").read_text().splitlines()
@@ -157,29 +157,29 @@ def test_what_cannot_be_labelled_is_listed_with_its_reason_and_the_rest_goes_on(
     ]
 
 
-def test_reasons_name_what_was_wrong():
+def test_reasons_name_the_problem():
     closed = label_molecule("[O][O]", level="gfn2", relax=False, seed=1)
     assert isinstance(closed, UnlabelledMolecule)
-    assert closed.reason == "orbitals are partly filled: the gap is closed"
+    assert closed.reason == "orbitals are partially occupied: the HOMO-LUMO gap is closed"
     unknown = label_molecule("C[Hg]C", level="gfn2", relax=False, seed=1)
-    assert unknown == UnlabelledMolecule(smiles="C[Hg]C", reason="no ground state is known here for element 80")
+    assert unknown == UnlabelledMolecule(smiles="C[Hg]C", reason="the ground state of element 80 is not tabulated")
 
 
-def test_relaxed_molecules_are_at_a_minimum():
+def test_relaxation_lowers_the_energy():
     loose, tight = (label_molecule("CC(=O)NC", level="gfn2", relax=relax, seed=1) for relax in (False, True))
     assert isinstance(loose, LabelledMolecule)
     assert isinstance(tight, LabelledMolecule)
     assert 0.01 < tight.properties.atomisation_energy - loose.properties.atomisation_energy < 0.5
 
 
-def test_a_folder_of_other_labels_is_not_touched(folder):
+def test_a_folder_of_other_labels_is_not_modified(folder):
     before = bytes_of(folder)
-    with pytest.raises(InputError, match="holds labels made with seed 5, now it is 6"):
+    with pytest.raises(InputError, match="holds labels made with seed 5, which is now 6"):
         label_molecules(replace(FEW, seed=6), folder)
     assert bytes_of(folder) == before
 
 
-def test_workers_side_by_side_write_the_same(folder, tmp_path):
+def test_parallel_workers_write_the_same_files(folder, tmp_path):
     label_molecules(replace(FEW, processes=2), tmp_path / "two")
     assert bytes_of(tmp_path / "two") == bytes_of(folder)
 
@@ -193,6 +193,6 @@ def test_workers_side_by_side_write_the_same(folder, tmp_path):
         ({"timeout_s": 0.0}, "timeout_s: found 0.0, must be positive"),
     ],
 )
-def test_what_cannot_be_done_is_refused(change, reason):
+def test_invalid_settings_are_refused(change, reason):
     with pytest.raises(ValueError, match=reason):
         replace(FEW, **change)

@@ -1,4 +1,4 @@
-"""What kind of target a column of labels is: classes of any spelling, or numbers; and that the user hears of it."""
+"""Kind of a target from its labels: classes in any spelling, or numbers, with warnings in doubtful cases."""
 
 import dataclasses
 import json
@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from tests.formats.molecules import HERE, SMILES, rejected, write_csv
+from tests.formats.molecules import CONFIG, SMILES, rejected, write_csv
 
 from tenfold.pipelines.config import load
 from tenfold.pipelines.errors import InputError
@@ -62,16 +62,16 @@ def test_two_values_and_words_are_classes_and_other_numbers_are_not(labels, name
         ("<10 10-99 >99", ("10-99", "<10", ">99")),
     ],
 )
-def test_numbers_are_classes_where_the_user_says_so(labels, names):
+def test_numbers_are_classes_if_the_configuration_says_so(labels, names):
     assert infer_classes("y", Counter(labels.split()), "classification").names == names
 
 
-def test_two_values_are_numbers_where_the_user_says_so_or_names_a_unit():
+def test_two_values_are_numbers_if_the_configuration_says_so_or_has_a_unit():
     assert infer_classes("y", Counter(["-1", "1", "1"]), "regression").names == ()
     assert infer_classes("y", Counter(["-1", "1", "1"]), measured=True).names == ()
 
 
-def test_a_few_words_among_numbers_are_typing_errors_and_many_are_asked_about():
+def test_few_words_among_numbers_are_ignored_and_many_are_refused():
     assert infer_classes("y", Counter({"0": 50, "1": 45, "unclear": 5})).names == ("0", "1")
     with pytest.raises(InputError, match=r'both words \(unclear\) and numbers \(0, 1\).*\{"y": classification\}'):
         infer_classes("y", Counter({"0": 50, "1": 30, "unclear": 20}))
@@ -82,27 +82,27 @@ def test_a_few_words_among_numbers_are_typing_errors_and_many_are_asked_about():
     ("labels", "said"),
     [
         ("Kinase kinase GPCR", "Kinase, kinase differ only in case"),
-        ("yes no y n", "n, no, y, yes are several words for yes and no"),
+        ("yes no y n", "n, no, y, yes are different words for yes and no"),
         ("active active", "only the label active"),
         (" ".join(f"name{n}" for n in range(21)), "21 different labels name0, name1, .*Is it the right column"),
     ],
 )
-def test_words_that_are_no_classes_are_asked_about(labels, said):
+def test_invalid_class_labels_are_refused(labels, said):
     with pytest.raises(InputError, match=said):
         infer_classes("y", Counter(labels.split()))
 
 
-def test_a_cell_means_the_class_in_whatever_way_it_is_written():
+def test_all_spellings_of_a_class_have_its_code():
     classes = Classes(("-1", "1"))
     assert [classes.code(cell) for cell in ("-1", " 1.0 ", "+1", "-1.0")] == [0, 1, 1, 0]
     assert np.isnan([classes.code(cell) for cell in ("", "NA", " nan")]).all()
-    with pytest.raises(ValueError, match="'0' is none of the classes -1, 1"):
+    with pytest.raises(ValueError, match="'0' is not one of the classes -1, 1"):
         classes.code("0")
-    with pytest.raises(ValueError, match="'1_0' is none"):
+    with pytest.raises(ValueError, match="'1_0' is not one"):
         Classes(("1", "10")).code("1_0")
 
 
-def test_a_column_of_very_many_values_takes_no_room():
+def test_the_count_of_distinct_cells_is_bounded():
     cells: Counter[str] = Counter()
     for number in range(10 * MAX_DISTINCT_CELLS):
         count_cell(cells, f"{number / 7}")
@@ -110,9 +110,9 @@ def test_a_column_of_very_many_values_takes_no_room():
 
 
 def ingest(tmp_path, labels, out="data", **changes):
-    """Ingest the two dozen molecules with these labels in turn."""
+    """Ingest two dozen molecules with the labels repeated in turn."""
     table = write_csv(tmp_path / "m.csv", [(smiles, labels[n % len(labels)]) for n, smiles in enumerate(SMILES)])
-    return ingest_molecules([table], tmp_path / out, dataclasses.replace(HERE, **changes))
+    return ingest_molecules([table], tmp_path / out, dataclasses.replace(CONFIG, **changes))
 
 
 @pytest.mark.parametrize(
@@ -130,19 +130,19 @@ def test_two_valued_labels_of_any_spelling_are_codes_0_and_1(tmp_path, labels):
     assert said in str(summary)
 
 
-def test_words_of_three_classes_are_learnt_as_classes_and_none_is_told_of(tmp_path):
+def test_three_words_are_classes_and_none_is_reported_as_missing(tmp_path):
     summary = ingest(tmp_path, ("one", "many", "few", "None"))
     (target,) = summary.targets
     assert (target.classes, target.class_counts, target.labelled) == (("few", "many", "one"), (6, 6, 6), 18)
     assert "'None' (6) count as missing labels" in str(summary)
 
 
-def test_few_whole_numbers_stay_numbers_and_the_user_hears_of_it(tmp_path):
+def test_few_distinct_integers_are_numbers_with_a_warning(tmp_path):
     summary = ingest(tmp_path, (0, 1, 2))
     assert summary.targets[0].kind == "regression"
     assert "y: regression, 24 labels" in str(summary)
     (said,) = summary.doubts
-    assert said.startswith("y: its labels are 0 (8), 1 (8), 2 (8), learnt as numbers (regression).")
+    assert said.startswith("y: its labels are 0 (8), 1 (8), 2 (8) and are treated as numbers (regression).")
     setting = said.split("--set '")[1].split("'")[0]  # what it advises is what works
     advised = load(ChemistryRun, None, None, ("ingest.targets=[y]", setting)).ingest
     summary = ingest(tmp_path, (0, 1, 2), "again", kinds=advised.kinds)
@@ -150,7 +150,7 @@ def test_few_whole_numbers_stay_numbers_and_the_user_hears_of_it(tmp_path):
     assert not summary.doubts
 
 
-def test_numbers_that_the_user_calls_numbers_are_not_asked_about(tmp_path):
+def test_a_stated_regression_gives_no_warning(tmp_path):
     assert not ingest(tmp_path, (0, 1, 2), kinds={"y": "regression"}).doubts
     assert ingest(tmp_path, (0, 1), "again", kinds={"y": "regression"}).targets[0].kind == "regression"
 
@@ -161,18 +161,18 @@ def test_a_class_that_the_training_split_lacks_is_named(tmp_path):
         (smiles, label, "test" if label == "rare" else "train") for smiles, label in zip(SMILES, labels, strict=True)
     ]
     table = write_csv(tmp_path / "m.csv", rows, ("smiles", "y", "split"))
-    config = dataclasses.replace(HERE, split="column", split_column="split")
+    config = dataclasses.replace(CONFIG, split="column", split_column="split")
     summary = ingest_molecules([table], tmp_path / "data", config)
-    assert "y: no molecule of the training split is of class rare, which cannot be learnt." in summary.doubts
+    assert "y: the training split has no molecule of class rare, which cannot be learnt." in summary.doubts
 
 
-def test_a_word_among_classes_of_numbers_is_set_aside(tmp_path):
+def test_a_word_among_numeric_classes_is_ignored(tmp_path):
     rows: list[tuple] = [(smiles, n % 2) for n, smiles in enumerate(SMILES)]
     rows[3] = (SMILES[3], "unclear")
-    summary = ingest_molecules([write_csv(tmp_path / "m.csv", rows)], tmp_path / "data", HERE)
+    summary = ingest_molecules([write_csv(tmp_path / "m.csv", rows)], tmp_path / "data", CONFIG)
     assert summary.targets[0].labelled == 23
     if summary.rejected:
-        assert rejected(tmp_path / "data")[0][3] == "y: 'unclear' is none of the classes 0, 1"
+        assert rejected(tmp_path / "data")[0][3] == "y: 'unclear' is not one of the classes 0, 1"
 
 
 def test_a_manifest_without_classes_keeps_its_fingerprint(tmp_path):
@@ -186,10 +186,10 @@ def test_a_manifest_without_classes_keeps_its_fingerprint(tmp_path):
     assert MoleculeManifest.read(path).fingerprint == before
 
 
-def test_numbers_and_classes_are_learnt_apart(tmp_path):
+def test_regression_and_classification_need_separate_networks(tmp_path):
     rows = [(smiles, n, n % 2) for n, smiles in enumerate(SMILES)]
     table = write_csv(tmp_path / "m.csv", rows, ("smiles", "y", "active"))
-    ingest_molecules([table], tmp_path / "data", dataclasses.replace(HERE, targets=("y", "active")))
+    ingest_molecules([table], tmp_path / "data", dataclasses.replace(CONFIG, targets=("y", "active")))
     with (
         MoleculeShards.open(tmp_path / "data") as shards,
         pytest.raises(

@@ -19,7 +19,7 @@ MOLECULES = (
 
 
 def named(features: Featuriser, graphs) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
-    """Codes of atoms and bonds, by name."""
+    """Codes of atoms and bonds, by feature name."""
     atoms = {feature.name: graphs.atoms[:, n].tolist() for n, feature in enumerate(features.layout.atoms)}
     bonds = {feature.name: graphs.bond_features[:, n].tolist() for n, feature in enumerate(features.layout.bonds)}
     return atoms, bonds
@@ -64,7 +64,7 @@ def test_donors_are_those_that_can_give_a_hydrogen():
 
 
 @pytest.mark.parametrize("hydrogens", [False, True])
-def test_codes_are_what_rdkit_says_atom_by_atom(hydrogens):
+def test_codes_agree_with_rdkit_atom_by_atom(hydrogens):
     featuriser = Featuriser(hydrogens=hydrogens)
     graphs, reasons = featuriser.graphs(MOLECULES)
     assert reasons == [None] * len(MOLECULES)
@@ -91,7 +91,7 @@ def test_codes_are_what_rdkit_says_atom_by_atom(hydrogens):
 
 
 @pytest.mark.parametrize("features", ["rich", "gilmer"])
-def test_no_code_is_beyond_its_table(features):
+def test_codes_are_below_the_width_of_their_feature(features):
     featuriser = Featuriser(features=features, hydrogens=True)
     graphs, _ = featuriser.graphs(MOLECULES)
     assert featuriser.layout == {"rich": RICH_LAYOUT, "gilmer": GILMER_LAYOUT}[features]
@@ -101,7 +101,7 @@ def test_no_code_is_beyond_its_table(features):
     assert featuriser.layout.atoms[0].scale is None
 
 
-def test_many_at_once_are_each_alone():
+def test_a_batch_equals_its_molecules_one_by_one():
     for featuriser in (Featuriser(), Featuriser(features="gilmer", hydrogens=True)):
         graphs, _ = featuriser.graphs(MOLECULES)
         for n, smiles in enumerate(MOLECULES):
@@ -110,7 +110,7 @@ def test_many_at_once_are_each_alone():
                 np.testing.assert_array_equal(values, getattr(one, name))
 
 
-def test_what_cannot_be_used_is_left_out_with_its_reason():
+def test_unusable_molecules_are_rejected_with_a_reason():
     graphs, reasons = Featuriser(max_atoms=50).graphs(["CCO", "", "C1CC", "C(C)(C)(C)(C)C", "C" * 51, "CC"])
     assert graphs.sizes.tolist() == [3, 2]
     assert reasons == [
@@ -126,25 +126,25 @@ def test_what_cannot_be_used_is_left_out_with_its_reason():
     assert len(Featuriser(geometry="embed", hydrogens=True).graphs([])[0]) == 0
 
 
-def test_whatever_rdkit_raises_is_a_reason_and_the_next_molecule_is_read(monkeypatch):
+def test_an_exception_of_rdkit_rejects_only_its_molecule(monkeypatch):
     def violated(mol):
         if mol.GetNumAtoms() == 2:
             raise RuntimeError("Pre-condition Violation\n\tdetails")
         return mol
 
-    monkeypatch.setattr(featuriser_module, "standardised", violated)
+    monkeypatch.setattr(featuriser_module, "standardise_molecule", violated)
     graphs, reasons = Featuriser(standardise=True).graphs(["CC", "CCC"])
-    assert reasons == ["RDKit cannot use it (Pre-condition Violation)", None]
+    assert reasons == ["RDKit cannot process it (Pre-condition Violation)", None]
     assert graphs.sizes.tolist() == [3]
 
 
-def test_charges_that_rdkit_cannot_keep_are_refused():
+def test_charges_that_rdkit_cannot_store_are_refused():
     _, reasons = Featuriser().graphs(["[C+300]", "C[N-128:1]", "[Fe+3]", "[O--]", "[C+99999]"])
     assert reasons == ["no atom has the charge +300", "no atom has the charge -128", None, None,
                        "no atom has the charge +99999"]  # fmt: skip
 
 
-def test_standardised_is_the_acid_of_its_salt_and_keeps_a_charge_that_no_hydrogen_can_balance():
+def test_standardisation_neutralises_salts_and_keeps_permanent_charges():
     featuriser = Featuriser(standardise=True)
     for given, wanted in {
         "[Na+].[O-]C(=O)c1ccccc1": "O=C(O)c1ccccc1",
@@ -157,7 +157,7 @@ def test_standardised_is_the_acid_of_its_salt_and_keeps_a_charge_that_no_hydroge
         assert Chem.MolToSmiles(featuriser.read_smiles(given)) == Chem.CanonSmiles(wanted)
 
 
-def test_embedded_coordinates_are_chemistry_and_follow_from_the_seed():
+def test_embedded_coordinates_are_plausible_and_reproducible():
     featuriser = Featuriser(geometry="embed", hydrogens=True, seed=1)
     conformer = featuriser.read_smiles("C").GetConformer()
     assert rdMolTransforms.GetBondLength(conformer, 0, 1) == pytest.approx(1.09, abs=0.01)
@@ -170,7 +170,7 @@ def test_embedded_coordinates_are_chemistry_and_follow_from_the_seed():
     np.testing.assert_array_equal(heavy.positions, one[:6])
 
 
-def test_coordinates_that_are_made_change_nothing_else_that_a_network_is_told():
+def test_embedding_does_not_change_the_features():
     # MMFF94 has an aromaticity of its own, in which a pyranone has none
     made, bare = (
         Featuriser(features="gilmer", hydrogens=True, geometry=g).graphs(["O=c1ccocc1"])[0] for g in ("embed", "none")
@@ -179,6 +179,6 @@ def test_coordinates_that_are_made_change_nothing_else_that_a_network_is_told():
     np.testing.assert_array_equal(made.bond_features, bare.bond_features)
 
 
-def test_it_travels_as_json():
+def test_the_featuriser_survives_json():
     featuriser = Featuriser(features="gilmer", hydrogens=True, geometry="embed", seed=3)
     assert Featuriser(**json.loads(json.dumps(dataclasses.asdict(featuriser)))) == featuriser

@@ -20,16 +20,16 @@ CONTENT = np.random.default_rng(0).bytes(300_000)
 
 @dataclass
 class Mirror:
-    """A server on this machine, and what is wrong with it."""
+    """Local server with configurable faults."""
 
     content: bytes = CONTENT
     ranges: bool = True
     breaks: list[int] = field(default_factory=list)
-    """Bytes after which the connections to come break off, one after the other."""
+    """Bytes after which successive connections are interrupted."""
     status: int = 200
     says_length: bool = True
     asked: list[str] = field(default_factory=list)
-    """The ranges asked for, "" for the whole."""
+    """Requested ranges, "" for the whole file."""
     url: str = ""
 
 
@@ -73,7 +73,7 @@ def mirror() -> Iterator[Mirror]:
 
 @pytest.fixture(autouse=True)
 def published(monkeypatch) -> None:
-    """Two small sets: one whose checksum is known beforehand, one of which nothing is."""
+    """Small data sets: with a known checksum, and without."""
     known = PublishedFile(
         name="known.csv", url="http://127.0.0.1:9/known.csv", bytes=len(CONTENT), sha256=sha256(CONTENT)
     )
@@ -100,16 +100,16 @@ def test_a_file_is_fetched_once(mirror, tmp_path):
     assert names(tmp_path) == {"known.csv"}
 
 
-def test_a_broken_connection_is_taken_up_where_it_broke(mirror, tmp_path):
+def test_an_interrupted_download_is_resumed(mirror, tmp_path):
     mirror.breaks = [100_000, 50_000]
     fetch_dataset("known", tmp_path, mirror.url)
     assert mirror.asked == ["", "bytes=100000-", "bytes=150000-"]
     assert (tmp_path / "known.csv").read_bytes() == CONTENT
 
 
-def test_after_many_breaks_the_next_call_goes_on(mirror, tmp_path):
+def test_after_many_interruptions_the_next_call_resumes(mirror, tmp_path):
     mirror.breaks = [10_000] * module.MAX_ATTEMPTS
-    with pytest.raises(InputError, match="What has come is kept: run again to go on"):
+    with pytest.raises(InputError, match="The partial download is kept: run again to resume"):
         fetch_dataset("known", tmp_path, mirror.url)
     assert names(tmp_path) == {"known.csv.partial"}
     fetch_dataset("known", tmp_path, mirror.url)
@@ -117,14 +117,14 @@ def test_after_many_breaks_the_next_call_goes_on(mirror, tmp_path):
     assert (tmp_path / "known.csv").read_bytes() == CONTENT
 
 
-def test_a_server_without_ranges_sends_all_again(mirror, tmp_path):
+def test_a_server_without_ranges_sends_the_whole_file(mirror, tmp_path):
     mirror.ranges, mirror.breaks = False, [100_000]
     fetch_dataset("known", tmp_path, mirror.url)
     assert mirror.asked == ["", "bytes=100000-"]
     assert (tmp_path / "known.csv").read_bytes() == CONTENT
 
 
-def test_a_download_that_was_killed_at_its_end_only_has_to_be_checked(mirror, tmp_path):
+def test_a_complete_partial_download_is_only_checked(mirror, tmp_path):
     OutputFolder.claim(tmp_path, ["known.csv.partial", "new.csv.partial"])
     (tmp_path / "known.csv.partial").write_bytes(CONTENT)
     fetch_dataset("known", tmp_path, mirror.url)
@@ -136,7 +136,7 @@ def test_a_download_that_was_killed_at_its_end_only_has_to_be_checked(mirror, tm
 
 
 @pytest.mark.parametrize("beginning", [b"x" * 100_000, b"x" * 400_000])
-def test_the_beginning_of_another_version_is_dropped(mirror, tmp_path, beginning):
+def test_a_partial_download_of_another_version_is_discarded(mirror, tmp_path, beginning):
     OutputFolder.claim(tmp_path, ["known.csv.partial"])
     (tmp_path / "known.csv.partial").write_bytes(beginning)
     fetch_dataset("known", tmp_path, mirror.url)
@@ -148,15 +148,15 @@ def test_the_beginning_of_another_version_is_dropped(mirror, tmp_path, beginning
 @pytest.mark.parametrize(
     "content", [CONTENT[:-1] + bytes([CONTENT[-1] ^ 1]), CONTENT + b"!", CONTENT[:-1], b"<html>log in</html>", b""]
 )
-def test_what_is_not_the_file_never_gets_its_name(mirror, tmp_path, content, says_length):
+def test_wrong_content_never_gets_the_final_name(mirror, tmp_path, content, says_length):
     mirror.content, mirror.says_length = content, says_length
-    with pytest.raises(InputError, match=r"known.csv: .* (is|are) meant\. Is it another version"):
+    with pytest.raises(InputError, match=r"known.csv: .* expected.*\. Is it another version"):
         fetch_dataset("known", tmp_path, mirror.url)
     assert names(tmp_path) == set()
 
 
 @pytest.mark.parametrize("name", ["known.csv.partial", "checksums.json"])
-def test_files_of_the_user_are_neither_added_to_nor_removed(mirror, tmp_path, name):
+def test_files_of_the_user_are_not_modified(mirror, tmp_path, name):
     (tmp_path / name).write_text('{"mine": "own"}')
     with pytest.raises(InputError, match=f"{name}: "):
         fetch_dataset("known", tmp_path, mirror.url)
@@ -164,18 +164,18 @@ def test_files_of_the_user_are_neither_added_to_nor_removed(mirror, tmp_path, na
     assert mirror.asked == []
 
 
-def test_a_damaged_file_on_disk_is_told(mirror, tmp_path):
+def test_a_damaged_file_on_disk_is_reported(mirror, tmp_path):
     (tmp_path / "known.csv").write_bytes(CONTENT[::-1])
-    with pytest.raises(InputError, match=r"known.csv: SHA-256 .* is meant. Remove it, then run again"):
+    with pytest.raises(InputError, match=r"known.csv: SHA-256 .*, expected .*\. Remove it, then run again"):
         fetch_dataset("known", tmp_path, mirror.url)
 
 
-def test_a_file_brought_by_hand_is_checked_and_taken(tmp_path):
+def test_a_file_downloaded_by_hand_is_checked_and_accepted(tmp_path):
     (tmp_path / "known.csv").write_bytes(CONTENT)
     assert fetch_dataset("known", tmp_path).made == 0
 
 
-def test_a_checksum_that_is_not_known_is_written_down_and_held_to(mirror, tmp_path):
+def test_an_unknown_checksum_is_recorded_and_checked_later(mirror, tmp_path):
     fetch_dataset("new", tmp_path, mirror.url)
     assert json.loads((tmp_path / "checksums.json").read_text()) == {"new.csv": sha256(CONTENT)}
     (tmp_path / "new.csv").unlink()
@@ -186,16 +186,16 @@ def test_a_checksum_that_is_not_known_is_written_down_and_held_to(mirror, tmp_pa
     assert fetch_dataset("new", tmp_path, mirror.url).made == 1
 
 
-def test_an_md5_is_held_to_where_no_other_is_published(mirror, tmp_path):
+def test_an_md5_is_checked_if_no_sha256_is_published(mirror, tmp_path):
     fetch_dataset("md5", tmp_path / "right", mirror.url)
     mirror.content = CONTENT[::-1]
     with pytest.raises(InputError, match="MD5"):
         fetch_dataset("md5", tmp_path / "wrong", mirror.url)
 
 
-def test_a_server_that_refuses_is_told_with_what_it_said(mirror, tmp_path):
+def test_a_refusal_of_the_server_is_reported(mirror, tmp_path):
     mirror.status = 404
-    with pytest.raises(InputError, match=r"known.csv: the server answers 404 Not Found. Or bring .* by hand, to"):
+    with pytest.raises(InputError, match=r"known.csv: the server responds 404 Not Found. Or download .* by hand to"):
         fetch_dataset("known", tmp_path, mirror.url)
     assert len(mirror.asked) == 1
     mirror.status = 503
@@ -204,15 +204,15 @@ def test_a_server_that_refuses_is_told_with_what_it_said(mirror, tmp_path):
     assert len(mirror.asked) == 1 + module.MAX_ATTEMPTS, "a server that is busy is asked again"
 
 
-def test_no_network_is_told_with_the_way_around_it(tmp_path):
-    with pytest.raises(InputError, match=r"http://127.0.0.1:9/known.csv: cannot be reached .*refused.* Or bring"):
+def test_a_missing_network_is_reported_with_a_remedy(tmp_path):
+    with pytest.raises(InputError, match=r"http://127.0.0.1:9/known.csv: cannot be reached .*refused.* Or download"):
         fetch_dataset("known", tmp_path)
 
 
-def test_unknown_sets_and_odd_addresses_are_refused(tmp_path):
-    with pytest.raises(InputError, match="zinc: unknown; there are qm9, esol, freesolv, tox21"):
+def test_unknown_data_sets_and_invalid_addresses_are_refused(tmp_path):
+    with pytest.raises(InputError, match="zinc: unknown data set; available are qm9, esol, freesolv, tox21"):
         fetch_dataset("zinc", tmp_path)
-    with pytest.raises(InputError, match="begins with http"):
+    with pytest.raises(InputError, match="must begin with http"):
         fetch_dataset("esol", tmp_path, "file:///etc")
 
 

@@ -1,10 +1,10 @@
-"""Published splits, in files or in a column, are used as such and never pooled silently."""
+"""Published splits, in files or in a column, are used and never pooled silently."""
 
 import dataclasses
 
 import numpy as np
 import pytest
-from tests.formats.molecules import HERE, SMILES, rejected, write_csv
+from tests.formats.molecules import CONFIG, SMILES, rejected, write_csv
 
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.molecules.ingest import ingest_molecules
@@ -24,7 +24,7 @@ def write_parts(folder, parts=PARTS):
 
 
 def sides(folder) -> list[set[str]]:
-    """Molecules of each split."""
+    """Set of molecules of each split."""
     shards = MoleculeShards.open(folder)
     return [set(shards.smiles(shards.split(name))) for name in ALL]
 
@@ -37,53 +37,54 @@ def sides(folder) -> list[set[str]]:
         ("train/mol.sdf", "train"), ("latest.csv", ""), ("train_test.csv", ""), ("contest/m.csv", ""), ("m.csv", ""),
     ],
 )  # fmt: skip
-def test_a_files_name_says_its_split(name, split):
+def test_the_split_is_read_from_the_file_name(name, split):
     assert split_from_name(name) == split
 
 
 @pytest.mark.parametrize("given", ["folder", "paths"])
-def test_files_of_a_published_split_are_used_as_they_are_called(tmp_path, given):
+def test_files_of_a_published_split_are_used(tmp_path, given):
     paths = write_parts(tmp_path / "m")
     found = [tmp_path / "m"] if given == "folder" else paths
-    summary = ingest_molecules(found, tmp_path / "data", HERE)
+    summary = ingest_molecules(found, tmp_path / "data", CONFIG)
     assert sides(tmp_path / "data") == [set(PARTS[name]) for name in ("train", "valid", "test")]
     assert summary.notes == ("Split as the files are called.",)
     assert "Split as the files are called." in str(summary)
-    again = ingest_molecules(found, tmp_path / "data", HERE)
+    again = ingest_molecules(found, tmp_path / "data", CONFIG)
     assert (again.made, again.notes) == (0, summary.notes)
 
 
-def test_a_test_molecule_that_a_training_file_has_as_well_is_not_learnt_from(tmp_path):
+def test_a_test_molecule_in_the_training_file_is_excluded_from_training(tmp_path):
     write_parts(tmp_path / "m", {**PARTS, "train": (*PARTS["train"], SMILES[20])})
-    ingest_molecules([tmp_path / "m"], tmp_path / "data", HERE)
+    ingest_molecules([tmp_path / "m"], tmp_path / "data", CONFIG)
     assert SMILES[20] in sides(tmp_path / "data")[2]
     assert rejected(tmp_path / "data") == [
-        ("train.csv", 16, SMILES[20], "the same molecule is in a split to be tested on")
+        ("train.csv", 16, SMILES[20], "the same molecule is in the validation or test split")
     ]
 
 
-def test_geometries_of_one_molecule_cannot_be_learnt_from_and_tested_on(tmp_path):
+def test_geometries_of_one_molecule_are_never_in_two_splits(tmp_path):
     write_parts(tmp_path / "m", {"train": [SMILES[3]] * 4, "test": [SMILES[3]] * 2})
     with pytest.raises(
-        InputError, match=r"all 4 of the training split are in a split to be tested on as well. All geom"
+        InputError, match=r"all 4 of the training split are also in the validation or test split. All geom"
     ):
-        ingest_molecules([tmp_path / "m"], tmp_path / "data", HERE)
-    with pytest.raises(InputError, match=r"1 molecule cannot be split .* All geometries of a molecule are one"):
-        ingest_molecules([tmp_path / "m" / "train.csv"], tmp_path / "data 2", HERE)
+        ingest_molecules([tmp_path / "m"], tmp_path / "data", CONFIG)
+    with pytest.raises(InputError, match=r"1 molecule cannot be split .* All geometries of a molecule stay in one"):
+        ingest_molecules([tmp_path / "m" / "train.csv"], tmp_path / "data 2", CONFIG)
 
 
-def test_without_a_validation_file_it_is_drawn_from_training_and_said(tmp_path):
+def test_a_missing_validation_file_is_drawn_from_training_and_reported(tmp_path):
     write_parts(tmp_path / "m", {"train": SMILES[:18], "test": SMILES[18:]})
-    summary = ingest_molecules([tmp_path / "m"], tmp_path / "data", HERE)
+    summary = ingest_molecules([tmp_path / "m"], tmp_path / "data", CONFIG)
     train, validation, test = sides(tmp_path / "data")
     assert (train | validation, test) == (set(SMILES[:18]), set(SMILES[18:]))
     assert validation
     assert summary.notes[1] == (
-        f"The split has no validation: {len(validation)} of its training molecules were drawn for it by chance."
+        f"The published split has no validation set: {len(validation)} of its training molecules were drawn for it at "
+        "random."
     )
 
 
-def test_a_drawn_validation_has_its_share_and_leaves_the_test_alone():
+def test_a_drawn_validation_split_has_its_fraction_and_keeps_the_test_split():
     split = np.array([0] * 900 + [2] * 100, np.int8)
     found = draw_validation(split, [f"KEY{n}" for n in range(1000)], (0.8, 0.1, 0.1), 0)
     assert (found[900:] == 2).all()
@@ -91,46 +92,46 @@ def test_a_drawn_validation_has_its_share_and_leaves_the_test_alone():
     np.testing.assert_array_equal(draw_validation(found, ["K"] * 1000, (0.8, 0.1, 0.1), 0), found)
 
 
-def test_a_file_that_is_none_of_the_split_is_asked_about(tmp_path):
+def test_a_file_outside_the_published_split_is_refused(tmp_path):
     write_parts(tmp_path / "m", {**PARTS, "extra": SMILES[:2]})
     with pytest.raises(InputError, match=r"extra.csv: its name says no split, as .*csv does. .*--split random"):
-        ingest_molecules([tmp_path / "m"], tmp_path / "data", HERE)
+        ingest_molecules([tmp_path / "m"], tmp_path / "data", CONFIG)
 
 
-def test_pooled_if_asked_for_and_said(tmp_path):
+def test_files_are_pooled_for_a_random_split(tmp_path):
     write_parts(tmp_path / "m")
-    summary = ingest_molecules([tmp_path / "m"], tmp_path / "data", dataclasses.replace(HERE, split="random"))
+    summary = ingest_molecules([tmp_path / "m"], tmp_path / "data", dataclasses.replace(CONFIG, split="random"))
     assert summary.notes == ("The files' names say a split, which is not used: they are split anew (random).",)
     assert sides(tmp_path / "data")[2] != set(PARTS["test"])
 
 
-def test_files_of_one_split_or_of_none_are_split_by_chance(tmp_path):
+def test_files_of_one_split_or_none_are_split_at_random(tmp_path):
     for parts in ({"train_1": SMILES[:12], "train_2": SMILES[12:]}, {"a": SMILES[:12], "b": SMILES[12:]}):
         folder = tmp_path / next(iter(parts))
         write_parts(folder, parts)
-        summary = ingest_molecules([folder], tmp_path / f"data {folder.name}", HERE)
+        summary = ingest_molecules([folder], tmp_path / f"data {folder.name}", CONFIG)
         assert summary.notes == ()
         assert min(summary.sizes.values()) > 0
 
 
-def test_a_published_column_is_used_and_said(tmp_path):
+def test_a_published_split_column_is_used_and_reported(tmp_path):
     words = ["train"] * 14 + ["test"] * 10  # as MoleculeACE has it
     table = write_csv(tmp_path / "m.csv", [(SMILES[n], n, words[n]) for n in range(24)], ("smiles", "y", "split"))
-    summary = ingest_molecules([table], tmp_path / "data", HERE)
+    summary = ingest_molecules([table], tmp_path / "data", CONFIG)
     train, validation, test = sides(tmp_path / "data")
     assert (train | validation, test) == (set(SMILES[:14]), set(SMILES[14:]))
     assert summary.notes[0] == "Split as column 'split' says."
-    assert summary.notes[1].startswith("The split has no validation:")
-    anew = ingest_molecules([table], tmp_path / "anew", dataclasses.replace(HERE, split="random"))
+    assert summary.notes[1].startswith("The published split has no validation set:")
+    anew = ingest_molecules([table], tmp_path / "anew", dataclasses.replace(CONFIG, split="random"))
     assert anew.notes == ()
 
 
-def test_numbered_folds_are_asked_about_and_then_used(tmp_path):
+def test_numbered_folds_must_be_assigned(tmp_path):
     table = write_csv(tmp_path / "m.csv", [(SMILES[n], n, n % 5) for n in range(24)], ("smiles", "y", "cv_fold"))
-    with pytest.raises(InputError, match=r"column 'cv_fold' numbers folds \(0, 1, 2, 3, 4\). Say which are the test: "):
-        ingest_molecules([table], tmp_path / "data", HERE)
-    column = dataclasses.replace(HERE, split="column", split_column="cv_fold")
-    with pytest.raises(InputError, match="split '0' is none of train, validation, test; say which folds are the test"):
+    with pytest.raises(InputError, match=r"column 'cv_fold' numbers folds \(0, 1, 2, 3, 4\). Choose the test folds: "):
+        ingest_molecules([table], tmp_path / "data", CONFIG)
+    column = dataclasses.replace(CONFIG, split="column", split_column="cv_fold")
+    with pytest.raises(InputError, match="split '0' is not train, validation or test; set test_folds"):
         ingest_molecules([table], tmp_path / "data", column)
     ingest_molecules([table], tmp_path / "data", dataclasses.replace(column, test_folds=(4,), validation_folds=("3",)))
     assert sides(tmp_path / "data") == [
@@ -139,7 +140,7 @@ def test_numbered_folds_are_asked_about_and_then_used(tmp_path):
     ]  # fmt: skip
 
 
-def test_folds_are_numbers_or_words_and_never_blank():
+def test_folds_are_numbers_or_words_but_not_blank():
     found = parse_folds((4,), ("b",))
     assert [found.split(text) for text in ("4", "4.0", " b ", "0", "c")] == [
         "test", "test", "validation", "train", "train",
@@ -151,13 +152,13 @@ def test_folds_are_numbers_or_words_and_never_blank():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"test_folds": (1,)}, "test_folds, validation_folds: name them with split column"),
+        ({"test_folds": (1,)}, "test_folds, validation_folds: only valid with split column"),
         (
             {"split": "column", "split_column": "f", "test_folds": (1,), "validation_folds": ("1",)},
-            "validation_folds: found .* some of which are test_folds",
+            "validation_folds: found .* which overlaps with test_folds",
         ),
     ],
 )
-def test_folds_that_cannot_be_are_refused(change, message):
+def test_invalid_folds_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
-        dataclasses.replace(HERE, **change)
+        dataclasses.replace(CONFIG, **change)

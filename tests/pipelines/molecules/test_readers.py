@@ -7,23 +7,23 @@ import numpy as np
 import pytest
 from rdkit import Chem
 from tests.formats.molecules import (
-    HERE,
+    CONFIG,
     QM9,
     SMILES,
-    placed,
+    embed,
     rejected,
-    some,
     write_csv,
     write_extended_xyz,
     write_qm9,
     write_sdf,
+    write_table,
 )
 
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.molecules.ingest import MoleculeIngest, ingest_molecules
 from tenfold.pipelines.molecules.shards import MoleculeShards
 
-PLACED = dataclasses.replace(HERE, geometry="given", hydrogens=True, fractions=(1, 0, 0))
+PLACED = dataclasses.replace(CONFIG, geometry="given", hydrogens=True, fractions=(1, 0, 0))
 PROPERTIES = ("A", "B", "C", "mu", "alpha", "homo", "lumo", "gap", "r2", "zpve", "u0", "u298", "h298", "g298", "cv")
 ATOMISATION = ("u0_atom", "u298_atom", "h298_atom", "g298_atom")
 # Published: doi:10.1038/sdata.2014.22, and gdb9.sdf.csv for the energies of atomisation [kcal/mol].
@@ -46,7 +46,7 @@ def read(paths, out, config):
     return shards.targets(everything), shards.graphs(everything), shards.smiles(everything), shards
 
 
-def test_qm9_files_give_the_published_numbers(tmp_path):
+def test_qm9_files_give_the_published_values(tmp_path):
     config = dataclasses.replace(PLACED, targets=(*PROPERTIES, *ATOMISATION, "omega1"))
     targets, graphs, smiles, shards = read([write_qm9(tmp_path / "qm9")], tmp_path / "data", config)
     np.testing.assert_allclose(targets[:, :15], [METHANE[:15], AMMONIA[:15], WATER[:15]], rtol=1e-12)
@@ -64,11 +64,13 @@ def test_qm9_files_give_the_published_numbers(tmp_path):
         assert np.linalg.norm(place - oxygen) == pytest.approx(0.962, abs=0.001)
 
 
-def test_qm9_is_converted_to_the_unit_asked_for(tmp_path):
+def test_qm9_is_converted_to_the_requested_unit(tmp_path):
     config = dataclasses.replace(PLACED, targets=("gap", "u0_atom"), units={"gap": "eV", "u0_atom": "eV"})
     targets, *_ = read([write_qm9(tmp_path / "qm9")], tmp_path / "data", config)
     np.testing.assert_allclose(targets[0], [0.5048 * 27.211386246, -395.999594594 * 0.04336414], rtol=1e-6)
-    with pytest.raises(InputError, match="gap is given in Ha, which is no D; valid are eV, meV, Ha, kcal/mol"):
+    with pytest.raises(
+        InputError, match="gap is given in Ha, which cannot be converted to D; valid are eV, meV, Ha, kcal/mol"
+    ):
         read([tmp_path / "qm9"], tmp_path / "other", dataclasses.replace(config, units={"gap": "D"}))
 
 
@@ -77,10 +79,10 @@ def test_qm9_is_not_mixed_with_tables_of_unknown_units(tmp_path):
     for order in ([table, tmp_path / "qm9"], [tmp_path / "qm9", table]):
         write_qm9(tmp_path / "qm9")
         with pytest.raises(InputError, match=r"qm9/: is QM9, with its units, and .*a.csv is not"):
-            ingest_molecules(order, tmp_path / "data", dataclasses.replace(HERE, targets=("gap",)))
+            ingest_molecules(order, tmp_path / "data", dataclasses.replace(CONFIG, targets=("gap",)))
 
 
-def test_molecules_listed_as_uncharacterised_are_left_out(tmp_path):
+def test_molecules_listed_as_uncharacterised_are_excluded(tmp_path):
     write_qm9(tmp_path / "qm9")
     listed = tmp_path / "uncharacterized.txt"
     listed.write_text("Index  SMILES\n=====\n     2   N   N\n")
@@ -112,7 +114,7 @@ def test_an_archive_is_read_as_the_folder_is(tmp_path, packed):
 
 
 @pytest.mark.parametrize("records", [5, 100])
-def test_every_format_is_cut_anywhere_into_the_same_molecules(tmp_path, records):
+def test_the_molecules_do_not_depend_on_the_size_of_the_shards(tmp_path, records):
     smiles = SMILES[:11]
     config = dataclasses.replace(PLACED, records_per_shard=records)
     for path in (
@@ -124,7 +126,7 @@ def test_every_format_is_cut_anywhere_into_the_same_molecules(tmp_path, records)
         assert targets[:, 0].tolist() == list(range(11))
         for n, each in enumerate(smiles):
             assert Chem.CanonSmiles(found[n]) == Chem.CanonSmiles(each)
-            mol = placed(each)
+            mol = embed(each)
             one = graphs.take(np.array([n]))
             np.testing.assert_allclose(one.positions, mol.GetConformer().GetPositions(), atol=1e-4)
             expected = config.featuriser.graph(mol)
@@ -136,19 +138,19 @@ def test_several_files_of_several_formats_are_one_data_set(tmp_path):
     folder = tmp_path / "m"
     folder.mkdir()
     write_sdf(folder / "a.sdf", SMILES[:3])
-    some(folder / "b.csv", 4)
+    write_table(folder / "b.csv", 4)
     with gzip.open(folder / "c.csv.gz", "wt") as opened:
         opened.write("smiles\ty\nCCCl\t7\n")
     write_extended_xyz(folder / "d.xyz", SMILES[4:6])
     (folder / "notes.txt").write_text("not molecules")
-    config = dataclasses.replace(HERE, records_per_shard=4)
+    config = dataclasses.replace(CONFIG, records_per_shard=4)
     targets, *_, shards = read([folder], tmp_path / "data", config)
     assert len(shards) == 3 + 4 + 1 + 2
     assert sorted(targets[:, 0].tolist()) == sorted([0, 1, 2, 0, 1, 2, 3, 7, 0, 1])
     assert [source.molecules for source in shards.manifest.sources] == [2, 3, 4, 1]
 
 
-def test_labels_stand_in_a_table_beside_the_sd_file(tmp_path):
+def test_labels_are_read_from_a_table_beside_the_sd_file(tmp_path):
     write_sdf(tmp_path / "gdb9.sdf", SMILES[:4])
     rows = [(f"mol_{n}", n * 10) for n in (3, 1, 0)]
     write_csv(tmp_path / "gdb9.sdf.csv", rows, ("mol_id", "gap"))
@@ -171,7 +173,7 @@ def test_an_archive_of_an_sd_file_and_its_table_is_read_as_both(tmp_path):
     assert read([tmp_path / "gdb9.tar.gz"], tmp_path / "data", config)[0].tolist() == [[0], [10], [20]]
 
 
-def test_labels_stand_in_a_table_of_files_without_a_header(tmp_path):
+def test_labels_are_read_from_a_table_of_files_without_a_header(tmp_path):
     with tarfile.open(tmp_path / "qm7.tar.gz", "w:gz") as tar:
         for name in ("b", "a"):
             (tmp_path / name).write_text("2\ncharge = 0\nH 0 0 0\nH 0 0 0.74\n")
@@ -199,14 +201,14 @@ def test_tables_with_quotes_semicolons_tabs_and_windows_line_ends(tmp_path):
 PLAIN = MoleculeIngest(targets=("y",), processes=1, fractions=(1, 0, 0), records_per_shard=1)
 
 BAD_FRAMES = {
-    "hello\n": "no number of atoms between 1 and 100,000: 'hello'",
-    "3\nProperties=species:S:1:pos:R:3\nO 0 0 0\n": "1 atoms where 3 are promised: cut short?",
-    "1\nProperties=species:S:1:pos:R:3\nO 0 0 nought\n": "'nought' is no number",
-    "1\nProperties=species:S:1:mass:R:1\nO 16\n": "names no species (or Z) or no pos",
-    '1\nLattice="1 0 0 0 1 0 0 0 1" pbc="T T T"\nAr 0 0 0\n': "periodic: it is a crystal",
+    "hello\n": "expected a number of atoms between 1 and 100,000, found 'hello'",
+    "3\nProperties=species:S:1:pos:R:3\nO 0 0 0\n": "1 atoms where the header states 3: truncated?",
+    "1\nProperties=species:S:1:pos:R:3\nO 0 0 nought\n": "'nought' is not a number",
+    "1\nProperties=species:S:1:mass:R:1\nO 16\n": "lacks species (or Z) or pos",
+    '1\nLattice="1 0 0 0 1 0 0 0 1" pbc="T T T"\nAr 0 0 0\n': "periodic: a crystal",
     "1\ny=0\nQq 0 0 0\n": "unknown element 'Qq'",
-    '3\nsmiles="CC" y=1\nO 0 0 0\nH 0 0.6 0.76\nH 0 0.6 -0.76\n': "3 atoms where its SMILES CC has 8",
-    '3\nsmiles="O" y=1\nO 0 0 0\nH 0 0.6 0.76\nH 0 9 9\n': "its atoms are not placed as its SMILES O joins them",
+    '3\nsmiles="CC" y=1\nO 0 0 0\nH 0 0.6 0.76\nH 0 0.6 -0.76\n': "3 atoms, but its SMILES CC has 8",
+    '3\nsmiles="O" y=1\nO 0 0 0\nH 0 0.6 0.76\nH 0 9 9\n': "its geometry does not match the bonds of its SMILES O",
     "": "empty file",
 }
 
@@ -233,15 +235,15 @@ def test_bad_records_of_an_sd_file_are_rejected_and_the_next_is_read(tmp_path):
     assert len(rejected(tmp_path / "data")) == 3
 
 
-def test_an_archive_cut_short_is_named(tmp_path):
+def test_a_truncated_archive_is_named(tmp_path):
     whole = gzip.compress(QM9["dsgdb9nsd_000001.xyz"].encode())
     (tmp_path / "m.xyz.gz").write_bytes(whole[:-20])
     with pytest.raises(InputError, match=r"m.xyz.gz: cannot be read, or is damaged"):
         ingest_molecules([tmp_path / "m.xyz.gz"], tmp_path / "data", dataclasses.replace(PLACED, targets=("gap",)))
 
 
-def test_an_archive_that_unpacks_to_far_more_than_is_believed_is_refused(tmp_path):
-    config = dataclasses.replace(HERE, largest_gib=1e-3)
+def test_an_archive_larger_than_the_limit_is_refused(tmp_path):
+    config = dataclasses.replace(CONFIG, largest_gib=1e-3)
     (tmp_path / "m.csv.gz").write_bytes(gzip.compress(b"smiles,y\n" + b"C,1\n" * 10**6))
     with pytest.raises(InputError, match=r"unpacks to more than largest_gib 0.001"):
         ingest_molecules([tmp_path / "m.csv.gz"], tmp_path / "data", config)
@@ -252,7 +254,7 @@ CELL = 'Lattice="9 0 0 0 9 0 0 0 9" Properties=species:S:1:pos:R:3 y=1'
 WATER_ATOMS = "O 0 0 0\nH 0 0.6 0.76\nH 0 0.6 -0.76\n"
 
 
-def test_a_lattice_is_periodic_unless_the_file_says_otherwise(tmp_path):
+def test_a_lattice_is_periodic_unless_pbc_is_false(tmp_path):
     found = {}
     for name, pbc in {"none": "", "true": ' pbc="T T T"', "slab": ' pbc="T T F"', "ones": ' pbc="1 1 1"'}.items():
         (tmp_path / f"{name}.xyz").write_text(f"3\n{CELL}{pbc}\n{WATER_ATOMS}" * 2)
@@ -261,8 +263,8 @@ def test_a_lattice_is_periodic_unless_the_file_says_otherwise(tmp_path):
         found[name] = str(error.value)
     for said in found.values():
         assert "2 of 2 molecules cannot be used" in said or "none of its 2 molecules can be read" in said
-        assert "periodic: it is a crystal, not a molecule" in said
-    assert 'a Lattice without pbc means pbc="T T T"' in found["none"]
+        assert "periodic: a crystal, not a molecule" in said
+    assert 'a Lattice without pbc implies pbc="T T T"' in found["none"]
     for name, pbc in {"box": "F F F", "zeros": "0 0 0"}.items():
         (tmp_path / f"{name}.xyz").write_text(f'3\n{CELL} pbc="{pbc}"\n{WATER_ATOMS}')
         assert read([tmp_path / f"{name}.xyz"], tmp_path / name, PLACED)[0].tolist() == [[1]]
@@ -278,8 +280,8 @@ def test_atoms_may_be_given_by_their_atomic_numbers(tmp_path):
         ingest_molecules([tmp_path / "bad.xyz"], tmp_path / "bad", PLACED)
 
 
-def test_a_charge_is_a_whole_number_and_coordinates_are_finite(tmp_path):
-    for text, said in (("charge=0.5", "charge 0.5 is not a whole number"), ("charge=1_0", "'1_0' is no number")):
+def test_charges_are_integers_and_coordinates_finite(tmp_path):
+    for text, said in (("charge=0.5", "charge 0.5 is not an integer"), ("charge=1_0", "'1_0' is not a number")):
         (tmp_path / "m.xyz").write_text(f"3\ny=1 {text}\n{WATER_ATOMS}")
         with pytest.raises(InputError, match=said):
             ingest_molecules([tmp_path / "m.xyz"], tmp_path / "data", PLACED)
@@ -288,10 +290,10 @@ def test_a_charge_is_a_whole_number_and_coordinates_are_finite(tmp_path):
         ingest_molecules([tmp_path / "m.xyz"], tmp_path / "data", PLACED)
 
 
-def test_labels_that_two_files_give_differently_are_refused(tmp_path):
+def test_contradictory_labels_of_two_files_are_refused(tmp_path):
     write_sdf(tmp_path / "m.sdf", SMILES[:3])  # with y = 0, 1, 2
     write_csv(tmp_path / "m.sdf.csv", [("mol_0", 0), ("mol_1", "1.0"), ("mol_2", 7)], ("mol_id", "y"))
     assert read([tmp_path / "m.sdf"], tmp_path / "data", PLACED)[0].tolist() == [[0], [1]]
     assert [reason for *_, reason in rejected(tmp_path / "data")] == [
-        f"y: '2' in its own file, and '7' in {tmp_path / 'm.sdf.csv'}"
+        f"y: '2' in its own file, but '7' in {tmp_path / 'm.sdf.csv'}"
     ]

@@ -1,4 +1,4 @@
-"""A molecule is the same however its SMILES is written: the same codes, the same coordinates, the same answers."""
+"""Features, coordinates and predictions do not depend on how the SMILES of a molecule is written."""
 
 from itertools import chain
 
@@ -39,7 +39,7 @@ SPELLINGS = 20
 
 
 def spellings(smiles: str, count: int = SPELLINGS) -> list[str]:
-    """SMILES that begin at any atom and take any branch first; all are the same molecule."""
+    """Random SMILES of one molecule."""
     mol = Chem.MolFromSmiles(smiles)
     written = [smiles, Chem.MolToSmiles(mol), *Chem.MolToRandomSmilesVect(mol, count, randomSeed=7)]
     assert len({Chem.MolToInchiKey(Chem.MolFromSmiles(each)) for each in written}) == 1, smiles
@@ -47,7 +47,7 @@ def spellings(smiles: str, count: int = SPELLINGS) -> list[str]:
 
 
 def form(graphs: Graphs, place: int) -> tuple:
-    """Codes of a graph's atoms, refined by those of their neighbours until they settle, whatever the atoms' order."""
+    """Permutation-invariant form of a graph: atom codes refined by those of their neighbours until stable."""
     graph = graphs.take(np.array([place]))
     colours: list = [tuple(each) for each in graph.atoms.tolist()]
     joined: list[list[tuple[int, tuple]]] = [[] for _ in colours]
@@ -67,7 +67,7 @@ def form(graphs: Graphs, place: int) -> tuple:
 
 @pytest.mark.parametrize("hydrogens", [False, True])
 @pytest.mark.parametrize("features", ["rich", "gilmer"])
-def test_graphs_do_not_depend_on_the_spelling(features, hydrogens):
+def test_graphs_do_not_depend_on_the_smiles(features, hydrogens):
     featuriser = Featuriser(features=features, hydrogens=hydrogens)
     for smiles in MOLECULES:
         graphs, reasons = featuriser.graphs(spellings(smiles))
@@ -75,7 +75,7 @@ def test_graphs_do_not_depend_on_the_spelling(features, hydrogens):
         assert len({form(graphs, n) for n in range(len(graphs))}) == 1, smiles
 
 
-def test_answers_do_not_depend_on_the_spelling():
+def test_predictions_do_not_depend_on_the_smiles():
     shape = MPNN(network="dmpnn", hidden=32, depth=3, dense=(16,))
     config = PredictorConfig(
         architecture=shape, featuriser=Featuriser(), kind="regression", targets=(Target(name="y", unit=""),)
@@ -124,12 +124,12 @@ def test_chirality_is_the_cip_label():
         assert sorted(code for code in codes if code) == wanted, smiles
 
 
-def test_a_standardised_salt_has_the_labels_of_what_is_left():
+def test_a_standardised_salt_has_the_stereo_labels_of_its_fragment():
     bare, salt = (Featuriser(standardise=True).graphs([s])[0] for s in ("C[C@H](N)C(=O)O", "[Na+].C[C@H](N)C(=O)[O-]"))
     assert form(bare, 0) == form(salt, 0)
 
 
-def test_coordinates_that_are_made_do_not_depend_on_the_spelling():
+def test_embedded_coordinates_do_not_depend_on_the_smiles():
     featuriser = Featuriser(features="gilmer", hydrogens=True, geometry="embed")
     # the last is α-hexachlorocyclohexane, whose canonical SMILES RDKit cannot tell from that of the enantiomer
     for smiles in (*MOLECULES[::6], "CCCCO", "[2H]OC", "Cl[C@@H]1[C@H](Cl)[C@H](Cl)[C@@H](Cl)[C@H](Cl)[C@@H]1Cl"):
@@ -146,7 +146,7 @@ def test_coordinates_that_are_made_do_not_depend_on_the_spelling():
             np.testing.assert_allclose(row[np.lexsort(row.T)], first, atol=1e-3, err_msg=smiles)
 
 
-def test_keys_scaffolds_and_fingerprints_do_not_depend_on_the_spelling():
+def test_keys_scaffolds_and_fingerprints_do_not_depend_on_the_smiles():
     written = [spellings(smiles, 6) for smiles in MOLECULES[::3]]
     entries = [MoleculeRecord(line=n, text=each, smiles=each) for n, each in enumerate(chain(*written))]
     parts = list(parse_records(entries, Featuriser(), 60.0))

@@ -5,7 +5,7 @@ import pytest
 from rdkit import Chem, DataStructs
 from rdkit.Chem import rdFingerprintGenerator
 from rdkit.ML.Cluster import Butina
-from tests.formats.molecules import HERE, SMILES, rejected, some, write_csv
+from tests.formats.molecules import CONFIG, SMILES, rejected, write_csv, write_table
 
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.molecules.fingerprints import morgan_fingerprints
@@ -17,7 +17,7 @@ from tenfold.pipelines.molecules.splits import group_split, published_split, ran
 EIGHTY = (0.8, 0.1, 0.1)
 
 
-def test_a_split_by_chance_follows_from_the_molecule_alone():
+def test_a_random_split_depends_only_on_the_molecule():
     keys = [f"KEY{n}" for n in range(1000)]
     split = random_split(keys, EIGHTY, 0)
     np.testing.assert_array_equal(random_split(keys[::-1], EIGHTY, 0), split[::-1])
@@ -26,7 +26,7 @@ def test_a_split_by_chance_follows_from_the_molecule_alone():
     assert (random_split(keys, EIGHTY, 1) != split).any()
 
 
-def test_no_group_is_on_two_sides_and_the_sizes_are_met():
+def test_no_group_is_in_two_splits_and_fractions_are_met():
     rng = np.random.default_rng(0)
     groups = [f"g{n}" for n in rng.geometric(0.05, 1000)]
     keys = [f"KEY{n}" for n in range(1000)]
@@ -36,29 +36,29 @@ def test_no_group_is_on_two_sides_and_the_sizes_are_met():
     np.testing.assert_array_equal(group_split(groups, keys, EIGHTY, 3), split)
 
 
-def test_a_group_too_large_for_a_test_is_learnt_from():
+def test_a_group_too_large_for_the_test_split_is_training():
     groups = ["benzene"] * 60 + [f"g{n}" for n in range(40)]
     for seed in range(20):
         assert not group_split(groups, [str(n) for n in range(100)], EIGHTY, seed)[:60].any()
 
 
-def test_a_molecule_of_two_groups_makes_them_one():
+def test_groups_that_share_a_molecule_are_merged():
     groups, keys = ["a", "b", "b", "c", "d", "e"], ["1", "1", "2", "2", "3", "4"]
     for seed in range(20):
         assert len(set(group_split(groups, keys, (0.5, 0.25, 0.25), seed)[:4])) == 1
 
 
-def test_too_few_groups_are_said_so():
+def test_too_few_groups_are_refused():
     with pytest.raises(InputError, match="1 groups of molecules cannot be split into train, validation, test"):
         group_split(["a"] * 9, [str(n) for n in range(9)], EIGHTY, 0)
 
 
-def test_a_copy_of_a_test_molecule_is_not_learnt_from():
+def test_copies_of_test_molecules_are_excluded_from_training():
     split = published_split(["train", "test", "train", "validation", "validation"], ["A", "A", "B", "A", "B"])
     np.testing.assert_array_equal(split, [-1, 2, -1, -1, 1])
 
 
-def test_the_same_molecule_written_in_other_ways_never_crosses_a_split(tmp_path):
+def test_other_smiles_of_a_molecule_are_in_the_same_split(tmp_path):
     rows = []
     for smiles in SMILES:
         mol = Chem.MolFromSmiles(smiles)
@@ -66,7 +66,7 @@ def test_the_same_molecule_written_in_other_ways_never_crosses_a_split(tmp_path)
     table = write_csv(tmp_path / "m.csv", rows)
     for split in ("random", "scaffold", "butina"):
         out = tmp_path / split
-        summary = ingest_molecules([table], out, dataclasses.replace(HERE, split=split, fractions=(0.6, 0.2, 0.2)))
+        summary = ingest_molecules([table], out, dataclasses.replace(CONFIG, split=split, fractions=(0.6, 0.2, 0.2)))
         assert summary.duplicates == 2 * len(SMILES)
         shards = MoleculeShards.open(out)
         sides = [set(shards.inchikeys(shards.split(name))) for name in ("train", "validation", "test")]
@@ -89,36 +89,36 @@ def test_scaffolds_never_cross_a_scaffold_split(tmp_path):
     ]
     rows = [(f"{'C' * n}{ring}", n) for ring in rings for n in range(1, 5)]
     table = write_csv(tmp_path / "m.csv", rows)
-    ingest_molecules([table], tmp_path / "data", dataclasses.replace(HERE, split="scaffold"))
+    ingest_molecules([table], tmp_path / "data", dataclasses.replace(CONFIG, split="scaffold"))
     shards = MoleculeShards.open(tmp_path / "data")
     of = {name: {s.lstrip("C") for s in shards.smiles(shards.split(name))} for name in ("train", "validation", "test")}
     assert [len(found) for found in of.values()] == [8, 1, 1]
     assert len(set.union(*of.values())) == 10
 
 
-def test_a_column_says_the_split(tmp_path):
+def test_the_split_is_read_from_a_column(tmp_path):
     words = ["train", "Training", "valid", "val", "test", "holdout", "tset"]
     rows = [(SMILES[n], n, word) for n, word in enumerate(words)] + [(SMILES[4], 9, "train")]
     table = write_csv(tmp_path / "m.csv", rows, ("smiles", "y", "fold"))
-    config = dataclasses.replace(HERE, split="column", split_column="fold")
+    config = dataclasses.replace(CONFIG, split="column", split_column="fold")
     ingest_molecules([table], tmp_path / "data", config)
     shards = MoleculeShards.open(tmp_path / "data")
     found = [shards.smiles(shards.split(name)) for name in ("train", "validation", "test")]
     assert found == [list(SMILES[:2]), list(SMILES[2:4]), list(SMILES[4:6])]
     assert rejected(tmp_path / "data") == [
-        ("m.csv", 8, SMILES[6], "split 'tset' is none of train, validation, test"),
-        ("m.csv", 9, SMILES[4], "the same molecule is in a split to be tested on"),
+        ("m.csv", 8, SMILES[6], "split 'tset' is not train, validation or test"),
+        ("m.csv", 9, SMILES[4], "the same molecule is in the validation or test split"),
     ]
 
 
-def test_butina_puts_neighbours_of_a_centre_together():
+def test_butina_clusters_hold_the_neighbours_of_a_centroid():
     alkanes, phenols = ["C" * n for n in range(8, 12)], ["Oc1ccccc1", "Oc1ccccc1C", "Oc1ccccc1CC"]
     found = butina_clusters(morgan_fingerprints([*alkanes, *phenols]), 0.4).tolist()
     assert len(set(found[:4])) == 1
     assert not set(found[:4]) & set(found[4:])
 
 
-def test_clusters_are_those_of_rdkit():
+def test_butina_clusters_agree_with_rdkit():
     molecules = morgan_fingerprints(SMILES)
     bits = [DataStructs.CreateFromBinaryText(each.tobytes()) for each in molecules]
     for similarity in (0.2, 0.3, 0.5):
@@ -129,18 +129,18 @@ def test_clusters_are_those_of_rdkit():
         assert sizes[0] == sizes[1]
 
 
-def test_nearest_is_the_largest_tanimoto():
+def test_nearest_similarity_is_the_largest_tanimoto():
     morgan = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=2048)
     bits = [morgan.GetFingerprint(Chem.MolFromSmiles(each)) for each in SMILES]
     whole = np.array([DataStructs.BulkTanimotoSimilarity(each, bits) for each in bits])
     np.testing.assert_allclose(nearest_similarity(SMILES[:8], SMILES[8:]), whole[:8, 8:].max(axis=1), rtol=1e-6)
 
 
-def test_a_test_molecule_that_is_nearly_learnt_shows_in_the_leakage_report(tmp_path):
+def test_near_duplicates_of_training_molecules_are_reported_as_leakage(tmp_path):
     rows = [(smiles, 1, "train") for smiles in SMILES] + [("CCCCCCCCC", 1, "test"), ("FC#CBr", 1, "test")]
     rows += [("CCCF", 1, "val")]
     table = write_csv(tmp_path / "m.csv", rows, ("smiles", "y", "fold"))
-    config = dataclasses.replace(HERE, split="column", split_column="fold")
+    config = dataclasses.replace(CONFIG, split="column", split_column="fold")
     leakage = ingest_molecules([table], tmp_path / "data", config).leakage
     assert leakage is not None
     assert (leakage.test, leakage.identical) == (2, 0.5)
@@ -152,11 +152,11 @@ def test_a_test_molecule_that_is_nearly_learnt_shows_in_the_leakage_report(tmp_p
 
 
 def test_a_split_does_not_depend_on_the_order_of_the_rows(tmp_path):
-    some(tmp_path / "m.csv")
+    write_table(tmp_path / "m.csv")
     write_csv(tmp_path / "r.csv", [(smiles, n) for n, smiles in reversed(list(enumerate(SMILES)))])
     found = []
     for name in ("m", "r"):
-        config = dataclasses.replace(HERE, split="scaffold")
+        config = dataclasses.replace(CONFIG, split="scaffold")
         ingest_molecules([tmp_path / f"{name}.csv"], tmp_path / name, config)
         shards = MoleculeShards.open(tmp_path / name)
         found.append(sorted(shards.smiles(shards.split("test"))))

@@ -1,10 +1,10 @@
-"""Tables as other programs write them: read as they are meant, or refused with what to do."""
+"""Tables written by other programs are read correctly, or refused with a remedy."""
 
 import dataclasses
 import zipfile
 
 import pytest
-from tests.formats.molecules import HERE, SMILES, rejected, some, write_csv, write_sdf
+from tests.formats.molecules import CONFIG, SMILES, rejected, write_csv, write_sdf, write_table
 
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.molecules.ingest import ingest_molecules
@@ -13,11 +13,11 @@ from tenfold.pipelines.readers.archives import unpack
 from tenfold.pipelines.readers.molecule import MoleculeRecord
 from tenfold.pipelines.readers.molecules import inspect_file, read_records
 
-TRAIN = dataclasses.replace(HERE, fractions=(1, 0, 0))
+TRAIN = dataclasses.replace(CONFIG, fractions=(1, 0, 0))
 
 
 def read(path, raw: bytes, *, encoding: str = "", smiles_column: str = "") -> list[MoleculeRecord]:
-    """The rows of a table that holds some bytes."""
+    """Records of a table with the given bytes."""
     path.write_bytes(raw)
     (piece,) = unpack(path, path.with_suffix(".spool"), 1, encoding)
     described = inspect_file(piece, smiles_column, None)
@@ -34,7 +34,7 @@ def bad(found: list[MoleculeRecord]) -> list[tuple[int, str]]:
 
 
 @pytest.mark.parametrize("at", [0, 7, 19])
-def test_an_unbalanced_quote_loses_its_own_row_and_no_other(tmp_path, at):
+def test_an_unbalanced_quote_rejects_only_its_row(tmp_path, at):
     rows = [('"' if n == at else "") + f"name {n},{SMILES[n]},{n}\n" for n in range(20)]
     found = read(tmp_path / "m.csv", ("name,smiles,y\n" + "".join(rows)).encode())
     assert good(found) == [(SMILES[n], str(n)) for n in range(20) if n != at]
@@ -46,9 +46,9 @@ def test_an_unbalanced_quote_is_not_closed_by_the_quotes_of_later_rows(tmp_path)
     found = read(tmp_path / "m.csv", text.encode())
     assert good(found) == [("CC", "2"), ("CCC", "3"), ("CO", "5"), ("CN", "6"), ("CCl", "8"), ("CBr", "9")]
     assert bad(found) == [
-        (2, "a quote opens in this line and is closed in line 4 with text behind it: one quote too many?"),
-        (5, "a quote opens in this line and is closed in line 7 with text behind it: one quote too many?"),
-        (8, "a quote opens in this line and is closed in line 9, and both are rows by themselves: one quote too many?"),
+        (2, "a quote opens in this line and is closed in line 4, followed by text: a stray quote?"),
+        (5, "a quote opens in this line and is closed in line 7, followed by text: a stray quote?"),
+        (8, "a quote opens in this line and is closed in line 9, but both are complete rows: a stray quote?"),
     ]
 
 
@@ -58,7 +58,7 @@ def test_line_breaks_between_quotes_belong_to_the_cell(tmp_path):
     assert [entry.line for entry in found] == [2, 5]
 
 
-def test_rows_in_are_rows_out_and_rows_reported(tmp_path):
+def test_every_row_is_accepted_or_reported(tmp_path):
     rows = [('"' if n == 4 else "") + f"{SMILES[n]},{n}\n" for n in range(20)]
     (tmp_path / "m.csv").write_text("smiles,y\n" + "".join(rows))
     for records in (3, 100):
@@ -69,7 +69,7 @@ def test_rows_in_are_rows_out_and_rows_reported(tmp_path):
 
 
 @pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
-def test_lines_end_as_any_system_ends_them(tmp_path, end):
+def test_line_ends_of_all_systems_are_read(tmp_path, end):
     found = read(tmp_path / "m.csv", end.join(["smiles,y", "CCO,1", "CC,2", ""]).encode())
     assert good(found) == [("CCO", "1"), ("CC", "2")]
     assert [entry.line for entry in found] == [2, 3]
@@ -87,38 +87,41 @@ def test_a_long_file_of_carriage_returns_is_read_row_by_row(tmp_path):
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
-def test_a_byte_order_mark_says_the_encoding(tmp_path, encoding):
+def test_a_byte_order_mark_determines_the_encoding(tmp_path, encoding):
     found = read(tmp_path / "m.csv", "smiles,y,name\r\nCCO,1,µ\r\n".encode(encoding))
     assert [entry.fields for entry in found] == [{"smiles": "CCO", "y": "1", "name": "µ"}]
 
 
-def test_an_encoding_without_a_mark_is_asked_for(tmp_path):
+def test_an_encoding_without_a_mark_must_be_stated(tmp_path):
     raw = "smiles,y,name\nCC,1,a\nCCO,2,5 µM\n".encode("latin-1")
-    with pytest.raises(InputError, match=r"m.csv, line 3: byte 0xb5 at 9 is not UTF-8. Say which encoding .*latin-1"):
+    with pytest.raises(InputError, match=r"m.csv, line 3: byte 0xb5 at 9 is not UTF-8. State the encoding .*latin-1"):
         read(tmp_path / "m.csv", raw)
     assert read(tmp_path / "m.csv", raw, encoding="latin-1")[1].fields["name"] == "5 µM"
     config = dataclasses.replace(TRAIN, encoding="latin-1")
     assert ingest_molecules([tmp_path / "m.csv"], tmp_path / "data", config).molecules == 2
-    with pytest.raises(ValueError, match="encoding: found 'latin-99', valid are such as utf-8, latin-1"):
+    with pytest.raises(ValueError, match="encoding: found 'latin-99', examples of valid ones are utf-8, latin-1"):
         dataclasses.replace(TRAIN, encoding="latin-99")
 
 
-def test_an_encoding_of_two_bytes_without_a_mark_is_read_if_said(tmp_path):
+def test_a_stated_utf_16_without_a_mark_is_read(tmp_path):
     raw = "smiles,y\nCCO,1\n".encode("utf-16-le")
-    with pytest.raises(InputError, match="line 1: holds NUL bytes"):
+    with pytest.raises(InputError, match="line 1: contains NUL bytes"):
         read(tmp_path / "m.csv", raw)
     assert good(read(tmp_path / "m.csv", raw, encoding="utf-16-le")) == [("CCO", "1")]
     with pytest.raises(InputError, match=r"m.csv: byte 29 is not UTF-16-LE"):
         read(tmp_path / "m.csv", raw[:-1], encoding="utf-16-le")
 
 
-def test_nul_bytes_and_endless_lines_are_bad_rows(tmp_path):
+def test_nul_bytes_and_overlong_lines_are_rejected(tmp_path):
     found = read(tmp_path / "m.csv", b"smiles,y\nC\0C,1\nCC,2\n" + b"C" * 3_000_000 + b",3\nCO,4\n")
     assert good(found) == [("CC", "2"), ("CO", "4")]
-    assert bad(found) == [(2, "holds NUL bytes: damaged, or not a text"), (4, "a line of more than 1,048,576 bytes")]
+    assert bad(found) == [
+        (2, "contains NUL bytes: damaged, or not a text file"),
+        (4, "a line of more than 1,048,576 bytes"),
+    ]
 
 
-def test_columns_without_a_name_are_never_the_smiles(tmp_path):
+def test_columns_without_a_name_are_not_the_smiles(tmp_path):
     for text in ("CCO,1,,,\n", "CC,2,,,\n"):  # as Excel saves a sheet in which cells to the right were cleared
         found = read(tmp_path / "m.csv", ("smiles,y,,,\n" + text).encode())
         assert good(found) == [tuple(text.split(",")[:2])]
@@ -128,7 +131,7 @@ def test_columns_without_a_name_are_never_the_smiles(tmp_path):
         read(tmp_path / "m.csv", b",mol,y\n0,CCO,1\n")
 
 
-def test_columns_of_one_name_are_told_apart_by_their_places(tmp_path):
+def test_columns_of_equal_name_are_numbered(tmp_path):
     path = tmp_path / "m.csv"
     path.write_text("smiles,y,name,y\n" + "".join(f"{smiles},{n},a,{-n}\n" for n, smiles in enumerate(SMILES)))
     with pytest.raises(InputError, match=r"2 columns are called 'y'; they are read as y_2, y_4. Set targets"):
@@ -165,8 +168,8 @@ def test_a_list_of_smiles_has_its_labels_in_a_table(tmp_path):
     assert shards.targets(range(len(SMILES)))[:, 0].tolist() == list(range(len(SMILES)))
 
 
-def test_a_zipped_file_is_read_and_a_bomb_or_an_archive_is_refused(tmp_path):
-    some(tmp_path / "m.csv", 5)
+def test_a_zip_file_is_read_and_a_bomb_or_an_archive_of_several_files_is_refused(tmp_path):
+    write_table(tmp_path / "m.csv", 5)
     path = tmp_path / "m.csv.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
         packed.write(tmp_path / "m.csv", "m.csv")
@@ -176,7 +179,7 @@ def test_a_zipped_file_is_read_and_a_bomb_or_an_archive_is_refused(tmp_path):
     with zipfile.ZipFile(path, "a") as packed:
         packed.writestr("other.csv", "smiles,y\n")
     with pytest.raises(
-        InputError, match=r"m.csv.zip: a ZIP archive of 2 files \(m.csv, other.csv\), one is read. Unpack"
+        InputError, match=r"m.csv.zip: a ZIP archive of 2 files \(m.csv, other.csv\); only one is supported. Unpack"
     ):
         ingest_molecules([path], tmp_path / "data 3", TRAIN)
 
@@ -191,7 +194,7 @@ def test_a_zipped_file_is_read_and_a_bomb_or_an_archive_is_refused(tmp_path):
         (b"\x28\xb5\x2f\xfd1", "compressed by zstd. Unpack it"),
     ],
 )
-def test_files_of_other_kinds_are_refused_with_what_to_do(tmp_path, head, said):
+def test_unsupported_files_are_refused_with_a_remedy(tmp_path, head, said):
     with pytest.raises(InputError, match=f"m.csv: {said}"):
         read(tmp_path / "m.csv", head)
 
@@ -204,18 +207,18 @@ def test_an_excel_workbook_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["1_0", "１２", "0x10", "1,5", "1 000", "--1"])
-def test_what_only_python_reads_as_a_number_is_none(tmp_path, text):
+def test_numbers_that_only_python_accepts_are_refused(tmp_path, text):
     rows = [(smiles, n) for n, smiles in enumerate(SMILES)] + [("CCF", text)]
     ingest_molecules([write_csv(tmp_path / "m.csv", rows)], tmp_path / "data", TRAIN)
-    assert [reason for *_, reason in rejected(tmp_path / "data")] == [f"y: {text!r} is no number"]
+    assert [reason for *_, reason in rejected(tmp_path / "data")] == [f"y: {text!r} is not a number"]
 
 
-def test_labels_without_names_belong_to_molecules_only_if_their_order_is_said_to(tmp_path):
+def test_labels_without_names_are_matched_by_order_only_if_stated(tmp_path):
     write_sdf(tmp_path / "gdb1k.sdf", SMILES[:12])
     rows = [(n * 10, n) for n in range(12)]
     write_csv(tmp_path / "gdb1k.sdf.csv", rows, ("A", "B"))
     config = dataclasses.replace(TRAIN, targets=("A",), records_per_shard=5)
-    with pytest.raises(InputError, match=r"no column says which molecule a row is about .* are A, B.*labels_by=order"):
+    with pytest.raises(InputError, match=r"no column identifies the molecule of a row .* are A, B.*labels_by=order"):
         ingest_molecules([tmp_path / "gdb1k.sdf"], tmp_path / "data", config)
     config = dataclasses.replace(config, labels_by="order")
     ingest_molecules([tmp_path / "gdb1k.sdf"], tmp_path / "data", config)
@@ -226,7 +229,7 @@ def test_labels_without_names_belong_to_molecules_only_if_their_order_is_said_to
         ingest_molecules([tmp_path / "gdb1k.sdf"], tmp_path / "data 2", config)
 
 
-def test_a_row_of_labels_about_a_file_of_several_molecules_is_refused(tmp_path):
+def test_one_row_of_labels_for_a_file_of_several_molecules_is_refused(tmp_path):
     write_sdf(tmp_path / "m.sdf", SMILES[:3])
     labels = write_csv(tmp_path / "labels.csv", [("m.sdf", 1), ("mol_0", 2)], ("file", "z"))
     config = dataclasses.replace(TRAIN, targets=("z",), labels=str(labels))
@@ -238,7 +241,7 @@ def test_a_bad_row_in_a_table_of_labels_is_named(tmp_path):
     write_sdf(tmp_path / "m.sdf", SMILES[:3])
     (tmp_path / "labels.csv").write_text("name,z\nmol_0,1\nmol_1,2,3\n")
     config = dataclasses.replace(TRAIN, targets=("z",), labels=str(tmp_path / "labels.csv"))
-    with pytest.raises(InputError, match=r"labels.csv, line 3: 3 fields where the header has 2. Mend it"):
+    with pytest.raises(InputError, match=r"labels.csv, line 3: 3 fields where the header has 2. Correct it"):
         ingest_molecules([tmp_path / "m.sdf"], tmp_path / "data", config)
 
 

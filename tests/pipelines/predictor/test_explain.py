@@ -70,7 +70,7 @@ def test_hostile_molecules_do_not_affect_the_others(tmp_path):
     untrained("dmpnn", "none", "homo", max_atoms=4000).bundle({}, "").write(bundle)
     hostile = {
         knot(3000): "did not end within 2 s",
-        "C" * 10**6: "1,000,000 characters, more than 4,000 atoms can need",
+        "C" * 10**6: "1,000,000 characters, too long for 4,000 atoms",
         "C" * 10**4: "10,000 atoms, more than max_atoms 4,000",
         "C(" * 9000: "not a SMILES",
         "C(C)(C)(C)(C)C": "Explicit valence for atom # 0 C, 5, is greater than permitted",

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from tests.formats.molecules import HERE, write_csv
+from tests.formats.molecules import CONFIG, write_csv
 
 from tenfold.emulators.mpnn import MPNN
 from tenfold.emulators.training import RegressionTraining
@@ -39,7 +39,7 @@ def run(tmp_path_factory, smiles):
     folder = tmp_path_factory.mktemp("classes")
     rows = [(each, "" if n % 11 == 0 else nitrogen(each), "FT"["F" in each]) for n, each in enumerate(smiles)]
     table = write_csv(folder / "m.csv", rows, ("smiles", "nitrogen", "fluorinated"))
-    config = dataclasses.replace(HERE, targets=("nitrogen", "fluorinated"), fractions=(0.6, 0.2, 0.2))
+    config = dataclasses.replace(CONFIG, targets=("nitrogen", "fluorinated"), fractions=(0.6, 0.2, 0.2))
     ingest_molecules([table], folder / "data", config)
     return train_molecules(folder / "data", folder / "run", NETWORK, TRAINING, launch({}))
 
@@ -127,7 +127,7 @@ def test_the_spelling_of_binary_labels_does_not_change_the_network(smiles, tmp_p
         folder = tmp_path / name
         folder.mkdir()
         rows = [(each, spelling["O" in each]) for each in smiles[:80]]
-        ingest_molecules([write_csv(folder / "m.csv", rows)], folder / "data", HERE)
+        ingest_molecules([write_csv(folder / "m.csv", rows)], folder / "data", CONFIG)
         training = dataclasses.replace(TRAINING, epochs=1)
         run = train_molecules(folder / "data", folder / "run", NETWORK, training, launch({}))
         with np.load(run.path / "predictions.npz") as arrays:
@@ -145,7 +145,7 @@ def test_the_spelling_of_binary_labels_does_not_change_the_network(smiles, tmp_p
 
 def test_a_bundle_stores_the_classes(tmp_path):
     targets = (Target(name="y", unit="", classes=("a", "b", "c")), Target(name="z", unit=""))
-    config = PredictorConfig(architecture=NETWORK, featuriser=HERE.featuriser, kind="classification", targets=targets)
+    config = PredictorConfig(architecture=NETWORK, featuriser=CONFIG.featuriser, kind="classification", targets=targets)
     predictor = MoleculePredictor(config.network(seed=5), config, np.array([[2.0, 0.0], [1.5, -0.5]]))
     predictor.bundle({}, "").write(tmp_path / "bundle.tenfold")
     again = MoleculePredictor.read(tmp_path / "bundle.tenfold")

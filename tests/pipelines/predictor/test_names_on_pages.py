@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.formats.molecules import HERE, write_csv
+from tests.formats.molecules import CONFIG, write_csv
 from tests.pipelines.reports.pages import HOSTILE, USUAL, check_page
 
 from tenfold.emulators.attributions import integrated_gradients
@@ -56,7 +56,7 @@ def ingested(folder: Path, names: tuple[str, ...], labels: dict[str, list], **ch
     table = write_csv(folder / "table.csv", rows, ("smiles", *labels))
     ingest_molecules(
         [table], folder / "data",
-        dataclasses.replace(HERE, targets=tuple(labels), fractions=(0.6, 0.2, 0.2), **changes),
+        dataclasses.replace(CONFIG, targets=tuple(labels), fractions=(0.6, 0.2, 0.2), **changes),
     )  # fmt: skip
     return folder / "data"
 
@@ -125,7 +125,7 @@ def test_of_classes(tmp_path):
 def test_of_molecules_that_are_explained(tmp_path):
     def render(names: tuple[str, ...]) -> Path:
         targets = tuple(Target(name=name, unit=name) for name in names)
-        config = PredictorConfig(architecture=NETWORK, featuriser=HERE.featuriser, kind="regression", targets=targets)
+        config = PredictorConfig(architecture=NETWORK, featuriser=CONFIG.featuriser, kind="regression", targets=targets)
         bundle = tmp_path / f"{names[1]}.tenfold"
         MoleculePredictor(config.network(seed=3), config, batch_size=16).bundle({}, "").write(bundle)
         return explain.explain_molecules(bundle, [f"CCO {names[0]}", *names, "C\udcff"], tmp_path / names[1])

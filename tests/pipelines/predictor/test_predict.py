@@ -223,7 +223,7 @@ def test_properties_of_qm9_are_columns(bundle_3d, tmp_path):
 def test_hostile_rows_do_not_affect_the_others(bundle, tmp_path):
     hostile = {
         knot(3000): "did not end within 2 s",
-        "C" * 10**5: "100,000 characters, more than 4,000 atoms can need",
+        "C" * 10**5: "100,000 characters, too long for 4,000 atoms",
         "C" * 10**4: "10,000 atoms, more than max_atoms 4,000",
         "C(" * 9000: "not a SMILES",
         "C%(99999)C": "not a SMILES",

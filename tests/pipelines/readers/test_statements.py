@@ -180,9 +180,12 @@ def test_values_without_names_are_refused_unless_a_table_has_them(tmp_path):
     [
         ("file,omega_m\na.npy,0.3,1\n", "line 2: 3 cells, where the header has 2 columns"),
         ("file,omega_m\na.npy\n", "line 2: 1 cells, where the header has 2 columns"),
-        ("file,Omega_m,Omega_m\na.npy,0.3,0.4\n", "column Omega_m stands there twice"),
+        ("file,Omega_m,Omega_m\na.npy,0.3,0.4\n", "column Omega_m occurs twice"),
         ("file,Omega_m\na.npy,1_0\n", "line 2: could not convert '1_0'"),
-        ("#Omega_m Omega_b h n_s sigma_8\n0.17 0.06 0.77 0.88 0.66\n", "separated by blanks: write them with commas"),
+        (
+            "#Omega_m Omega_b h n_s sigma_8\n0.17 0.06 0.77 0.88 0.66\n",
+            "separated by whitespace: separate them with commas",
+        ),
         ("file,omega_m,h\na.npy,0.14,0.7\nb.npy,0.12,0.7\n", "t.csv: omega_m = 0.14 may be Ω or Ω h²"),
     ],
 )
