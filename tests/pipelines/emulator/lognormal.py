@@ -1,4 +1,4 @@
-"""Shifted log-normal fields of known amplitude and slope, by the contract of the mass maps' shards."""
+"""Shifted log-normal fields of known amplitude and spectral slope, with the interface of shards of mass maps."""
 
 from types import SimpleNamespace
 
@@ -9,7 +9,7 @@ SHIFT = 0.02
 
 
 def lognormal(side: int, amplitude: float, slope: float, count: int, rng: np.random.Generator) -> np.ndarray:
-    """κ = shift · (exp(a g − a²/2) − 1), g Gaussian of unit variance and P ∝ (n² + 1)^(slope/2): (n, N, N, 1)."""
+    """Draw κ = shift · (exp(a g − a²/2) − 1), g of unit variance and P ∝ (n² + 1)^(slope/2): shape (n, N, N, 1)."""
     n = np.hypot(np.fft.fftfreq(side, 1 / side)[:, None], np.arange(side // 2 + 1))
     root = (n**2 + 1) ** (slope / 4) * np.exp(-((n / (0.35 * side)) ** 2) / 2)
     weight = np.where((np.arange(side // 2 + 1) % (side // 2)) == 0, 1.0, 2.0)
@@ -20,20 +20,22 @@ def lognormal(side: int, amplitude: float, slope: float, count: int, rng: np.ran
 
 
 class LognormalMaps:
-    """Maps over `cosmologies` pairs of parameters, in memory; the last quarter of the pairs is held out."""
+    """Maps of several pairs of parameters, in memory; the last quarter of the pairs is held out."""
 
     def __init__(self, cosmologies: int = 8, maps: int = 16, side: int = 16, conditional: bool = True, seed: int = 0):
         rng = np.random.default_rng(seed)
         low, high = np.array(list(RANGES.values())).T
         values = rng.uniform(low, high, (cosmologies, 2)) if conditional else np.array([[0.5, -2.0]] * cosmologies)
         self.maps = np.concatenate([lognormal(side, *pair, maps, rng) for pair in values])
-        held = max(1, cosmologies // 8)
+        held_out = max(1, cosmologies // 8)
         cosmology = np.repeat(np.arange(cosmologies), maps)
         self.simulations = cosmology
         self.splits = {
-            "train": np.flatnonzero(cosmology < cosmologies - 2 * held),
-            "validation": np.flatnonzero((cosmology >= cosmologies - 2 * held) & (cosmology < cosmologies - held)),
-            "test": np.flatnonzero(cosmology >= cosmologies - held),
+            "train": np.flatnonzero(cosmology < cosmologies - 2 * held_out),
+            "validation": np.flatnonzero(
+                (cosmology >= cosmologies - 2 * held_out) & (cosmology < cosmologies - held_out)
+            ),
+            "test": np.flatnonzero(cosmology >= cosmologies - held_out),
         }
         self.values = np.repeat(values, maps, axis=0) if conditional else np.empty((len(self.maps), 0))
         train = self.values[self.splits["train"]]

@@ -1,4 +1,4 @@
-"""The emulator as a cosmologist uses it: the same seed the same map, and no map it was never taught to make."""
+"""Use of a trained emulator: reproducible samples, and no extrapolation unless requested."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def emulator(tmp_path_factory) -> MassMapEmulator:
     return emulator
 
 
-def test_maps_have_a_size_on_the_sky(emulator):
+def test_maps_have_an_angular_size(emulator):
     maps = emulator.sample(3, seed=1, **INSIDE)
     assert maps.shape == (3, 16, 16)
     assert maps.dtype == np.float32
@@ -28,28 +28,28 @@ def test_maps_have_a_size_on_the_sky(emulator):
     assert list(emulator.ranges) == ["amplitude", "slope"]
 
 
-def test_the_same_seed_makes_the_same_maps_and_more_of_them_begin_alike(emulator):
+def test_the_same_seed_gives_the_same_maps_whatever_their_number(emulator):
     maps = emulator.sample(40, seed=1, **INSIDE)
     assert (emulator.sample(3, seed=1, **INSIDE) == maps[:3]).all()
     assert (emulator.sample(3, seed=2, **INSIDE) != maps[:3]).any()
     assert len(np.unique(maps.reshape(40, -1), axis=0)) == 40
 
 
-def test_parameters_are_one_for_all_maps_or_one_for_each(emulator):
-    each = emulator.sample(2, seed=1, amplitude=[0.5, 0.6], slope=-2.0)
-    assert (each[0] == emulator.sample(1, seed=1, **INSIDE)[0]).all()
-    assert (each[1] != emulator.sample(2, seed=1, **INSIDE)[1]).any()
+def test_parameters_are_single_numbers_or_one_per_map(emulator):
+    maps = emulator.sample(2, seed=1, amplitude=[0.5, 0.6], slope=-2.0)
+    assert (maps[0] == emulator.sample(1, seed=1, **INSIDE)[0]).all()
+    assert (maps[1] != emulator.sample(2, seed=1, **INSIDE)[1]).any()
 
 
-def test_interpolation_begins_and_ends_with_the_seeds_own_maps(emulator):
-    way = emulator.interpolate(5, seeds=(1, 2), **INSIDE)
-    assert way.shape == (5, 16, 16)
+def test_interpolation_starts_and_ends_with_the_maps_of_the_seeds(emulator):
+    maps = emulator.interpolate(5, seeds=(1, 2), **INSIDE)
+    assert maps.shape == (5, 16, 16)
     for end, seed in ((0, 1), (-1, 2)):
-        np.testing.assert_allclose(way[end], emulator.sample(1, seed=seed, **INSIDE)[0], rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(maps[end], emulator.sample(1, seed=seed, **INSIDE)[0], rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("parameters", "message"),
     [
         ({"amplitude": 0.5}, "slope: missing"),
         ({**INSIDE, "omega_m": 0.3}, "omega_m: not a parameter"),
@@ -58,12 +58,12 @@ def test_interpolation_begins_and_ends_with_the_seeds_own_maps(emulator):
         ({"amplitude": [0.5, 0.5, 0.5], "slope": -2.0}, "one for each of 2 maps"),
     ],
 )
-def test_what_it_cannot_answer_for_is_refused(emulator, given, said):
-    with pytest.raises(InputError, match=said):
-        emulator.sample(2, seed=1, **given)
+def test_missing_unknown_and_out_of_range_parameters_are_refused(emulator, parameters, message):
+    with pytest.raises(InputError, match=message):
+        emulator.sample(2, seed=1, **parameters)
 
 
-def test_out_of_range_it_answers_only_when_told_to(emulator):
+def test_extrapolation_must_be_requested(emulator):
     with pytest.raises(InputError, match=r"extrapolate=True \(--extrapolate\)"):
         emulator.sample(1, seed=1, amplitude=0.9, slope=-2.0)
     assert emulator.sample(1, seed=1, amplitude=0.9, slope=-2.0, extrapolate=True).shape == (1, 16, 16)

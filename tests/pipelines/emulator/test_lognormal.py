@@ -1,4 +1,4 @@
-"""What a generator starts from: the spread, transform, mean and spectrum of maps whose own are known."""
+"""The fitted log-normal model reproduces σ, transform, mean and spectrum of maps for which they are known."""
 
 import sys
 from pathlib import Path
@@ -22,89 +22,94 @@ from tenfold.pipelines.emulator.lognormal import fit_lognormal_model
 SIDE, MAPS = 32, 60
 
 
-def skies(side: int, cut: int):
-    """Maps of 24 log-normal universes of some strength and slope, cut out of larger ones: maps, parameters, groups."""
+def training_maps(side: int, crop: int):
+    """Maps of 24 log-normal models, cropped from larger ones: maps, parameters (scale and slope), groups."""
     rng = np.random.default_rng(3)
     points = rng.uniform((0.5, -2.5), (2.0, -1.5), (24, 2))
-    maps = np.concatenate([some(side, cut, *point, MAPS, rng) for point in points])
+    maps = np.concatenate([cropped_maps(side, crop, *point, MAPS, rng) for point in points])
     return maps, np.repeat(points, MAPS, axis=0), np.repeat(np.arange(24), MAPS)
 
 
-def some(side: int, cut: int, strength: float, slope: float, count: int, rng: np.random.Generator) -> np.ndarray:
-    return strength * lognormal(side, 0.5, slope, count, rng)[:, :cut, :cut]
+def cropped_maps(
+    side: int, crop: int, scale: float, slope: float, count: int, rng: np.random.Generator
+) -> np.ndarray:  # fmt: skip
+    return scale * lognormal(side, 0.5, slope, count, rng)[:, :crop, :crop]
 
 
-def bands(maps: np.ndarray) -> np.ndarray:
+def mean_band_powers(maps: np.ndarray) -> np.ndarray:
     size = maps.shape[1]
     power = np.abs(np.fft.fft2(maps[..., 0], axes=(1, 2))).reshape(len(maps), -1) ** 2
-    inside = np.digitize(wavenumbers(size).reshape(-1), [0.5, 1.5, 3.5, 6.5, 10.5])
-    return np.stack([power[:, inside == band].mean() for band in (1, 2, 3, 4)])
+    band_of_mode = np.digitize(wavenumbers(size).reshape(-1), [0.5, 1.5, 3.5, 6.5, 10.5])
+    return np.stack([power[:, band_of_mode == band].mean() for band in (1, 2, 3, 4)])
 
 
 @pytest.mark.parametrize("boundary", ["periodic", "cropped"])
-def test_untrained_maps_have_the_spread_the_tail_and_the_spectrum_of_the_training_maps(boundary):
+def test_an_untrained_generator_reproduces_sigma_quantiles_and_spectrum_of_the_training_maps(boundary):
     periodic = boundary == "periodic"
-    known = skies(SIDE if periodic else 4 * SIDE, SIDE)
-    shape = GAN(size=SIDE, conditions=2, boundary=boundary, filters=(4, 4), critic_filters=(4,))
-    network = build_generator(shape, fit_lognormal_model(*known, periodic=periodic))
+    maps = training_maps(SIDE if periodic else 4 * SIDE, SIDE)
+    architecture = GAN(size=SIDE, conditions=2, boundary=boundary, filters=(4, 4), critic_filters=(4,))
+    network = build_generator(architecture, fit_lognormal_model(*maps, periodic=periodic))
     rng = np.random.default_rng(9)
-    for strength, slope in ((0.7, -1.8), (1.2, -2.0), (1.7, -2.2)):
-        inputs, _ = draw_inputs(shape, (1,), range(400))
-        made = np.asarray(network(inputs | {"parameters": np.float32([[strength, slope]] * 400)}))
-        other = some(SIDE if periodic else 4 * SIDE, SIDE, strength, slope, 400, rng)
-        assert made.std() / other.std() == pytest.approx(1, abs=0.06)
+    for scale, slope in ((0.7, -1.8), (1.2, -2.0), (1.7, -2.2)):
+        inputs, _ = draw_inputs(architecture, (1,), range(400))
+        generated = np.asarray(network(inputs | {"parameters": np.float32([[scale, slope]] * 400)}))
+        expected = cropped_maps(SIDE if periodic else 4 * SIDE, SIDE, scale, slope, 400, rng)
+        assert generated.std() / expected.std() == pytest.approx(1, abs=0.06)
         np.testing.assert_allclose(
-            np.quantile(made, [0.01, 0.5, 0.99]) / other.std(), np.quantile(other, [0.01, 0.5, 0.99]) / other.std(),
-            atol=0.25,  # of 400 maps with few modes each
+            np.quantile(generated, [0.01, 0.5, 0.99]) / expected.std(),
+            np.quantile(expected, [0.01, 0.5, 0.99]) / expected.std(),
+            atol=0.25,  # 400 maps with few modes each
         )  # fmt: skip
-        np.testing.assert_allclose(bands(made) / bands(other), 1, atol=0.15)
+        np.testing.assert_allclose(mean_band_powers(generated) / mean_band_powers(expected), 1, atol=0.15)
 
 
-def test_what_the_critic_is_told_of_training_maps_has_mean_zero_and_scatter_one_at_every_cosmology():
-    maps, points, groups = skies(SIDE, SIDE)
-    known = fit_lognormal_model(maps, points, groups, periodic=True)
-    shape = GAN(size=SIDE, conditions=2, filters=(4, 4), critic_filters=(4,))
-    judge = build_discriminator(shape, known)
-    given = {"map": maps, "parameters": points.astype(np.float32)}
-    body = judge.get_layer("body")
-    told = keras.Model(body.input, body.get_layer("summary_statistics").output)
-    given = {name: keras.ops.convert_to_tensor(value) for name, value in given.items()}
-    said = np.asarray(told({**given, "map": judge.get_layer("intensity")(given)}))
-    assert np.abs(said.mean(axis=0)).max() < 0.02
-    np.testing.assert_allclose(said.std(axis=0), 1, rtol=0.02)
-    each = said.reshape(24, MAPS, -1).mean(axis=1)
-    assert np.abs(each).mean() < 3 / np.sqrt(MAPS)
+def test_the_critics_statistics_of_training_maps_have_mean_zero_and_unit_scatter_at_every_cosmology():
+    maps, points, groups = training_maps(SIDE, SIDE)
+    model = fit_lognormal_model(maps, points, groups, periodic=True)
+    architecture = GAN(size=SIDE, conditions=2, filters=(4, 4), critic_filters=(4,))
+    discriminator = build_discriminator(architecture, model)
+    inputs = {"map": maps, "parameters": points.astype(np.float32)}
+    body = discriminator.get_layer("body")
+    statistics = keras.Model(body.input, body.get_layer("summary_statistics").output)
+    inputs = {name: keras.ops.convert_to_tensor(value) for name, value in inputs.items()}
+    values = np.asarray(statistics({**inputs, "map": discriminator.get_layer("intensity")(inputs)}))
+    assert np.abs(values.mean(axis=0)).max() < 0.02
+    np.testing.assert_allclose(values.std(axis=0), 1, rtol=0.02)
+    means = values.reshape(24, MAPS, -1).mean(axis=1)
+    assert np.abs(means).mean() < 3 / np.sqrt(MAPS)
 
 
-@pytest.mark.parametrize("rare", [0.01, 0.0])
-def test_what_generators_settle_by_has_mean_zero_on_training_maps_and_no_single_map_drowns_it(rare, monkeypatch):
-    monkeypatch.setattr("tenfold.pipelines.emulator.lognormal.MIN_COMMON_FRACTION", rare)
-    maps, points, groups = skies(SIDE, SIDE)
-    spread = maps.std(axis=(1, 2, 3), keepdims=True)
-    maps = np.clip(maps, -2 * spread, 2 * spread)
-    known = fit_lognormal_model(maps, points, groups, periodic=True)
-    witness = build_residual_model(GAN(size=SIDE, conditions=2, filters=(4, 4), critic_filters=(4,)), known)
+@pytest.mark.parametrize("fraction", [0.01, 0.0])
+def test_residuals_of_training_maps_have_mean_zero_and_rare_statistics_cannot_dominate(fraction, monkeypatch):
+    monkeypatch.setattr("tenfold.pipelines.emulator.lognormal.MIN_COMMON_FRACTION", fraction)
+    maps, points, groups = training_maps(SIDE, SIDE)
+    sigma = maps.std(axis=(1, 2, 3), keepdims=True)
+    maps = np.clip(maps, -2 * sigma, 2 * sigma)
+    model = fit_lognormal_model(maps, points, groups, periodic=True)
+    architecture = GAN(size=SIDE, conditions=2, filters=(4, 4), critic_filters=(4,))
+    residual_model = build_residual_model(architecture, model)
 
-    def witnessed(maps: np.ndarray, points: np.ndarray) -> list[np.ndarray]:
-        given = {"map": maps, "parameters": points.astype(np.float32)}
-        return [np.asarray(each) for each in witness({k: keras.ops.convert_to_tensor(v) for k, v in given.items()})]
+    def evaluate(maps: np.ndarray, points: np.ndarray) -> list[np.ndarray]:
+        inputs = {"map": maps, "parameters": points.astype(np.float32)}
+        tensors = {name: keras.ops.convert_to_tensor(value) for name, value in inputs.items()}
+        return [np.asarray(output) for output in residual_model(tensors)]
 
-    ours, terms = witnessed(maps, points)
-    assert np.abs(ours.mean(axis=0)).max() < 0.03
-    assert np.abs(terms.T @ ours / len(maps)).max() < 0.2  # what is of higher degree stays
+    residuals, terms = evaluate(maps, points)
+    assert np.abs(residuals.mean(axis=0)).max() < 0.03
+    assert np.abs(terms.T @ residuals / len(maps)).max() < 0.2  # terms of higher degree remain
     spike = maps[:1].copy()
-    spike[0, 3, 3] = 10 * maps.std()  # higher than any was
-    largest = np.abs(witnessed(spike, points[:1])[0]).max()
-    assert largest < 1000 if rare else largest > 10000  # were it told what no map before had shown
+    spike[0, 3, 3] = 10 * maps.std()  # higher than any training map
+    largest = np.abs(evaluate(spike, points[:1])[0]).max()
+    assert largest < 1000 if fraction else largest > 10000  # with statistics that no training map constrains
 
 
-def test_where_all_maps_are_of_one_cosmology_nothing_depends_on_it():
-    maps, *_ = skies(SIDE, SIDE)
-    known = fit_lognormal_model(maps, np.empty((len(maps), 0)), np.arange(len(maps)), periodic=True)
-    assert known.ln_sigma.shape == (1, 1)
-    assert np.exp(known.ln_sigma[0, 0]) == pytest.approx(maps.std(), rel=1e-5)
+def test_maps_of_one_cosmology_give_constant_coefficients():
+    maps, *_ = training_maps(SIDE, SIDE)
+    model = fit_lognormal_model(maps, np.empty((len(maps), 0)), np.arange(len(maps)), periodic=True)
+    assert model.ln_sigma.shape == (1, 1)
+    assert np.exp(model.ln_sigma[0, 0]) == pytest.approx(maps.std(), rel=1e-5)
 
 
-def test_maps_that_are_constant_are_refused():
+def test_constant_maps_are_refused():
     with pytest.raises(ValueError, match="constant"):
         fit_lognormal_model(np.zeros((4, 8, 8, 1), np.float32), np.empty((4, 0)), np.zeros(4))

@@ -1,6 +1,6 @@
-"""Train a tiny emulator on log-normal maps: `train_lognormal.py OUT EPOCHS [STEPS]`, under mpirun or alone.
+"""Train a tiny emulator on log-normal maps: `train_lognormal.py OUT EPOCHS`, under mpirun or alone.
 
-Killed, in its own way, after STEPS steps where they are given; started again in the same folder it goes on.
+From Python, `train` can also be interrupted after some steps, and resumes when called again with the same folder.
 """
 
 import os
@@ -22,8 +22,8 @@ from tenfold.pipelines.training.run_folder import RunFolder
 NETWORK = GAN(size=16, latent_dim=8, filters=(4, 8, 8), critic_filters=(4, 8), style_dim=8, conditions=2, group_size=2)
 
 
-class Killed(Exception):  # noqa: N818 (what happened to it, not an error)
-    """Stands in for SIGKILL."""
+class Killed(Exception):  # noqa: N818 (an event, not an error)
+    """Stand-in for SIGKILL."""
 
 
 def training(epochs: int, **changes) -> AdversarialTraining:
@@ -35,23 +35,23 @@ def training(epochs: int, **changes) -> AdversarialTraining:
 
 
 def train(out: Path, epochs: int, steps: int | None = None, ranks: Ranks | None = None, **changes) -> MassMapTraining:
-    """Train on 96 maps, 6 steps an epoch."""
+    """Train on 96 maps with 6 steps per epoch; raise `Killed` after ``steps`` steps."""
     folder, ranks = RunFolder(out), ranks or Ranks()
     if ranks.first:
         folder.create()
     ranks.barrier()
     task = MassMapTraining(LognormalMaps(), folder, NETWORK, training(epochs, **changes), ranks)
-    step, left = task.step, steps
+    step, remaining = task.step, steps
 
-    def mortal(batch):
-        nonlocal left
-        if left is not None:
-            if not left:
+    def killable_step(batch):
+        nonlocal remaining
+        if remaining is not None:
+            if not remaining:
                 raise Killed
-            left -= 1
+            remaining -= 1
         return step(batch)
 
-    task.step = mortal
+    task.step = killable_step
     task.fit(resume=True)
     task.finish(0.0)
     return task
