@@ -234,7 +234,7 @@ def test_a_network_of_molecules_answers_the_same_to_the_bit_once_it_is_written_a
             lambda facts: facts["learnt"]["architecture"].update(depth=10**9),
             "depth: found 1000000000, must be at most 100",
         ),
-        (lambda facts: facts["learnt"]["architecture"].update(ensemble=10**9), "ensemble: found 1000000000"),
+        (lambda facts: facts["learnt"]["architecture"].update(ensemble_size=10**9), "ensemble_size: found 1000000000"),
         (lambda facts: facts["learnt"]["featuriser"].update(features="poor"), "featuriser.features"),
         (lambda facts: facts["learnt"]["targets"][0].update(location="1.0"), "targets.0.location"),
         (lambda facts: facts.update(calibration=[["a", 0.0]]), "calibration: "),
