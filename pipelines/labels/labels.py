@@ -245,7 +245,7 @@ def _known(marker: Path) -> dict[str, Any] | None:
     try:
         recorded = json.loads(marker.read_bytes())["labels"]
         if isinstance(recorded, dict):
-            return {Labelling.RENAMED.get(name, name): value for name, value in recorded.items()}
+            return {Labelling.RENAMED.get(str(name), str(name)): value for name, value in recorded.items()}
         raise ValueError("no configuration")
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise InputError(f"{marker}: not written by tenfold, or damaged ({error}). Choose another folder.") from error

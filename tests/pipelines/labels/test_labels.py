@@ -1,6 +1,8 @@
 import csv
+import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -177,6 +179,15 @@ def test_a_folder_of_other_labels_is_not_modified(folder):
     with pytest.raises(InputError, match="holds labels made with seed 5, which is now 6"):
         label_molecules(replace(FEW, seed=6), folder)
     assert bytes_of(folder) == before
+
+
+def test_labels_of_earlier_versions_are_recognised(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "earlier")
+    record = tmp_path / "earlier" / "labels.json"
+    content = json.loads(record.read_text())
+    content["labels"]["longest_s"] = content["labels"].pop("timeout_s")
+    record.write_text(json.dumps(content))
+    assert label_molecules(FEW, tmp_path / "earlier").made == 0
 
 
 def test_parallel_workers_write_the_same_files(folder, tmp_path):

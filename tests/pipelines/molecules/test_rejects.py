@@ -5,9 +5,11 @@ import pytest
 from rdkit import Chem
 from tests.formats.molecules import CONFIG, SMILES, rejected, write_csv
 
+from tenfold.pipelines.config import load
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.molecules.ingest import ingest_molecules
 from tenfold.pipelines.molecules.shards import MoleculeShards
+from tenfold.pipelines.studies.chemistry_config import ChemistryRun
 
 
 def knot(atoms: int) -> str:
@@ -125,3 +127,18 @@ def test_missing_files_are_named(tmp_path):
 def test_invalid_configurations_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
         dataclasses.replace(CONFIG, **change)
+
+
+@pytest.mark.parametrize(
+    ("setting", "renamed"),
+    [
+        ("ingest.largest_atoms=50", "max_atoms"),
+        ("labels.dft=[CO]", "dft_check"),
+        ("labels.longest_s=9", "timeout_s"),
+        ("network.radial=5", "n_rbf"),
+        ("network.ensemble=2", "ensemble_size"),
+    ],
+)
+def test_renamed_settings_are_refused_with_the_new_name(setting, renamed):
+    with pytest.raises(InputError, match=rf"renamed to \w+\.{renamed}"):
+        load(ChemistryRun, None, None, (setting,))
