@@ -8,11 +8,11 @@ from keras import layers, ops
 
 from tenfold.emulators import map_layers
 from tenfold.emulators.conditioning import add_parameter_input, dense, kappa_sigma, standardise_parameters
-from tenfold.emulators.differentiable_statistics import SummaryStatistics
 from tenfold.emulators.gan import GAN
 from tenfold.emulators.gaussian_field import Polynomial
 from tenfold.emulators.intensity import FromKappa
 from tenfold.emulators.lognormal import PEAK_HEIGHTS, PIXEL_THRESHOLDS, LognormalModel
+from tenfold.emulators.summary_statistics import SummaryStatistics
 
 
 def build_discriminator(

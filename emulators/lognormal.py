@@ -52,7 +52,7 @@ class LognormalModel:
         shape (S, C).
     critic_mean
         Coefficients of the mean of the critic's summary statistics, shape (T, F); see
-        `tenfold.emulators.differentiable_statistics.SummaryStatistics`.
+        `tenfold.emulators.summary_statistics.SummaryStatistics`.
     critic_scatter
         Their map-to-map standard deviation about that mean, shape (F,).
     matching_starlet_std, matching_mean, matching_scatter
@@ -147,7 +147,7 @@ def bispectrum_band_edges(size: int) -> np.ndarray:
 def n_statistics(
     bands: int, thresholds: int, heights: int, scales: int, bispectrum_bands: int, channels: int
 ) -> int:  # fmt: skip
-    """Return the number of summary statistics of a map; see `differentiable_statistics.SummaryStatistics`.
+    """Return the number of summary statistics of a map; see `tenfold.emulators.summary_statistics.SummaryStatistics`.
 
     Parameters
     ----------

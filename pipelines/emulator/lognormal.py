@@ -7,7 +7,7 @@ import numpy as np
 import scipy.fft
 
 from tenfold.emulators import intensity
-from tenfold.emulators.differentiable_statistics import SummaryStatistics, starlet_transform
+from tenfold.emulators.differentiable_statistics import starlet_transform
 from tenfold.emulators.lognormal import (
     PEAK_HEIGHTS,
     PIXEL_THRESHOLDS,
@@ -18,6 +18,7 @@ from tenfold.emulators.lognormal import (
     power_band_edges,
     wavenumbers,
 )
+from tenfold.emulators.summary_statistics import SummaryStatistics
 from tenfold.hpc.ranks import Ranks
 from tenfold.stats.maps import angular_power
 from tenfold.stats.trend import Trend, fit_trend
