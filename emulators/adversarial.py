@@ -24,7 +24,14 @@ Loss = Literal["wasserstein", "logistic"]
 
 @dataclass(frozen=True, kw_only=True)
 class AdversarialTraining(Training):
-    """Hyper-parameters of adversarial training. ``learning_rate`` applies to the generator."""
+    """Hyper-parameters of adversarial training. ``learning_rate`` applies to the generator.
+
+    Example
+    -------
+    >>> from tenfold.emulators.adversarial import AdversarialTraining
+    >>> AdversarialTraining(penalty="r1").loss
+    'auto'
+    """
 
     RENAMED: ClassVar[dict[str, str]] = {
         **Training.RENAMED,

@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class CNN:
-    """Architecture of a network: convolution and pooling blocks, dense layers, then mean and σ of each parameter."""
+    """Architecture of a network: convolution and pooling blocks, dense layers, then mean and σ of each parameter.
+
+    Example
+    -------
+    >>> from tenfold.emulators.cnn import CNN
+    >>> CNN(size=64, coarsen=2, filters=(16, 32)).downsampling
+    8
+    """
 
     dimensions: Literal[2, 3] = 3
     """Spatial dimensions: 3 for volumes, 2 for maps."""

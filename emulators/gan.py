@@ -18,7 +18,14 @@ CROP_MARGIN = 4
 
 @dataclass(frozen=True, kw_only=True)
 class GAN:
-    """Architecture of a generator and its discriminator (critic)."""
+    """Architecture of a generator and its discriminator (critic).
+
+    Example
+    -------
+    >>> from tenfold.emulators.gan import GAN
+    >>> GAN(size=64, boundary="cropped").margin
+    4
+    """
 
     RENAMED: ClassVar[dict[str, str]] = {"latent": "latent_dim", "style": "style_dim", "group": "group_size"}
 

@@ -35,6 +35,12 @@ class MPNN:
     """Architecture of a message-passing neural network.
 
     Zeros, ``"published"`` and an empty ``dense`` are replaced by the published values of the network.
+
+    Example
+    -------
+    >>> from tenfold.emulators.mpnn import MPNN
+    >>> MPNN(network="painn").hidden
+    128
     """
 
     RENAMED: ClassVar[dict[str, str]] = {"radial": "n_rbf", "ensemble": "ensemble_size"}

@@ -71,7 +71,14 @@ class Training:
 
 @dataclass(frozen=True, kw_only=True)
 class RegressionTraining(Training):
-    """Hyper-parameters of the training of a network that predicts targets."""
+    """Hyper-parameters of the training of a network that predicts targets.
+
+    Example
+    -------
+    >>> from tenfold.emulators.training import RegressionTraining
+    >>> RegressionTraining(global_batch=16, learning_rate=1e-3, reference_batch=8).peak_learning_rate
+    0.002
+    """
 
     beta: float = 0.5
     """Exponent β of the β-NLL loss (arXiv:2203.09168), from 0 (the likelihood itself) to 1 (means are learnt as from a
@@ -90,7 +97,14 @@ class RegressionTraining(Training):
 
 @dataclass(frozen=True, kw_only=True)
 class FieldTraining(RegressionTraining):
-    """Hyper-parameters of the training of an estimator on volumes or maps."""
+    """Hyper-parameters of the training of an estimator on volumes or maps.
+
+    Example
+    -------
+    >>> from tenfold.emulators.training import FieldTraining
+    >>> FieldTraining(epochs=10, shifts=True).symmetries
+    True
+    """
 
     symmetries: bool = True
     """Rotate and reflect each sample at random: 48 orientations of the cube, 8 of the square."""

@@ -47,7 +47,14 @@ def promised(environment: Mapping[str, str]) -> tuple[int, int, str]:
 
 @dataclass(frozen=True)
 class Ranks:
-    """The ranks of this run, as this process sees them."""
+    """The ranks of this run, as this process sees them.
+
+    Example
+    -------
+    >>> from tenfold.hpc.ranks import Ranks
+    >>> Ranks().first
+    True
+    """
 
     size: int = 1
     """Number of ranks."""

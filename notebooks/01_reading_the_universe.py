@@ -39,7 +39,7 @@ from tenfold.hpc.ranks import Ranks
 from tenfold.pipelines.config import load
 from tenfold.pipelines.estimator.comparison import compare
 from tenfold.pipelines.estimator.train import train_estimator
-from tenfold.pipelines.estimator.estimator import load as load_estimator
+from tenfold.pipelines.estimator.estimator import Estimator
 from tenfold.pipelines.simulation.cosmology import Cosmology
 from tenfold.pipelines.simulation.matter_power import camb_power
 from tenfold.pipelines.simulation.simulate import simulate_volumes
@@ -117,7 +117,7 @@ _ = axis.legend()
 network = replace(config.network, size=PARTICLES)
 training = replace(config.training, epochs=EPOCHS)
 train_estimator(out / "data", out / "estimator", network, training, Ranks(), views=config.proof.views, resume=True)
-estimator = load_estimator(out / "estimator")
+estimator = Estimator.load(out / "estimator")
 f"{estimator.network.count_params():,} parameters"
 
 # %% [markdown]

@@ -39,7 +39,7 @@ import numpy as np
 from tenfold.hpc.ranks import Ranks
 from tenfold.pipelines.config import load
 from tenfold.pipelines.estimator.train import train_estimator
-from tenfold.pipelines.estimator.estimator import load as load_estimator
+from tenfold.pipelines.estimator.estimator import Estimator
 from tenfold.pipelines.estimator.saliency import alternate_groups, measure
 from tenfold.pipelines.volumes.maps import ingest_massmaps
 from tenfold.pipelines.simulation.lensing.simulate import simulate_massmaps
@@ -68,7 +68,7 @@ study = config.map_estimator
 train_estimator(
     out / "data", out / "estimator", study.network, study.training, Ranks(), views=study.proof.views, resume=True
 )
-estimator = load_estimator(out / "estimator")
+estimator = Estimator.load(out / "estimator")
 
 # %% [markdown]
 # Four test maps of different cosmologies. First the accuracy of the estimates: the saliency of a network that has
@@ -240,7 +240,7 @@ train_estimator(
     out_boxes / "data", out_boxes / "estimator", study.network, study.training, Ranks(), views=study.proof.views,
     resume=True,
 )  # fmt: skip
-box_estimator = load_estimator(out_boxes / "estimator")
+box_estimator = Estimator.load(out_boxes / "estimator")
 box_shards = Shards.open(out_boxes / "data")
 record = box_shards.split("test")[:1]
 of_box = measure(

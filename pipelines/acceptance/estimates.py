@@ -9,7 +9,7 @@ from scipy.stats import t as student
 from tenfold.pipelines.acceptance.acceptance import Tolerances
 from tenfold.pipelines.acceptance.held_out import HeldOut
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.estimator.estimator import Estimator, load
+from tenfold.pipelines.estimator.estimator import Estimator
 from tenfold.pipelines.training.run_folder import RunFolder
 from tenfold.pipelines.volumes.shards import Shards
 from tenfold.stats.agreement import Verdict
@@ -33,7 +33,7 @@ def load_estimator(run: Path, data: Shards, names: tuple[str, ...]) -> Estimator
         It was trained on other data, and so perhaps on what the emulator left out; it reads none of the parameters;
         or the maps are of several source redshifts.
     """
-    judge, trained = load(run, batch_size=32), RunFolder(run).read_record("estimator").get("fingerprint")
+    judge, trained = Estimator.load(run, batch_size=32), RunFolder(run).read_record("estimator").get("fingerprint")
     if trained != data.manifest.fingerprint:
         raise InputError(
             f"{run}: was not trained on {data.path}, as the emulator was, and may know what the emulator left out: "

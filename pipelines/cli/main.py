@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -35,6 +36,23 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=(
     "Machine learning for simulations of the cosmos and of molecules: simulate, ingest, train, and prove it."
 ))  # fmt: skip
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tenfold {version('tenfold')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Machine learning for simulations of the cosmos and of molecules: simulate, ingest, train, and prove it."""
+
+
 for group, name in (
     (simulate, "simulate"), (ingest, "ingest"), (train, "train"), (predict, "predict"),
     (explain, "explain"), (run, "run"), (config, "config"),

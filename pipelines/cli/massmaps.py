@@ -103,7 +103,7 @@ def train_emulator_command(
 
 
 def emulate_command(
-    emulator: Annotated[Path, typer.Argument(help="Folder of a finished training.")],
+    emulator: Annotated[Path, typer.Argument(help="Trained emulator: its bundle, or the folder of its run.")],
     out: Annotated[
         Path, typer.Option("--out", help="File to write, .fits or .h5; replaced only if it holds emulated maps.")
     ],

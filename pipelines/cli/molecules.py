@@ -121,7 +121,7 @@ def train_molecules_command(
 
 @predict.command("molecules")
 def predict_molecules_command(
-    bundle: Annotated[Path, typer.Argument(help="Trained network: the bundle of a run.")],
+    bundle: Annotated[Path, typer.Argument(help="Trained network: its bundle, or the folder of its run.")],
     molecules: Annotated[Path, typer.Argument(help="CSV, SDF or XYZ file.")],
     out: Annotated[Path, typer.Option("--out", help="CSV to write; replaced only if it is a table of predictions.")],
     smiles_column: Column = "",
@@ -149,7 +149,7 @@ def predict_molecules_command(
 
 @explain.command("molecules")
 def explain_molecules_command(
-    bundle: Annotated[Path, typer.Argument(help="Trained network: the bundle of a run.")],
+    bundle: Annotated[Path, typer.Argument(help="Trained network: its bundle, or the folder of its run.")],
     smiles: Annotated[list[str], typer.Argument(help="SMILES, one or several.")],
     out: Out,
     target: Annotated[list[str] | None, typer.Option("--target", help="Property; repeatable; all if left out.")] = None,

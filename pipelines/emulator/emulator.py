@@ -1,175 +1,104 @@
-"""Trained emulator of mass maps: from cosmological parameters to maps."""
+"""A trained emulator of maps: cosmological parameters in, maps out."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
 
 import keras
 import numpy as np
 from numpy.typing import ArrayLike
 
 from tenfold.emulators.gan import GAN
-from tenfold.emulators.generator import build_generator
 from tenfold.emulators.generator_inputs import draw_inputs, slerp
-from tenfold.emulators.intensity import IntensityTransform
-from tenfold.emulators.lognormal import LognormalModel, n_polynomial_terms
+from tenfold.pipelines.emulator.config import GeneratorConfig
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.training.bundle import LARGEST_GIB, read_network
-from tenfold.pipelines.training.run_folder import RunFolder
+from tenfold.pipelines.reports.notebook import html_table, plain_text
+from tenfold.pipelines.training.bundle import LARGEST_GIB, Bundle
+from tenfold.pipelines.volumes.provenance import FieldProperties
 
 SAMPLING = 3
-"""Key that separates the random streams of samples from those of the training."""
+"""Key of the random stream of samples; training, validation and calibration have others."""
 GENERATION_BATCH = 32
-"""Maps generated at once."""
-MAX_FIELD_ELEMENTS = 2**28
-"""Modes of the Gaussian field times knots of its spectrum, at most: 2 GiB in double precision while it is built."""
-
-Row = tuple[float, ...]
-Matrix = tuple[Row, ...]
+"""Maps generated per call of the network."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class GeneratorConfig:
-    """Everything that determines a generator except its weights; see `LognormalModel` for the measured quantities.
+class ParameterSpace:
+    """Parameters of the maps that an emulator was trained on."""
 
-    Dimensions: T terms of a polynomial in the P parameters, C channels, K knots.
-    """
-
-    architecture: GAN
-    intensity: IntensityTransform
-    logarithmic: tuple[bool, ...]
-    """Which of the P parameters enter the polynomials as logarithms."""
-    location: Row
-    """Mean of the parameters, or of their logarithms, P values."""
-    scale: Row
-    """Standard deviation of the parameters, or of their logarithms, P values."""
-    ln_sigma: Matrix
-    """Coefficients of ln σ of κ, shape (T, C)."""
-    mean: Matrix
-    """Coefficients of the mean of transformed maps, shape (T, C)."""
-    knots: Row
-    """Wavenumbers in units of the map's fundamental mode, increasing, K values."""
-    ln_power: tuple[Matrix, ...]
-    """Coefficients of ln P(k) at the knots, shape (T, K, C)."""
-    mixing: tuple[Matrix, ...]
-    """Lower Cholesky factors of the channels' correlation matrices, shape (K, C, C)."""
-    precision: Literal["float32", "mixed_bfloat16"] = "float32"
-    """Keras dtype policy."""
-
-    @classmethod
-    def from_lognormal_model(
-        cls, architecture: GAN, model: LognormalModel, precision: Literal["float32", "mixed_bfloat16"]
-    ) -> "GeneratorConfig":
-        """Take the part of a log-normal model that the generator is built from."""
-        arrays = {name: _tuples(getattr(model, name)) for name in ("ln_sigma", "mean", "knots", "ln_power", "mixing")}
-        return cls(
-            architecture=architecture, intensity=model.intensity, logarithmic=model.logarithmic,
-            location=model.location, scale=model.scale, precision=precision, **arrays,
-        )  # fmt: skip
-
-    def __post_init__(self):
-        """Check that shapes agree, and that the Gaussian field is small enough to be built.
-
-        Raises
-        ------
-        ValueError
-            An array has a wrong shape, the knots do not increase, or the field is too large.
-        """
-        channels, knots, terms = self.architecture.channels, len(self.knots), n_polynomial_terms(len(self.location))
-        expected_shapes = {
-            "ln_sigma": (terms, channels), "mean": (terms, channels), "knots": (knots,),
-            "ln_power": (terms, knots, channels), "mixing": (knots, channels, channels),
-        }  # fmt: skip
-        for name, expected in expected_shapes.items():
-            if (shape := np.shape(getattr(self, name))) != expected:
-                raise ValueError(f"{name}: found shape {shape}, must be {expected}")
-        if knots < 2 or not (np.diff([0.0, *self.knots]) > 0).all():
-            raise ValueError("knots: must be at least 2, above 0 and increasing")
-        for name, values in vars(self.intensity).items():
-            if len(values) != channels:
-                raise ValueError(f"intensity.{name}: found {len(values)} values, must be {channels}")
-        lengths = {len(self.logarithmic), len(self.location), len(self.scale)}
-        if len(lengths) > 1 or self.architecture.conditions not in (0, len(self.location)):
-            raise ValueError(f"location, scale, logarithmic: found {sorted(lengths)} values")
-        side = max(self.architecture.noise_sides, default=0)
-        if side**2 * knots > MAX_FIELD_ELEMENTS:
-            raise ValueError(f"size: a field of {side}² modes is larger than can be built")
-
-    def network(self, seed: int = 0) -> keras.Model:
-        """Build the generator with untrained weights."""
-        model = replace(
-            LognormalModel.white_noise(self.architecture.size, self.intensity, self.location, self.scale),
-            logarithmic=self.logarithmic,
-            **{name: np.array(getattr(self, name)) for name in ("ln_sigma", "mean", "knots", "ln_power", "mixing")},
-        )
-        return build_generator(self.architecture, model, seed=seed, precision=self.precision)
+    ranges: dict[str, tuple[float, float]]
+    """Minimum and maximum of each parameter that varies."""
+    fixed: dict[str, float]
+    """Value of each known parameter that does not vary."""
 
 
-def _tuples(values: Any) -> Any:
-    """Convert an array to nested tuples of plain numbers."""
-    values = np.asarray(values)
-    return tuple(map(_tuples, values)) if values.ndim > 1 else tuple(map(float, values))
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class MassMapEmulator:
-    """Trained generator of mass maps, with names and ranges of the parameters it was trained on.
+    """A trained generator of maps, for any cosmology within the range of its training maps.
 
     Example
     -------
-    >>> emulator = MassMapEmulator.load("runs/demo/massmaps/network")        # doctest: +SKIP
-    >>> maps = emulator.sample(16, seed=1, omega_m=0.3, sigma_8=0.8)         # doctest: +SKIP
+    >>> from tenfold.pipelines import MassMapEmulator
+    >>> emulator = MassMapEmulator.load("emulator")
+    >>> maps = emulator.sample(4, seed=1, sigma_8=0.8)
+    >>> maps.shape, maps.dtype
+    ((4, 16, 16), dtype('float32'))
     """
 
     network: keras.Model
     architecture: GAN
     ranges: Mapping[str, tuple[float, float]]
-    """Range of each parameter in the training maps."""
+    """Minimum and maximum of each parameter over the training maps."""
     side_deg: float | None = None
     """Side of a map [degrees]; None if unknown."""
     box_mpc_h: float | None = None
-    """Side of a map without angular size [Mpc/h]; None if unknown."""
+    """Side of a map that has a length instead of an angle [Mpc/h]; None if unknown."""
     units: str = "kappa"
-    """Unit of the pixels."""
+    """Unit of a pixel."""
     redshifts: tuple[float, ...] = ()
-    """Source redshift of each channel; empty if unknown."""
+    """Redshift of the sources of each channel; empty if unknown."""
     multipoles: tuple[float, float] | None = None
     """Range of multipoles in which the C_ℓ of the training maps is trusted; None if unknown."""
     fixed: Mapping[str, float] = field(default_factory=dict)
-    """Parameters with the same value in all training maps."""
+    """Parameters that all training maps have in common."""
 
     @classmethod
     def load(cls, path: Path | str, largest_gib: float = LARGEST_GIB) -> "MassMapEmulator":
-        """Load a trained emulator from the folder of its run. No code in the folder is executed.
+        """Load a trained emulator; nothing in its file is executed.
 
         Parameters
         ----------
         path
-            Folder of the run.
+            Bundle, or folder of the run that wrote it.
         largest_gib
-            Largest unpacked size of the network's file [GiB].
+            Limit on the unpacked size of the bundle [GiB].
 
         Raises
         ------
         InputError
-            The folder holds no finished training, or one of another kind, or its network cannot be read.
+            The bundle does not exist, is not that of an emulator, or is damaged; or the training has not finished.
         """
-        folder = RunFolder(Path(path))
-        record = folder.read_record("emulator")
-        ranges = dict(zip(record["names"], zip(record["low"], record["high"], strict=True), strict=True))
-        _, config, network = read_network(folder.network, "massmaps", GeneratorConfig, largest_gib)
-        multipoles = record.get("multipoles")
+        return cls.from_bundle(Bundle.read(path, "emulator", largest_gib))
+
+    @classmethod
+    def from_bundle(cls, bundle: Bundle) -> "MassMapEmulator":
+        """Rebuild an emulator from a bundle that has been read; see `load`."""
+        fields = bundle.section("fields", FieldProperties)
+        parameters = bundle.section("parameters", ParameterSpace)
+        config, network = bundle.rebuild(GeneratorConfig)
+        if config.architecture.conditions != len(parameters.ranges):
+            raise InputError(
+                f"{bundle.path}: parameters.ranges: found {len(parameters.ranges)}, the network takes "
+                f"{config.architecture.conditions}. Train again."
+            )
         return cls(
-            network, config.architecture, ranges, record["side_deg"],
-            box_mpc_h=record.get("box_mpc_h"), units=record.get("units", "kappa"),
-            redshifts=tuple(record.get("redshifts", ())), fixed=record.get("fixed", {}),
-            multipoles=None if multipoles is None else (multipoles[0], multipoles[1]),
+            network, config.architecture, parameters.ranges, fields.side_deg, box_mpc_h=fields.box_mpc_h,
+            units=fields.units, redshifts=fields.redshifts, multipoles=fields.multipoles, fixed=parameters.fixed,
         )  # fmt: skip
 
     @property
     def periodic(self) -> bool:
-        """Whether maps are periodic."""
+        """Whether opposite edges of a map are adjacent."""
         return self.architecture.boundary == "periodic"
 
     @property
@@ -177,9 +106,7 @@ class MassMapEmulator:
         """Side of a pixel [arcmin]; None if unknown."""
         return None if self.side_deg is None else 60 * self.side_deg / self.architecture.size
 
-    def sample(
-        self, n: int, *, seed: int, extrapolate: bool = False, **parameters: ArrayLike
-    ) -> np.ndarray:  # fmt: skip
+    def sample(self, n: int, *, seed: int, extrapolate: bool = False, **parameters: ArrayLike) -> np.ndarray:
         """Generate maps.
 
         Parameters
@@ -187,83 +114,107 @@ class MassMapEmulator:
         n
             Number of maps.
         seed
-            Random seed. The same seed gives the same maps; a smaller n gives the first n of them.
+            Random seed. The same seed gives the same maps; a larger ``n`` adds maps at the end.
         extrapolate
-            Allow parameters outside the trained ranges.
+            Allow parameters outside the ranges of the training maps.
         parameters
-            Value of each parameter by name, in physical units: one number, or one per map.
+            Every parameter by name, in physical units: one number, or one for each map.
 
         Returns
         -------
         np.ndarray
-            Maps in `units` (κ for convergence), float32, shape (n, N, N), or (n, N, N, C) with several channels.
+            Maps in `units` (κ for convergence maps), float32, shape (n, N, N), or (n, N, N, C) with several channels.
+            Their pixels are `pixel_arcmin` on a side.
 
         Raises
         ------
         InputError
-            A parameter is missing, unknown, or outside the trained range.
+            A parameter is missing, unknown, or outside the range of the training maps.
         """
         inputs, _ = draw_inputs(self.architecture, (SAMPLING, seed), range(n))
-        return self._generate(inputs, self._checked(n, parameters, extrapolate))
+        return self._maps(inputs, self._conditions(n, parameters, extrapolate))
 
     def interpolate(
         self, n: int, *, seeds: tuple[int, int], extrapolate: bool = False, **parameters: ArrayLike
     ) -> np.ndarray:
-        """Interpolate between the first maps of two seeds, along a great circle in the space of random inputs.
+        """Generate maps along the great circle in latent space between the first maps of two seeds.
 
         Parameters
         ----------
         n
             Number of maps.
         seeds
-            Random seeds of the first and the last map.
+            Random seeds of the first and of the last map.
         extrapolate, parameters
             As for `sample`.
 
         Returns
         -------
         np.ndarray
-            As for `sample`; the first and the last are the maps of the two seeds.
-        """
-        (first, _), (second, _) = (draw_inputs(self.architecture, (SAMPLING, seed), range(1)) for seed in seeds)
-        fractions = np.linspace(0, 1, n)
-        inputs = {name: slerp(first[name][0], second[name][0], fractions) for name in first}
-        return self._generate(inputs, self._checked(n, parameters, extrapolate))
+            Maps, shape (n, N, N) or (n, N, N, C); the first and the last equal those of `sample`.
 
-    def _generate(self, inputs: dict[str, np.ndarray], parameters: np.ndarray) -> np.ndarray:
+        Raises
+        ------
+        InputError
+            As for `sample`.
+        """
+        (first, _), (last, _) = (draw_inputs(self.architecture, (SAMPLING, seed), range(1)) for seed in seeds)
+        fractions = np.linspace(0, 1, n)
+        inputs = {name: slerp(first[name][0], last[name][0], fractions) for name in first}
+        return self._maps(inputs, self._conditions(n, parameters, extrapolate))
+
+    def _maps(self, inputs: dict[str, np.ndarray], conditions: np.ndarray) -> np.ndarray:
         if self.architecture.conditions:
-            inputs = inputs | {"parameters": parameters}
-        count = len(parameters)
-        maps = np.empty((count, self.architecture.size, self.architecture.size, self.architecture.channels), np.float32)
-        for first in range(0, count, GENERATION_BATCH):
-            # full batches only: the last bits of a map depend on the size of its batch
-            rows = np.arange(first, first + GENERATION_BATCH)
-            batch = {name: values[np.minimum(rows, count - 1)] for name, values in inputs.items()}
-            generated = np.asarray(self.network.predict_on_batch(batch))
-            maps[first : first + GENERATION_BATCH] = generated[: count - first]
+            inputs = inputs | {"parameters": conditions}
+        count, size = len(conditions), self.architecture.size
+        maps = np.empty((count, size, size, self.architecture.channels), np.float32)
+        for start in range(0, count, GENERATION_BATCH):
+            # a constant batch size, so that the last bit of a map does not depend on how many are requested
+            rows = np.arange(start, start + GENERATION_BATCH)
+            part = {name: values[np.minimum(rows, count - 1)] for name, values in inputs.items()}
+            generated = np.asarray(self.network.predict_on_batch(part))
+            maps[start : start + GENERATION_BATCH] = generated[: count - start]
         return maps[..., 0] if self.architecture.channels == 1 else maps
 
-    def _checked(self, n: int, parameters: Mapping[str, ArrayLike], extrapolate: bool) -> np.ndarray:
-        """Check the parameters and return them as an array (n, P)."""
+    def _conditions(self, n: int, given: Mapping[str, ArrayLike], extrapolate: bool) -> np.ndarray:
+        """Return the parameters as an array of shape (n, P), or raise `InputError`."""
         if n < 1:
             raise InputError(f"n: found {n}, must be at least 1")
         names = ", ".join(self.ranges) or "none"
-        for name in parameters:
+        for name in given:
             if name not in self.ranges:
-                raise InputError(f"{name}: not a parameter of this emulator, which takes {names}")
+                raise InputError(f"{name}: is not a parameter of this emulator, which takes {names}")
         columns = []
         for name, (low, high) in self.ranges.items():
-            if name not in parameters:
+            if name not in given:
                 raise InputError(f"{name}: missing; this emulator takes {names}")
             try:
-                values = np.broadcast_to(np.asarray(parameters[name], np.float64), (n,))
+                values = np.broadcast_to(np.asarray(given[name], np.float64), (n,))
             except ValueError:
-                raise InputError(f"{name}: expected one number, or one for each of {n} maps") from None
+                raise InputError(f"{name}: must be one number, or one for each of {n} maps") from None
             outside = ~((values >= low) & (values <= high))
             if outside.any() and not (extrapolate and np.isfinite(values).all()):
                 raise InputError(
                     f"{name}: found {values[outside][0]:g}, but the emulator was trained between {low:g} and {high:g}; "
-                    "extrapolate=True (--extrapolate) generates maps all the same, which have not been validated"
+                    "extrapolate=True (--extrapolate) generates maps regardless, without any guarantee"
                 )
             columns.append(values)
         return np.array(columns, np.float32).reshape(len(columns), n).T
+
+    def _properties(self) -> Iterator[tuple[str, object]]:
+        ranges = ", ".join(f"{name} {low:g} … {high:g}" for name, (low, high) in self.ranges.items())
+        yield "parameters", ranges or "none: one cosmology"
+        yield "maps", f"{self.architecture.size}² × {self.architecture.channels}, {self.units}"
+        if self.side_deg is not None:
+            yield "side", f"{self.side_deg:g}° (pixels of {self.pixel_arcmin:.3g} arcmin)"
+        if self.box_mpc_h is not None:
+            yield "side", f"{self.box_mpc_h:g} Mpc/h"
+        if self.redshifts:
+            yield "redshifts", ", ".join(f"{z:g}" for z in self.redshifts)
+        yield "weights", f"{self.network.count_params():,}"
+
+    def __repr__(self) -> str:
+        return plain_text("MassMapEmulator", self._properties())
+
+    def _repr_html_(self) -> str:
+        return html_table("Emulator of maps", self._properties())

@@ -23,7 +23,13 @@ from tenfold.pipelines.volumes.shards import Shards
 
 
 def train_emulator(
-    data: Path, out: Path, network: GAN, training: AdversarialTraining, ranks: Ranks, *, resume: bool = False
+    data: Path | str,
+    out: Path | str,
+    network: GAN,
+    training: AdversarialTraining,
+    ranks: Ranks | None = None,
+    *,
+    resume: bool = False,
 ) -> RunFolder:
     """Train an emulator of mass maps on shards.
 
@@ -36,7 +42,7 @@ def train_emulator(
     network, training
         Shape of the pair of networks, and how it is trained.
     ranks
-        The ranks of this run, from `tenfold.hpc.ranks.launch`.
+        MPI ranks of this run, from `tenfold.hpc.ranks.launch`; a single process by default.
     resume
         Go on from the newest checkpoint in ``out``, where there is one.
 
@@ -46,7 +52,16 @@ def train_emulator(
         The data do not fit the networks, ``out`` cannot be written, or holds another run.
     Stopped
         A signal asked the run to stop; ``resume`` goes on.
+
+    Example
+    -------
+    >>> from tenfold.pipelines import GAN, AdversarialTraining, train_emulator
+    >>> architecture = GAN(size=16, filters=(4, 4), critic_filters=(4, 4), conditions=1, group_size=2)
+    >>> training = AdversarialTraining(epochs=1, global_batch=16, validation_maps=8, moment_matching_steps=0)
+    >>> train_emulator("map_data", "emulator", architecture, training).bundle.name
+    'bundle.tenfold'
     """
+    ranks = ranks or Ranks()
     config = {"data": str(data), "network": asdict(network), "training": asdict(training)}
 
     def begin(shards: Shards, folder: RunFolder) -> MassMapTraining:
@@ -56,14 +71,20 @@ def train_emulator(
 
 
 def emulate(
-    run: Path, out: Path, count: int, parameters: Mapping[str, float], *, seed: int = 0, extrapolate: bool = False
+    run: Path | str,
+    out: Path | str,
+    count: int,
+    parameters: Mapping[str, float],
+    *,
+    seed: int = 0,
+    extrapolate: bool = False,
 ) -> Path:
     """Write maps of a trained emulator.
 
     Parameters
     ----------
     run
-        Folder of a finished training.
+        Trained emulator: its bundle, or the folder of the run that wrote it.
     out
         File to write: ``.fits`` (as `simulation.lensing.fits_cubes` writes simulated maps) or ``.h5`` (dataset
         ``kappa``, or ``maps`` of another field, the same facts as attributes).
@@ -81,6 +102,12 @@ def emulate(
     InputError
         The cosmology is not one the emulator makes, the file has another ending, or is there and holds something else
         than maps of an emulator.
+
+    Example
+    -------
+    >>> from tenfold.pipelines import emulate
+    >>> emulate("emulator", "emulated.fits", 4, {"sigma_8": 0.8}, seed=1).name
+    'emulated.fits'
     """
     out = Path(out)
     if out.suffix not in (".fits", ".h5", ".hdf5"):

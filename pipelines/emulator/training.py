@@ -22,7 +22,8 @@ from tenfold.hpc.progress import progress
 from tenfold.hpc.ranks import Ranks
 from tenfold.pipelines.emulator.calibration import calibrate
 from tenfold.pipelines.emulator.compatibility import check_compatibility, resolve_loss
-from tenfold.pipelines.emulator.emulator import GENERATION_BATCH, GeneratorConfig
+from tenfold.pipelines.emulator.config import GeneratorConfig
+from tenfold.pipelines.emulator.emulator import GENERATION_BATCH, ParameterSpace
 from tenfold.pipelines.emulator.image_grid import GRID_SIDE, image_grid
 from tenfold.pipelines.emulator.lognormal import MAX_FIT_PIXELS, fit_lognormal_model
 from tenfold.pipelines.emulator.running_statistics import compare, group_by_parameters, measure
@@ -33,6 +34,7 @@ from tenfold.pipelines.training.run import TrainingRun
 from tenfold.pipelines.training.run_folder import RunFolder, versions
 from tenfold.pipelines.training.tensorboard import Board
 from tenfold.pipelines.volumes.manifest import Manifest
+from tenfold.pipelines.volumes.provenance import FieldProperties, provenance, splits_table
 from tenfold.pipelines.volumes.shards import Shards
 
 TRAINING, VALIDATION, CALIBRATION, MOMENT_MATCHING = 1, 2, 4, 5
@@ -210,15 +212,22 @@ class MassMapTraining(TrainingRun):
             calibration = asdict(calibrate(self.network, generate, self.model, *self.fitting_sample()))
             offsets = self.match_moments()
         if best is not None:
-            config = GeneratorConfig.from_lognormal_model(self.shape, self.model, self.training.precision)
-            facts = {"data": {"fingerprint": self.fingerprint}, "versions": versions()}
-            Bundle.of("massmaps", config, self.network, facts).write(self.folder.network)
+            manifest = self.data.manifest
             parameters = self.data.parameters(self.records) if self.shape.conditions else np.empty((1, 0))
-            names = self.data.manifest.parameter_names if self.shape.conditions else ()
+            low, high = parameters.min(axis=0).tolist(), parameters.max(axis=0).tolist()
+            names = manifest.parameter_names if self.shape.conditions else ()
+            metadata = map_metadata(manifest, names)
+            ranges = dict(zip(names, zip(low, high, strict=True), strict=True))
+            config = GeneratorConfig.from_lognormal_model(self.shape, self.model, self.training.precision)
+            facts = {
+                "fields": asdict(FieldProperties.of(manifest)),
+                "parameters": asdict(ParameterSpace(ranges=ranges, fixed=metadata["fixed"])),
+                "data": provenance(manifest), "training": asdict(self.training), "versions": versions(),
+            }  # fmt: skip
+            Bundle.of("emulator", config, self.network, facts, splits_table(manifest)).write(self.folder.bundle)
             self.folder.write_record("emulator", {
                 "fingerprint": self.fingerprint, "data": str(self.data.path), "names": list(names),
-                "low": parameters.min(axis=0).tolist(), "high": parameters.max(axis=0).tolist(),
-                **map_metadata(self.data.manifest, names), "best_epoch": best.step,
+                "low": low, "high": high, **metadata, "best_epoch": best.step,
                 "score": best.state["score"], "calibration": calibration,
                 "moment_matching": offsets,
                 "network": asdict(self.shape), "training": asdict(self.training),

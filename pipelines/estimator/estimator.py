@@ -1,8 +1,9 @@
-"""Trained parameter estimator: volumes or maps in, parameters with uncertainties out."""
+"""A trained parameter estimator: volumes or maps in, parameters with uncertainties out."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import keras
 import numpy as np
@@ -10,15 +11,20 @@ import numpy as np
 from tenfold.emulators.cnn import CNN, build
 from tenfold.emulators.layers import Standardise
 from tenfold.emulators.symmetries import CUBE_SYMMETRIES, SQUARE_SYMMETRIES, apply_symmetry
-from tenfold.pipelines.training.bundle import LARGEST_GIB, read_network
-from tenfold.pipelines.training.run_folder import RunFolder
+from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.reports.notebook import html_table, plain_text
+from tenfold.pipelines.training.bundle import LARGEST_GIB, Bundle
+from tenfold.pipelines.volumes.provenance import FieldProperties
+
+if TYPE_CHECKING:
+    from tenfold.pipelines.estimator.saliency import Saliency
 
 
 @dataclass(frozen=True, kw_only=True)
 class EstimatorConfig:
-    """Configuration of an estimator: everything but its weights that is needed to rebuild the network.
+    """Configuration of an estimator: all that determines it besides its weights.
 
-    P parameters, C channels after `Standardise`.
+    P parameters, C channels after `tenfold.emulators.layers.Standardise`.
     """
 
     architecture: CNN
@@ -35,10 +41,10 @@ class EstimatorConfig:
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
     """Keras dtype policy."""
     sigma_factor: tuple[float, ...] = ()
-    """Calibration factor of each parameter's standard deviation, P values; empty until the training has finished."""
+    """Calibration factor of each predicted standard deviation, P values; empty until the training has finished."""
 
     def __post_init__(self):
-        """Check that the lengths agree and that the factors are positive."""
+        """Check that the numbers of values agree."""
         counts = {len(self.names), len(self.location), len(self.scale), len(self.sigma_factor) or len(self.names)}
         if len(counts) > 1 or not self.names:
             raise ValueError(f"names, location, scale and sigma_factor: found {sorted(counts)} values")
@@ -56,82 +62,147 @@ class EstimatorConfig:
         )  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Estimator:
-    """Trained network with the names of the parameters that it estimates."""
+    """A trained network that estimates cosmological parameters from boxes or maps.
+
+    Example
+    -------
+    >>> from tenfold.pipelines import Estimator, Shards
+    >>> estimator = Estimator.load("estimator")
+    >>> estimator.names
+    ('omega_m', 'sigma_8')
+    >>> with Shards.open("data") as shards:
+    ...     mean, sigma = estimator.predict(shards.read(shards.split("test")))
+    >>> mean.shape == sigma.shape == (4, 2)
+    True
+    """
 
     network: keras.Model
     names: tuple[str, ...]
     """Names of the P parameters."""
     sigma_factor: np.ndarray
-    """Calibration factor of each parameter's standard deviation, fitted on the validation split, shape (P,)."""
+    """Calibration factor of each predicted standard deviation, fitted on the validation split, shape (P,)."""
     batch_size: int = 8
-    """Volumes or maps per call of the network."""
+    """Boxes or maps per call of the network."""
+    fields: FieldProperties | None = None
+    """Units and geometry of the fields it was trained on."""
+
+    @classmethod
+    def load(cls, path: Path | str, batch_size: int = 8, largest_gib: float = LARGEST_GIB) -> "Estimator":
+        """Load a trained estimator; nothing in its file is executed.
+
+        Parameters
+        ----------
+        path
+            Bundle, or folder of the run that wrote it.
+        batch_size
+            Boxes or maps per call of the network.
+        largest_gib
+            Limit on the unpacked size of the bundle [GiB].
+
+        Raises
+        ------
+        InputError
+            The bundle does not exist, is not that of an estimator, or is damaged; or the training has not finished.
+        """
+        return cls.from_bundle(Bundle.read(path, "estimator", largest_gib), batch_size)
+
+    @classmethod
+    def from_bundle(cls, bundle: Bundle, batch_size: int = 8) -> "Estimator":
+        """Rebuild an estimator from a bundle that has been read; see `load`."""
+        fields = bundle.section("fields", FieldProperties)
+        config, network = bundle.rebuild(EstimatorConfig)
+        return cls(
+            network, config.names, np.array(config.sigma_factor or np.ones(len(config.names))), batch_size, fields
+        )
 
     @property
     def input_layer(self) -> Standardise:
-        """First layer, which coarsens, transforms and standardises the raw values."""
+        """First layer of the network: it coarsens and transforms the raw values."""
         return self.network.get_layer("standardise")
 
     def predict(self, volumes: np.ndarray, views: int = 1) -> tuple[np.ndarray, np.ndarray]:
-        """Estimate the parameters of volumes or maps.
+        """Estimate the parameters of boxes or maps.
 
         Parameters
         ----------
         volumes
-            Raw values as stored in the shards, shape (n, N, N, N, channel) or (n, N, N, channel).
+            Raw values as in the shards, shape (n, N, N, N, channel) or (n, N, N, channel).
         views
-            Number of orientations to average over, 1 to 48 for volumes and 1 to 8 for maps.
+            Orientations to average over, 1 … 48 of the cube, 1 … 8 of the square.
 
         Returns
         -------
         mean, sigma
-            Estimates and their standard deviations in physical units, shape (n, P) each.
+            Estimate and standard deviation in physical units, shape (n, P) each.
         """
         orientations = select_orientations(views, len(SQUARE_SYMMETRIES if volumes.ndim == 4 else CUBE_SYMMETRIES))
         estimates = np.mean([self._estimate(volumes, symmetry) for symmetry in orientations], axis=0)
         return estimates[..., 0], estimates[..., 1] * self.sigma_factor
 
+    def explain(self, volumes: np.ndarray, *, method: str = "integrated", seed: int = 0) -> "Saliency":
+        """Attribute estimates to cells of the input, with sanity checks against randomised weights.
+
+        Parameters
+        ----------
+        volumes
+            Raw values as in the shards, shape (n, N, N, N, channel) or (n, N, N, channel).
+        method
+            ``"integrated"`` (integrated gradients from the mean field, arXiv:1703.01365), ``"gradient"`` or
+            ``"smoothgrad"`` (arXiv:1706.03825).
+        seed
+            Seed of the randomised weights, of SmoothGrad's noise and of the random shifts.
+
+        Returns
+        -------
+        Saliency
+            Attributions, shape (n, P, M, M) or (n, P, M, M, M), and the checks.
+
+        Raises
+        ------
+        InputError
+            The method is unknown, or the estimator was not loaded from a bundle, so that the mean field is unknown.
+        """
+        from tenfold.pipelines.estimator.saliency import measure
+
+        if self.fields is None:
+            raise InputError("the mean field is unknown: load the estimator from its bundle")
+        mean, options = self.fields.mean, {"method": method, "periodic": self.fields.periodic, "seed": seed}
+        return measure(self, volumes, mean, **options)  # pyright: ignore[reportArgumentType] (sees the file twice)
+
     def _estimate(self, volumes: np.ndarray, symmetry: int) -> np.ndarray:
-        """Estimate in one orientation, shape (n, P, 2); the last batch is padded so that only one shape is traced."""
+        """Estimate in one orientation, in calls of one shape: (n, P, 2)."""
         count = len(volumes)
         rows = []
         for first in range(0, count, self.batch_size):
-            batch = np.stack(
-                [apply_symmetry(v, symmetry, v.ndim - 1) for v in volumes[first : first + self.batch_size]]
-            )
-            missing = self.batch_size - len(batch)
+            part = np.stack([apply_symmetry(v, symmetry, v.ndim - 1) for v in volumes[first : first + self.batch_size]])
+            missing = self.batch_size - len(part)
             if missing:
-                batch = np.concatenate([batch, np.repeat(batch[:1], missing, axis=0)])
-            rows.append(np.asarray(self.network.predict_on_batch(batch)))
+                part = np.concatenate([part, np.repeat(part[:1], missing, axis=0)])
+            rows.append(np.asarray(self.network.predict_on_batch(part)))
         return np.concatenate(rows)[:count] if rows else np.empty((0, len(self.names), 2))
 
+    def _properties(self) -> Iterator[tuple[str, object]]:
+        yield "parameters", ", ".join(self.names)
+        yield "input", " × ".join(map(str, self.network.input_shape[1:]))
+        if self.fields is not None:
+            yield "units", self.fields.units
+            if self.fields.box_mpc_h is not None:
+                yield "side", f"{self.fields.box_mpc_h:g} Mpc/h"
+            if self.fields.side_deg is not None:
+                yield "side", f"{self.fields.side_deg:g}°"
+        yield "weights", f"{self.network.count_params():,}"
 
-def select_orientations(views: int, count: int) -> list[int]:
-    """Return the indices of ``views`` orientations, evenly spaced among all ``count``."""
-    if not 1 <= views <= count:
-        raise ValueError(f"views: found {views}, must be 1 to {count}")
-    return [round(i * count / views) for i in range(views)]
+    def __repr__(self) -> str:
+        return plain_text("Estimator", self._properties())
+
+    def _repr_html_(self) -> str:
+        return html_table("Estimator", self._properties())
 
 
-def load(run: Path, batch_size: int = 8, largest_gib: float = LARGEST_GIB) -> Estimator:
-    """Load a trained estimator. Nothing in its folder is executed.
-
-    Parameters
-    ----------
-    run
-        Folder of the run.
-    batch_size
-        Volumes or maps per call of the network.
-    largest_gib
-        Largest size that the network's file may unpack to [GiB].
-
-    Raises
-    ------
-    InputError
-        The folder holds no finished training of an estimator, or its network cannot be read.
-    """
-    folder = RunFolder(run)
-    folder.read_record("estimator")
-    _, config, network = read_network(folder.network, "estimator", EstimatorConfig, largest_gib)
-    return Estimator(network, config.names, np.array(config.sigma_factor or np.ones(len(config.names))), batch_size)
+def select_orientations(views: int, orientations: int) -> list[int]:
+    """Return the indices of ``views`` orientations, evenly spaced among all ``orientations``."""
+    if not 1 <= views <= orientations:
+        raise ValueError(f"views: found {views}, must be 1 to {orientations}")
+    return [round(i * orientations / views) for i in range(views)]

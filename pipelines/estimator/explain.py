@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from tenfold.pipelines.estimator.comparison import check_matching, read_predictions
-from tenfold.pipelines.estimator.estimator import load
+from tenfold.pipelines.estimator.estimator import Estimator
 from tenfold.pipelines.estimator.saliency import Saliency, alternate_groups, measure
 from tenfold.pipelines.estimator.saliency_report import saliency_section, value_label, width_label
 from tenfold.pipelines.files.atomic import replacing
@@ -47,7 +47,7 @@ def explain_estimator(
     folder = RunFolder(Path(run))
     record = folder.read_record("estimator")
     out = Path(out or run)
-    estimator, predictions = load(folder.path), read_predictions(folder)
+    estimator, predictions = Estimator.load(folder.path), read_predictions(folder)
     with Shards.open(folder.find_data(record)) as shards:
         check_matching(folder, shards, estimator.names, predictions)
         manifest = shards.manifest

@@ -14,11 +14,11 @@ from tenfold.pipelines.volumes.shards import Shards
 
 
 def train_estimator(
-    data: Path,
-    out: Path,
+    data: Path | str,
+    out: Path | str,
     network: CNN,
     training: FieldTraining,
-    ranks: Ranks,
+    ranks: Ranks | None = None,
     *,
     views: int = 1,
     resume: bool = False,
@@ -34,7 +34,7 @@ def train_estimator(
     network, training
         Shape of the network, and how it is trained.
     ranks
-        The ranks of this run, from `tenfold.hpc.ranks.launch`.
+        MPI ranks of this run, from `tenfold.hpc.ranks.launch`; a single process by default.
     views
         Orientations of the cube averaged over in the predictions.
     resume
@@ -46,7 +46,16 @@ def train_estimator(
         The data do not fit the network, ``out`` cannot be written, or holds another run.
     Stopped
         A signal asked the run to stop; ``resume`` goes on.
+
+    Example
+    -------
+    >>> from tenfold.pipelines import CNN, FieldTraining, train_estimator
+    >>> architecture = CNN(size=16, filters=(4,), dense=(8,), readout="global")
+    >>> run = train_estimator("data", "estimator", architecture, FieldTraining(epochs=1))
+    >>> run.bundle.name
+    'bundle.tenfold'
     """
+    ranks = ranks or Ranks()
     config = {"data": str(data), "network": asdict(network), "training": asdict(training), "views": views}
 
     def begin(shards: Shards, folder: RunFolder) -> EstimatorTraining:

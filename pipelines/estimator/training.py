@@ -21,6 +21,7 @@ from tenfold.pipelines.estimator.logarithm import check_logarithm
 from tenfold.pipelines.training.bundle import Bundle
 from tenfold.pipelines.training.run import TrainingRun
 from tenfold.pipelines.training.run_folder import RunFolder, versions
+from tenfold.pipelines.volumes.provenance import FieldProperties, provenance, splits_table
 from tenfold.pipelines.volumes.shards import Shards
 
 INITIALISATION_RECORDS = 32
@@ -139,8 +140,12 @@ class EstimatorTraining(TrainingRun):
                 predictions[f"{split}_simulation"] = np.array(self.data.simulation(records), dtype=str)
             if self.ranks.first:
                 config = replace(self.config, sigma_factor=tuple(factor.tolist()))
-                facts = {"data": {"fingerprint": self.fingerprint}, "versions": versions()}
-                Bundle.of("estimator", config, self.network, facts).write(self.folder.network)
+                manifest = self.data.manifest
+                facts = {
+                    "fields": asdict(FieldProperties.of(manifest)), "data": provenance(manifest),
+                    "training": asdict(self.training), "versions": versions(),
+                }  # fmt: skip
+                Bundle.of("estimator", config, self.network, facts, splits_table(manifest)).write(self.folder.bundle)
         if self.ranks.first:
             self.folder.write_predictions(**predictions)
             self.folder.write_record("estimator", {

@@ -31,7 +31,14 @@ LABEL_FOLDER_CONTENTS = (LABELS_RECORD, "unlabelled.csv", "dft.json", "structure
 
 @dataclass(frozen=True, kw_only=True)
 class Labelling:
-    """Enumeration of molecules, and the calculation of their labels."""
+    """Enumeration of molecules, and the calculation of their labels.
+
+    Example
+    -------
+    >>> from tenfold.pipelines import Labelling
+    >>> Labelling(count=100).count
+    100
+    """
 
     RENAMED: ClassVar[dict[str, str]] = {"dft": "dft_check", "longest_s": "timeout_s"}
 
@@ -121,6 +128,12 @@ def label_molecules(config: Labelling, out: Path | str) -> LabelSummary:
     InputError
         The folder cannot be written to, holds labels of another configuration, or the fragments do not yield so many
         molecules.
+
+    Example
+    -------
+    >>> from tenfold.pipelines import Labelling, label_molecules
+    >>> label_molecules(Labelling(count=2, processes=1), "labels").labelled
+    2
     """
     start = time.monotonic()
     out, size = Path(out), config.molecules_per_file

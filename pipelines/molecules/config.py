@@ -11,6 +11,7 @@ from tenfold.pipelines.molecules.featuriser import Featuriser
 from tenfold.pipelines.molecules.properties import Property
 from tenfold.pipelines.molecules.splits import Folds, parse_folds
 from tenfold.pipelines.molecules.units import check_unit
+from tenfold.pipelines.quantities import energy_unit
 from tenfold.pipelines.readers.text_encodings import check_encoding
 
 Kind = Literal["regression", "classification"]
@@ -18,7 +19,15 @@ Kind = Literal["regression", "classification"]
 
 @dataclass(frozen=True, kw_only=True)
 class MoleculeIngest:
-    """Configuration of the ingest: sources, targets, features, geometry and split."""
+    """Configuration of the ingest: sources, targets, features, geometry and split.
+
+    Example
+    -------
+    >>> from tenfold.pipelines import MoleculeIngest
+    >>> from astropy import units
+    >>> MoleculeIngest(targets=("gap",), units={"gap": units.eV}).units
+    {'gap': 'eV'}
+    """
 
     RENAMED: ClassVar[dict[str, str]] = {"largest_atoms": "max_atoms"}
 
@@ -79,6 +88,8 @@ class MoleculeIngest:
 
     def __post_init__(self):
         """Check that the values are valid and consistent."""
+        units = {name: energy_unit("units", unit) for name, unit in self.units.items()}
+        object.__setattr__(self, "units", units)
         for name in ("records_per_shard", "processes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: found {getattr(self, name)}, valid is 1 or more")

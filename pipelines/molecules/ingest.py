@@ -82,7 +82,7 @@ class MoleculeIngestSummary:
 
 
 def ingest_molecules(paths: Iterable[Path | str], out: Path | str, config: MoleculeIngest) -> MoleculeIngestSummary:
-    """Make shards of molecules.
+    r"""Make shards of molecules.
 
     Rows are read once to count them, then understood and featurised under Dask, one shard per task, each molecule in a
     process that can be spared. What cannot be used goes to ``OUT/rejected.csv`` with file, line, text and reason. What
@@ -100,6 +100,16 @@ def ingest_molecules(paths: Iterable[Path | str], out: Path | str, config: Molec
     InputError
         There are no files or no such columns, too many rows are bad, `out` cannot be written or holds something else.
         What tenfold did not make there is neither overwritten nor removed.
+
+    Example
+    -------
+    >>> from pathlib import Path
+    >>> from tenfold.pipelines import MoleculeIngest, ingest_molecules
+    >>> rows = [f"{'C' * n}O,{0.5 - 0.6 * n}" for n in range(1, 41)]  # alcohols and a linear model of their solubility
+    >>> _ = Path("alcohols.csv").write_text("\n".join(["smiles,solubility", *rows]))
+    >>> config = MoleculeIngest(targets=("solubility",), fractions=(0.6, 0.2, 0.2), processes=1)
+    >>> ingest_molecules(["alcohols.csv"], "molecules", config).molecules
+    40
     """
     sources = find_molecule_sources(paths, config)
     out, recorded = Path(out), config.recorded()

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
@@ -113,6 +113,15 @@ DATASETS = {
         source="Tox21 Data Challenge 2014, tripod.nih.gov/tox21, by MoleculeNet; public domain",
     ),
 }
+
+
+def citation(checksums: Iterable[str]) -> str | None:
+    """Return reference and licence of the published set that files belong to, by their SHA-256; None if unknown."""
+    known = set(checksums)
+    for dataset in DATASETS.values():
+        if any(file.sha256 in known for file in dataset.files if file.sha256):
+            return dataset.source
+    return None
 
 
 @dataclass(frozen=True, kw_only=True)

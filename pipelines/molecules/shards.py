@@ -25,6 +25,14 @@ class MoleculeShards:
     """A folder of molecules, opened for reading; pickled, it is opened again where it arrives.
 
     Every molecule's CRC32 is checked when it is first read after opening, and then trusted.
+
+    Example
+    -------
+    >>> from tenfold.pipelines import MoleculeShards
+    >>> with MoleculeShards.open("molecules") as shards:
+    ...     targets = shards.targets(shards.split("train"))
+    >>> targets.shape[1]
+    1
     """
 
     def __init__(self, path: Path | str):

@@ -3,13 +3,11 @@
 import numpy as np
 
 from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.quantities import ENERGIES_EV
 from tenfold.pipelines.reports.digits import figure
 
 _UNITS = {
-    "energy": {
-        "eV": 1.0, "meV": 1e-3, "Ha": 27.211386245988, "kcal/mol": 0.0433641153087705, "kJ/mol": 0.010364269656262,
-        "cm^-1": 1.239841984332e-4, "K": 8.617333262e-5,
-    },
+    "energy": {**ENERGIES_EV, "cm^-1": 1.239841984332e-4, "K": 8.617333262e-5},
     "dipole": {"D": 1.0, "e*Angstrom": 4.80320471257, "e*a0": 2.541746473},
     "polarisability": {"a0^3": 1.0, "Angstrom^3": 6.748334508},
     "area": {"a0^2": 1.0, "Angstrom^2": 3.571064313},

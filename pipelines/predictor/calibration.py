@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from tenfold.pipelines.predictor.predictor import PredictorConfig, combine_ensemble
+from tenfold.pipelines.predictor.config import PredictorConfig
+from tenfold.pipelines.predictor.predictor import combine_ensemble
 from tenfold.pipelines.predictor.probabilities import ensemble_log_probabilities, positive_logit
 from tenfold.stats.platt import platt
 from tenfold.stats.temperature import inverse_temperature

@@ -121,7 +121,7 @@ def explain_molecules(
     Parameters
     ----------
     bundle
-        File of a trained predictor.
+        Trained predictor: its bundle, or the folder of the run that wrote it.
     smiles
         SMILES of the molecules.
     out
@@ -143,7 +143,7 @@ def explain_molecules(
     InputError
         None of the molecules can be read, or see `explain`. Nothing is written.
     """
-    predictor = MoleculePredictor.read(Path(bundle))
+    predictor = MoleculePredictor.load(Path(bundle))
     if embed:
         predictor = predictor.with_embedding()
     targets = targets or predictor.names

@@ -27,6 +27,7 @@ from tenfold.pipelines.predictor.predictor import MoleculePredictor
 from tenfold.pipelines.readers.archives import unpack
 from tenfold.pipelines.readers.molecule import LineReader, MoleculeRecord
 from tenfold.pipelines.readers.molecules import MoleculeFile, inspect_file, read_records
+from tenfold.pipelines.training.bundle import find_bundle
 from tenfold.pipelines.training.prefetch import Feed
 
 log = logging.getLogger("tenfold")
@@ -60,9 +61,9 @@ class PredictionSummary:
 
 
 def predict_molecules(
-    bundle: Path,
-    molecules: Path,
-    out: Path,
+    bundle: Path | str,
+    molecules: Path | str,
+    out: Path | str,
     *,
     smiles_column: str = "",
     encoding: str = "",
@@ -70,14 +71,14 @@ def predict_molecules(
     embed: bool = False,
     largest_gib: float = LARGEST_GIB,
 ) -> PredictionSummary:
-    """Predict the properties of the molecules of a file.
+    r"""Predict the properties of the molecules of a file.
 
     An interrupted run is resumed by the same call, and its output is the same to the byte.
 
     Parameters
     ----------
     bundle
-        File of a trained predictor.
+        Trained predictor: its bundle, or the folder of the run that wrote it.
     molecules
         CSV, SDF or XYZ file, which may be compressed.
     out
@@ -102,8 +103,17 @@ def predict_molecules(
     InputError
         A file cannot be read or written, or a table lacks the column, or `out` exists and is not a table of
         predictions.
+
+    Example
+    -------
+    >>> from pathlib import Path
+    >>> from tenfold.pipelines import predict_molecules
+    >>> _ = Path("library.csv").write_text("smiles\nCCO\nc1ccccc1O\n")
+    >>> predict_molecules("predictor", "library.csv", "predicted.csv").molecules
+    2
     """
-    predictor = MoleculePredictor.read(bundle, BLOCK)
+    bundle, molecules, out = find_bundle(Path(bundle)), Path(molecules), Path(out)
+    predictor = MoleculePredictor.load(bundle, BLOCK)
     if embed:
         predictor = predictor.with_embedding()
     if out.exists() and molecules.exists() and out.samefile(molecules):

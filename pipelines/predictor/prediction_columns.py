@@ -2,7 +2,8 @@
 
 from tenfold.emulators.graphs import Graphs
 from tenfold.pipelines.files.spreadsheet import as_text
-from tenfold.pipelines.predictor.predictor import BINARY, MoleculePredictor, PredictorConfig
+from tenfold.pipelines.predictor.config import BINARY, PredictorConfig
+from tenfold.pipelines.predictor.predictor import MoleculePredictor
 
 
 def column_names(config: PredictorConfig) -> list[str]:

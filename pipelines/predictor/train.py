@@ -14,7 +14,13 @@ from tenfold.pipelines.training.run_folder import RunFolder
 
 
 def train_molecules(
-    data: Path, out: Path, network: MPNN, training: RegressionTraining, ranks: Ranks, *, resume: bool = False
+    data: Path | str,
+    out: Path | str,
+    network: MPNN,
+    training: RegressionTraining,
+    ranks: Ranks | None = None,
+    *,
+    resume: bool = False,
 ) -> RunFolder:
     """Train a network on molecules, and predict the validation and test splits.
 
@@ -27,7 +33,7 @@ def train_molecules(
     network, training
         Shape of the network, and how it is trained.
     ranks
-        The ranks of this run, from `tenfold.hpc.ranks.launch`.
+        MPI ranks of this run, from `tenfold.hpc.ranks.launch`; a single process by default.
     resume
         Go on from the newest checkpoint in ``out``, where there is one.
 
@@ -37,7 +43,15 @@ def train_molecules(
         The data do not fit the network, ``out`` cannot be written, or holds another run.
     Stopped
         A signal asked the run to stop; ``resume`` goes on.
+
+    Example
+    -------
+    >>> from tenfold.pipelines import MPNN, RegressionTraining, train_molecules
+    >>> architecture = MPNN(network="dmpnn", hidden=8, depth=2, dense=(8,))
+    >>> train_molecules("molecules", "predictor", architecture, RegressionTraining(epochs=1)).bundle.name
+    'bundle.tenfold'
     """
+    ranks = ranks or Ranks()
     config = {"data": str(data), "network": asdict(network), "training": asdict(training)}
 
     def begin(shards: MoleculeShards, folder: RunFolder) -> MoleculeTraining:

@@ -18,9 +18,11 @@ from tenfold.emulators.training import Position, RegressionTraining, adamw, regr
 from tenfold.hpc.order import Order, steps_per_epoch
 from tenfold.hpc.ranks import Ranks
 from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.molecules.published import citation
 from tenfold.pipelines.molecules.shards import MoleculeShards
 from tenfold.pipelines.predictor.calibration import calibrate
-from tenfold.pipelines.predictor.predictor import Kind, MoleculePredictor, PredictorConfig, Target
+from tenfold.pipelines.predictor.config import Kind, PredictorConfig, Target
+from tenfold.pipelines.predictor.predictor import MoleculePredictor
 from tenfold.pipelines.predictor.scores import score_binary, score_multiclass, score_regression
 from tenfold.pipelines.training.run import TrainingRun
 from tenfold.pipelines.training.run_folder import RunFolder, versions
@@ -167,7 +169,10 @@ class MoleculeTraining(TrainingRun):
                 manifest = self.data.manifest
                 sources = {source.source: source.sha256 for source in manifest.sources}
                 facts: dict[str, Any] = {
-                    "data": {"fingerprint": manifest.fingerprint, "sources": sources},
+                    "data": {
+                        "fingerprint": manifest.fingerprint, "sources": sources,
+                        "licence": citation(sources.values()),
+                    },
                     "training": asdict(self.training), "test": metrics["targets"], "versions": versions(),
                 }  # fmt: skip
                 self.predictor.bundle(facts, _splits(self.data)).write(self.folder.bundle)

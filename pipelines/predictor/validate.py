@@ -53,7 +53,7 @@ def validate_molecules(run: Path, out: Path | None = None, *, seed: int = 0) -> 
     folder = RunFolder(run)
     record = folder.read_record("molecules")
     OutputFolder.claim(out, ("metrics.json", "report.html"))
-    predictor = MoleculePredictor.read(folder.bundle)
+    predictor = MoleculePredictor.load(folder.bundle)
     config = predictor.config
     keys = ["test_record", "test_true", "test_mean", "test_sigma"]
     arrays = folder.read_predictions([*keys, *(["test_probability"] if config.multiclass else [])])

@@ -16,6 +16,7 @@ from tenfold.hpc.memory import keep_freed_memory
 from tenfold.hpc.progress import progress
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files.atomic import replacing
+from tenfold.pipelines.quantities import convert_quantities
 from tenfold.pipelines.simulation.boxes import finished, recorded, write_box
 from tenfold.pipelines.simulation.cosmology import BOUNDS, PARAMETERS, Cosmology, growth, sample
 from tenfold.pipelines.simulation.initial_conditions import linear_field
@@ -31,7 +32,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Simulation:
-    """A set of N-body boxes over cosmologies."""
+    """A set of N-body boxes over cosmologies.
+
+    Example
+    -------
+    >>> from tenfold.pipelines import Simulation
+    >>> from astropy import units
+    >>> from astropy.cosmology.units import littleh
+    >>> Simulation(count=8, box_mpc_h=128 * units.Mpc / littleh).box_mpc_h
+    128.0
+    """
 
     count: int = 64
     """Number of boxes. A larger count in the same folder adds to what is there."""
@@ -59,6 +69,7 @@ class Simulation:
     """Processes of this machine that work side by side."""
 
     def __post_init__(self) -> None:
+        convert_quantities(self, box_mpc_h="Mpc/h")
         for name, least in (("count", 1), ("seed", 0), ("particles", 8), ("grid", 4), ("steps", 1), ("processes", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name}: found {getattr(self, name)}, must be at least {least}")
@@ -194,7 +205,7 @@ def _transfer(densities: tuple[float, float]) -> np.ndarray:
     return transfer(*densities)
 
 
-def simulate_volumes(config: Simulation, out: Path) -> SimulationSummary:
+def simulate_volumes(config: Simulation, out: Path | str) -> SimulationSummary:
     """Simulate boxes into a folder, `out/box_00000.h5` and on; boxes that are there already are kept.
 
     Parameters
@@ -208,6 +219,13 @@ def simulate_volumes(config: Simulation, out: Path) -> SimulationSummary:
     ------
     InputError
         The folder cannot be written to, or holds boxes of another configuration.
+
+    Example
+    -------
+    >>> from tenfold.pipelines import Simulation, simulate_volumes
+    >>> config = Simulation(count=20, particles=16, grid=16, box_mpc_h=64, steps=2, processes=1)
+    >>> simulate_volumes(config, "boxes").made
+    20
     """
     start = time.monotonic()
     out = Path(out)
@@ -241,7 +259,7 @@ def _simulate_to(config: Simulation, table: "TransferTable", out: Path, box: tup
     )
 
 
-def simulate_surrogates(boxes: Path, out: Path, *, seed: int, processes: int = 2) -> SimulationSummary:
+def simulate_surrogates(boxes: Path | str, out: Path | str, *, seed: int, processes: int = 2) -> SimulationSummary:
     """Write the Gaussian twin of every box: an overdensity with the box's P(k), shell by shell, and nothing else.
 
     Parameters
@@ -259,6 +277,12 @@ def simulate_surrogates(boxes: Path, out: Path, *, seed: int, processes: int = 2
     ------
     InputError
         There are no boxes, or out holds twins of other boxes or another seed.
+
+    Example
+    -------
+    >>> from tenfold.pipelines import simulate_surrogates
+    >>> simulate_surrogates("boxes", "surrogates", seed=1, processes=1).made
+    20
     """
     start = time.monotonic()
     sources = sorted(Path(boxes).glob("box_*.h5"))

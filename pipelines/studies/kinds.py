@@ -4,10 +4,13 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.training.run_folder import KINDS, RunFolder, RunKind
+
+if TYPE_CHECKING:
+    from tenfold.pipelines.training.bundle import Bundle
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +37,8 @@ class Kind:
     """Validates a finished training: ``validate(run, out, **options)``."""
     explain: Callable[..., Path] | None
     """Attributes predictions to inputs and returns the report; None where there is no such method."""
-    load: Callable[[Path], Any]
-    """Loads the trained network from the folder of its run."""
+    from_bundle: "Callable[[Bundle], Any]"
+    """Rebuilds the trained network from its bundle."""
 
     @property
     def validation_options(self) -> frozenset[str]:
@@ -82,7 +85,7 @@ def check_options(kind: Kind, options: dict[str, Any]) -> None:
 
 
 def _estimator() -> Kind:
-    from tenfold.pipelines.estimator.estimator import load
+    from tenfold.pipelines.estimator.estimator import Estimator
     from tenfold.pipelines.estimator.explain import explain_estimator
     from tenfold.pipelines.estimator.train import train_estimator
     from tenfold.pipelines.estimator.validate import validate
@@ -90,7 +93,10 @@ def _estimator() -> Kind:
     def validate_run(run: Path, out: Path | None = None, *, null: Path | None = None, seed: int = 0) -> Validation:
         return Validation(report=validate(run, null, out, seed=seed))
 
-    return Kind(name="estimator", train=train_estimator, validate=validate_run, explain=explain_estimator, load=load)
+    return Kind(
+        name="estimator", train=train_estimator, validate=validate_run,
+        explain=explain_estimator, from_bundle=Estimator.from_bundle,
+    )  # fmt: skip
 
 
 def _emulator() -> Kind:
@@ -114,7 +120,10 @@ def _emulator() -> Kind:
         lists = (f"{verdict}: {', '.join(names)}" for verdict, names in named if names)
         return Validation(report=report, summary=(counts, *lists), passed=assessment.passed)
 
-    return Kind(name="emulator", train=train_emulator, validate=validate_run, explain=None, load=MassMapEmulator.load)
+    return Kind(
+        name="emulator", train=train_emulator, validate=validate_run,
+        explain=None, from_bundle=MassMapEmulator.from_bundle,
+    )  # fmt: skip
 
 
 def _molecules() -> Kind:
@@ -127,7 +136,7 @@ def _molecules() -> Kind:
         report = validate_molecules(run, out, seed=seed)
         return Validation(report=report, summary=tuple(RunFolder(run).read_record("molecules")["targets"]))
 
-    def load(run: Path) -> MoleculePredictor:
-        return MoleculePredictor.read(RunFolder(run).bundle)
-
-    return Kind(name="molecules", train=train_molecules, validate=validate_run, explain=explain_molecules, load=load)
+    return Kind(
+        name="molecules", train=train_molecules, validate=validate_run,
+        explain=explain_molecules, from_bundle=MoleculePredictor.from_bundle,
+    )  # fmt: skip

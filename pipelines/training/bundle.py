@@ -1,11 +1,11 @@
-"""A trained network as one file: its description, its weights, the splits of its data. Data, never code."""
+"""A trained network as one file: configuration, weights, splits and provenance. Data, never code."""
 
 import hashlib
 import json
 import math
 import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -18,112 +18,122 @@ from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files.atomic import replacing
 from tenfold.pipelines.files.npy_bytes import array_of, bytes_of
 from tenfold.pipelines.files.zip_members import read_members
+from tenfold.pipelines.training.run_folder import KINDS, RunFolder, RunKind
 
-VERSION = 3
+FORMAT = "tenfold bundle"
+VERSION = 4
+EARLIER_FORMATS = ("tenfold estimator", "tenfold massmaps", "tenfold molecules")
+"""Formats of bundle versions 1 to 3."""
 LARGEST_GIB = 4.0
-"""Largest size that a bundle may unpack to [GiB], where its reader is not told otherwise."""
-MOST_MEMBERS = 10_000
-"""Most members of the archive; a network has some ten to some hundred arrays of weights."""
+"""Default limit on the unpacked size of a bundle [GiB]."""
+MAX_MEMBERS = 10_000
+"""Limit on the number of members of the archive; a network has tens to hundreds of weight arrays."""
 _LARGEST_FACTS = 2**24
-_OWN = ("format", "version", "sha256")
+_PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+_HEADER = ("format", "version", "kind", "sha256")
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # members carry no time: equal content is an equal file
 
 
-class Described(Protocol):
-    """A frozen dataclass that determines a network: everything but the values of its weights."""
+class NetworkConfig(Protocol):
+    """A frozen dataclass that determines a network up to the values of its weights."""
 
     def network(self) -> keras.Model:
         """Build the network."""
         ...
 
 
-Learnt = TypeVar("Learnt", bound=Described)
+Config = TypeVar("Config", bound=NetworkConfig)
+Section = TypeVar("Section")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bundle:
-    """What a file of a trained network holds: facts as JSON, numbers as NPY, a table as CSV, in a ZIP archive.
+    """A trained network: facts as JSON, weights as NPY and splits as CSV, in a ZIP archive.
 
-    It is rebuilt from its facts by the code of this package. Nothing in it is executed, and no pickle is ever read, so
-    that a stranger's file can be opened.
+    The network is rebuilt from its configuration by the code of this package. Nothing in the file is executed and no
+    pickle is read, so a file of unknown origin can be opened safely.
     """
 
-    kind: str
-    """``"molecules"``, ``"estimator"`` or ``"massmaps"``: the training that wrote it."""
+    kind: RunKind
+    """Kind of the training that wrote it, by ``tenfold train KIND``."""
     facts: dict[str, Any]
-    """``learnt``, the description of the network, and what else is known: calibration, checksums, versions."""
+    """``network``, the configuration of the network, and its provenance: units, calibration, checksums, versions."""
     weights: tuple[np.ndarray, ...]
-    """In the order of the network's variables."""
+    """Values of the network's variables, in the network's order."""
     splits: str = ""
-    """CSV: source, row, split of every molecule; empty where there is no such table."""
+    """CSV table of the split of every simulation or molecule; empty if unknown."""
+    path: Path = field(default=Path("bundle.tenfold"), compare=False)
+    """File it was read from."""
 
     @classmethod
     def of(
-        cls, kind: str, learnt: Described, network: keras.Model, facts: Mapping[str, Any], splits: str = ""
+        cls, kind: RunKind, config: NetworkConfig, network: keras.Model, facts: Mapping[str, Any], splits: str = ""
     ) -> "Bundle":
-        """Gather what a file of a trained network holds; ``facts`` are added to its description."""
-        described = {"learnt": asdict(learnt)}  # type: ignore[arg-type] (a dataclass)
-        return cls(kind=kind, facts=described | dict(facts), weights=arrays_of(network), splits=splits)
+        """Collect the content of a bundle; ``facts`` are added to the network's configuration."""
+        network_config = {"network": asdict(config)}  # type: ignore[arg-type] (a dataclass)
+        return cls(kind=kind, facts=network_config | dict(facts), weights=arrays_of(network), splits=splits)
 
     def write(self, path: Path) -> None:
-        """Write the file, whole or not at all; the same content gives the same bytes."""
+        """Write the file atomically; equal content gives equal bytes."""
         members: dict[str, bytes] = {"splits.csv": self.splits.encode()}
         for index, array in enumerate(self.weights):
             members[f"weights/{index:04d}.npy"] = bytes_of(array)
-        about = {
-            "format": f"tenfold {self.kind}",
+        facts = {
+            "format": FORMAT,
             "version": VERSION,
+            "kind": self.kind,
             "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in members.items()},
-            **{name: value for name, value in self.facts.items() if name not in _OWN},
+            **{name: value for name, value in self.facts.items() if name not in _HEADER},
         }
-        members = {"bundle.json": (json.dumps(about, indent=1, allow_nan=False) + "\n").encode(), **members}
+        members = {"bundle.json": (json.dumps(facts, indent=1, allow_nan=False) + "\n").encode(), **members}
         with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, content in members.items():
                 archive.writestr(zipfile.ZipInfo(name, _EPOCH), content, zipfile.ZIP_DEFLATED)
 
     @classmethod
-    def read(cls, path: Path, kind: str, largest_gib: float = LARGEST_GIB) -> "Bundle":
-        """Read a file.
+    def read(cls, path: Path | str, kind: RunKind | None = None, largest_gib: float = LARGEST_GIB) -> "Bundle":
+        """Read a bundle.
 
         Parameters
         ----------
         path
-            The file.
+            The file, or the folder of the run that wrote it.
         kind
-            What it must be of: ``"molecules"``, ``"estimator"`` or ``"massmaps"``.
+            Required kind; any if left out.
         largest_gib
-            Largest size that it may unpack to [GiB]; checked before anything is unpacked.
+            Limit on the unpacked size [GiB]; checked before anything is unpacked.
 
         Raises
         ------
         InputError
-            It is not there, no bundle of this kind, too large, damaged, or of a version this code does not know.
+            The file does not exist, is not a bundle of this kind, is too large or damaged, or was written by another
+            version of tenfold.
         """
-        wanted = f"What is wanted is a file that `tenfold train {kind}` wrote."
+        path = find_bundle(Path(path))
+        wanted = f"Expected a bundle written by `tenfold train{f' {kind}' if kind else ''}`."
         try:
             with path.open("rb") as file:
                 start = file.read(4)
-            if start[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
-                raise InputError(f"{path}: is a pickle, which could run anything when it is read; it was not. {wanted}")
+            if start[:2] in _PICKLES:
+                raise InputError(
+                    f"{path}: is a pickle, which can run any code when it is read; it was not read. {wanted}"
+                )
             members = _members(path, largest_gib)
-            about = _facts(members.pop("bundle.json"))
-            if about.get("format") != f"tenfold {kind}":
-                raise InputError(f"{path}: format {about.get('format')!r}. {wanted}")
-            if about["version"] != VERSION:
-                raise InputError(f"{path}: version {about['version']}, this code reads {VERSION}. Train again.")
-            sums = about["sha256"]
+            facts = _facts(members.pop("bundle.json"))
+            _check_header(path, facts, kind, wanted)
+            sums = facts["sha256"]
             if not isinstance(sums, dict) or sums.keys() != members.keys():
-                raise InputError(f"{path}: sha256 does not list the members that are there. Copy the file again.")
+                raise InputError(f"{path}: sha256 does not list the members of the archive. Copy the file again.")
             for name, content in members.items():
                 if hashlib.sha256(content).hexdigest() != sums[name]:
-                    raise InputError(f"{path}: {name} is damaged, its SHA-256 does not agree. Copy the file again.")
+                    raise InputError(f"{path}: {name} is damaged: its SHA-256 differs. Copy the file again.")
             splits = members.pop("splits.csv").decode()
-            weights = tuple(_weights(name, members[name]) for name in sorted(members))
             return cls(
-                kind=kind,
-                facts={name: value for name, value in about.items() if name not in _OWN},
-                weights=weights,
+                kind=facts["kind"],
+                facts={name: value for name, value in facts.items() if name not in _HEADER},
+                weights=tuple(_weights(name, members[name]) for name in sorted(members)),
                 splits=splits,
+                path=path,
             )
         except (
             OSError,
@@ -138,58 +148,101 @@ class Bundle:
                 raise
             raise InputError(f"{path}: cannot be read as a trained network ({error}). {wanted}") from error
 
+    def section(self, name: str, kind: type[Section]) -> Section:
+        """Return one of the facts as a dataclass, checked key by key and type by type.
 
-def read_network(
-    path: Path, kind: str, described: type[Learnt], largest_gib: float = LARGEST_GIB
-) -> tuple[Bundle, Learnt, keras.Model]:
-    """Read a trained network: rebuilt by our code from its description, with the file's weights.
+        Raises
+        ------
+        InputError
+            It is missing, or does not hold exactly the fields of the dataclass.
+        """
+        try:
+            stated = self.facts[name]
+            section = TypeAdapter(kind).validate_json(json.dumps(stated), strict=True)
+            if json.loads(json.dumps(asdict(section))) != stated:  # type: ignore[arg-type]
+                raise ValueError("its keys or values are not those that this version writes")
+        except (KeyError, ValidationError, ValueError, RecursionError) as error:
+            raise InputError(f"{self.path}: {name}: cannot be read ({_reason(error)}). Train again.") from None
+        return section
 
-    Parameters
-    ----------
-    path, kind, largest_gib
-        As for `Bundle.read`.
-    described
-        Dataclass that the description is checked against, key by key and type by type.
+    def rebuild(self, kind: type[Config]) -> tuple[Config, keras.Model]:
+        """Rebuild the network from its configuration, and assign its weights.
+
+        Parameters
+        ----------
+        kind
+            Dataclass of the configuration.
+
+        Returns
+        -------
+        config, network
+            The configuration and the Keras model.
+
+        Raises
+        ------
+        InputError
+            The configuration is not one that this version writes, or the weights do not fit the network it describes,
+            or are not finite.
+        """
+        config = self.section("network", kind)
+        try:
+            return config, rebuild(config.network, self.weights)
+        except (ValueError, TypeError, MemoryError, ArithmeticError) as error:
+            raise InputError(
+                f"{self.path}: its weights do not fit the network it describes ({error}). Train again."
+            ) from error
+
+
+def find_bundle(path: Path) -> Path:
+    """Return the file of a trained network, given the file itself or the folder of the run that wrote it.
 
     Raises
     ------
     InputError
-        As for `Bundle.read`; or the description is not one that this version writes, or the weights are not those of
-        the network it describes, or not finite.
+        The folder holds no trained network, or one that an earlier version of tenfold wrote.
     """
-    if not path.exists() and (before := path.with_name("network.keras")).exists():
+    if not path.is_dir():
+        return path
+    folder = RunFolder(path)
+    if folder.bundle.exists():
+        return folder.bundle
+    for name in ("network.tenfold", "network.keras"):
+        if (earlier := path / name).exists():
+            raise InputError(
+                f"{earlier}: was written by an earlier version of tenfold, whose format this version does not read. "
+                "Train again, in another folder."
+            )
+    folder.read_record()  # explains a training that has not finished
+    raise InputError(f"{folder.bundle}: does not exist. Copy it from the original run, or train again.")
+
+
+def _check_header(path: Path, facts: dict[str, Any], kind: RunKind | None, wanted: str) -> None:
+    """Refuse a bundle of another format, version or kind."""
+    stated, version = facts.get("format"), facts.get("version")
+    if stated in EARLIER_FORMATS and isinstance(version, int) and version < VERSION:
         raise InputError(
-            f"{before}: is a network as tenfold wrote it before it had {path.name}. Keras files can hold code, so that "
-            "they are not read any more. Train again, in another folder."
+            f"{path}: was written by an earlier version of tenfold (bundle version {version}; this version reads "
+            f"{VERSION}). Train again."
         )
-    bundle = Bundle.read(path, kind, largest_gib)
-    try:
-        stated = json.dumps(bundle.facts["learnt"])
-        learnt = TypeAdapter(described).validate_json(stated, strict=True)
-        if json.loads(json.dumps(asdict(learnt))) != bundle.facts["learnt"]:  # type: ignore[arg-type]
-            raise ValueError("it has other keys or values than this version writes")
-    except (KeyError, ValidationError, ValueError, RecursionError) as error:
-        raise InputError(
-            f"{path}: describes a network this version cannot build ({_said(error)}). Train again."
-        ) from None
-    try:
-        network = rebuild(learnt.network, bundle.weights)
-    except (ValueError, TypeError, MemoryError, ArithmeticError) as error:
-        raise InputError(
-            f"{path}: its weights are not those of the network it describes ({error}). Train again."
-        ) from error
-    return bundle, learnt, network
+    if stated != FORMAT:
+        raise InputError(f"{path}: format {stated!r}. {wanted}")
+    if version != VERSION:
+        raise InputError(f"{path}: bundle version {version}; this version of tenfold reads {VERSION}. Train again.")
+    if facts["kind"] not in KINDS:
+        raise InputError(f"{path}: kind {facts['kind']!r}; valid are {', '.join(KINDS)}. {wanted}")
+    if kind is not None and facts["kind"] != kind:
+        raise InputError(f"{path}: is a bundle of `tenfold train {facts['kind']}`. {wanted}")
 
 
 def _members(path: Path, largest_gib: float) -> dict[str, bytes]:
     """Unpack the archive: bundle.json, splits.csv and weights/0000.npy …, nothing else."""
-    members = read_members(path, largest_gib=largest_gib, most=MOST_MEMBERS)
-    numbers = {name for name in members if name not in ("bundle.json", "splits.csv")}
+    members = read_members(path, largest_gib=largest_gib, most=MAX_MEMBERS)
+    arrays = {name for name in members if name not in ("bundle.json", "splits.csv")}
     if "bundle.json" not in members or "splits.csv" not in members:
         raise ValueError("bundle.json or splits.csv is missing")
-    if numbers != {f"weights/{index:04d}.npy" for index in range(len(numbers))}:
-        odd = sorted(numbers - {f"weights/{index:04d}.npy" for index in range(len(numbers))})[0]
-        raise ValueError(f"its weights are not numbered without gaps: {odd!r}")
+    expected = {f"weights/{index:04d}.npy" for index in range(len(arrays))}
+    if arrays != expected:
+        raise ValueError(f"its weights are not numbered without gaps: {sorted(arrays - expected)[0]!r}")
     return members
 
 
@@ -199,14 +252,14 @@ def _facts(content: bytes) -> dict[str, Any]:
         raise ValueError(f"bundle.json: {len(content):,} bytes, more than {_LARGEST_FACTS:,}")
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) != len(pairs):
-            raise ValueError("bundle.json: a key stands there twice")
-        return found
+        entries = dict(pairs)
+        if len(entries) != len(pairs):
+            raise ValueError("bundle.json: a key is repeated")
+        return entries
 
     def finite(text: str) -> float:
         if not math.isfinite(number := float(text)):
-            raise ValueError(f"bundle.json: {text} is no finite number")
+            raise ValueError(f"bundle.json: {text} is not a finite number")
         return number
 
     try:
@@ -214,7 +267,7 @@ def _facts(content: bytes) -> dict[str, Any]:
     except RecursionError:
         raise ValueError("bundle.json: nested too deeply") from None
     if not isinstance(facts, dict):
-        raise ValueError("bundle.json: holds no object")
+        raise ValueError("bundle.json: is not an object")
     return facts
 
 
@@ -225,8 +278,10 @@ def _weights(name: str, content: bytes) -> np.ndarray:
         raise ValueError(f"{name}: {error}") from error
 
 
-def _said(error: Exception) -> str:
-    """Return what a check of types has found, in a line."""
+def _reason(error: Exception) -> str:
+    """Summarise in one line why a section was refused."""
+    if isinstance(error, KeyError):
+        return "it is missing"
     if not isinstance(error, ValidationError):
         return str(error)
     return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_url=False)[:3])

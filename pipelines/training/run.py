@@ -233,7 +233,7 @@ class TrainingRun(ABC):
 def carry_out(
     opened: Callable[[], AbstractContextManager],
     begin: Callable[[Any, RunFolder], TrainingRun],
-    out: Path,
+    out: Path | str,
     config: Mapping[str, Any],
     ranks: Ranks,
     *,
@@ -265,6 +265,7 @@ def carry_out(
         A signal asked for it; a checkpoint stands.
     """
     start = time.monotonic()
+    out = Path(out)
     folder = RunFolder(out)
     written = {key: plain(value) for key, value in config.items()}
     if ranks.first:

@@ -30,7 +30,7 @@ HISTORY: tuple[str, ...] = ("epoch", "step", "loss", "validation_loss", "learnin
 PACKAGES = ("tenfold", "tensorflow", "keras", "horovod", "mpich", "h5py", "dask", "camb", "rdkit", "numpy", "scipy")
 
 FILES = (
-    "config.yaml", "history.csv", "predictions.npz", "metrics.json", "run.json", "network.tenfold", "bundle.tenfold",
+    "config.yaml", "history.csv", "predictions.npz", "metrics.json", "run.json", "bundle.tenfold",
     "samples.png", "checkpoints", "tensorboard",
 )  # fmt: skip
 """What a training writes into its folder."""
@@ -80,13 +80,8 @@ class RunFolder:
         return self.path / "checkpoints"
 
     @property
-    def network(self) -> Path:
-        """The trained network of a training on fields: its description and its weights, as `Bundle` writes them."""
-        return self.path / "network.tenfold"
-
-    @property
     def bundle(self) -> Path:
-        """A trained network of molecules, with all that its use needs."""
+        """The trained network, with everything needed to use it; see `tenfold.pipelines.training.bundle`."""
         return self.path / "bundle.tenfold"
 
     @property

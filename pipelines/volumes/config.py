@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator
 
+from tenfold.pipelines.quantities import convert_quantities
 from tenfold.pipelines.readers.formats import Format
 from tenfold.pipelines.readers.parameters import PARAMETERS, Densities
 from tenfold.pipelines.readers.volume import FILL_VALUES, Stated
@@ -16,7 +17,14 @@ from tenfold.pipelines.readers.volume import FILL_VALUES, Stated
 
 @dataclass(frozen=True, kw_only=True)
 class Ingest:
-    """How volumes become shards."""
+    """How volumes become shards.
+
+    Example
+    -------
+    >>> from tenfold.pipelines import Ingest
+    >>> Ingest(cut=2).parts
+    8
+    """
 
     DIMENSIONS: ClassVar[int] = 3
     """Of a record, besides its channels."""
@@ -65,6 +73,7 @@ class Ingest:
 
     def __post_init__(self):
         """Refuse what cannot be done."""
+        convert_quantities(self, box_mpc_h="Mpc/h")
         for name in ("cut", "records_per_shard", "processes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: found {getattr(self, name)}, valid is 1 or more")

@@ -89,6 +89,12 @@ def ingest_volumes(paths: Iterable[Path | str], out: Path | str, config: Ingest)
     InputError
         There are no files, too many are unusable, `out` cannot be written or holds something else. What tenfold did
         not make there is neither overwritten nor removed.
+
+    Example
+    -------
+    >>> from tenfold.pipelines import Ingest, ingest_volumes
+    >>> ingest_volumes(["boxes"], "data", Ingest(fractions=(0.6, 0.2, 0.2), processes=1)).records
+    20
     """
     sources = find_sources(paths, config)
     out, recorded = Path(out), config.recorded()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.quantities import convert_quantities
 from tenfold.pipelines.readers import camels_maps
 from tenfold.pipelines.readers.cmd_names import file_name
 from tenfold.pipelines.readers.formats import MapFormat, map_format_of
@@ -19,7 +20,15 @@ _FORMATS = ("auto", "fits", "camels", "ktng", "hdf5")
 
 @dataclass(frozen=True, kw_only=True)
 class MassMapIngest(Ingest):
-    """How maps become shards; a record is a map (N, N, C)."""
+    """How maps become shards; a record is a map (N, N, C).
+
+    Example
+    -------
+    >>> from tenfold.pipelines import MassMapIngest
+    >>> from astropy import units
+    >>> MassMapIngest(side_deg=90 * units.arcmin).side_deg
+    1.5
+    """
 
     DIMENSIONS: ClassVar[int] = 2
 
@@ -34,6 +43,7 @@ class MassMapIngest(Ingest):
 
     def __post_init__(self):
         """Refuse what cannot be done."""
+        convert_quantities(self, side_deg="deg")
         super().__post_init__()
         if self.format not in _FORMATS:
             raise ValueError(f"format: found {self.format!r}, valid are {', '.join(_FORMATS)}")
@@ -101,5 +111,11 @@ def ingest_massmaps(paths: Iterable[Path | str], out: Path | str, config: MassMa
     ------
     InputError
         There are no files, too many are unusable, `out` cannot be written or holds something else.
+
+    Example
+    -------
+    >>> from tenfold.pipelines import MassMapIngest, ingest_massmaps
+    >>> ingest_massmaps(["maps"], "map_data", MassMapIngest(fractions=(0.5, 0.25, 0.25), processes=1)).records
+    64
     """
     return ingest_volumes(paths, out, config)

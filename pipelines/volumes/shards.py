@@ -33,6 +33,14 @@ class Shards:
 
     Every record's CRC32 is checked when it is first read after opening, and then trusted: checking costs more than
     reading from memory. Reading is safe from several threads.
+
+    Example
+    -------
+    >>> from tenfold.pipelines import Shards
+    >>> with Shards.open("data") as shards:
+    ...     boxes = shards.read(shards.split("test"))
+    >>> boxes.shape
+    (4, 16, 16, 16, 1)
     """
 
     def __init__(self, path: Path | str, *, verify: bool = True):

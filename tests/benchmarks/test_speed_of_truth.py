@@ -21,7 +21,8 @@ from tenfold.pipelines.labels.electronic_structure import UNITS
 from tenfold.pipelines.labels.gfn2 import calculate_gfn2, relax_geometry
 from tenfold.pipelines.molecules.conformers import embed_conformer
 from tenfold.pipelines.molecules.featuriser import Featuriser
-from tenfold.pipelines.predictor.predictor import MoleculePredictor, PredictorConfig, Target
+from tenfold.pipelines.predictor.config import PredictorConfig, Target
+from tenfold.pipelines.predictor.predictor import MoleculePredictor
 
 pytestmark = pytest.mark.benchmark
 

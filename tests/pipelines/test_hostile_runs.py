@@ -1,10 +1,10 @@
-"""Run folders that a stranger made: nothing in them is run, and what is not ours is refused by name."""
+"""Run folders of unknown origin: nothing in them is executed, and what tenfold did not write is refused by name."""
 
 import io
 import json
 import zipfile
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +18,18 @@ from tenfold.emulators.gan import GAN
 from tenfold.emulators.intensity import IntensityTransform
 from tenfold.emulators.lognormal import LognormalModel
 from tenfold.emulators.mpnn import MPNN
-from tenfold.pipelines.emulator import emulator
+from tenfold.pipelines.emulator.config import GeneratorConfig
+from tenfold.pipelines.emulator.emulator import MassMapEmulator, ParameterSpace
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.estimator import estimator
+from tenfold.pipelines.estimator.estimator import Estimator, EstimatorConfig
 from tenfold.pipelines.molecules.featuriser import Featuriser
-from tenfold.pipelines.predictor.predictor import MoleculePredictor, PredictorConfig, Target
+from tenfold.pipelines.predictor.config import PredictorConfig, Target
+from tenfold.pipelines.predictor.predictor import MoleculePredictor
 from tenfold.pipelines.training.bundle import Bundle
-from tenfold.pipelines.training.run_folder import RunFolder
+from tenfold.pipelines.training.run_folder import RunFolder, RunKind
+from tenfold.pipelines.volumes.provenance import FieldProperties
 
-ESTIMATOR = estimator.EstimatorConfig(
+ESTIMATOR = EstimatorConfig(
     architecture=CNN(dimensions=2, size=8, filters=(4,), dense=(8,), transform="identity"),
     names=("omega_m", "sigma_8"), location=(0.3, 0.8), scale=(0.1, 0.1), mean=(0.0,), std=(0.02,),
     sigma_factor=(1.5, 0.5),
@@ -34,22 +37,25 @@ ESTIMATOR = estimator.EstimatorConfig(
 SHAPE = GAN(size=16, latent_dim=8, filters=(4, 8, 8), critic_filters=(4, 8), style_dim=8, conditions=2, group_size=2)
 KAPPA = IntensityTransform((-0.01,), (0.01,), (0.8,), (0.7,))
 GUESS = LognormalModel.white_noise(16, KAPPA, (0.3, 0.8), (0.1, 0.1))
-MASSMAPS = emulator.GeneratorConfig.from_lognormal_model(SHAPE, GUESS, "float32")
-RECORDS: dict[str, dict[str, Any]] = {
-    "estimator": {"names": ["omega_m", "sigma_8"], "sigma_factor": [1.5, 0.5]},
-    "massmaps": {"names": ["omega_m", "sigma_8"], "low": [0.1, 0.6], "high": [0.5, 1.0],
-                 "side_deg": 2.0},
-}  # fmt: skip
-LOADED: dict[str, Callable[[Path], Any]] = {"estimator": estimator.load, "massmaps": emulator.MassMapEmulator.load}
-LEARNT = {"estimator": ESTIMATOR, "massmaps": MASSMAPS}
+EMULATOR = GeneratorConfig.from_lognormal_model(SHAPE, GUESS, "float32")
+FIELDS = asdict(FieldProperties(
+    units="kappa", mean=0.0, box_mpc_h=None, side_deg=2.0, periodic=True, redshifts=(1.0,), multipoles=(180.0, 1440.0),
+))  # fmt: skip
+PARAMETERS = asdict(ParameterSpace(ranges={"omega_m": (0.1, 0.5), "sigma_8": (0.6, 1.0)}, fixed={"h": 0.7}))
+FACTS: dict[RunKind, dict[str, Any]] = {
+    "estimator": {"fields": FIELDS},
+    "emulator": {"fields": FIELDS, "parameters": PARAMETERS},
+}
+LOAD: dict[RunKind, Callable[[Path], Any]] = {"estimator": Estimator.load, "emulator": MassMapEmulator.load}
+CONFIGS: dict[RunKind, Any] = {"estimator": ESTIMATOR, "emulator": EMULATOR}
 
 
-def made(path: Path, kind: str) -> RunFolder:
+def made(path: Path, kind: RunKind) -> RunFolder:
     """A finished run of a small network."""
     folder = RunFolder(path)
     folder.create()
-    Bundle.of(kind, LEARNT[kind], LEARNT[kind].network(seed=3), {}).write(folder.network)
-    folder.write_record("emulator" if kind == "massmaps" else "estimator", RECORDS[kind])
+    Bundle.of(kind, CONFIGS[kind], CONFIGS[kind].network(seed=3), FACTS[kind]).write(folder.bundle)
+    folder.write_record(kind, {})
     return folder
 
 
@@ -91,27 +97,27 @@ def floats(path: Path, target: Path) -> None:
 
 
 @pytest.mark.parametrize("attack", [gallery, floats])
-@pytest.mark.parametrize("kind", ["estimator", "massmaps"])
+@pytest.mark.parametrize("kind", ["estimator", "emulator"])
 def test_a_keras_file_is_not_read(tmp_path, kind, attack):
     folder = made(tmp_path / "run", kind)
     attack(folder.path / "network.keras", tmp_path / "written.png")
     before = sorted(tmp_path.rglob("*"))
-    LOADED[kind](folder.path)  # beside ours it does not matter
-    folder.network.unlink()
-    before.remove(folder.network)
-    with pytest.raises(InputError, match=r"network\.keras: is a network as tenfold wrote it before .* Train again"):
-        LOADED[kind](folder.path)
+    LOAD[kind](folder.path)  # beside ours it does not matter
+    folder.bundle.unlink()
+    before.remove(folder.bundle)
+    with pytest.raises(InputError, match=r"network\.keras: was written by an earlier version of tenfold.* Train again"):
+        LOAD[kind](folder.path)
     assert sorted(tmp_path.rglob("*")) == before
     assert keras.config.floatx() == "float32"
 
 
 @pytest.mark.parametrize("attack", [gallery, floats])
-@pytest.mark.parametrize("kind", ["estimator", "massmaps"])
+@pytest.mark.parametrize("kind", ["estimator", "emulator"])
 def test_nor_under_the_name_of_ours(tmp_path, kind, attack):
     folder = made(tmp_path / "run", kind)
-    attack(folder.network, tmp_path / "written.png")
-    with pytest.raises(InputError, match=r"network\.tenfold: cannot be read as a trained network"):
-        LOADED[kind](folder.path)
+    attack(folder.bundle, tmp_path / "written.png")
+    with pytest.raises(InputError, match=r"bundle\.tenfold: cannot be read as a trained network"):
+        LOAD[kind](folder.path)
     assert not (tmp_path / "written.png").exists()
     assert keras.config.floatx() == "float32"
 
@@ -119,10 +125,8 @@ def test_nor_under_the_name_of_ours(tmp_path, kind, attack):
 def test_an_estimator_answers_the_same_to_the_bit_once_it_is_written_and_read(tmp_path):
     folder = made(tmp_path / "run", "estimator")
     maps = np.random.default_rng(0).normal(0, 0.02, (11, 8, 8, 1)).astype(np.float32)
-    before = estimator.Estimator(ESTIMATOR.network(seed=3), ESTIMATOR.names, np.array([1.5, 0.5])).predict(
-        maps, views=8
-    )
-    for one, other in zip(before, estimator.load(folder.path).predict(maps, views=8), strict=True):
+    before = Estimator(ESTIMATOR.network(seed=3), ESTIMATOR.names, np.array([1.5, 0.5])).predict(maps, views=8)
+    for one, other in zip(before, Estimator.load(folder.path).predict(maps, views=8), strict=True):
         assert one.tobytes() == other.tobytes()
 
 
@@ -139,13 +143,13 @@ def test_an_emulator_makes_the_same_maps_to_the_bit_once_it_is_written_and_read(
         GUESS, logarithmic=(True, False), location=(-1.2, 0.8), ln_sigma=off(GUESS.ln_sigma), mean=off(GUESS.mean),
         ln_power=off(GUESS.ln_power), knots=GUESS.knots * 1.01,
     )  # fmt: skip
-    learnt = emulator.GeneratorConfig.from_lognormal_model(shape, guess, precision)
-    network = learnt.network(seed=4)
+    config = GeneratorConfig.from_lognormal_model(shape, guess, precision)
+    network = config.network(seed=4)
     for variable in network.variables:
         variable.assign(off(np.asarray(variable)))
-    folder = made(tmp_path / "run", "massmaps")
-    Bundle.of("massmaps", learnt, network, {}).write(folder.network)
-    read = emulator.MassMapEmulator.load(folder.path)
+    folder = made(tmp_path / "run", "emulator")
+    Bundle.of("emulator", config, network, FACTS["emulator"]).write(folder.bundle)
+    read = MassMapEmulator.load(folder.path)
     maps = replace(read, network=network).sample(3, seed=1, omega_m=0.3, sigma_8=[0.7, 0.8, 0.9])
     assert np.isfinite(maps).all()
     assert maps.tobytes() == read.sample(3, seed=1, omega_m=0.3, sigma_8=[0.7, 0.8, 0.9]).tobytes()
@@ -155,33 +159,37 @@ def test_an_emulator_makes_the_same_maps_to_the_bit_once_it_is_written_and_read(
     ("kind", "change", "said"),
     [
         ("estimator", {"architecture": {"filters": [10**9]}}, "filters: found 1000000000, must be at most 65,536"),
-        ("estimator", {"architecture": {"dense": [60_000, 60_000]}}, "its weights are not those of the network"),
+        ("estimator", {"architecture": {"dense": [60_000, 60_000]}}, "its weights do not fit the network"),
         ("estimator", {"sigma_factor": [1.5, -1.0]}, "sigma_factor: found"),
         ("estimator", {"names": ["omega_m"]}, "names, location, scale and sigma_factor"),
         ("estimator", {"mean": [0.0, 0.0]}, "mean, std: found 2 and 1 values, must be 1"),
         ("estimator", {"std": [0.0]}, "std: found"),
         ("estimator", {"precision": "float64"}, "precision"),
-        ("massmaps", {"architecture": {"style_dim": 10**9}}, "style_dim: found 1000000000, must be at most 65,536"),
-        ("massmaps", {"architecture": {"size": 65_536}}, "a field of 65536² modes is larger than can be built"),
-        ("massmaps", {"architecture": {"conditions": 3}}, "location, scale, logarithmic: found"),
-        ("massmaps", {"architecture": {"channels": 2}}, r"ln_sigma: found shape \(6, 1\), must be \(6, 2\)"),
-        ("massmaps", {"knots": [1.0, 2.0]}, "ln_power: found shape"),
-        ("massmaps", {"intensity": {"scale": [0.1, 0.1]}}, r"intensity\.scale: found 2 values, must be 1"),
+        ("emulator", {"architecture": {"style_dim": 10**9}}, "style_dim: found 1000000000, must be at most 65,536"),
+        (
+            "emulator",
+            {"architecture": {"size": 65_536}},
+            "a field of 65536² modes is larger than can be built",
+        ),
+        ("emulator", {"architecture": {"conditions": 3}}, "location, scale, logarithmic: found"),
+        ("emulator", {"architecture": {"channels": 2}}, r"ln_sigma: found shape \(6, 1\), must be \(6, 2\)"),
+        ("emulator", {"knots": [1.0, 2.0]}, "ln_power: found shape"),
+        ("emulator", {"intensity": {"scale": [0.1, 0.1]}}, r"intensity\.scale: found 2 values, must be 1"),
     ],
 )
 def test_a_description_that_cannot_be_is_refused(tmp_path, kind, change, said):
     folder = made(tmp_path / "run", kind)
-    bundle = Bundle.read(folder.network, kind)
+    bundle = Bundle.read(folder.bundle, kind)
     for name, value in change.items():
-        within = bundle.facts["learnt"]
+        within = bundle.facts["network"]
         within[name] = within[name] | value if isinstance(value, dict) else value
-    bundle.write(folder.network)
+    bundle.write(folder.bundle)
     with pytest.raises(InputError, match=said) as refused:
-        LOADED[kind](folder.path)
-    assert str(folder.network) in str(refused.value)
+        LOAD[kind](folder.path)
+    assert str(folder.bundle) in str(refused.value)
 
 
-@pytest.mark.parametrize("kind", ["estimator", "massmaps"])
+@pytest.mark.parametrize("kind", ["estimator", "emulator"])
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
@@ -194,11 +202,11 @@ def test_a_description_that_cannot_be_is_refused(tmp_path, kind, change, said):
 )
 def test_weights_of_another_network_are_refused(tmp_path, kind, spoil, said):
     folder = made(tmp_path / "run", kind)
-    bundle = Bundle.read(folder.network, kind)
-    replace(bundle, weights=spoil(bundle.weights)).write(folder.network)
+    bundle = Bundle.read(folder.bundle, kind)
+    replace(bundle, weights=spoil(bundle.weights)).write(folder.bundle)
     with pytest.raises(InputError, match=said) as refused:
-        LOADED[kind](folder.path)
-    assert str(folder.network) in str(refused.value)
+        LOAD[kind](folder.path)
+    assert str(folder.bundle) in str(refused.value)
 
 
 def molecules() -> tuple[PredictorConfig, Bundle]:
@@ -213,7 +221,7 @@ def test_a_network_of_molecules_answers_the_same_to_the_bit_once_it_is_written_a
     config, _ = molecules()
     predictor = MoleculePredictor(config.network(seed=3), config, np.array([[1.3, 0.0]]))
     predictor.bundle({}, "").write(tmp_path / "a.tenfold")
-    again = MoleculePredictor.read(tmp_path / "a.tenfold")
+    again = MoleculePredictor.load(tmp_path / "a.tenfold")
     one, other = (each.predict(["CCO", "c1ccccc1", "CC(=O)O"]) for each in (predictor, again))
     assert one.mean.tobytes() == other.mean.tobytes()
     assert one.sigma.tobytes() == other.sigma.tobytes()
@@ -223,20 +231,17 @@ def test_a_network_of_molecules_answers_the_same_to_the_bit_once_it_is_written_a
     ("change", "said"),
     [
         (
-            lambda facts: facts["learnt"]["architecture"].update(hidden=10**9),
+            lambda facts: facts["network"]["architecture"].update(hidden=10**9),
             "hidden: found 1000000000, must be at most",
         ),
+        (lambda facts: facts["network"]["architecture"].update(hidden=60_000), "its weights do not fit the network"),
         (
-            lambda facts: facts["learnt"]["architecture"].update(hidden=60_000),
-            "its weights are not those of the network",
-        ),
-        (
-            lambda facts: facts["learnt"]["architecture"].update(depth=10**9),
+            lambda facts: facts["network"]["architecture"].update(depth=10**9),
             "depth: found 1000000000, must be at most 100",
         ),
-        (lambda facts: facts["learnt"]["architecture"].update(ensemble_size=10**9), "ensemble_size: found 1000000000"),
-        (lambda facts: facts["learnt"]["featuriser"].update(features="poor"), "featuriser.features"),
-        (lambda facts: facts["learnt"]["targets"][0].update(location="1.0"), "targets.0.location"),
+        (lambda facts: facts["network"]["architecture"].update(ensemble_size=10**9), "ensemble_size: found 1000000000"),
+        (lambda facts: facts["network"]["featuriser"].update(features="poor"), "featuriser.features"),
+        (lambda facts: facts["network"]["targets"][0].update(location="1.0"), "targets.0.location"),
         (lambda facts: facts.update(calibration=[["a", 0.0]]), "calibration: "),
         (lambda facts: facts.update(calibration=[[1.0, 0.0], [1.0, 0.0]]), r"calibration: .* shape \(1, 2\)"),
         (lambda facts: facts.update(calibration={}), "calibration: "),
@@ -249,5 +254,5 @@ def test_a_bundle_of_molecules_that_cannot_be_is_refused(tmp_path, change, said)
     change(facts)
     replace(bundle, facts=facts).write(tmp_path / "a.tenfold")
     with pytest.raises(InputError, match=said) as refused:
-        MoleculePredictor.read(tmp_path / "a.tenfold")
+        MoleculePredictor.load(tmp_path / "a.tenfold")
     assert str(tmp_path / "a.tenfold") in str(refused.value)

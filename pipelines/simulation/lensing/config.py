@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from tenfold.pipelines.quantities import convert_quantities
 from tenfold.pipelines.simulation.cosmology import Cosmology
 from tenfold.pipelines.simulation.lensing.light_cone import light_cone, shells
 from tenfold.pipelines.simulation.lensing.sharpening import Sharpen
@@ -13,7 +14,15 @@ from tenfold.pipelines.simulation.simulate import Simulation
 
 @dataclass(frozen=True, kw_only=True)
 class MassMaps:
-    """A set of convergence maps over cosmologies."""
+    """A set of convergence maps over cosmologies.
+
+    Example
+    -------
+    >>> from tenfold.pipelines import MassMaps
+    >>> from astropy import units
+    >>> MassMaps(side_deg=120 * units.arcmin, pixels=120).pixel_arcmin
+    1.0
+    """
 
     count: int = 64
     """Number of cosmologies. A larger count in the same folder adds to what is there."""
@@ -60,6 +69,7 @@ class MassMaps:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be done."""
+        convert_quantities(self, box_mpc_h="Mpc/h", side_deg="deg", smoothing_arcmin="arcmin", galaxies="1/arcmin2")
         for name, least in (("maps", 1), ("runs", 1), ("plane", 16), ("pixels", 4)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name}: found {getattr(self, name)}, must be at least {least}")

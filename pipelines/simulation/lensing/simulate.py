@@ -71,7 +71,7 @@ def simulate_maps(config: MassMaps, planes: LensPlanes, seed: int) -> np.ndarray
     return found
 
 
-def simulate_massmaps(config: MassMaps, out: Path) -> MassMapSummary:
+def simulate_massmaps(config: MassMaps, out: Path | str) -> MassMapSummary:
     """Simulate maps into a folder, `out/maps_00000.fits` and on, one per cosmology; what is there already is kept.
 
     Parameters
@@ -85,6 +85,16 @@ def simulate_massmaps(config: MassMaps, out: Path) -> MassMapSummary:
     ------
     InputError
         The folder cannot be written to, or holds maps of another configuration.
+
+    Example
+    -------
+    >>> from tenfold.pipelines import MassMaps, simulate_massmaps
+    >>> config = MassMaps(
+    ...     count=8, maps=8, particles=16, plane=64, steps=4, side_deg=4.0, pixels=16, sources=(0.5,), processes=1,
+    ...     ranges={"sigma_8": (0.6, 1.0)},
+    ... )
+    >>> simulate_massmaps(config, "maps").made
+    8
     """
     from tenfold.pipelines.simulation.boxes import differences
     from tenfold.pipelines.simulation.lensing.fits_cubes import recorded

@@ -1,7 +1,7 @@
 """Names of parameters, simulations and units are text on the page of an emulator's validation."""
 
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
 
@@ -15,11 +15,13 @@ from tenfold.emulators.lognormal import LognormalModel
 from tenfold.pipelines.acceptance import map_statistics
 from tenfold.pipelines.acceptance.acceptance import Tolerances
 from tenfold.pipelines.acceptance.validate import validate_massmaps
-from tenfold.pipelines.emulator.emulator import GeneratorConfig
+from tenfold.pipelines.emulator.config import GeneratorConfig
+from tenfold.pipelines.emulator.emulator import ParameterSpace
 from tenfold.pipelines.training.bundle import Bundle
 from tenfold.pipelines.training.run_folder import RunFolder
 from tenfold.pipelines.volumes.manifest import Manifest
 from tenfold.pipelines.volumes.maps import MassMapIngest, ingest_massmaps
+from tenfold.pipelines.volumes.provenance import FieldProperties
 
 UNITS = {USUAL: "unit", HOSTILE: HOSTILE[0]}
 QUICK = Tolerances(draws=20, repeats=1)
@@ -51,7 +53,11 @@ def untrained(path: Path, data: Path, names: tuple[str, ...]) -> Path:
     )
     run = RunFolder(path)
     run.create()
-    Bundle.of("massmaps", config, config.network(seed=3), {}).write(run.network)
+    facts = {
+        "fields": asdict(FieldProperties.of(manifest)),
+        "parameters": asdict(ParameterSpace(ranges=dict.fromkeys(names, (0.0, 1.0)), fixed={})),
+    }
+    Bundle.of("emulator", config, config.network(seed=3), facts).write(run.bundle)
     run.write_record("emulator", {
         "data": str(data), "fingerprint": manifest.fingerprint, "names": list(names),
         "low": [0.0] * count, "high": [1.0] * count, "side_deg": 2.0, "network": {"network": "wgan-gp"},

@@ -1,6 +1,7 @@
 """Names of parameters, simulations and runs are escaped on the pages of estimators."""
 
 import shutil
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from tenfold.pipelines.estimator.estimator import EstimatorConfig
 from tenfold.pipelines.estimator.explain import explain_estimator
 from tenfold.pipelines.training.bundle import Bundle
 from tenfold.pipelines.training.run_folder import RunFolder
+from tenfold.pipelines.volumes.manifest import Manifest
+from tenfold.pipelines.volumes.provenance import FieldProperties
 
 RUNS = {USUAL: "run", HOSTILE: f"{HOSTILE[1]}\udcff"}
 """Names of the folders; a byte that is not UTF-8 is in one."""
@@ -38,7 +41,8 @@ def runs(tmp_path_factory) -> dict[tuple[str, ...], Path]:
             names=names, location=(0.5,) * count, scale=(0.1,) * count, mean=(0.0,), std=(1.0,),
             sigma_factor=(1.0,) * count,
         )  # fmt: skip
-        Bundle.of("estimator", config, config.network(seed=1), {}).write(run.network)
+        facts = {"fields": asdict(FieldProperties.of(Manifest.read(data / "manifest.json")))}
+        Bundle.of("estimator", config, config.network(seed=1), facts).write(run.bundle)
         run.write_record("estimator", {**run.read_record(), "names": list(names), "sigma_factor": [1.0] * count})
     return made
 

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import asdict
 
 import keras
 import numpy as np
@@ -13,7 +14,7 @@ from tenfold.emulators.cnn import CNN
 from tenfold.emulators.layers import Standardise
 from tenfold.pipelines.cli.main import app
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.estimator.estimator import Estimator, EstimatorConfig, load
+from tenfold.pipelines.estimator.estimator import Estimator, EstimatorConfig
 from tenfold.pipelines.estimator.explain import explain_estimator
 from tenfold.pipelines.estimator.saliency import QUANTILES, RANDOMISED_NETWORKS, alternate_groups, measure
 from tenfold.pipelines.simulation.boxes import write_box
@@ -21,6 +22,7 @@ from tenfold.pipelines.simulation.cosmology import Cosmology
 from tenfold.pipelines.training.bundle import Bundle
 from tenfold.pipelines.training.run_folder import RunFolder
 from tenfold.pipelines.volumes.ingest import Ingest, ingest_volumes
+from tenfold.pipelines.volumes.provenance import FieldProperties
 from tenfold.pipelines.volumes.shards import Shards
 from tenfold.stats.saliency import highest_peaks
 
@@ -125,8 +127,9 @@ def run(tmp_path_factory):
     network.get_layer("out").kernel.assign(RNG.standard_normal((8, 4)))
     made = RunFolder(folder / "run")
     made.create()
-    Bundle.of("estimator", config, network, {}).write(made.network)
     with Shards.open(folder / "data") as shards:
+        facts = {"fields": asdict(FieldProperties.of(shards.manifest))}
+        Bundle.of("estimator", config, network, facts).write(made.bundle)
         test = shards.split("test")
         truth = shards.parameters(test)
         made.write_predictions(
@@ -157,7 +160,7 @@ def test_the_command_writes_a_self_contained_page_and_its_numbers(run, tmp_path)
         np.testing.assert_allclose(
             arrays["attributions"].sum((2, 3, 4)), difference, atol=0.02 * np.abs(difference).max()
         )
-        estimator = load(run)
+        estimator = Estimator.load(run)
         with Shards.open(run.parent / "data") as shards:
             np.testing.assert_allclose(
                 estimator.predict(shards.read(arrays["record"]))[0], arrays["estimates"], rtol=1e-4
@@ -167,7 +170,7 @@ def test_the_command_writes_a_self_contained_page_and_its_numbers(run, tmp_path)
 
 def test_noise_on_counts_does_not_fall_below_the_lowest_value(run):
     with Shards.open(run.parent / "data") as shards:
-        saliency = measure(load(run), shards.read(shards.split("test")[:1]), 1.0, method="smoothgrad")
+        saliency = measure(Estimator.load(run), shards.read(shards.split("test")[:1]), 1.0, method="smoothgrad")
     assert np.isfinite(saliency.attributions).all()
     assert json.loads(json.dumps(saliency.metrics(), allow_nan=False))["samples"] == 1
 
@@ -177,7 +180,7 @@ def test_noise_on_counts_does_not_fall_below_the_lowest_value(run):
     [
         (lambda run: (run.path / "run.json").unlink(), "no training has finished"),
         (lambda run: run.write_record("molecules", {"data": "x"}), "a run of `tenfold train molecules`, not of"),
-        (lambda run: run.network.write_bytes(b"cut"), r"network\.tenfold: cannot be read"),
+        (lambda run: run.bundle.write_bytes(b"cut"), r"bundle\.tenfold: cannot be read"),
         (lambda run: run.write_record("estimator", run.read_record() | {"data": "/gone"}), "Put the shards back"),
     ],
 )

@@ -10,7 +10,8 @@ from tenfold.emulators.graphs import Graphs
 from tenfold.emulators.mpnn import MPNN
 from tenfold.pipelines.molecules.featuriser import Featuriser
 from tenfold.pipelines.molecules.parsing import parse_records
-from tenfold.pipelines.predictor.predictor import MoleculePredictor, PredictorConfig, Target
+from tenfold.pipelines.predictor.config import PredictorConfig, Target
+from tenfold.pipelines.predictor.predictor import MoleculePredictor
 from tenfold.pipelines.readers.molecule import MoleculeRecord
 
 MOLECULES = (

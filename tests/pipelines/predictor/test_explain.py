@@ -10,9 +10,10 @@ from tests.pipelines.molecules.test_rejects import knot
 from tenfold.emulators.mpnn import MPNN
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.molecules.featuriser import Featuriser
+from tenfold.pipelines.predictor.config import PredictorConfig, Target
 from tenfold.pipelines.predictor.drawings import draw_molecules
 from tenfold.pipelines.predictor.explain import explain, explain_molecules
-from tenfold.pipelines.predictor.predictor import MoleculePredictor, PredictorConfig, Target
+from tenfold.pipelines.predictor.predictor import MoleculePredictor
 from tenfold.pipelines.reports.figures import Picture
 
 

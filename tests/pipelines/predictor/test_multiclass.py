@@ -14,9 +14,10 @@ from tenfold.hpc.ranks import launch
 from tenfold.pipelines.labels.enumeration import enumerate_molecules
 from tenfold.pipelines.molecules.ingest import ingest_molecules
 from tenfold.pipelines.molecules.shards import MoleculeShards
+from tenfold.pipelines.predictor.config import PredictorConfig, Target
 from tenfold.pipelines.predictor.explain import explain, explain_molecules
 from tenfold.pipelines.predictor.predict import predict_molecules
-from tenfold.pipelines.predictor.predictor import MoleculePredictor, PredictorConfig, Target
+from tenfold.pipelines.predictor.predictor import MoleculePredictor
 from tenfold.pipelines.predictor.train import train_molecules
 from tenfold.pipelines.predictor.validate import validate_molecules
 
@@ -67,7 +68,7 @@ def test_predictions_name_the_class_and_give_the_probability_of_each(run, smiles
         assert row["nitrogen_pred"] == names[int(np.argmax(chance))]
         assert row["fluorinated_pred"] == ("T" if float(row["fluorinated_prob_T"]) > 0.5 else "F")
     assert rows[-1]["nitrogen_pred"] == rows[-1]["nitrogen_prob_one"] == ""
-    predictions = MoleculePredictor.read(run.bundle).predict(smiles[:20])
+    predictions = MoleculePredictor.load(run.bundle).predict(smiles[:20])
     assert predictions.classes == (("many", "one", "zero"), ("F", "T"))
     assert predictions.probabilities is not None
     assert [f"{each:.6g}" for each in predictions.probabilities[:, 0, 1]] == [
@@ -80,13 +81,13 @@ def test_predictions_name_the_class_and_give_the_probability_of_each(run, smiles
 def test_stored_test_predictions_are_those_of_the_bundle(run):
     with np.load(run.path / "predictions.npz") as arrays, MoleculeShards.open(run.path.parent / "data") as data:
         graphs = data.graphs(arrays["test_record"])
-        expected = MoleculePredictor.read(run.bundle).probabilities(graphs)
+        expected = MoleculePredictor.load(run.bundle).probabilities(graphs)
         np.testing.assert_allclose(arrays["test_probability"], expected, atol=1e-5)
         np.testing.assert_array_equal(arrays["test_mean"][:, 0], arrays["test_probability"][:, 0].max(axis=1))
 
 
 def test_the_predicted_class_is_explained(run, tmp_path):
-    predictor = MoleculePredictor.read(run.bundle)
+    predictor = MoleculePredictor.load(run.bundle)
     explanation = explain(predictor, "NCCN", "nitrogen")
     probability = predictor.predict(["NCCN"]).probabilities
     assert probability is not None
@@ -148,7 +149,7 @@ def test_a_bundle_stores_the_classes(tmp_path):
     config = PredictorConfig(architecture=NETWORK, featuriser=CONFIG.featuriser, kind="classification", targets=targets)
     predictor = MoleculePredictor(config.network(seed=5), config, np.array([[2.0, 0.0], [1.5, -0.5]]))
     predictor.bundle({}, "").write(tmp_path / "bundle.tenfold")
-    again = MoleculePredictor.read(tmp_path / "bundle.tenfold")
+    again = MoleculePredictor.load(tmp_path / "bundle.tenfold")
     assert again.config.classes == (("a", "b", "c"), ("0", "1"))
     before, after = (each.predict(["CCO", "c1ccncc1", "no molecule"]).probabilities for each in (predictor, again))
     assert before is not None

@@ -15,7 +15,8 @@ from tenfold.pipelines.labels.enumeration import enumerate_molecules
 from tenfold.pipelines.molecules.ingest import ingest_molecules
 from tenfold.pipelines.molecules.shards import MoleculeShards
 from tenfold.pipelines.predictor import baselines, class_baselines, explain, report, scores
-from tenfold.pipelines.predictor.predictor import MoleculePredictor, PredictorConfig, Target
+from tenfold.pipelines.predictor.config import PredictorConfig, Target
+from tenfold.pipelines.predictor.predictor import MoleculePredictor
 from tenfold.pipelines.predictor.training import kind_of
 from tenfold.pipelines.predictor.validate import validate_molecules
 from tenfold.pipelines.training.run_folder import RunFolder

@@ -13,9 +13,10 @@ from tests.pipelines.molecules.test_rejects import knot
 from tenfold.emulators.mpnn import MPNN
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.molecules.featuriser import Featuriser
+from tenfold.pipelines.predictor.config import PredictorConfig, Target
 from tenfold.pipelines.predictor.input_columns import MAX_COLUMNS
 from tenfold.pipelines.predictor.predict import BLOCK, PredictionSummary, predict_molecules
-from tenfold.pipelines.predictor.predictor import MoleculePredictor, PredictorConfig, Target
+from tenfold.pipelines.predictor.predictor import MoleculePredictor
 
 PREDICTED_COLUMNS = ["logp_pred", "logp_unc", "rings_pred", "rings_unc", "problem"]
 

@@ -187,7 +187,7 @@ def test_attributions_find_a_planted_rule_but_not_for_random_weights(tmp_path):
     from tenfold.emulators.attributions import atom_masking, integrated_gradients
     from tenfold.pipelines.predictor.predictor import MoleculePredictor
 
-    predictor = MoleculePredictor.read(tmp_path / "run" / "bundle.tenfold")
+    predictor = MoleculePredictor.load(tmp_path / "run" / "bundle.tenfold")
     trained = predictor.config
     random = trained.network(seed=99)
     hits, random_hits, masking_hits = 0, 0, 0

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import h5py
@@ -31,6 +32,7 @@ from tenfold.pipelines.training.bundle import Bundle
 from tenfold.pipelines.training.run_folder import RunFolder
 from tenfold.pipelines.volumes.manifest import Manifest
 from tenfold.pipelines.volumes.maps import MassMapIngest, ingest_massmaps
+from tenfold.pipelines.volumes.provenance import FieldProperties
 from tenfold.pipelines.volumes.shards import Shards
 
 BIN = Path(sys.executable).parent
@@ -128,16 +130,17 @@ def test_what_is_emulated_is_read_as_what_it_was_made_for(study, tmp_path):
     assert {key: header[key] for key in cosmology} == cosmology
 
 
-def test_a_record_of_before_these_facts_were_kept_still_loads(study, tmp_path):
-    shutil.copytree(study / "network", tmp_path / "network")
-    run = RunFolder(tmp_path / "network")
-    record = run.read_record()
-    run.write_record(
-        "emulator", {name: record[name] for name in record if name not in ("units", "redshifts", "multipoles", "fixed")}
-    )
-    emulator = MassMapEmulator.load(run.path)
-    assert (emulator.redshifts, emulator.multipoles, emulator.units, emulator.fixed) == ((), None, "kappa", {})
-    assert "Z" not in fits.getheader(emulate(run.path, tmp_path / "maps.fits", 1, {"omega_m": 0.3, "sigma_8": 0.8}))
+def test_a_bundle_alone_is_enough_and_one_that_lacks_a_fact_is_refused(study, tmp_path):
+    bundle = Bundle.read(study / "network", "emulator")
+    bundle.write(tmp_path / "mailed.tenfold")
+    emulator = MassMapEmulator.load(tmp_path / "mailed.tenfold")
+    assert (emulator.redshifts, emulator.multipoles, emulator.units) == ((1.0,), (180.0, 1440.0), "kappa")
+    assert emulator.fixed.keys() == {"h", "n_s", "omega_b"}
+    for name in ("units", "redshifts", "multipoles"):
+        fields = {key: value for key, value in bundle.facts["fields"].items() if key != name}
+        replace(bundle, facts={**bundle.facts, "fields": fields}).write(tmp_path / "poorer.tenfold")
+        with pytest.raises(InputError, match=r"poorer\.tenfold: fields: .*Train again"):
+            MassMapEmulator.load(tmp_path / "poorer.tenfold")
 
 
 @pytest.mark.parametrize(
@@ -232,7 +235,8 @@ def say_trained_on(data: Path, estimator: Path, names: tuple[str, ...] = ("omega
         architecture=CNN(dimensions=2, size=SIDE, transform="identity", filters=(4,), dense=(8,), readout="global"),
         names=names, location=(0.3, 0.8), scale=(0.1, 0.1), mean=(0.0,), std=(0.02,), sigma_factor=(1.0, 1.0),
     )  # fmt: skip
-    Bundle.of("estimator", config, config.network(seed=1), {}).write(RunFolder(estimator).network)
+    facts = {"fields": asdict(FieldProperties.of(Manifest.read(data / "manifest.json")))}
+    Bundle.of("estimator", config, config.network(seed=1), facts).write(RunFolder(estimator).bundle)
     RunFolder(estimator).write_record(
         "estimator", {"names": names, "sigma_factor": [1.0, 1.0], "fingerprint": fingerprint}
     )

@@ -1,9 +1,10 @@
-"""A trained network as one file: what is written is read, and whatever else comes is refused by name."""
+"""A trained network as one file: what is written is read back, and anything else is refused by name."""
 
 import hashlib
 import io
 import json
 import pickle
+import re
 import struct
 import tracemalloc
 import zipfile
@@ -17,7 +18,8 @@ import pytest
 
 from tenfold.emulators.cnn import CNN, build
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.training.bundle import Bundle, read_network
+from tenfold.pipelines.training.bundle import Bundle, find_bundle
+from tenfold.pipelines.training.run_folder import RunFolder
 
 
 def small() -> Bundle:
@@ -46,7 +48,7 @@ def test_the_same_content_is_the_same_file(tmp_path: Path):
 def write(path: Path, members: dict[str, bytes], facts: str | None = None, method: int = zipfile.ZIP_DEFLATED) -> None:
     """Write an archive whose checksums are right, whatever its members are."""
     sums = {name: hashlib.sha256(content).hexdigest() for name, content in members.items()}
-    stated = facts or json.dumps({"format": "tenfold molecules", "version": 3, "sha256": sums})
+    stated = facts or json.dumps({"format": "tenfold bundle", "version": 4, "kind": "molecules", "sha256": sums})
     with zipfile.ZipFile(path, "w", method) as archive:
         for name, content in {"bundle.json": stated.encode(), **members}.items():
             archive.writestr(name, content)
@@ -188,58 +190,86 @@ def test_the_limit_can_be_raised(tmp_path):
     [
         ("[" * 100_000, "nested too deeply"),
         ('{"a": ' * 100_000, "nested too deeply"),
-        ("[]", "holds no object"),
-        ('{"format": "tenfold molecules", "version": NaN}', "NaN is no finite number"),
-        ('{"format": "tenfold molecules", "version": 1e999}', "1e999 is no finite number"),
-        ('{"version": 3, "version": 3}', "a key stands there twice"),
-        ('{"format": "tenfold molecules", "version": 1, "sha256": {}}', "version 1, this code reads 3. Train again"),
-        ('{"format": "tenfold estimator", "version": 3, "sha256": {}}', "format 'tenfold estimator'"),
-        ('{"format": "tenfold molecules", "version": 3, "sha256": 7}', "sha256 does not list"),
-        ('{"format": "tenfold molecules", "version": 3, "sha256": ["splits.csv"]}', "sha256 does not list"),
-        ('{"format": "tenfold molecules", "version": 3, "sha256": {}}', "sha256 does not list"),
-        ('{"format": "tenfold molecules", "version": 3, "sha256": {"splits.csv": 7}}', "splits.csv is damaged"),
-        ('{"format": "tenfold molecules", "version": 3, "sha256": {"splits.csv": {}}}', "splits.csv is damaged"),
-        ('{"format": "tenfold molecules", "version": 3}', "cannot be read as a trained network"),
+        ("[]", "is not an object"),
+        ('{"format": "tenfold bundle", "version": NaN}', "NaN is not a finite number"),
+        ('{"format": "tenfold bundle", "version": 1e999}', "1e999 is not a finite number"),
+        ('{"version": 3, "version": 3}', "a key is repeated"),
+        (
+            '{"format": "tenfold molecules", "version": 1, "sha256": {}}',
+            "earlier version of tenfold .bundle version 1; this",
+        ),
+        (
+            '{"format": "tenfold estimator", "version": 3, "sha256": {}}',
+            "earlier version of tenfold .bundle version 3; this",
+        ),
+        (
+            '{"format": "tenfold bundle", "version": 5, "sha256": {}}',
+            "bundle version 5; this version of tenfold reads 4",
+        ),
+        ('{"format": "other", "version": 4, "sha256": {}}', "format 'other'. Expected a bundle"),
+        ('{"format": ["tenfold molecules"], "version": 3}', "format .'tenfold molecules'.. Expected a bundle"),
+        (
+            '{"format": "tenfold bundle", "version": 4, "kind": "graph"}',
+            "kind 'graph'; valid are estimator, emulator, mol",
+        ),
+        ('{"format": "tenfold bundle", "version": 4, "kind": ["molecules"]}', "kind .'molecules'.; valid are"),
+        ('{"format": "tenfold bundle", "version": 4, "kind": "estimator"}', "is a bundle of `tenfold train estimator`"),
+        ('{"format": "tenfold bundle", "version": 4, "kind": "molecules", "sha256": 7}', "sha256 does not list"),
+        (
+            '{"format": "tenfold bundle", "version": 4, "kind": "molecules", "sha256": ["splits.csv"]}',
+            "sha256 does not list",
+        ),
+        ('{"format": "tenfold bundle", "version": 4, "kind": "molecules", "sha256": {}}', "sha256 does not list"),
+        (
+            '{"format": "tenfold bundle", "version": 4, "kind": "molecules", "sha256": {"splits.csv": 7}}',
+            "splits.csv is damaged",
+        ),
+        (
+            '{"format": "tenfold bundle", "version": 4, "kind": "molecules", "sha256": {"splits.csv": {}}}',
+            "splits.csv is damaged",
+        ),
+        ('{"format": "tenfold bundle", "version": 4, "kind": "molecules"}', "cannot be read as a trained network"),
         ('"' + "a" * 2**24 + '"', "bundle.json: 16,777,218 bytes, more than 16,777,216"),
         ("\xff\xfe", "cannot be read as a trained network"),
     ],
 )
-def test_facts_of_another_kind_are_refused(tmp_path, facts, said):
+def test_facts_that_are_not_those_of_a_bundle_are_refused(tmp_path, facts, said):
     write(tmp_path / "a.tenfold", {"splits.csv": b""}, facts)
     with pytest.raises(InputError, match=said):
         Bundle.read(tmp_path / "a.tenfold", "molecules")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Learnt:
-    """A description, as those of estimators, emulators and molecules are."""
+class Config:
+    """A configuration, like those of estimators, emulators and predictors."""
 
-    shape: CNN
+    architecture: CNN
     location: tuple[float, ...] = (0.3,)
     scale: tuple[float, ...] = (0.1,)
 
     def network(self, seed: int = 0) -> keras.Model:
-        return build(self.shape, location=self.location, scale=self.scale, seed=seed)
+        return build(self.architecture, location=self.location, scale=self.scale, seed=seed)
 
 
-SHAPE = CNN(size=8, filters=(4,), dense=(8,))
+ARCHITECTURE = CNN(size=8, filters=(4,), dense=(8,))
 
 
 def changed(path: Path, change: Callable[[dict], object]) -> None:
     """Write a network whose facts are changed, checksums and all."""
-    learnt = Learnt(shape=SHAPE)
-    bundle = Bundle.of("molecules", learnt, learnt.network(seed=3), {})
+    config = Config(architecture=ARCHITECTURE)
+    bundle = Bundle.of("molecules", config, config.network(seed=3), {})
     facts = json.loads(json.dumps(bundle.facts))
-    change(facts["learnt"])
+    change(facts["network"])
     Bundle(kind="molecules", facts=facts, weights=bundle.weights).write(path)
 
 
 def test_a_network_is_the_same_again(tmp_path):
-    learnt = Learnt(shape=SHAPE)
-    network = learnt.network(seed=3)
-    Bundle.of("molecules", learnt, network, {"note": 1}).write(tmp_path / "a.tenfold")
-    bundle, again, same = read_network(tmp_path / "a.tenfold", "molecules", Learnt)
-    assert again == learnt
+    config = Config(architecture=ARCHITECTURE)
+    network = config.network(seed=3)
+    Bundle.of("molecules", config, network, {"note": 1}).write(tmp_path / "a.tenfold")
+    bundle = Bundle.read(tmp_path / "a.tenfold", "molecules")
+    again, same = bundle.rebuild(Config)
+    assert again == config
     assert bundle.facts["note"] == 1
     field = np.random.default_rng(0).poisson(1, (2, 8, 8, 8, 1)).astype(np.int16)
     assert (np.asarray(same(field)) == np.asarray(network(field))).all()
@@ -248,29 +278,57 @@ def test_a_network_is_the_same_again(tmp_path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda learnt: learnt["shape"].update(filters=[10**9]), "filters: found 1000000000, must be at most 65,536"),
-        (lambda learnt: learnt["shape"].update(filters=[65_536]), "its weights are not those of the network"),
-        (lambda learnt: learnt["shape"].update(filters=[2.0]), "shape.filters.0: "),
-        (lambda learnt: learnt["shape"].update(channels=True), "shape.channels: "),
-        (lambda learnt: learnt["shape"].update(size="8"), "shape.size: "),
-        (lambda learnt: learnt["shape"].update(size=10**400), "shape.size: |size: "),
-        (lambda learnt: learnt["shape"].update(activation="no such"), "its weights are not those of the network"),
-        (lambda learnt: learnt["shape"].update(more=1), "other keys or values than this version writes"),
-        (lambda learnt: learnt["shape"].pop("padding"), "other keys or values than this version writes"),
-        (lambda learnt: learnt.update(location=[None]), "location.0: "),
-        (lambda learnt: learnt.update(scale=[-1.0]), "its weights are not those of the network"),
-        (lambda learnt: learnt.clear(), "shape: "),
+        (
+            lambda config: config["architecture"].update(filters=[10**9]),
+            "filters: found 1000000000, must be at most 65,536",
+        ),
+        (lambda config: config["architecture"].update(filters=[65_536]), "its weights do not fit the network"),
+        (lambda config: config["architecture"].update(filters=[2.0]), "architecture.filters.0: "),
+        (lambda config: config["architecture"].update(channels=True), "architecture.channels: "),
+        (lambda config: config["architecture"].update(size="8"), "architecture.size: "),
+        (lambda config: config["architecture"].update(size=10**400), "architecture.size: |size: "),
+        (lambda config: config["architecture"].update(activation="no such"), "its weights do not fit the network"),
+        (lambda config: config["architecture"].update(more=1), "its keys or values are not those that this version"),
+        (lambda config: config["architecture"].pop("padding"), "its keys or values are not those that this version"),
+        (lambda config: config.update(location=[None]), "location.0: "),
+        (lambda config: config.update(scale=[-1.0]), "its weights do not fit the network"),
+        (lambda config: config.clear(), "architecture: "),
     ],
 )
-def test_a_description_that_is_not_ours_is_refused(tmp_path, change, said):
+def test_a_configuration_that_this_version_does_not_write_is_refused(tmp_path, change, said):
     changed(tmp_path / "a.tenfold", change)
     with pytest.raises(InputError, match=said) as refused:
-        read_network(tmp_path / "a.tenfold", "molecules", Learnt)
+        Bundle.read(tmp_path / "a.tenfold", "molecules").rebuild(Config)
     assert str(tmp_path / "a.tenfold") in str(refused.value)
     assert "Train again" in str(refused.value)
 
 
 def test_an_activation_is_a_name_that_keras_knows_never_an_object(tmp_path):
-    changed(tmp_path / "a.tenfold", lambda learnt: learnt["shape"].update(activation={"class_name": "Lambda"}))
-    with pytest.raises(InputError, match=r"shape\.activation: "):
-        read_network(tmp_path / "a.tenfold", "molecules", Learnt)
+    changed(tmp_path / "a.tenfold", lambda config: config["architecture"].update(activation={"class_name": "Lambda"}))
+    with pytest.raises(InputError, match=r"architecture\.activation: "):
+        Bundle.read(tmp_path / "a.tenfold", "molecules").rebuild(Config)
+
+
+def test_a_bundle_is_found_by_itself_or_by_its_run(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.create()
+    small().write(folder.bundle)
+    assert find_bundle(folder.bundle) == find_bundle(folder.path) == folder.bundle
+    assert Bundle.read(folder.path).kind == Bundle.read(str(folder.path), "molecules").kind == "molecules"
+    folder.bundle.unlink()
+    with pytest.raises(InputError, match=r"run\.json: not there, so no training has finished"):
+        Bundle.read(folder.path)
+    folder.write_record("molecules", {"data": "gone"})
+    with pytest.raises(InputError, match=r"bundle\.tenfold: does not exist"):
+        Bundle.read(folder.path)
+    with pytest.raises(InputError, match=r"none\.tenfold: cannot be read as a trained network"):
+        Bundle.read(tmp_path / "none.tenfold")
+
+
+@pytest.mark.parametrize("name", ["network.tenfold", "network.keras"])
+def test_a_run_of_an_earlier_version_is_refused_with_a_sentence(tmp_path, name):
+    (tmp_path / name).write_bytes(b"anything")
+    with pytest.raises(
+        InputError, match=rf"{re.escape(name)}: was written by an earlier version of tenfold.* Train again"
+    ):
+        Bundle.read(tmp_path)
