@@ -50,12 +50,12 @@ from tenfold.pipelines.simulation.lensing.fits_cubes import read_maps
 from tenfold.pipelines.acceptance.held_out import held_out, matched, read_map_set
 from tenfold.pipelines.volumes.maps import ingest_massmaps
 from tenfold.pipelines.simulation.lensing.light_cone import light_cone
-from tenfold.pipelines.simulation.lensing.limber import convergence_power, matter_power, resolution
+from tenfold.pipelines.simulation.lensing.limber import convergence_power, matter_power, smoothing_window
 from tenfold.pipelines.acceptance.map_statistics import statistics_for
 from tenfold.pipelines.simulation.lensing.simulate import simulate_massmaps
-from tenfold.pipelines.acceptance.validate import TRAINED
+from tenfold.pipelines.acceptance.validate import MAX_TREND_MAPS
 from tenfold.pipelines.reports.figures import SERIES, STYLE, grey_beyond, print_trusted
-from tenfold.pipelines.simulation.cosmology import Cosmology, sample
+from tenfold.pipelines.simulation.cosmology import Cosmology, sample_cosmologies
 from tenfold.pipelines.studies.massmaps_config import MassMapsRun
 from tenfold.pipelines.volumes.shards import Shards
 from tenfold.stats.maps import angular_power
@@ -88,7 +88,7 @@ print(f"{out}: {simulation.count} cosmologies, {simulation.maps} maps of {simula
 
 # %%
 simulate_massmaps(simulation, out / "maps")
-cosmologies = sample(simulation.ranges, simulation.count, simulation.seed)
+cosmologies = sample_cosmologies(simulation.ranges, simulation.count, simulation.seed)
 lensing_strength = [c.sigma_8 * c.omega_m**0.5 for c in cosmologies]
 extremes = [int(np.argmin(lensing_strength)), int(np.argmax(lensing_strength))]
 
@@ -143,7 +143,7 @@ def theory(cosmology: Cosmology) -> tuple[np.ndarray, np.ndarray]:
     spectra = []
     for power in matter_power(cosmology, simulation.sources[0]):
         limber = convergence_power(np.maximum(distinct, 1), power, cone, simulation.sources[:1])[:, 0]
-        window = resolution(distinct, simulation.pixel_arcmin, simulation.smoothing_arcmin)
+        window = smoothing_window(distinct, simulation.pixel_arcmin, simulation.smoothing_arcmin)
         observed = (limber * window**2)[mode]
         spectra.append((np.bincount(bin_of_mode, observed) / np.bincount(bin_of_mode))[1 : len(edges)])
     return spectra[0], spectra[1]
@@ -372,13 +372,13 @@ except InputError as error:
 # few simulations, a tolerance below that null could not be tested.
 
 # %%
-records = np.sort(np.random.default_rng(0).permutation(data.split("train"))[:TRAINED])
+records = np.sort(np.random.default_rng(0).permutation(data.split("train"))[:MAX_TREND_MAPS])
 compared, learnt = matched(held, read_map_set(data, records, tuple(emulator.ranges)))
 periodic = data.manifest.periodic
 statistics = statistics_for(compared.simulated.maps, simulation.side_deg, periodic=periodic, unit="κ/σ")
 assessment = assess(
     statistics, compared.simulated, compared.generated, config.acceptance, training=learnt,
-    learnt=[data.read(data.split("train"))[..., 0]], periodic=periodic,
+    training_maps=[data.read(data.split("train"))[..., 0]], periodic=periodic,
 )  # fmt: skip
 chosen = [
     statistic

@@ -47,9 +47,11 @@ if TYPE_CHECKING:
     from tenfold.pipelines.predictor.predictions import Predictions
     from tenfold.pipelines.predictor.predictor import MoleculePredictor
     from tenfold.pipelines.predictor.train import train_molecules
+    from tenfold.pipelines.simulation.config import Simulation
     from tenfold.pipelines.simulation.lensing.config import MassMaps
     from tenfold.pipelines.simulation.lensing.simulate import simulate_massmaps
-    from tenfold.pipelines.simulation.simulate import Simulation, simulate_surrogates, simulate_volumes
+    from tenfold.pipelines.simulation.simulate import simulate_volumes
+    from tenfold.pipelines.simulation.surrogates import simulate_surrogates
     from tenfold.pipelines.studies.trained import explain, load, validate
     from tenfold.pipelines.volumes.config import Ingest
     from tenfold.pipelines.volumes.ingest import ingest_volumes
@@ -76,9 +78,11 @@ _MODULES = {
     "tenfold.pipelines.predictor.predictions": ("Predictions",),
     "tenfold.pipelines.predictor.predictor": ("MoleculePredictor",),
     "tenfold.pipelines.predictor.train": ("train_molecules",),
+    "tenfold.pipelines.simulation.config": ("Simulation",),
     "tenfold.pipelines.simulation.lensing.config": ("MassMaps",),
     "tenfold.pipelines.simulation.lensing.simulate": ("simulate_massmaps",),
-    "tenfold.pipelines.simulation.simulate": ("Simulation", "simulate_surrogates", "simulate_volumes"),
+    "tenfold.pipelines.simulation.simulate": ("simulate_volumes",),
+    "tenfold.pipelines.simulation.surrogates": ("simulate_surrogates",),
     "tenfold.pipelines.studies.trained": ("explain", "load", "validate"),
     "tenfold.pipelines.volumes.config": ("Ingest",),
     "tenfold.pipelines.volumes.ingest": ("ingest_volumes",),

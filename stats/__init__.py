@@ -1,1 +1,1 @@
-"""What we measure: arrays in, small frozen results out."""
+"""Statistics of fields, maps and estimates: functions of arrays that return small frozen results."""

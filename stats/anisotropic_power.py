@@ -1,4 +1,4 @@
-"""The power spectrum across and along a line of sight, P(k⊥, k∥)."""
+"""Anisotropic power spectrum P(k⊥, k∥), across and along a line of sight."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from tenfold.stats.modes import checked_modes
 
 @dataclass(frozen=True)
 class AnisotropicPower:
-    """P(k⊥, k∥): k⊥ in bins [i, i + 1) 2π/L, k∥ plane by plane, i and j from 0 to N/2 − 1.
+    """P(k⊥, k∥) in bins [i, i + 1) 2π/L of k⊥ and at k∥ = j 2π/L, with i and j from 0 to N/2 − 1.
 
     Attributes
     ----------
@@ -19,7 +19,7 @@ class AnisotropicPower:
     k_par
         |k∥| of each plane, shape (N/2,) [h/Mpc].
     power
-        Mean power, shape (N/2, N/2), k⊥ first [(Mpc/h)³]; 0 in the first element, which holds the mean alone.
+        Mean power, shape (N/2, N/2), k⊥ first [(Mpc/h)³]; 0 in the first element, which holds only the mean.
     modes
         Number of independent modes, shape (N/2, N/2); 0 in the first element.
     """
@@ -33,23 +33,28 @@ class AnisotropicPower:
 def anisotropic_power(
     modes: np.ndarray, box_mpc_h: float, *, axis: int = 2, other: np.ndarray | None = None
 ) -> AnisotropicPower:
-    """Power spectrum, or cross-power of two fields, across and along an axis of a periodic cube.
+    """Measure the power spectrum, or cross power of two fields, across and along an axis of a periodic cube.
 
     Parameters
     ----------
     modes
-        Of `tenfold.stats.modes.mesh_modes`, shape (N, N, N//2 + 1).
+        Fourier modes from `tenfold.stats.modes.mesh_modes`, shape (N, N, N//2 + 1).
     box_mpc_h
         Side of the cube [Mpc/h].
     axis
         Line of sight: 0, 1 or 2.
     other
-        Modes of the second field, same shape.
+        Modes of the second field, same shape; by default the power of `modes` is measured.
+
+    Returns
+    -------
+    AnisotropicPower
+        Power and number of modes by k⊥ and k∥.
 
     Raises
     ------
     ValueError
-        If shapes do not fit, the box is not positive, or there is no such axis.
+        The shapes do not match, the box size is not positive, or there is no such axis.
     """
     other = modes if other is None else other
     checked_modes(modes, other, box_mpc_h)
@@ -73,7 +78,7 @@ def anisotropic_power(
 
 @numba.njit(cache=True)
 def _plane_sums(modes: np.ndarray, other: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
-    """Sum Re(modes other*), and number of modes of the whole space, by k⊥ and k∥, shapes (N/2, N/2)."""
+    """Sum of Re(modes other*) and number of modes in all of Fourier space by k⊥ and k∥, shape (N/2, N/2) each."""
     side = modes.shape[0]
     half = side // 2
     total, weight = np.zeros((half, half)), np.zeros((half, half))

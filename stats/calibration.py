@@ -1,4 +1,4 @@
-"""How good estimates of a parameter are, and how well they know it: error, bias, chi², coverage, with intervals."""
+"""Accuracy and calibration of Gaussian estimates: error, bias, chi² and coverage, with bootstrap intervals."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
 from scipy.stats import binom
 
-_CHUNK = 1024  # draws reduced at once: keeps the counts of a chunk in the processor's cache
+_DRAWS_PER_CHUNK = 1024  # the counts of a chunk fit into the processor's cache
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure and its two-sided confidence interval, all in the figure's own unit."""
+    """A value and its two-sided confidence interval, in the same unit."""
 
     value: float
     low: float
@@ -22,7 +22,7 @@ class Interval:
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """Scores of Gaussian estimates (mean, sigma) of one parameter; see `scores`."""
+    """Scores of Gaussian estimates (mean, sigma) of one parameter. See `scores` for definitions."""
 
     rmse: Interval
     bias: Interval
@@ -35,17 +35,17 @@ class Scores:
 
 
 class Bootstrap:
-    """Resampling of whole simulations, so that records cut from one box never count as independent.
+    """Bootstrap over whole simulations, so that records cut from one box never count as independent.
 
-    Every statistic is a function of sums over records. Those are kept per simulation, and a draw is a vector of how
-    often each simulation was taken; the same draws serve every statistic and method, which makes comparisons paired.
-    Intervals are bias-corrected and accelerated (Efron 1987, JASA 82, 171): a root mean square is skewed, and the
-    plain percentile interval of a hundred simulations misses too often on one side.
+    Every statistic is a function of sums over records. The sums are kept per simulation, and a draw is a vector of the
+    number of times each simulation was taken. All statistics and methods use the same draws, so comparisons are paired.
+    Intervals are bias-corrected and accelerated (Efron 1987, JASA 82, 171): a root mean square has a skewed
+    distribution, and the percentile interval of a hundred simulations misses too often on one side.
 
     Parameters
     ----------
     simulations
-        (n,) identity of the simulation of every record.
+        Simulation of each record, shape (n,).
     seed
         Seed of the draws.
     draws
@@ -56,13 +56,13 @@ class Bootstrap:
     Raises
     ------
     ValueError
-        If there are fewer than two simulations, or draws or level make no sense.
+        There are fewer than two simulations, fewer than 100 draws, or the level is not between 0 and 1.
     """
 
     def __init__(self, simulations: ArrayLike, *, seed: int, draws: int = 10_000, level: float = 0.95):
         names, self._group = np.unique(np.asarray(simulations), return_inverse=True)
         if len(names) < 2:
-            raise ValueError(f"simulations: an interval needs at least 2 different ones, found {len(names)}.")
+            raise ValueError(f"simulations: an interval needs at least 2, found {len(names)}.")
         if draws < 100:
             raise ValueError(f"draws: at least 100 are needed for an interval, found {draws}.")
         if not 0 < level < 1:
@@ -70,72 +70,76 @@ class Bootstrap:
         self.simulations = len(names)
         self.records = len(self._group)
         self.seed, self.draws, self.level = seed, draws, level
-        # (simulations, draws): how often each simulation is in each draw; small integers, as there may be many
-        even = np.full(self.simulations, 1 / self.simulations)
-        taken = np.random.default_rng(seed).multinomial(self.simulations, even, size=draws)
-        self._taken = np.ascontiguousarray(taken.T, np.uint16 if self.simulations < 2**16 else np.uint32)
+        # multiplicity of each simulation in each draw, (simulations, draws); small integers, as there may be many
+        uniform = np.full(self.simulations, 1 / self.simulations)
+        multiplicity = np.random.default_rng(seed).multinomial(self.simulations, uniform, size=draws)
+        self._multiplicity = np.ascontiguousarray(multiplicity.T, np.uint16 if self.simulations < 2**16 else np.uint32)
 
     def interval(self, statistic: Callable[..., NDArray], *columns: NDArray) -> Interval:
-        """Value and interval of a statistic of sums over records.
+        """Compute a statistic of sums over records, with its interval.
 
         Parameters
         ----------
         statistic
-            Function of the number of records and of each column's sum over them; called with arrays of one shape,
-            one element per draw, and works element by element.
+            Function of the number of records and of the sum of each column. It is called with arrays of one element
+            per draw and must work elementwise.
         columns
-            (n,) arrays, one value per record.
+            Arrays of one value per record, shape (n,).
 
         Returns
         -------
         Interval
-            The statistic of all records, and its interval at `level`.
+            Statistic of all records, and its interval at `level`.
         """
         table = [np.ones(self.records), *columns]
         # sums per simulation: (columns, simulations)
         sums = np.stack([np.bincount(self._group, column, self.simulations) for column in table])
         value = float(statistic(*sums.sum(1)))
-        chunks = (self._taken[:, start : start + _CHUNK] for start in range(0, self.draws, _CHUNK))
-        drawn = np.sort(np.concatenate([statistic(*(sums @ taken.astype(np.float64))) for taken in chunks]))
-        left_out = statistic(*(sums.sum(1, keepdims=True) - sums))
-        return Interval(value, *_bca(value, drawn, left_out, self.level))
+        chunks = (
+            self._multiplicity[:, start : start + _DRAWS_PER_CHUNK] for start in range(0, self.draws, _DRAWS_PER_CHUNK)
+        )
+        resampled = np.sort(np.concatenate([statistic(*(sums @ chunk.astype(np.float64))) for chunk in chunks]))
+        jackknife = statistic(*(sums.sum(1, keepdims=True) - sums))
+        return Interval(value, *_bca(value, resampled, jackknife, self.level))
 
 
-def _bca(value: float, drawn: NDArray, left_out: NDArray, level: float) -> tuple[float, float]:
-    """Return the ends of the bias-corrected accelerated interval from sorted draws and jackknife values."""
-    # Half of the ties count as below; the clip keeps a constant statistic (all draws equal) defined.
-    below = 0.5 * (np.searchsorted(drawn, value, "left") + np.searchsorted(drawn, value, "right")) / len(drawn)
-    shift = float(ndtri(np.clip(below, 1 / len(drawn), 1 - 1 / len(drawn))))
-    apart = left_out.mean() - left_out
-    spread = float((apart**2).sum()) ** 1.5
-    acceleration = float((apart**3).sum()) / (6 * spread) if spread > 0 else 0.0
-    ends = shift + ndtri([(1 - level) / 2, (1 + level) / 2])
-    low, high = np.quantile(drawn, ndtr(shift + ends / (1 - acceleration * ends)))
+def _bca(value: float, resampled: NDArray, jackknife: NDArray, level: float) -> tuple[float, float]:
+    """Bounds of the bias-corrected accelerated interval from sorted bootstrap draws and jackknife values."""
+    # Half of the ties count as below. The clip keeps a constant statistic defined.
+    below = (
+        0.5 * (np.searchsorted(resampled, value, "left") + np.searchsorted(resampled, value, "right")) / len(resampled)
+    )
+    shift = float(ndtri(np.clip(below, 1 / len(resampled), 1 - 1 / len(resampled))))
+    difference = jackknife.mean() - jackknife
+    scale = float((difference**2).sum()) ** 1.5
+    acceleration = float((difference**3).sum()) / (6 * scale) if scale > 0 else 0.0
+    bounds = shift + ndtri([(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(resampled, ndtr(shift + bounds / (1 - acceleration * bounds)))
     return float(low), float(high)
 
 
 def scores(true: ArrayLike, mean: ArrayLike, sigma: ArrayLike, bootstrap: Bootstrap) -> Scores:
-    """Score Gaussian estimates of one parameter against the truth.
+    """Score Gaussian estimates of one parameter against the true values.
 
     Parameters
     ----------
     true, mean, sigma
-        (n,) true values, estimates and stated standard deviations, in the parameter's unit.
+        True values, estimates and predicted standard deviations, shape (n,), in the parameter's unit.
     bootstrap
-        Resampling over the simulations of the same n records.
+        Bootstrap over the simulations of the same n records.
 
     Returns
     -------
     Scores
         rmse and bias (mean of estimate - truth) in the parameter's unit; chi2 per degree of freedom, the mean of
-        ((estimate - truth) / sigma)², 1 for honest sigmas; coverage_68 and coverage_95, the fractions of records with
-        the truth within 1 and 1.95996 sigma (0.6827 and 0.95 for honest Gaussian ones); r2, 1 - rmse² over the
-        variance of the truth.
+        ((estimate - truth) / sigma)², which is 1 for calibrated sigmas; coverage_68 and coverage_95, the fractions of
+        records with the truth within 1 and 1.95996 sigma (0.6827 and 0.95 for calibrated Gaussians); r2, 1 - rmse²
+        over the variance of the truth.
 
     Raises
     ------
     ValueError
-        If lengths differ, a value is not finite, or a sigma is not positive.
+        The lengths differ, a value is not finite, or a sigma is not positive.
     """
     true, mean, sigma = _checked(bootstrap.records, true=true, mean=mean, sigma=sigma)
     if (sigma <= 0).any():
@@ -143,7 +147,7 @@ def scores(true: ArrayLike, mean: ArrayLike, sigma: ArrayLike, bootstrap: Bootst
     error = mean - true
     pull = np.abs(error / sigma)
     centred = true - true.mean()
-    # A draw of one simulation alone has truths without variance: keep its r2 finite.
+    # A draw of a single simulation may have no variance of the truth: keep its r2 finite.
     floor = 1e-12 * ((centred**2).mean() + (error**2).mean()) + np.finfo(float).tiny
 
     def average(count, total):
@@ -165,54 +169,54 @@ def scores(true: ArrayLike, mean: ArrayLike, sigma: ArrayLike, bootstrap: Bootst
 
 
 def coverage_band(probability: ArrayLike, records: int, *, level: float = 0.95) -> NDArray[np.float64]:
-    """Fraction of truths that intervals of a stated probability hold, if the model is calibrated: band by chance alone.
+    """Sampling band of the coverage of a calibrated model.
 
     Parameters
     ----------
     probability
-        Stated, any shape.
+        Nominal coverage of the intervals, any shape.
     records
-        Independent records that are counted, at least 1.
+        Number of independent records, at least 1.
     level
         Probability of the band.
 
     Returns
     -------
     NDArray
-        Lower and upper end: quantiles of the binomial distribution over ``records``, shape (2, …).
+        Lower and upper bound of the observed coverage, quantiles of the binomial distribution, shape (2, …).
     """
     tail = (1 - level) / 2
-    stated = np.asarray(probability, np.float64)
-    ends = [binom.ppf(tail, records, stated), binom.isf(tail, records, stated)]
-    return np.clip(np.stack(ends) / records, 0.0, 1.0)
+    nominal = np.asarray(probability, np.float64)
+    bounds = [binom.ppf(tail, records, nominal), binom.isf(tail, records, nominal)]
+    return np.clip(np.stack(bounds) / records, 0.0, 1.0)
 
 
 def rmse_ratio(true: ArrayLike, mean: ArrayLike, reference: ArrayLike, bootstrap: Bootstrap) -> Interval:
-    """How many times larger the rms error of the reference is, paired: both are drawn on the same records.
+    """Ratio of the rms error of a reference method to that of a method, paired on the same bootstrap draws.
 
     Parameters
     ----------
     true, mean, reference
-        (n,) true values, a method's estimates and the reference method's, in the parameter's unit.
+        True values, estimates of the method and of the reference, shape (n,), in the parameter's unit.
     bootstrap
-        Resampling over the simulations of the same n records.
+        Bootstrap over the simulations of the same n records.
 
     Returns
     -------
     Interval
-        rmse(reference) / rmse(method): a gain is shown where the whole interval lies above 1, a loss where it lies
-        below; otherwise the two are level as far as these simulations can tell.
+        rmse(reference) / rmse(method). The method is better where the whole interval lies above 1, worse where it lies
+        below 1; otherwise these simulations do not distinguish the two.
 
     Raises
     ------
     ValueError
-        If lengths differ, a value is not finite, or the method makes no error at all.
+        The lengths differ, a value is not finite, or the method has no error at all.
     """
     true, mean, reference = _checked(bootstrap.records, true=true, mean=mean, reference=reference)
     if not (mean != true).any():
-        raise ValueError("mean: equals the truth everywhere; a ratio of errors is not defined.")
+        raise ValueError("mean: equals the truth everywhere, so the ratio of errors is not defined.")
     own, other = (mean - true) ** 2, (reference - true) ** 2
-    floor = 1e-12 * own.sum()  # of a draw without any error
+    floor = 1e-12 * own.sum()  # keeps draws without any error finite
     return bootstrap.interval(lambda count, own, other: np.sqrt(other / np.maximum(own, floor)), own, other)
 
 

@@ -1,4 +1,4 @@
-"""Mean and covariance of rows of statistics, from sums that merge: many chunks give what one array gives."""
+"""Mean and covariance of rows of statistics, accumulated in sums that can be merged across chunks."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Covariance:
-    """What a set of rows has for mean and covariance.
+    """Mean and covariance of a set of rows.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class Covariance:
 
 @dataclass(frozen=True)
 class Moments:
-    """Count, mean and centred second moments of rows; merges by the pairwise update of Chan, Golub & LeVeque (1979).
+    """Count, mean and centred second moments of rows, merged by the update of Chan, Golub & LeVeque (1979).
 
     Attributes
     ----------
@@ -60,17 +60,17 @@ class Moments:
 
     @classmethod
     def empty(cls, columns: int) -> "Moments":
-        """Moments of no row."""
+        """Moments of an empty set of rows."""
         return cls(0, np.zeros(columns), np.zeros((columns, columns)))
 
     @classmethod
     def of(cls, rows: np.ndarray) -> "Moments":
-        """Moments of rows, shape (rows, columns).
+        """Compute the moments of rows, shape (rows, columns).
 
         Raises
         ------
         ValueError
-            If the shape is another, or a value is not finite.
+            The rows are not two-dimensional, or a value is not finite.
         """
         rows = np.asarray(rows, np.float64)
         if rows.ndim != 2:
@@ -80,40 +80,40 @@ class Moments:
         if not len(rows):
             return cls.empty(rows.shape[1])
         mean = rows.mean(axis=0)
-        apart = rows - mean
-        return cls(len(rows), mean, apart.T @ apart)
+        centred = rows - mean
+        return cls(len(rows), mean, centred.T @ centred)
 
     def add(self, rows: np.ndarray) -> "Moments":
-        """Moments of these and more rows, shape (rows, columns)."""
+        """Add rows, shape (rows, columns)."""
         return self.merge(Moments.of(rows))
 
     def merge(self, other: "Moments") -> "Moments":
-        """Moments of both sets of rows.
+        """Merge with the moments of another set of rows.
 
         Raises
         ------
         ValueError
-            If the numbers of columns differ.
+            The numbers of columns differ.
         """
         if self.mean.shape != other.mean.shape:
-            raise ValueError(f"moments of {len(self.mean)} columns do not merge with moments of {len(other.mean)}")
+            raise ValueError(f"moments of {len(self.mean)} columns cannot be merged with moments of {len(other.mean)}")
         count = self.count + other.count
         if not self.count or not other.count:
             return self if self.count else other
-        apart = other.mean - self.mean
+        difference = other.mean - self.mean
         return Moments(
             count,
-            self.mean + apart * (other.count / count),
-            self.products + other.products + np.outer(apart, apart) * (self.count * other.count / count),
+            self.mean + difference * (other.count / count),
+            self.products + other.products + np.outer(difference, difference) * (self.count * other.count / count),
         )
 
     def finalise(self) -> Covariance:
-        """Mean and covariance.
+        """Return the mean and the covariance.
 
         Raises
         ------
         ValueError
-            If there are fewer than two rows.
+            There are fewer than two rows.
         """
         if self.count < 2:
             raise ValueError(f"a covariance needs at least 2 rows, found {self.count}")

@@ -1,7 +1,7 @@
-"""Statistics of flat-sky maps, one row per map: angular power, distribution of the pixels, peaks and minima.
+"""Statistics of flat-sky maps: angular power spectrum, pixel distribution, peaks and minima, one row per map.
 
-Rows of different calls can be concatenated, or summed by `tenfold.stats.covariance`: a map's row depends on no other
-map.
+The row of a map does not depend on the other maps, so rows of different calls can be concatenated, or accumulated with
+`tenfold.stats.covariance`.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from tenfold.stats.bins import bins_per_unit, bounds_of, checked_edges, find_bin
 
 @dataclass(frozen=True)
 class AngularPower:
-    """C_ℓ of maps in bins ℓ_lo < ℓ ≤ ℓ_hi.
+    """Angular power spectrum C_ℓ of maps in bins ℓ_lo < ℓ ≤ ℓ_hi.
 
     Attributes
     ----------
@@ -36,16 +36,16 @@ class AngularPower:
 
 @dataclass(frozen=True)
 class Histogram:
-    """Counts in bins edge i ≤ value < edge i + 1 (the last edge included), one row per map.
+    """Histogram in bins edge i ≤ value < edge i + 1, the last edge included, with one row per map.
 
     Attributes
     ----------
     edges
-        Shape (bins + 1,) [map unit].
+        Bin edges, shape (bins + 1,) [map unit].
     counts
-        Shape (maps, bins).
+        Counts per bin, shape (maps, bins).
     total
-        Number of all that were counted, inside the edges or not, shape (maps,).
+        Total count, inside the edges or not, shape (maps,).
     """
 
     edges: np.ndarray
@@ -54,7 +54,7 @@ class Histogram:
 
     @property
     def centres(self) -> np.ndarray:
-        """Middle of each bin, shape (bins,) [map unit]."""
+        """Centre of each bin, shape (bins,) [map unit]."""
         return (self.edges[1:] + self.edges[:-1]) / 2
 
     @property
@@ -64,23 +64,23 @@ class Histogram:
 
     @property
     def density(self) -> np.ndarray:
-        """Probability density, counts per unit value over the total, shape (maps, bins) [1/map unit]."""
+        """Probability density: counts per unit value divided by the total, shape (maps, bins) [1/map unit]."""
         return self.per_unit / np.maximum(self.total, 1)[:, None]
 
 
 def checked_maps(maps: np.ndarray, name: str = "maps", smallest: int = 4) -> np.ndarray:
-    """Maps as a contiguous array of float32 or float64, shape (maps, N, N).
+    """Convert maps to a contiguous array of float32 or float64, shape (maps, N, N), and check them.
 
     Raises
     ------
     ValueError
-        If the shape is not (maps, N, N) with N of at least `smallest`, or a pixel is not finite.
+        The shape is not (maps, N, N) with N of at least `smallest`, or a pixel is not finite.
     """
     maps = np.asarray(maps)
     if maps.ndim != 3 or maps.shape[1] != maps.shape[2] or maps.shape[1] < smallest:
         raise ValueError(
             f"{name}: shape (maps, N, N) with N ≥ {smallest} is needed, found {maps.shape}"
-            + ("; a single map is maps[None]" if maps.ndim == 2 else "")
+            + ("; pass a single map as maps[None]" if maps.ndim == 2 else "")
         )
     maps = np.ascontiguousarray(maps, np.float32 if maps.dtype == np.float32 else np.float64)
     if len(maps) and not (np.isfinite(maps.min()) and np.isfinite(maps.max())):
@@ -92,23 +92,28 @@ def checked_maps(maps: np.ndarray, name: str = "maps", smallest: int = 4) -> np.
 def angular_power(
     maps: np.ndarray, side_deg: float, ell_edges: ArrayLike, *, other: np.ndarray | None = None
 ) -> AngularPower:
-    """Angular power spectrum of flat-sky maps, |FT|² θ²/N⁴, or the cross spectrum of pairs of maps.
+    """Measure the angular power spectrum of flat-sky maps, |FT|² θ²/N⁴, or the cross spectrum of pairs of maps.
 
     Parameters
     ----------
     maps
-        Shape (maps, N, N), any unit.
+        Maps, shape (maps, N, N), any unit.
     side_deg
         Side of the maps θ [degrees].
     ell_edges
-        Edges of the bins, shape (bins + 1,); ℓ_lo < ℓ ≤ ℓ_hi.
+        Bin edges, shape (bins + 1,); ℓ_lo < ℓ ≤ ℓ_hi.
     other
-        Second map of each pair, same shape: the real part of FT(map) FT(other)* is binned.
+        Second map of each pair, same shape. The real part of FT(map) FT(other)* is then binned.
+
+    Returns
+    -------
+    AngularPower
+        One row per map.
 
     Raises
     ------
     ValueError
-        If shapes do not fit, the side is not positive, or a bin has no mode.
+        The shapes do not match, the side is not positive, or a bin has no mode.
     """
     maps = checked_maps(maps)
     partners = maps if other is None else checked_maps(other, "other")
@@ -123,25 +128,28 @@ def angular_power(
         empty = int(np.flatnonzero(modes == 0)[0])
         raise ValueError(
             f"ell_edges: no mode has {edges[empty]:g} < ℓ ≤ {edges[empty + 1]:g} in maps of {side} pixels and "
-            f"{side_deg:g} degrees a side, whose ℓ start at {fundamental:g}"
+            f"{side_deg:g} degrees per side, whose smallest ℓ is {fundamental:g}"
         )
     total = np.zeros((len(maps), len(modes) + 1))
-    for row, one, two in zip(total, maps, partners, strict=True):
-        transform = scipy.fft.rfft2(one, workers=1)
-        _ring_sums(transform, transform if other is None else scipy.fft.rfft2(two, workers=1), rings, row)
+    for row, image, partner in zip(total, maps, partners, strict=True):
+        transform = scipy.fft.rfft2(image, workers=1)
+        _ring_sums(transform, transform if other is None else scipy.fft.rfft2(partner, workers=1), rings, row)
     scale = np.deg2rad(side_deg) ** 2 / float(side) ** 4
     return AngularPower(ell=ell * fundamental, power=total[:, :-1] * (scale / modes), modes=modes)
 
 
 def _rings(side: int, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Bin of each mode (|n_x|, |n_y|), bins where outside; mean |n| and independent modes per bin; edges in modes."""
+    """Bin of each mode (|n_x|, |n_y|), mean |n| and number of independent modes per bin.
+
+    Edges are in units of the fundamental mode. Modes outside all bins have the index ``bins``.
+    """
     n = np.arange(side // 2 + 1)
     size = np.hypot(n[:, None], n)
-    # edges stated as multiples of the fundamental mode hold that mode, however the quotient is rounded
+    # an edge at a multiple of the fundamental mode includes that mode, regardless of rounding
     rings = np.searchsorted(edges * (1 + 1e-12), size, side="left") - 1
     rings[(rings < 0) | (size == 0)] = len(edges) - 1
-    once = np.where((n == 0) | (2 * n == side), 0.5, 1.0)
-    weight = 2 * once[:, None] * once  # (±x, ±y): four modes, two of them independent
+    multiplicity = np.where((n == 0) | (2 * n == side), 0.5, 1.0)
+    weight = 2 * multiplicity[:, None] * multiplicity  # (±x, ±y): four modes, two of them independent
     bins = len(edges) - 1
     modes = np.bincount(rings.ravel(), weight.ravel(), bins + 1)[:bins]
     means = np.bincount(rings.ravel(), (weight * size).ravel(), bins + 1)[:bins] / np.maximum(modes, 0.5)
@@ -149,18 +157,21 @@ def _rings(side: int, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nda
 
 
 @numba.njit(cache=True, fastmath=True)
-def _ring_sums(one: np.ndarray, two: np.ndarray, rings: np.ndarray, total: np.ndarray) -> None:
-    """Add Re(one two*) of all independent modes to total[ring]; transforms (N, N//2 + 1), total (bins + 1,)."""
-    side, columns = one.shape
-    row = np.empty(columns, one.real.dtype)
+def _ring_sums(first: np.ndarray, second: np.ndarray, rings: np.ndarray, total: np.ndarray) -> None:
+    """Add Re(first second*) of all independent modes to total[ring].
+
+    The transforms have shape (N, N//2 + 1), total has shape (bins + 1,).
+    """
+    side, columns = first.shape
+    row = np.empty(columns, first.real.dtype)
     for x in range(side // 2 + 1):
         for y in range(columns):
-            row[y] = one[x, y].real * two[x, y].real + one[x, y].imag * two[x, y].imag
-        if x > 0 and 2 * x != side:  # −x lies in the same rings
+            row[y] = first[x, y].real * second[x, y].real + first[x, y].imag * second[x, y].imag
+        if x > 0 and 2 * x != side:  # −x is in the same rings
             for y in range(columns):
-                a, b = one[side - x, y], two[side - x, y]
+                a, b = first[side - x, y], second[side - x, y]
                 row[y] += a.real * b.real + a.imag * b.imag
-        # the other half of the plane is the complex conjugate, but for the columns y = 0 and y = N/2
+        # the other half-plane is the complex conjugate, except for the columns y = 0 and y = N/2
         row[0] *= 0.5
         if side % 2 == 0:
             row[columns - 1] *= 0.5
@@ -169,14 +180,14 @@ def _ring_sums(one: np.ndarray, two: np.ndarray, rings: np.ndarray, total: np.nd
 
 
 def pixel_distribution(maps: np.ndarray, edges: ArrayLike) -> Histogram:
-    """Distribution of the pixels of maps; `density` is the one-point PDF.
+    """Histogram the pixels of maps. Its `density` is the one-point PDF.
 
     Parameters
     ----------
     maps
-        Shape (maps, N, N).
+        Maps, shape (maps, N, N).
     edges
-        Edges of the bins, shape (bins + 1,) [map unit].
+        Bin edges, shape (bins + 1,) [map unit].
     """
     maps, edges = checked_maps(maps, smallest=1), checked_edges(edges)
     counts = np.zeros((len(maps), len(edges) - 1), np.int64)
@@ -186,35 +197,35 @@ def pixel_distribution(maps: np.ndarray, edges: ArrayLike) -> Histogram:
 
 @numba.njit(cache=True)
 def _count_pixels(maps: np.ndarray, bounds: np.ndarray, per_unit: float, counts: np.ndarray) -> None:
-    found = np.empty(maps.shape[2], np.int32)
-    # two places to count in, in turn: the next count need not wait for the last
+    indices = np.empty(maps.shape[2], np.int32)
+    # two alternating counters: the next count need not wait for the previous one
     tally = np.empty((2, bounds.size - 1), np.int64)
     for m in range(maps.shape[0]):
         tally[:] = 0
         for row in maps[m]:
-            find_bins(row, bounds, per_unit, found)
-            for j in range(found.size):
-                tally[j & 1, found[j]] += 1
+            find_bins(row, bounds, per_unit, indices)
+            for j in range(indices.size):
+                tally[j & 1, indices[j]] += 1
         counts[m] = tally[0, 1:-1] + tally[1, 1:-1]
 
 
 def peaks(maps: np.ndarray, edges: ArrayLike, *, periodic: bool) -> Histogram:
-    """Peaks by height: pixels strictly above their eight neighbours.
+    """Histogram the heights of peaks: pixels strictly above their eight neighbours.
 
     Parameters
     ----------
     maps
-        Shape (maps, N, N).
+        Maps, shape (maps, N, N).
     edges
-        Edges of the bins of height, shape (bins + 1,) [map unit].
+        Bin edges of the height, shape (bins + 1,) [map unit].
     periodic
-        Whether maps wrap; if not, pixels of the border are no peaks.
+        Whether maps are periodic; if not, border pixels are excluded.
     """
     return _extrema(maps, edges, 1, periodic)
 
 
 def minima(maps: np.ndarray, edges: ArrayLike, *, periodic: bool) -> Histogram:
-    """Minima by height: pixels strictly below their eight neighbours; arguments as of `peaks`."""
+    """Histogram the heights of minima: pixels strictly below their eight neighbours. Arguments as for `peaks`."""
     return _extrema(maps, edges, -1, periodic)
 
 
@@ -236,11 +247,11 @@ def _count_extrema(
     counts: np.ndarray,
     total: np.ndarray,
 ) -> None:
-    """Count pixels with sign × value above all neighbours; border pixels are left out on each side."""
+    """Count pixels with sign × value above all neighbours, excluding `border` pixels on each side."""
     side = maps.shape[1]
     wrapped = np.empty((side + 2, side + 2), maps.dtype)
     column, above = np.empty(side + 2, maps.dtype), np.empty(side, np.bool_)
-    heights, found = np.empty(side * side, maps.dtype), np.empty(side * side, np.int32)
+    heights, indices = np.empty(side * side, maps.dtype), np.empty(side * side, np.int32)
     for m in range(maps.shape[0]):
         for i in range(side + 2):
             source = maps[m, (i - 1) % side]
@@ -258,8 +269,8 @@ def _count_extrema(
                 if above[j]:
                     heights[number] = sign * middle[j + 1]
                     number += 1
-        find_bins(heights[:number], bounds, per_unit, found)
-        for b in found[:number]:
+        find_bins(heights[:number], bounds, per_unit, indices)
+        for b in indices[:number]:
             if 0 < b < bounds.size - 2:
                 counts[m, b - 1] += 1
         total[m] = number

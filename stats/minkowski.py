@@ -1,8 +1,8 @@
-"""Minkowski functionals of maps, and what they are for a Gaussian field.
+"""Minkowski functionals of maps, and their expectation for a Gaussian field.
 
-V0 is the fraction of the area above a threshold, V1 a quarter of the length of the contour and V2 its integrated
-curvature over 2π (the Euler characteristic), both per area. Derivatives are central differences; see Schmalzing &
-Górski (astro-ph/9710185) and Petri et al. (arXiv:1309.4460).
+V0 is the fraction of the area above a threshold, V1 a quarter of the contour length and V2 the integrated curvature
+of the contour over 2π (the Euler characteristic), both per unit area. Derivatives are central differences; see
+Schmalzing & Górski (astro-ph/9710185) and Petri et al. (arXiv:1309.4460).
 """
 
 from dataclasses import dataclass
@@ -18,18 +18,18 @@ from tenfold.stats.maps import checked_maps
 
 @dataclass(frozen=True)
 class MinkowskiFunctionals:
-    """V0, V1 and V2 of maps at thresholds, one row per map.
+    """V0, V1 and V2 of maps at thresholds, with one row per map.
 
     Attributes
     ----------
     thresholds
-        Shape (thresholds,) [map unit].
+        Thresholds, shape (thresholds,) [map unit].
     v0
         Fraction of the area above the threshold, shape (maps, thresholds).
     v1
-        Shape (maps, thresholds) [1/length unit].
+        Quarter of the contour length per area, shape (maps, thresholds) [1/length unit].
     v2
-        Shape (maps, thresholds) [1/length unit²].
+        Euler characteristic per area, shape (maps, thresholds) [1/length unit²].
     """
 
     thresholds: np.ndarray
@@ -39,64 +39,68 @@ class MinkowskiFunctionals:
 
     @property
     def rows(self) -> np.ndarray:
-        """All three side by side, shape (maps, 3 thresholds)."""
+        """V0, V1 and V2 concatenated, shape (maps, 3 thresholds)."""
         return np.concatenate([self.v0, self.v1, self.v2], axis=1)
 
 
 def checked_thresholds(thresholds: ArrayLike) -> np.ndarray:
-    """Thresholds as float64, shape (thresholds,).
+    """Convert thresholds to float64, shape (thresholds,), and check them.
 
     Raises
     ------
     ValueError
-        If there are fewer than two, or they are not finite or do not rise.
+        There are fewer than two thresholds, or they are not finite or not increasing.
     """
     thresholds = np.asarray(thresholds, np.float64)
     if thresholds.ndim != 1 or len(thresholds) < 2:
-        raise ValueError(f"thresholds: at least two in one dimension are needed, found shape {thresholds.shape}")
+        raise ValueError(f"thresholds: at least two values in one dimension are needed, found shape {thresholds.shape}")
     if not np.isfinite(thresholds).all() or not (np.diff(thresholds) > 0).all():
-        raise ValueError(f"thresholds: must be finite and rise, found {thresholds}")
+        raise ValueError(f"thresholds: must be finite and increasing, found {thresholds}")
     return thresholds
 
 
 def minkowski_functionals(
     maps: np.ndarray, thresholds: ArrayLike, *, periodic: bool, pixel: float = 1.0
 ) -> MinkowskiFunctionals:
-    """Minkowski functionals of maps.
+    """Measure the Minkowski functionals of maps.
 
-    V0 is exact at the thresholds. The delta function of V1 and V2 is a top hat around each threshold, halfway to the
-    next ones: for a smooth dependence on the threshold the values are those at the threshold but for terms of the
-    second order in their distance.
+    V0 is exact at the thresholds. For V1 and V2 the delta function is replaced by a top hat around each threshold that
+    extends halfway to its neighbours. The error is of second order in the distance between thresholds.
 
     Parameters
     ----------
     maps
-        Shape (maps, N, N).
+        Maps, shape (maps, N, N).
     thresholds
-        Shape (thresholds,), rising [map unit].
+        Thresholds, shape (thresholds,), increasing [map unit].
     periodic
-        Whether maps wrap; if not, pixels of the border, which lack derivatives, are left out of all three.
+        Whether maps are periodic; if not, border pixels, which have no derivatives, are excluded from all three.
     pixel
-        Side of a pixel in the length unit that V1 and V2 shall have.
+        Side of a pixel, in the length unit of V1 and V2.
+
+    Returns
+    -------
+    MinkowskiFunctionals
+        One row per map.
 
     Raises
     ------
     ValueError
-        If shapes do not fit, or thresholds do not rise.
+        The shapes do not match, or the thresholds are not increasing.
     """
     maps, thresholds = checked_maps(maps, smallest=3), checked_thresholds(thresholds)
-    # halfway between thresholds, and the thresholds themselves, in turn
+    # alternately the midpoints between thresholds and the thresholds
     half = np.diff(thresholds) / 2
-    middles = np.concatenate([thresholds[:1] - half[:1], thresholds[:-1] + half, thresholds[-1:] + half[-1:]])
+    midpoints = np.concatenate([thresholds[:1] - half[:1], thresholds[:-1] + half, thresholds[-1:] + half[-1:]])
     levels = np.empty(2 * len(thresholds) + 1)
-    levels[::2], levels[1::2] = middles, thresholds
+    levels[::2], levels[1::2] = midpoints, thresholds
     border = 0 if periodic else 1
     sums = np.zeros((len(maps), 3, len(levels) + 1))
     kind = maps.dtype.type
     _level_sums(maps, border, levels, kind(levels[0]), kind(bins_per_unit(levels)), kind(0.5), sums)
     pixels = (maps.shape[1] - 2 * border) ** 2
     above = sums[:, 0, ::-1].cumsum(axis=1)[:, ::-1]
-    around = (sums[:, 1:, 1:-1:2] + sums[:, 1:, 2:-1:2]) / (pixels * np.diff(middles))
+    around = (sums[:, 1:, 1:-1:2] + sums[:, 1:, 2:-1:2]) / (pixels * np.diff(midpoints))
     return MinkowskiFunctionals(
         thresholds, above[:, 2::2] / pixels, around[:, 0] / (4 * pixel), around[:, 1] / (2 * np.pi * pixel**2)
     )
@@ -108,8 +112,8 @@ def _level_sums(
 ) -> None:
     """Sum 1, |∇κ| and the curvature term over the pixels between levels, level i − 1 < κ ≤ level i.
 
-    sums has shape (maps, 3, levels + 1). lowest, per_unit and half are of the maps' type: one that is wider would make
-    all arithmetic wider.
+    sums has shape (maps, 3, levels + 1). lowest, per_unit and half must have the dtype of the maps: a wider one would
+    widen all arithmetic.
     """
     side, count = maps.shape[1], levels.size
     bounds = np.empty(count + 2)
@@ -118,9 +122,9 @@ def _level_sums(
     zero, one, top = half - half, half + half, maps.dtype.type(count)
     tiny = maps.dtype.type(1e-37)
     wrapped = np.empty((side + 2, side + 2), maps.dtype)
-    size, bend = np.empty(side, maps.dtype), np.empty(side, maps.dtype)
+    gradient_norm, curvature = np.empty(side, maps.dtype), np.empty(side, maps.dtype)
     level = np.empty(side, np.int32)
-    # two places to add to, in turn: the next addition need not wait for the last
+    # two alternating accumulators: the next addition need not wait for the previous one
     tally = np.empty((2, count + 1, 3))
     for m in range(maps.shape[0]):
         tally[:] = 0
@@ -134,22 +138,22 @@ def _level_sums(
                 here = row[j + 1]
                 x, y = row[j + 2] - row[j], down[j + 1] - up[j + 1]  # twice the first derivatives
                 xx, yy = row[j + 2] + row[j] - here - here, down[j + 1] + up[j + 1] - here - here
-                xy = down[j + 2] - down[j] - up[j + 2] + up[j]  # four times the derivative
+                xy = down[j + 2] - down[j] - up[j + 2] + up[j]  # four times the mixed derivative
                 square = x * x + y * y
-                size[j] = np.sqrt(square)
-                bend[j] = (half * x * y * xy - x * x * yy - y * y * xx) / max(square, tiny)
+                gradient_norm[j] = np.sqrt(square)
+                curvature[j] = (half * x * y * xy - x * x * yy - y * y * xx) / max(square, tiny)
                 level[j] = int(min(max((here - lowest) * per_unit + one, zero), top))
             for j in range(border, side - border):
                 here, guess = row[j + 1], level[j]
                 if per_unit > 0:
-                    # the product may be rounded across a level; the levels themselves decide
+                    # rounding of the product across a level is corrected here
                     guess += int(here > bounds[guess + 1]) - int(here <= bounds[guess])
                 else:
                     guess = np.searchsorted(levels, here)
-                into = tally[j & 1, guess]
-                into[0] += 1.0
-                into[1] += size[j]
-                into[2] += bend[j]
+                bin_sums = tally[j & 1, guess]
+                bin_sums[0] += 1.0
+                bin_sums[1] += gradient_norm[j]
+                bin_sums[2] += curvature[j]
         for b in range(count + 1):
             sums[m, 0, b] = tally[0, b, 0] + tally[1, b, 0]
             sums[m, 1, b] = (tally[0, b, 1] + tally[1, b, 1]) / 2
@@ -157,12 +161,12 @@ def _level_sums(
 
 
 def field_moments(maps: np.ndarray, *, periodic: bool, pixel: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
-    """Standard deviation σ0 of maps and of their gradient σ1 = ⟨|∇κ|²⟩^(1/2), by the same differences.
+    """Measure the standard deviation σ0 of maps and σ1 = ⟨|∇κ|²⟩^(1/2) of their gradient, by the same differences.
 
     Parameters
     ----------
     maps, periodic, pixel
-        As of `minkowski_functionals`.
+        As for `minkowski_functionals`.
 
     Returns
     -------
@@ -181,7 +185,7 @@ def field_moments(maps: np.ndarray, *, periodic: bool, pixel: float = 1.0) -> tu
 def gaussian_minkowski(
     thresholds: ArrayLike, sigma_0: ArrayLike, sigma_1: ArrayLike, mean: ArrayLike = 0.0
 ) -> MinkowskiFunctionals:
-    """Minkowski functionals of a Gaussian isotropic field (Tomita 1986).
+    """Expected Minkowski functionals of an isotropic Gaussian field (Tomita 1986).
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
-"""The modes of a periodic mesh, freed of what painting particles onto it did to them.
+"""Fourier modes of a periodic mesh, corrected for mass assignment and aliasing.
 
-Everything that is measured on modes takes them from here: the power in one, two and three dimensions, auto and cross.
+Auto and cross power spectra in one, two and three dimensions are measured from these modes.
 """
 
 import numba
@@ -9,32 +9,32 @@ import scipy.fft
 
 
 def mesh_modes(delta: np.ndarray, *, window: int | np.ndarray = 0, shifted: np.ndarray | None = None) -> np.ndarray:
-    """Fourier modes of a periodic cube, with the mass assignment divided out and, given two meshes, interlaced.
+    """Compute the Fourier modes of a periodic cube, divide out the mass assignment, and interlace two meshes.
 
     Parameters
     ----------
     delta
         Overdensity, shape (N, N, N), float32 or float64.
     window
-        Mass assignment: its order p, sinc(n/N)^p per axis, as 0 none, 1 NGP, 2 CIC, 3 TSC, 4 PCS; or any other, as its
-        amplitude per mode of an axis, ordered as numpy.fft.fftfreq, shape (N,).
+        Mass assignment: its order p, with sinc(n/N)^p per axis (0 none, 1 NGP, 2 CIC, 3 TSC, 4 PCS), or the amplitude
+        of any other window per mode of an axis, in the order of numpy.fft.fftfreq, shape (N,).
     shifted
-        Overdensity of the same particles, painted after all were moved by +½ cell along each axis, same shape. The
-        mean of both meshes' modes, the second moved back, is free of half of the aliases, the odd and strongest ones
-        (Sefusatti et al., arXiv:1512.07295). Modes with a component at N/2 stay those of the first mesh.
+        Overdensity of the same particles, painted after a shift by +½ cell along each axis, same shape. The mean of
+        both meshes' modes, the second shifted back, is free of the odd aliases, which are the strongest (Sefusatti et
+        al., arXiv:1512.07295). Modes with a component at N/2 are those of the first mesh.
 
     Returns
     -------
     np.ndarray
-        As scipy.fft.rfftn, shape (N, N, N//2 + 1), complex64 or complex128.
+        Modes as from scipy.fft.rfftn, shape (N, N, N//2 + 1), complex64 or complex128.
 
     Raises
     ------
     ValueError
-        If a mesh is no cube, the two differ in shape, or the window does not fit or vanishes.
+        A mesh is not a cube, the two differ in shape, or the window has the wrong shape or vanishes.
     """
     if delta.ndim != 3 or len(set(delta.shape)) != 1 or delta.shape[0] < 4:
-        raise ValueError(f"mesh_modes needs a cube of at least 4 cells a side, found shape {delta.shape}")
+        raise ValueError(f"mesh_modes needs a cube of at least 4 cells per side, found shape {delta.shape}")
     side = delta.shape[0]
     n = np.fft.fftfreq(side)
     if np.ndim(window) == 0:
@@ -50,7 +50,7 @@ def mesh_modes(delta: np.ndarray, *, window: int | np.ndarray = 0, shifted: np.n
         if shifted.shape != delta.shape:
             raise ValueError(f"shifted: shape {delta.shape} is needed, found {shifted.shape}")
         phase = np.exp(1j * np.pi * n)
-        phase[2 * np.abs(n) == 1] = 0  # ±N/2 are one mode and would turn opposite ways: left as they are
+        phase[2 * np.abs(n) == 1] = 0  # ±N/2 are the same mode, with opposite phases: not shifted
         _interlace(modes, np.asarray(scipy.fft.rfftn(shifted, workers=1)), phase.astype(modes.dtype))
     if np.ndim(window) or window:
         _scale(modes, (1 / amplitude).astype(modes.real.dtype))
@@ -63,9 +63,9 @@ def _interlace(modes: np.ndarray, shifted: np.ndarray, phase: np.ndarray) -> Non
         for j in range(modes.shape[1]):
             across = phase[i] * phase[j]
             for k in range(modes.shape[2]):
-                turn = across * phase[k]
-                if turn != 0:
-                    modes[i, j, k] = (modes[i, j, k] + shifted[i, j, k] * turn) / 2
+                shift = across * phase[k]
+                if shift != 0:
+                    modes[i, j, k] = (modes[i, j, k] + shifted[i, j, k] * shift) / 2
 
 
 @numba.njit(cache=True, fastmath=True)
@@ -78,18 +78,18 @@ def _scale(modes: np.ndarray, factor: np.ndarray) -> None:
 
 
 def wavenumbers(side: int, box_mpc_h: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Components of the wavenumber of each mode, shapes (N, 1, 1), (N, 1) and (N//2 + 1,) [h/Mpc]."""
+    """Wavenumber components of each mode, shapes (N, 1, 1), (N, 1) and (N//2 + 1,) [h/Mpc]."""
     k = 2 * np.pi / box_mpc_h * np.fft.fftfreq(side, 1 / side)
     return k[:, None, None], k[:, None], np.abs(k[: side // 2 + 1])
 
 
 def power_grid(modes: np.ndarray, box_mpc_h: float, *, other: np.ndarray | None = None) -> np.ndarray:
-    """Power of every mode, P(k) in three dimensions, or the cross power of two fields.
+    """Compute the power of every mode, P(k) in three dimensions, or the cross power of two fields.
 
     Parameters
     ----------
     modes
-        Of `mesh_modes`, shape (N, N, N//2 + 1).
+        Output of `mesh_modes`, shape (N, N, N//2 + 1).
     box_mpc_h
         Side of the cube [Mpc/h].
     other
@@ -98,7 +98,7 @@ def power_grid(modes: np.ndarray, box_mpc_h: float, *, other: np.ndarray | None 
     Returns
     -------
     np.ndarray
-        Re(modes × other*), shape (N, N, N//2 + 1) [(Mpc/h)³]; `wavenumbers` tells where a mode lies.
+        Re(modes × other*), shape (N, N, N//2 + 1) [(Mpc/h)³]; `wavenumbers` gives the positions of the modes.
     """
     checked_modes(modes, modes if other is None else other, box_mpc_h)
     other = modes if other is None else other
@@ -108,16 +108,16 @@ def power_grid(modes: np.ndarray, box_mpc_h: float, *, other: np.ndarray | None 
 
 
 def checked_modes(modes: np.ndarray, other: np.ndarray, box_mpc_h: float) -> None:
-    """Check the modes of two cubes.
+    """Check the shapes of the modes of two cubes, and the box size.
 
     Raises
     ------
     ValueError
-        If the shapes are not both (N, N, N//2 + 1), or the box is not positive.
+        The shapes are not both (N, N, N//2 + 1), or the box size is not positive.
     """
     side = modes.shape[0]
-    for each in (modes, other):
-        if each.shape != (side, side, side // 2 + 1):
-            raise ValueError(f"modes: shape (N, N, N//2 + 1) of both is needed, found {modes.shape} and {other.shape}")
+    for field in (modes, other):
+        if field.shape != (side, side, side // 2 + 1):
+            raise ValueError(f"modes: both fields need shape (N, N, N//2 + 1), found {modes.shape} and {other.shape}")
     if not box_mpc_h > 0:
         raise ValueError(f"box_mpc_h must be positive, found {box_mpc_h}")

@@ -1,12 +1,12 @@
-"""Probabilities that are what they say: a logistic curve through a classifier's scores (Platt 1999)."""
+"""Calibrated class probabilities by a logistic curve through a classifier's scores (Platt 1999)."""
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import minimize
 from scipy.special import expit, log_expit
 
-FEWEST = 10
-"""Labels of each kind that a curve is fitted to; with fewer the scores stay as they are."""
+MIN_LABELS = 10
+"""Smallest number of labels of each class to which a curve is fitted. With fewer, scores are left unchanged."""
 
 
 def platt(logit: ArrayLike, label: ArrayLike) -> tuple[float, float]:
@@ -15,33 +15,33 @@ def platt(logit: ArrayLike, label: ArrayLike) -> tuple[float, float]:
     Parameters
     ----------
     logit
-        Scores, shape (n,).
+        Classifier scores (logits), shape (n,).
     label
-        0 or 1, shape (n,).
+        True class, 0 or 1, shape (n,).
 
     Returns
     -------
     a, b
-        Slope, never negative, so that the order of the scores stays; and offset. (1, 0) where either label is there
-        fewer than `FEWEST` times.
+        Slope, never negative, so that the order of the scores is preserved, and offset. (1, 0) where either class has
+        fewer than `MIN_LABELS` labels.
 
     Notes
     -----
-    Labels count as (n₊ + 1)/(n₊ + 2) and 1/(n₋ + 2), as Platt has it, which keeps the slope finite where the scores
-    separate the labels.
+    The targets are (n₊ + 1)/(n₊ + 2) and 1/(n₋ + 2), as in Platt (1999), which keeps the slope finite where the scores
+    separate the classes.
     """
     score, positive = np.asarray(logit, np.float64), np.asarray(label) > 0.5
     ones, zeros = int(positive.sum()), int((~positive).sum())
-    if min(ones, zeros) < FEWEST:
+    if min(ones, zeros) < MIN_LABELS:
         return 1.0, 0.0
-    wanted = np.where(positive, (ones + 1) / (ones + 2), 1 / (zeros + 2))
+    target = np.where(positive, (ones + 1) / (ones + 2), 1 / (zeros + 2))
 
     def cost(curve: np.ndarray) -> tuple[float, np.ndarray]:
         z = curve[0] * score + curve[1]
-        off = expit(z) - wanted
-        return float(-(wanted * log_expit(z) + (1 - wanted) * log_expit(-z)).mean()), np.array(
-            [(off * score).mean(), off.mean()]
+        residual = expit(z) - target
+        return float(-(target * log_expit(z) + (1 - target) * log_expit(-z)).mean()), np.array(
+            [(residual * score).mean(), residual.mean()]
         )
 
-    found = minimize(cost, [1.0, 0.0], jac=True, method="L-BFGS-B", bounds=[(0, None), (None, None)])
-    return float(found.x[0]), float(found.x[1])
+    fit = minimize(cost, [1.0, 0.0], jac=True, method="L-BFGS-B", bounds=[(0, None), (None, None)])
+    return float(fit.x[0]), float(fit.x[1])

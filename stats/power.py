@@ -1,4 +1,4 @@
-"""The power spectrum of a periodic cube, and the overdensity it is measured on."""
+"""Power spectrum and overdensity of a periodic cube."""
 
 from dataclasses import dataclass
 
@@ -16,12 +16,12 @@ class PowerSpectrum:
     k
         Mean wavenumber of the modes of each bin, shape (N/2 − 1,) [h/Mpc].
     power
-        Mean power of the modes of each bin, not freed of shot noise, shape (N/2 − 1,) [(Mpc/h)³].
+        Mean power of the modes of each bin, including shot noise, shape (N/2 − 1,) [(Mpc/h)³].
     modes
         Number of independent modes of each bin (a mode and its complex conjugate count once), shape (N/2 − 1,):
         the relative error of a Gaussian field's power is modes^(−1/2).
     shot_noise
-        Power of as many unclustered particles, V/N [(Mpc/h)³]; 0 where no number of particles was given.
+        Poisson shot noise V/N [(Mpc/h)³]; 0 where no number of particles was given.
     """
 
     k: np.ndarray
@@ -31,12 +31,12 @@ class PowerSpectrum:
 
 
 def overdensity(counts: np.ndarray) -> np.ndarray:
-    """Overdensity δ = n/n̄ − 1 of a cube of counts.
+    """Compute the overdensity δ = n/n̄ − 1 of a cube of counts.
 
     Parameters
     ----------
     counts
-        Particles or mass per cell, any unit, shape (N, N, N).
+        Particle counts or mass per cell, any unit, shape (N, N, N).
 
     Returns
     -------
@@ -46,7 +46,7 @@ def overdensity(counts: np.ndarray) -> np.ndarray:
     Raises
     ------
     ValueError
-        If the cube is empty: it has no mean to divide by.
+        The mean of the cube is not positive.
     """
     mean = counts.mean(dtype=np.float64)
     if not mean > 0:
@@ -57,7 +57,7 @@ def overdensity(counts: np.ndarray) -> np.ndarray:
 def power_spectrum(
     delta: np.ndarray, box_mpc_h: float, *, window_order: int = 0, particles: int | None = None
 ) -> PowerSpectrum:
-    """Power spectrum of a periodic cube.
+    """Measure the power spectrum of a periodic cube.
 
     Parameters
     ----------
@@ -66,18 +66,18 @@ def power_spectrum(
     box_mpc_h
         Side of the cube [Mpc/h].
     window_order
-        Mass assignment to divide out, as sinc(k_i L/2N)^p per axis and amplitude: 0 none, 1 NGP, 2 CIC, 3 TSC, 4 PCS.
-        Aliases remain (Jing 2005, astro-ph/0409240).
+        Order p of the mass assignment to divide out, sinc(k_i L/2N)^p per axis in amplitude: 0 none, 1 NGP, 2 CIC,
+        3 TSC, 4 PCS. Aliases remain (Jing 2005, astro-ph/0409240).
     particles
         Number of particles in the cube, for the shot noise.
 
     Raises
     ------
     ValueError
-        If delta is not a cube of at least four cells a side, or the box or the window is out of range.
+        delta is not a cube of at least four cells per side, or the box size or window order is out of range.
     """
     if delta.ndim != 3 or len(set(delta.shape)) != 1 or delta.shape[0] < 4:
-        raise ValueError(f"power_spectrum needs a cube of at least 4 cells a side, found shape {delta.shape}")
+        raise ValueError(f"power_spectrum needs a cube of at least 4 cells per side, found shape {delta.shape}")
     if not box_mpc_h > 0:
         raise ValueError(f"box_mpc_h must be positive, found {box_mpc_h}")
     if not 0 <= window_order <= 4:
@@ -89,16 +89,16 @@ def power_spectrum(
 def spectrum_of_modes(
     modes: np.ndarray, box_mpc_h: float, *, window: np.ndarray | None = None, particles: int | None = None
 ) -> PowerSpectrum:
-    """Power spectrum of the modes of a periodic cube, such as `tenfold.stats.modes.mesh_modes` returns.
+    """Measure the power spectrum from the modes of a periodic cube, such as those of `tenfold.stats.modes.mesh_modes`.
 
     Parameters
     ----------
     modes
         scipy.fft.rfftn of the overdensity, shape (N, N, N//2 + 1).
     box_mpc_h, particles
-        As of `power_spectrum`.
+        As for `power_spectrum`.
     window
-        Factor to divide the power by, per axis, shape (N,); by default none.
+        Window of the power along each axis, to be divided out, shape (N,); by default none.
     """
     side = modes.shape[0]
     total, k_sum, weight = shell_sums(modes, np.ones(side) if window is None else window)
@@ -119,28 +119,28 @@ def _window(side: int, order: int) -> np.ndarray:
 
 @numba.njit(cache=True)
 def shell_sums(modes: np.ndarray, window: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Sum |modes|² over shells of the half-space of a real field's transform.
+    """Sum |modes|² of a real field's transform over spherical shells.
 
     Parameters
     ----------
     modes
         scipy.fft.rfftn of a cube, shape (N, N, N//2 + 1).
     window
-        Factor to divide the power by, per axis, shape (N,); the same for n and −n.
+        Window of the power along each axis, to be divided out, shape (N,); symmetric in n.
 
     Returns
     -------
     tuple of np.ndarray
-        Sum of the power, sum of |n| (in fundamental modes), number of modes of the whole space; shell i holds
-        i ≤ |n| < i + 1, out to the corners of the cube. The mean (n = 0) is left out.
+        Sum of the power, sum of |n| (in fundamental modes) and number of modes in all of Fourier space. Shell i holds
+        i ≤ |n| < i + 1, out to the corners of the cube. The mean (n = 0) is excluded.
     """
     side, columns = modes.shape[0], modes.shape[2]
     inverse = 1 / window
     shells = int(np.sqrt(3.0) * (side // 2)) + 2
-    # two places to add to, in turn: the next addition need not wait for the last
+    # two alternating accumulators: the next addition need not wait for the previous one
     total, k_sum, weight = np.zeros((2, shells)), np.zeros((2, shells)), np.zeros((2, shells))
     row, size, shell = np.empty(columns, modes.real.dtype), np.empty(columns), np.empty(columns, np.int32)
-    # the other half of the space is the complex conjugate, but for the planes z = 0 and z = N/2
+    # the other half-space is the complex conjugate, except for the planes z = 0 and z = N/2
     twice = np.full(columns, 2.0)
     twice[0] = 1.0
     if side % 2 == 0:
@@ -148,7 +148,7 @@ def shell_sums(modes: np.ndarray, window: np.ndarray) -> tuple[np.ndarray, np.nd
     along = inverse[:columns] * twice
     for x in range(side // 2 + 1):
         for y in range(side // 2 + 1):
-            # (±x, ±y) lie in the same shells
+            # (±x, ±y) are in the same shells
             other_x, other_y = (side - x) % side, (side - y) % side
             row[:] = 0
             _add_power(modes[x, y], row)
@@ -166,10 +166,10 @@ def shell_sums(modes: np.ndarray, window: np.ndarray) -> tuple[np.ndarray, np.nd
                 total[z & 1, shell[z]] += row[z] * (across * along[z])
             if y > x:
                 continue
-            copies = (1.0 if other_x == x else 2.0) * (1.0 if other_y == y else 2.0) * (1.0 if y == x else 2.0)
+            multiplicity = (1.0 if other_x == x else 2.0) * (1.0 if other_y == y else 2.0) * (1.0 if y == x else 2.0)
             for z in range(columns):
-                k_sum[z & 1, shell[z]] += copies * twice[z] * size[z]
-                weight[z & 1, shell[z]] += copies * twice[z]
+                k_sum[z & 1, shell[z]] += multiplicity * twice[z] * size[z]
+                weight[z & 1, shell[z]] += multiplicity * twice[z]
     total[:, 0] = 0.0
     weight[0, 0] -= 1.0
     return total[0] + total[1], k_sum[0] + k_sum[1], weight[0] + weight[1]

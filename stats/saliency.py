@@ -1,7 +1,7 @@
-"""What a network looks at in a field: gradients, smoothed and integrated, and the checks that make them evidence.
+"""Attribution maps of a network by smoothed and integrated gradients, with sanity checks.
 
-Fields are arrays of any number of axes, such as maps (N, N, channel) and volumes (N, N, N, channel). A network is known
-by two functions alone, of its answer and of the answer's gradient, so that this file knows no framework.
+Fields are arrays with any number of axes, such as maps (N, N, channel) and volumes (N, N, N, channel). A network is
+represented by two functions, of its output and of the output's gradient, so this module needs no framework.
 """
 
 from collections.abc import Callable
@@ -11,57 +11,57 @@ import numpy as np
 from scipy.ndimage import maximum_filter
 from scipy.stats import rankdata
 
-Answer = Callable[[np.ndarray], np.ndarray]
-"""Fields, shape (n, …), to one number each, shape (n,)."""
+Output = Callable[[np.ndarray], np.ndarray]
+"""Function from fields, shape (n, …), to one number per field, shape (n,)."""
 Gradient = Callable[[np.ndarray], np.ndarray]
-"""Fields, shape (n, …), to the gradient of each one's answer with respect to it, shape (n, …)."""
+"""Function from fields, shape (n, …), to the gradient of each output with respect to its field, shape (n, …)."""
 
 
 @dataclass(frozen=True)
-class Integrated:
-    """An answer shared out among the cells of a field.
+class IntegratedGradients:
+    """Attribution of a network's output to the cells of a field.
 
     Attributes
     ----------
-    shares
-        Of each cell, in the unit of the answer, shape of the field.
-    answer, baseline
-        For the field, and for the field that says nothing.
+    attribution
+        Attribution of each cell, in the unit of the output, shape of the field.
+    output, baseline_output
+        Output for the field and for the baseline.
     """
 
-    shares: np.ndarray
-    answer: float
-    baseline: float
+    attribution: np.ndarray
+    output: float
+    baseline_output: float
 
     @property
     def completeness_error(self) -> float:
-        """How far the shares are from adding up to answer - baseline."""
-        return abs(float(self.shares.sum()) - (self.answer - self.baseline))
+        """Absolute difference of the summed attribution and output − baseline_output."""
+        return abs(float(self.attribution.sum()) - (self.output - self.baseline_output))
 
 
 def integrated_gradients(
-    answer: Answer, gradient: Gradient, field: np.ndarray, baseline: np.ndarray, steps: int = 32
-) -> Integrated:
-    """Share an answer out by integrated gradients (Sundararajan et al. 2017, arXiv:1703.01365).
+    output: Output, gradient: Gradient, field: np.ndarray, baseline: np.ndarray, steps: int = 32
+) -> IntegratedGradients:
+    """Attribute an output to the cells of a field by integrated gradients (Sundararajan et al. 2017, arXiv:1703.01365).
 
     Parameters
     ----------
-    answer, gradient
-        The network.
+    output, gradient
+        Output of the network and its gradient.
     field
         One field, shape (…).
     baseline
-        The field that says nothing, same shape: the mean density, for a universe without structure.
+        Uninformative field, same shape, such as the mean density everywhere.
     steps
-        Points of the Gauss-Legendre rule along the straight path between them.
+        Number of Gauss-Legendre points along the straight path between them.
     """
     points, weights = np.polynomial.legendre.leggauss(steps)
-    way = field - baseline
+    path = field - baseline
     total = np.zeros(field.shape)
     for point, weight in zip((points + 1) / 2, weights / 2, strict=True):
-        total += weight * gradient((baseline + point * way)[None].astype(field.dtype))[0]
-    ends = answer(np.stack([field, baseline]))
-    return Integrated(total * way, float(ends[0]), float(ends[1]))
+        total += weight * gradient((baseline + point * path)[None].astype(field.dtype))[0]
+    outputs = output(np.stack([field, baseline]))
+    return IntegratedGradients(total * path, float(outputs[0]), float(outputs[1]))
 
 
 def smooth_grad(
@@ -73,20 +73,22 @@ def smooth_grad(
     rng: np.random.Generator,
     low: float = -np.inf,
 ) -> np.ndarray:
-    """Gradient averaged over copies of a field with noise added (Smilkov et al. 2017, arXiv:1706.03825).
+    """Average the gradient over noisy copies of a field (SmoothGrad; Smilkov et al. 2017, arXiv:1706.03825).
 
     Parameters
     ----------
     gradient
-        The network.
+        Gradient of the network's output.
     field
         One field, shape (…).
     noise
-        Standard deviation of the Gaussian noise, as a fraction of the field's; 0 gives the plain gradient.
+        Standard deviation of the Gaussian noise in units of that of the field; 0 gives the plain gradient.
     samples
-        Copies.
+        Number of noisy copies.
+    rng
+        Source of the noise.
     low
-        Least value that a field can have, which noise does not go below: 0 for counts.
+        Smallest possible value of the field, at which noisy copies are clipped: 0 for counts.
     """
     sigma = noise * field.std()
     total = np.zeros(field.shape)
@@ -97,12 +99,12 @@ def smooth_grad(
 
 
 def share_by_quantile(attribution: np.ndarray, field: np.ndarray, quantiles: int = 10) -> np.ndarray:
-    """How much of the absolute attribution falls on each quantile of the field's values, from the emptiest on.
+    """Share of the absolute attribution in each quantile of the field's values, lowest values first.
 
     Returns
     -------
     np.ndarray
-        Adds up to 1, shape (quantiles,); 1/quantiles each where attribution and field have nothing to do with another.
+        Shares with sum 1, shape (quantiles,); 1/quantiles each where attribution and field are independent.
     """
     rank = (rankdata(field.reshape(-1), method="ordinal") - 1) * quantiles // field.size
     weight = np.abs(attribution).reshape(-1)
@@ -111,14 +113,14 @@ def share_by_quantile(attribution: np.ndarray, field: np.ndarray, quantiles: int
 
 @dataclass(frozen=True)
 class PeakMatch:
-    """How often the peaks of an attribution lie on peaks of the field.
+    """Fraction of the peaks of an attribution that coincide with peaks of the field.
 
     Attributes
     ----------
     matched
-        Fraction of the attribution's highest peaks with one of the field's within reach.
+        Fraction of the attribution's highest peaks that lie near one of the field's highest peaks.
     expected
-        The same for the attribution shifted at random, mean and standard deviation: what chance alone gives.
+        Mean and standard deviation of this fraction for random shifts of the attribution, as expected by chance.
     """
 
     matched: float
@@ -126,7 +128,7 @@ class PeakMatch:
 
     @property
     def sigma(self) -> float:
-        """How many standard deviations of chance lie between."""
+        """Excess over the chance expectation, in standard deviations."""
         return (self.matched - self.expected[0]) / max(self.expected[1], 1e-12)
 
 
@@ -135,7 +137,7 @@ def peak_match(
     field: np.ndarray,
     *,
     count: int = 20,
-    reach: int = 1,
+    max_offset: int = 1,
     shifts: int = 100,
     seed: int = 0,
     periodic: bool = True,
@@ -147,42 +149,45 @@ def peak_match(
     attribution, field
         Shape (N, N) or (N, N, N).
     count
-        Peaks of each that are compared.
-    reach
-        Cells per axis that two peaks of a pair may lie apart.
+        Number of peaks of each that are compared.
+    max_offset
+        Largest offset per axis between matching peaks [cells].
     shifts, seed
-        Random periodic shifts that tell what chance gives, and their seed.
+        Number of random periodic shifts for the chance expectation, and their seed.
     periodic
-        Whether opposite edges of the field lie side by side.
+        Whether the field is periodic.
     """
     rng = np.random.default_rng(seed)
-    theirs = np.zeros(field.shape, bool)
-    theirs[tuple(highest_peaks(field, count, periodic=periodic).T)] = True
-    theirs = maximum_filter(theirs, size=2 * reach + 1, mode="wrap" if periodic else "nearest")
-    own = highest_peaks(np.abs(attribution), count, periodic=periodic)
+    near_peak = np.zeros(field.shape, bool)
+    near_peak[tuple(highest_peaks(field, count, periodic=periodic).T)] = True
+    near_peak = maximum_filter(near_peak, size=2 * max_offset + 1, mode="wrap" if periodic else "nearest")
+    peaks = highest_peaks(np.abs(attribution), count, periodic=periodic)
 
     def matched(shift: np.ndarray) -> float:
-        places = (own + shift) % field.shape
-        return float(theirs[tuple(places.T)].mean())
+        cells = (peaks + shift) % field.shape
+        return float(near_peak[tuple(cells.T)].mean())
 
     chance = [matched(rng.integers(field.shape)) for _ in range(shifts)]
     return PeakMatch(matched(np.zeros(field.ndim, int)), (float(np.mean(chance)), float(np.std(chance))))
 
 
 def highest_peaks(field: np.ndarray, count: int, *, periodic: bool = True) -> np.ndarray:
-    """Places of a field's highest peaks, cells that no neighbour exceeds, the highest first: shape (≤ count, axes)."""
-    around = maximum_filter(field, size=3, mode="wrap" if periodic else "nearest")
-    places = np.argwhere(field >= around)
-    heights = field[tuple(places.T)]
-    return places[np.argsort(-heights, kind="stable")[:count]]
+    """Find the highest peaks of a field: cells that no neighbour exceeds.
 
-
-def likeness(one: np.ndarray, other: np.ndarray) -> float:
-    """Rank correlation (Spearman) of two absolute attributions.
-
-    With that of the same network whose last layer's weights were made random, its last two's, and on, it is the sanity
-    check of Adebayo et al. 2018 (arXiv:1810.03292): an attribution that stays alike does not tell what the network has
-    learnt, but what the field looks like.
+    Returns their indices, highest first, shape (≤ count, axes).
     """
-    ranks = [rankdata(np.abs(each).reshape(-1)) for each in (one, other)]
+    neighbourhood = maximum_filter(field, size=3, mode="wrap" if periodic else "nearest")
+    cells = np.argwhere(field >= neighbourhood)
+    heights = field[tuple(cells.T)]
+    return cells[np.argsort(-heights, kind="stable")[:count]]
+
+
+def rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
+    """Spearman rank correlation of two absolute attributions.
+
+    This is the measure of the cascading randomisation test of Adebayo et al. 2018 (arXiv:1810.03292), in which the
+    weights of the network are randomised layer by layer from the output down. An attribution that stays similar shows
+    the structure of the field rather than what the network has learnt.
+    """
+    ranks = [rankdata(np.abs(attribution).reshape(-1)) for attribution in (first, second)]
     return float(np.corrcoef(ranks)[0, 1])

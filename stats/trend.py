@@ -1,7 +1,7 @@
-"""How a statistic changes with cosmology: a smooth trend, to be taken off before cosmologies are compared.
+"""Smooth dependence of a statistic on cosmology, to be removed before cosmologies are pooled.
 
-Maps of different cosmologies differ by far more than generated maps may differ from simulated ones. Divided by the
-trend, all cosmologies show the same but for their own cosmic variance, and any half of them can stand for the other.
+Maps of different cosmologies differ by far more than generated maps may differ from simulated ones. Once the trend is
+divided out, all cosmologies agree up to their own cosmic variance and can be pooled.
 """
 
 from dataclasses import dataclass
@@ -11,18 +11,18 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Trend:
-    """A polynomial in the parameters, or in their logarithms, for each bin.
+    """Polynomial in the parameters, or in their logarithms, for each bin.
 
     Attributes
     ----------
     logarithmic
-        Of which parameters the logarithm is taken, shape (P,).
+        Whether the logarithm of each parameter is used, shape (P,).
     centre, scale
-        Of the parameters, or of their logarithms, shape (P,).
+        Mean and standard deviation of the parameters, or of their logarithms, shape (P,).
     coefficients
-        Shape (terms, B).
+        Polynomial coefficients, shape (terms, B).
     degree
-        Of the polynomial: 2, or less where there were few simulations.
+        Degree of the polynomial: 2, or less for few simulations.
     """
 
     logarithmic: np.ndarray
@@ -32,30 +32,30 @@ class Trend:
     degree: int
 
     def __call__(self, parameters: np.ndarray) -> np.ndarray:
-        """Mean of the statistic at parameters (n, P), shape (n, B)."""
+        """Mean of the statistic at parameters, shape (n, P); returns shape (n, B)."""
         points = coordinates(parameters, self.logarithmic)
         return _terms((points - self.centre) / self.scale, self.degree) @ self.coefficients
 
 
 def coordinates(parameters: np.ndarray, logarithmic: np.ndarray) -> np.ndarray:
-    """Parameters (n, P), of those that are `logarithmic` (P,) the logarithm."""
+    """Replace parameters, shape (n, P), by their logarithm where `logarithmic`, shape (P,), is set."""
     parameters = np.asarray(parameters, np.float64)
     return np.where(logarithmic, np.log(np.where(parameters > 0, parameters, np.finfo(float).tiny)), parameters)
 
 
 def fit_trend(rows: np.ndarray, parameters: np.ndarray, groups: np.ndarray) -> Trend:
-    """Fit a statistic's mean by least squares, every simulation counting once.
+    """Fit the mean of a statistic by least squares with equal weight for every simulation.
 
-    Statistics follow powers of the parameters more nearly than the parameters: of those that are above 0 everywhere,
-    the logarithm is what the polynomial is in. It is of second degree where there are twice as many simulations as it
-    has terms, else of the first, else constant.
+    Statistics are closer to power laws than to polynomials of the parameters, so parameters that are positive
+    everywhere enter as logarithms. The degree is 2 where there are at least twice as many simulations as terms, else 1
+    on the same condition, else 0.
 
     Parameters
     ----------
     rows
-        The statistic, a row per map, shape (n, B).
+        The statistic, one row per map, shape (n, B).
     parameters
-        Of each map, shape (n, P).
+        Parameters of each map, shape (n, P).
     groups
         Simulation of each map, shape (n,).
     """
@@ -71,6 +71,6 @@ def fit_trend(rows: np.ndarray, parameters: np.ndarray, groups: np.ndarray) -> T
 
 
 def _terms(x: np.ndarray, degree: int) -> np.ndarray:
-    """1, x_i and x_i x_j of points (n, P), up to a degree: shape (n, terms)."""
+    """Polynomial terms 1, x_i and x_i x_j of points (n, P) up to a degree, shape (n, terms)."""
     i, j = np.triu_indices(x.shape[1])
     return np.concatenate([np.ones((len(x), 1)), x, x[:, i] * x[:, j]][: degree + 1], axis=1)

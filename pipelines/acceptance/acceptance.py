@@ -12,110 +12,110 @@ from tenfold.stats.memorisation import Memorisation, memorisation
 from tenfold.stats.trend import fit_trend
 
 ASPECTS = ("mean", "distribution", "correlation", "scatter")
-"""What each statistic is judged by; the mean's verdict has the statistic's own name."""
-COMPARED = 512
-"""Maps of each kind that copies are looked for among, at most."""
+"""Aspects of each statistic that receive a verdict. The verdict on the mean carries the statistic's own name."""
+MAX_MEMORISATION_MAPS = 512
+"""Largest number of generated, and of simulated, maps used in the memorisation test."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tolerances:
-    """What is allowed."""
+    """Limits of the acceptance tests."""
 
     RENAMED: ClassVar[dict[str, str]] = {"variety_tolerance": "scatter_tolerance"}
 
     tolerance: float = 0.05
-    """Largest deviation of a statistic's mean, as a fraction."""
+    """Largest relative deviation of a statistic's mean."""
     bispectrum_tolerance: float = 0.2
-    """The same of bispectra."""
+    """Largest relative deviation of the mean of a bispectrum."""
     correlation_tolerance: float = 0.25
-    """Largest difference of the correlations between bins, as a fraction of the simulated ones'."""
+    """Largest difference of the correlations between bins, relative to those of the simulated maps."""
     scatter_tolerance: float = 0.15
-    """Largest deviation of a statistic's spread from map to map, as a fraction."""
+    """Largest relative deviation of a statistic's standard deviation from map to map."""
     estimate_tolerance: float = 0.2
-    """Largest mean difference of an estimator's readings, in rms errors on one simulated map."""
+    """Largest mean difference of an estimator's predictions, in units of its rms error on one simulated map."""
     copy_tolerance: float = 0.05
-    """Fraction of the generated maps that may be nearer to a training map than 99 of 100 unseen ones."""
+    """Largest fraction of generated maps that lie closer to a training map than 99 % of unseen simulated maps do."""
     significance: float = 0.01
-    """A figure fails that fewer than this fraction of the nulls reach."""
+    """Significance level: the limit is at least the (1 − significance) quantile of the null distribution."""
     repeats: int = 4
-    """Maps generated for each simulated one: they cost little, and so their chance is hardly in their means."""
+    """Generated maps per simulated map. They are cheap, and more of them reduce the noise of their mean."""
     draws: int = 200
-    """Splits of the simulations into halves, of which the null is made."""
+    """Random splits of the simulations into halves that make up the null distribution."""
     seed_margin: float = 1.0
-    """Fraction of what is allowed by which a figure must exceed it to fail, and `tenfold validate` with it.
+    """Fraction of the limit by which a figure must exceed it to fail, and with it `tenfold validate`.
 
-    Within it the figure is undecided. Over five seeds of training and judging the demo, figures scatter by up to about
-    half of what is allowed: the limit stands two such standard deviations above it. 0: whatever is not allowed fails.
+    Within this margin the figure is undecided. Over five seeds of training and testing the demo, figures scatter by up
+    to about half of the limit: the margin is two such standard deviations. With 0, every figure above its limit fails.
     """
     seed: int = 0
-    """Of the splits."""
+    """Seed of the random splits."""
     channel: int = 0
-    """Which is judged, of maps of several source redshifts."""
+    """Channel that is tested, of maps with several source redshifts."""
 
     def __post_init__(self) -> None:
-        """Refuse what judges nothing."""
+        """Check that every tolerance is usable."""
         for name, value in vars(self).items():
             if name.endswith("tolerance") and not 0 < value < 1:
                 raise ValueError(f"{name}: found {value}, must be above 0 and below 1")
         if not 0 < self.significance < 0.5:
             raise ValueError(f"significance: found {self.significance}, must be above 0 and below 0.5")
-        for name, least in (("repeats", 1), ("draws", 20), ("seed_margin", 0)):
-            if not getattr(self, name) >= least:
-                raise ValueError(f"{name}: found {getattr(self, name)}, must be at least {least}")
+        for name, minimum in (("repeats", 1), ("draws", 20), ("seed_margin", 0)):
+            if not getattr(self, name) >= minimum:
+                raise ValueError(f"{name}: found {getattr(self, name)}, must be at least {minimum}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class MapSet:
-    """Simulated maps, and what they are of."""
+    """Simulated maps with their simulations and cosmologies."""
 
     maps: np.ndarray
     """κ, shape (n, N, N)."""
     groups: np.ndarray | None = None
-    """Simulation of each, shape (n,); None: each map is its own."""
+    """Simulation of each map, shape (n,). None: each map is a simulation of its own."""
     parameters: np.ndarray | None = None
-    """Cosmology of each, shape (n, P); None: of all the same, or not to be told apart."""
+    """Cosmological parameters of each map, shape (n, P). None: one cosmology, or cosmology is ignored."""
 
     @property
     def simulations(self) -> int:
-        """How many they are of."""
+        """Number of simulations."""
         return len(self.maps) if self.groups is None else len(np.unique(self.groups))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Assessment:
-    """All that the tolerances found."""
+    """Results of the acceptance tests."""
 
     rows: Mapping[str, tuple[np.ndarray, np.ndarray]]
-    """What was measured of the simulated and of the generated maps, (n, B) and (m, B), by the statistic's name."""
+    """Each statistic of the simulated and of the generated maps, shapes (n, B) and (m, B), by the statistic's name."""
     agreements: Mapping[str, Agreement]
-    """By the statistic's name."""
-    copies: Memorisation | None
-    """None where no training maps were given."""
+    """Comparison of the two, by the statistic's name."""
+    memorisation: Memorisation | None
+    """Distances to the training maps; None where no training maps were given."""
     verdicts: Mapping[str, Verdict]
-    """By the statistic's name, for its mean; NAME_distribution, NAME_correlation, NAME_scatter; memorisation."""
+    """NAME (the mean), NAME_distribution, NAME_correlation and NAME_scatter of each statistic; memorisation."""
 
     @property
     def passed(self) -> bool:
-        """Whether no verdict failed; an undecided one does not count against the generator."""
+        """Whether no verdict failed. Undecided verdicts do not count as failures."""
         return not self.failed
 
     @property
     def failed(self) -> list[str]:
-        """Names of the verdicts whose figure is above what is allowed by more than its scatter between seeds."""
+        """Names of the verdicts whose figure exceeds the limit by more than its scatter between seeds."""
         return [name for name, verdict in self.verdicts.items() if verdict.failed]
 
     @property
     def undecided(self) -> list[str]:
-        """Names of the verdicts whose figure is above what is allowed, but within its scatter between seeds."""
+        """Names of the verdicts whose figure exceeds the limit by no more than its scatter between seeds."""
         return [name for name, verdict in self.verdicts.items() if verdict.undecided]
 
     @property
     def favourable(self) -> int:
-        """Number of verdicts whose figure is within what is allowed."""
+        """Number of verdicts whose figure is within its limit."""
         return sum(verdict.passed for verdict in self.verdicts.values())
 
     def metrics(self) -> dict[str, Any]:
-        """Verdicts as plain numbers, NaN as None."""
+        """Verdicts as plain numbers, with None in place of NaN."""
         rows = {name: {**asdict(verdict), "failed": verdict.failed} for name, verdict in self.verdicts.items()}
         return {name: {k: None if v != v else v for k, v in row.items()} for name, row in rows.items()}
 
@@ -127,63 +127,70 @@ def assess(
     tolerances: Tolerances,
     *,
     training: MapSet | None = None,
-    learnt: Iterable[np.ndarray] | None = None,
+    training_maps: Iterable[np.ndarray] | None = None,
     periodic: bool = False,
 ) -> Assessment:
-    """Judge generated maps.
+    """Run the acceptance tests on generated maps.
 
     Parameters
     ----------
     statistics
-        From `tenfold.pipelines.acceptance.map_statistics.statistics_for`.
+        Statistics from `tenfold.pipelines.acceptance.map_statistics.statistics_for`.
     simulated
-        n maps that were not trained on.
+        n simulated maps that were not used in training.
     generated
-        κ of m maps, shape (m, N, N); where the simulated ones are of several cosmologies, m is n or a multiple of it,
-        and n at a time they are made for the cosmologies of the simulated maps in their order.
+        κ of m generated maps, shape (m, N, N). Where the simulated maps are of several cosmologies, m is a multiple of
+        n, and each block of n maps has the cosmologies of the simulated maps in their order.
     tolerances
-        What is allowed.
+        Limits of the tests.
     training
-        Maps that were trained on, some of every simulation: they help to tell how statistics change with cosmology, and
-        as many simulations as they are of can teach the mean no better than it scatters among as many.
-    learnt
-        All maps that were trained on, in parts (t, N, N), to look for copies of them, in whatever unit; `training` by
-        default.
+        Some training maps of every training simulation. They help to fit how statistics depend on cosmology. The
+        number of their simulations bounds how well the generator can know the mean.
+    training_maps
+        All training maps in chunks, shape (t, N, N) each, for the memorisation test, in any unit. Default: those of
+        `training`.
     periodic
-        Whether maps continue at the opposite edge.
+        Whether maps are periodic.
+
+    Returns
+    -------
+    Assessment
+        Statistics, comparisons and verdicts.
     """
-    rows = {each.name: (each.rows(simulated.maps), each.rows(generated)) for each in statistics}
+    rows = {statistic.name: (statistic.rows(simulated.maps), statistic.rows(generated)) for statistic in statistics}
     agreements = {
-        each.name: agreement(
-            *_comparable(each, rows[each.name], simulated, training),
-            tolerance=tolerances.bispectrum_tolerance if each.name.startswith("bispectrum") else tolerances.tolerance,
-            groups=simulated.groups, learnt=training and training.simulations, relative_to=each.relative_to,
+        statistic.name: agreement(
+            *_comparable(statistic, rows[statistic.name], simulated, training),
+            tolerance=(
+                tolerances.bispectrum_tolerance if statistic.name.startswith("bispectrum") else tolerances.tolerance
+            ),
+            groups=simulated.groups, n_training=training and training.simulations, relative_to=statistic.relative_to,
             correlation_tolerance=tolerances.correlation_tolerance, scatter_tolerance=tolerances.scatter_tolerance,
             significance=tolerances.significance, draws=tolerances.draws, seed=tolerances.seed,
         )
-        for each in statistics
+        for statistic in statistics
     }  # fmt: skip
     verdicts: dict[str, Verdict] = {}
-    for name, found in agreements.items():
-        verdicts |= {key: getattr(found, aspect) for key, aspect in zip(verdict_names(name), ASPECTS, strict=True)}
-    copies = None
-    if learnt is None and training is not None:
-        learnt = [training.maps]
-    if learnt is not None:
+    for name, comparison in agreements.items():
+        verdicts |= {key: getattr(comparison, aspect) for key, aspect in zip(verdict_names(name), ASPECTS, strict=True)}
+    distances = None
+    if training_maps is None and training is not None:
+        training_maps = [training.maps]
+    if training_maps is not None:
         rng = np.random.default_rng(tolerances.seed)
-        made, unseen = (rng.permutation(len(maps))[:COMPARED] for maps in (generated, simulated.maps))
-        copies = memorisation(
-            generated[made], learnt, simulated.maps[unseen], periodic=periodic,
+        chosen, unseen = (rng.permutation(len(maps))[:MAX_MEMORISATION_MAPS] for maps in (generated, simulated.maps))
+        distances = memorisation(
+            generated[chosen], training_maps, simulated.maps[unseen], periodic=periodic,
             groups=None if simulated.groups is None else simulated.groups[unseen],
             significance=tolerances.significance, draws=tolerances.draws, seed=tolerances.seed,
         )  # fmt: skip
         verdicts["memorisation"] = Verdict(
-            value=copies.copied, tolerance=tolerances.copy_tolerance, null=copies.null,
-            passed=copies.copied <= max(tolerances.copy_tolerance, copies.null),
-            said="fraction of the maps that are nearer to a training map than 99 of 100 unseen ones",
+            value=distances.copied_fraction, tolerance=tolerances.copy_tolerance, null=distances.null,
+            passed=distances.copied_fraction <= max(tolerances.copy_tolerance, distances.null),
+            description="fraction of generated maps closer to a training map than 99 % of unseen simulated maps",
         )  # fmt: skip
     verdicts = {name: replace(verdict, margin=tolerances.seed_margin) for name, verdict in verdicts.items()}
-    return Assessment(rows=rows, agreements=agreements, copies=copies, verdicts=verdicts)
+    return Assessment(rows=rows, agreements=agreements, memorisation=distances, verdicts=verdicts)
 
 
 def verdict_names(statistic: str) -> list[str]:
@@ -192,23 +199,25 @@ def verdict_names(statistic: str) -> list[str]:
 
 
 def _comparable(
-    each: Statistic, rows: tuple[np.ndarray, np.ndarray], simulated: MapSet, training: MapSet | None
+    statistic: Statistic, rows: tuple[np.ndarray, np.ndarray], simulated: MapSet, training: MapSet | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Take off what cosmology alone accounts for: maps of all cosmologies become alike."""
+    """Remove the dependence on cosmology from the rows of both kinds, so that all cosmologies can be pooled."""
     parameters, groups = simulated.parameters, simulated.groups
     if parameters is None or groups is None or not parameters.shape[1]:
         return rows
-    known, points, owners = [rows[0]], [parameters], [groups]
+    fit_rows, fit_parameters, fit_groups = [rows[0]], [parameters], [groups]
     if training is not None and training.parameters is not None and training.groups is not None:
-        known.append(each.rows(training.maps))
-        points.append(training.parameters)
-        owners.append(training.groups)
-    trend = fit_trend(np.concatenate(known), np.concatenate(points), np.concatenate(owners))(parameters)
-    if each.relative_to == "bin":
+        fit_rows.append(statistic.rows(training.maps))
+        fit_parameters.append(training.parameters)
+        fit_groups.append(training.groups)
+    fitted = fit_trend(np.concatenate(fit_rows), np.concatenate(fit_parameters), np.concatenate(fit_groups))
+    trend = fitted(parameters)
+    if statistic.relative_to == "bin":
         mean = trend.mean(0)
-        trend = np.where(trend * np.sign(mean) > 0.05 * np.abs(mean), trend, mean)  # a fit may pass through zero
+        trend = np.where(trend * np.sign(mean) > 0.05 * np.abs(mean), trend, mean)  # the fit may cross zero
         return rows[0] * (mean / trend), rows[1] * np.resize(mean / trend, rows[1].shape)
-    size = np.abs(trend).max(axis=1, keepdims=True)
-    pattern = (trend / size).mean(0)
-    again, size_again = np.resize(trend, rows[1].shape), np.resize(size, (len(rows[1]), 1))
-    return (rows[0] - trend) / size + pattern, (rows[1] - again) / size_again + pattern
+    amplitude = np.abs(trend).max(axis=1, keepdims=True)
+    pattern = (trend / amplitude).mean(0)
+    trend_generated = np.resize(trend, rows[1].shape)
+    amplitude_generated = np.resize(amplitude, (len(rows[1]), 1))
+    return (rows[0] - trend) / amplitude + pattern, (rows[1] - trend_generated) / amplitude_generated + pattern

@@ -76,7 +76,7 @@ def describe_estimator(config: CosmologyRun, data: Path | None) -> Group:
 
 def describe_cosmology(config: CosmologyRun) -> Group:
     """Describe a whole cosmology run."""
-    from tenfold.pipelines.simulation.simulate import estimate_size
+    from tenfold.pipelines.simulation.config import estimate_size
 
     null = "yes, on Gaussian twins of the boxes" if config.proof.control else "no"
     return Group(

@@ -47,7 +47,8 @@ def simulate_volumes_command(
     dry_run: DryRun = False,
 ) -> None:
     """N-body boxes over sampled cosmologies, in the CosmoFlow HDF5 layout."""
-    from tenfold.pipelines.simulation.simulate import estimate_size, simulate_volumes
+    from tenfold.pipelines.simulation.config import estimate_size
+    from tenfold.pipelines.simulation.simulate import simulate_volumes
 
     chosen = _load(file, preset, [*(settings or ()), *([f"simulation.count={count}"] if count else [])]).simulation
     if dry_run:
@@ -70,7 +71,7 @@ def simulate_surrogates_command(
     processes: Annotated[int, typer.Option(min=1, help="Processes to use.")] = 2,
 ) -> None:
     """Gaussian random fields with the power spectrum of each box, for the null control."""
-    from tenfold.pipelines.simulation.simulate import simulate_surrogates
+    from tenfold.pipelines.simulation.surrogates import simulate_surrogates
 
     console.print(simulate_surrogates(boxes, out, seed=seed, processes=processes))
 

@@ -16,7 +16,7 @@ from tenfold.pipelines.emulator.emulator import MassMapEmulator
 from tenfold.pipelines.emulator.training import MassMapTraining
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files.atomic import check_free, replacing, writable
-from tenfold.pipelines.simulation.lensing.fits_cubes import header_of, write_cube
+from tenfold.pipelines.simulation.lensing.fits_cubes import make_header, write_cube
 from tenfold.pipelines.training.run import carry_out
 from tenfold.pipelines.training.run_folder import RunFolder
 from tenfold.pipelines.volumes.shards import Shards
@@ -118,7 +118,7 @@ def emulate(
     writable(out.parent)
     known, made_by = {**emulator.fixed, **parameters}, str(Path(run).resolve())
     if out.suffix == ".fits":
-        header = header_of(
+        header = make_header(
             known, units=emulator.units, side_deg=emulator.side_deg, box_mpc_h=emulator.box_mpc_h,
             periodic=emulator.periodic, redshifts=emulator.redshifts, trusted=emulator.multipoles,
             varied=tuple(emulator.ranges), seed=seed,

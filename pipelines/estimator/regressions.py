@@ -13,7 +13,7 @@ from sklearn.covariance import ledoit_wolf
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPRegressor
 
-from tenfold.stats.gaussian_process import Kernel, condition, likeliest
+from tenfold.stats.gaussian_process import Kernel, condition, fit_kernel
 
 Array = NDArray[np.float64]
 Predictor = Callable[[Array], Array]
@@ -132,7 +132,7 @@ def gaussian_process(seed: int, *, isotropic: bool) -> Fit:
         conditioning = _subset(len(x), MAX_CONDITIONING_RECORDS, seed)
         predictors = []
         for p in range(y.shape[1]):
-            starts[p] = likeliest(x[tuning], y[tuning, p], start=starts.get(p), isotropic=isotropic)
+            starts[p] = fit_kernel(x[tuning], y[tuning, p], start=starts.get(p), isotropic=isotropic)
             predictors.append(condition(starts[p], x[conditioning], y[conditioning, p]))
         return lambda x: np.stack([predict(x) for predict in predictors], axis=1)
 
@@ -203,7 +203,7 @@ def _terms(columns: int, degree: int) -> int:
 
 
 def _isotropic_kernel(width: float, noise: float, features: int) -> Kernel:
-    return Kernel(curved=1.0, straight=0.0, noise=noise, scale=np.full(features, width))
+    return Kernel(rbf_variance=1.0, linear_variance=0.0, noise_variance=noise, length_scale=np.full(features, width))
 
 
 def _subset(count: int, largest: int, seed: int) -> NDArray[np.int64]:

@@ -17,8 +17,8 @@ from tenfold.pipelines.estimator.estimator import Estimator
 from tenfold.stats.saliency import (
     PeakMatch,
     integrated_gradients,
-    likeness,
     peak_match,
+    rank_correlation,
     share_by_quantile,
     smooth_grad,
 )
@@ -163,7 +163,7 @@ def measure(
         predict, gradient = functions[parameter]
         if method == "integrated":
             integrated = integrated_gradients(predict, gradient, sample, baseline, steps)
-            return _block_sums(integrated.shares, input_layer.coarsen), integrated.completeness_error
+            return _block_sums(integrated.attribution, input_layer.coarsen), integrated.completeness_error
         if method == "gradient":
             return _block_sums(gradient(sample[None])[0], input_layer.coarsen), np.nan
         rng = np.random.default_rng(seed)
@@ -191,14 +191,14 @@ def measure(
             attributions = [attribute(samples[i], p, RANDOMISED_PATH_STEPS)[0] for i, p in pairs]
             if not index:
                 rank_correlations.append(
-                    [likeness(one, other) for one, other in zip(trained, attributions, strict=True)]
+                    [rank_correlation(one, other) for one, other in zip(trained, attributions, strict=True)]
                 )
             if depth == len(layers):
                 randomised.append(attributions)
 
     def match_peaks(attributions: Sequence[np.ndarray]) -> list[PeakMatch]:
         return [
-            peak_match(attribution, field, count=PEAKS, reach=PEAK_DISTANCE, seed=seed, periodic=periodic)
+            peak_match(attribution, field, count=PEAKS, max_offset=PEAK_DISTANCE, seed=seed, periodic=periodic)
             for attribution, field in zip(attributions, field_of_pair, strict=True)
         ]
 
@@ -222,7 +222,10 @@ def measure(
         completeness_errors=by_sample([error for _, error in attributed]),
         rank_correlations=by_sample(list(np.transpose(rank_correlations))),
         field_rank_correlations=by_sample(
-            [likeness(attribution, field - mean) for attribution, field in zip(trained, field_of_pair, strict=True)]
+            [
+                rank_correlation(attribution, field - mean)
+                for attribution, field in zip(trained, field_of_pair, strict=True)
+            ]
         ),
         density_fractions=by_sample(density_fractions(trained)),
         randomised_density_fractions=by_sample(

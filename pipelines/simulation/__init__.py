@@ -1,1 +1,1 @@
-"""Universes made here: particles under gravity, from linear theory to counts in a box."""
+"""N-body simulations of dark matter, from linear theory to particle counts in a box, and lensing maps made of them."""

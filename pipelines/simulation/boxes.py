@@ -1,4 +1,4 @@
-"""Simulated boxes on disk: one HDF5 file each, in CosmoFlow's layout."""
+"""HDF5 files of simulated boxes, in the layout of CosmoFlow."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -28,28 +28,29 @@ def write_box(
     units: str,
     config: Mapping[str, Any],
 ) -> None:
-    """Write a box, whole or not at all.
+    """Write a box. The file appears complete or not at all.
 
     Parameters
     ----------
     path
-        Final name.
+        Path of the file.
     full
-        Counts or densities, shape (N, N, N, C), a channel per redshift.
+        Counts or densities, shape (N, N, N, C), one channel per redshift.
     cosmology
-        Its parameters: `physPar` under CosmoFlow's names (H_0 in km/s/Mpc), and `unitPar` in [−1, 1] of the ranges.
+        Cosmology of the box. `physPar` holds its parameters in CosmoFlow's convention (H_0 in km/s/Mpc), `unitPar` the
+        same scaled to [−1, 1] within the ranges.
     ranges
-        Parameter name -> (lowest, highest), of those that vary.
+        Varied parameters: name -> (lowest, highest).
     redshifts
-        One per channel.
+        Redshift of each channel.
     seed
-        Seed of this box's initial conditions.
+        Seed of the initial conditions.
     universe
-        Name of the simulation, which all files cut or made from it share.
+        Name of the simulation, shared by all files derived from it.
     units
         "counts", "particles" or "overdensity".
     config
-        Configuration of the run, recorded as JSON; its entries are attributes, too.
+        Configuration of the simulation, recorded as JSON. Some entries are attributes as well.
     """
     physical = [getattr(cosmology, name) * (100 if name == "h" else 1) for name in PARAMETERS]
     unit = [_unit(getattr(cosmology, name), ranges.get(name)) for name in PARAMETERS]
@@ -71,44 +72,44 @@ def write_box(
         file.attrs["config"] = json.dumps(config, sort_keys=True)
 
 
-def recorded(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Attributes of a box, and the configuration it was made with.
+def read_box_record(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read the attributes of a box and the configuration of its simulation.
 
     Raises
     ------
     InputError
-        The file cannot be read, or is no box of ours.
+        The file cannot be read, or was not written by tenfold.
     """
     try:
         with h5py.File(path, "r") as file:
             attributes = dict(file.attrs)
         return attributes, json.loads(attributes["config"])
     except (OSError, KeyError, ValueError) as error:
-        message = f"{path}: no box written by tenfold ({error}). Choose another folder."
+        message = f"{path}: not a box written by tenfold ({error}). Choose another folder."
         raise InputError(message) from error
 
 
-def finished(paths: Sequence[Path], config: Mapping[str, Any]) -> set[Path]:
-    """Those of the paths that are there, made with this very configuration.
+def existing_boxes(paths: Sequence[Path], config: Mapping[str, Any]) -> set[Path]:
+    """Find the existing files among the paths, and check that they have this configuration.
 
     Raises
     ------
     InputError
-        One was made with another configuration: says what differs.
+        A file has another configuration; the message lists the differences.
     """
-    there = {path for path in paths if path.exists()}
-    for path in sorted(there):
-        listed = differences(recorded(path)[1], config)
-        if listed:
-            raise InputError(f"{path}: made with another configuration: {listed}. Choose another output folder.")
-    return there
+    existing = {path for path in paths if path.exists()}
+    for path in sorted(existing):
+        difference = differences(read_box_record(path)[1], config)
+        if difference:
+            raise InputError(f"{path}: has another configuration: {difference}. Choose another output folder.")
+    return existing
 
 
-def differences(found: Mapping[str, Any], config: Mapping[str, Any]) -> str:
-    """Say where a recorded configuration differs from the one wanted; nothing where it does not."""
-    wanted = json.loads(json.dumps(config))
-    differ = sorted(key for key in {*wanted, *found} if wanted.get(key) != found.get(key))
-    return "; ".join(f"{key} is {found.get(key)} there, {wanted.get(key)} wanted" for key in differ)
+def differences(recorded_config: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+    """List the differences of a recorded configuration from the requested one; empty if there are none."""
+    requested = json.loads(json.dumps(config))
+    differing = sorted(key for key in {*requested, *recorded_config} if requested.get(key) != recorded_config.get(key))
+    return "; ".join(f"{key} is {recorded_config.get(key)}, requested {requested.get(key)}" for key in differing)
 
 
 def _unit(value: float, bounds: tuple[float, float] | None) -> float:

@@ -1,4 +1,4 @@
-"""Flat ΛCDM cosmologies: their parameters, how they are drawn, and how structure grows in them."""
+"""Flat ΛCDM cosmologies: parameters, sampling and growth of structure."""
 
 import math
 from collections.abc import Mapping
@@ -12,13 +12,13 @@ from scipy.stats import qmc
 
 @dataclass(frozen=True, kw_only=True)
 class Cosmology:
-    """A flat ΛCDM cosmology with massless neutrinos and T_cmb = 2.7255 K."""
+    """Flat ΛCDM cosmology with massless neutrinos and T_cmb = 2.7255 K."""
 
-    omega_m: float = 0.3  # matter today, in units of the critical density
-    sigma_8: float = 0.8  # rms of the linear density today in spheres of 8 Mpc/h
-    n_s: float = 0.96  # slope of the primordial spectrum
+    omega_m: float = 0.3  # matter density today, in units of the critical density
+    sigma_8: float = 0.8  # rms of the linear density contrast today in spheres of 8 Mpc/h
+    n_s: float = 0.96  # spectral index of the primordial power spectrum
     h: float = 0.7  # Hubble constant [100 km/s/Mpc]
-    omega_b: float = 0.049  # baryons today, in units of the critical density
+    omega_b: float = 0.049  # baryon density today, in units of the critical density
 
     def __post_init__(self) -> None:
         for name, (low, high) in BOUNDS.items():
@@ -39,23 +39,30 @@ BOUNDS = {
 PARAMETERS = tuple(field.name for field in fields(Cosmology))
 
 
-def sample(ranges: Mapping[str, tuple[float, float]], count: int, seed: int) -> list[Cosmology]:
-    """Draw cosmologies by a scrambled Sobol sequence over the named ranges; the rest stays at its default.
+def sample_cosmologies(ranges: Mapping[str, tuple[float, float]], count: int, seed: int) -> list[Cosmology]:
+    """Draw cosmologies from a scrambled Sobol sequence over the given ranges. Other parameters keep their defaults.
 
     Parameters
     ----------
     ranges
         Parameter name -> (lowest, highest).
     count
-        Number of cosmologies. The first n of a longer draw are the draw of n.
+        Number of cosmologies. The first n of a longer sequence equal the sequence of n.
     seed
         Seed of the scrambling.
+
+    Returns
+    -------
+    list of Cosmology
+        The cosmologies, `count` of them.
     """
     if count < 1:
         raise ValueError(f"count must be at least 1, found {count}")
-    names = [name for name in PARAMETERS if name in ranges]  # the order of the ranges in a file plays no part
+    names = [name for name in PARAMETERS if name in ranges]  # the order of the ranges in a file does not matter
     if len(names) != len(ranges):
-        raise ValueError(f"ranges knows {', '.join(PARAMETERS)}; found {', '.join(set(ranges) - set(PARAMETERS))}")
+        raise ValueError(
+            f"ranges: must be one of {', '.join(PARAMETERS)}; found {', '.join(set(ranges) - set(PARAMETERS))}"
+        )
     if not names:
         return [Cosmology()] * count
     unit = qmc.Sobol(len(names), scramble=True, rng=np.random.default_rng(seed)).random_base2(
@@ -69,10 +76,10 @@ def sample(ranges: Mapping[str, tuple[float, float]], count: int, seed: int) -> 
 
 @dataclass(frozen=True)
 class Growth:
-    """Growth of structure in first and second order, D and E, as functions of time and of each other.
+    """Growth factors of first and second order, D and E.
 
-    A displacement is D ψ₁ + E ψ₂ with D = 1 today and E = −3/7 D² while matter dominates (Bouchet et al. 1995,
-    astro-ph/9406013). Radiation is left out.
+    The displacement is D ψ₁ + E ψ₂ with D = 1 today and E = −3/7 D² in matter domination (Bouchet et al. 1995,
+    astro-ph/9406013). Radiation is neglected.
 
     Attributes
     ----------
@@ -87,23 +94,23 @@ class Growth:
     second_slope: CubicSpline
 
     def factor(self, redshift: float) -> float:
-        """D at a redshift."""
+        """Growth factor D at a redshift."""
         return float(self.of_ln_a(-math.log1p(redshift)))
 
 
 def growth(omega_m: float) -> Growth:
-    """Solve for the growth of structure in flat ΛCDM with omega_m matter today."""
+    """Solve for the growth factors in flat ΛCDM with matter density omega_m today."""
 
     def slopes(ln_a: float, y: np.ndarray) -> list[float]:
         first, first_dot, second, second_dot = y
         matter = omega_m * math.exp(-3 * ln_a)
-        share = matter / (matter + 1 - omega_m)
-        friction = 2 - 1.5 * share
+        matter_fraction = matter / (matter + 1 - omega_m)
+        friction = 2 - 1.5 * matter_fraction
         return [
             first_dot,
-            1.5 * share * first - friction * first_dot,
+            1.5 * matter_fraction * first - friction * first_dot,
             second_dot,
-            1.5 * share * (second - first * first) - friction * second_dot,
+            1.5 * matter_fraction * (second - first * first) - friction * second_dot,
         ]
 
     start = math.log(1e-3)

@@ -1,8 +1,8 @@
-"""Gravity of particles on a periodic mesh: piecewise cubic splines in, the potential by FFT, its slope out.
+"""Particle-mesh gravity on a periodic mesh: cubic-spline assignment, potential by FFT, spline gradient.
 
-Particles are painted with the cubic spline of four mesh points per axis (PCS), and the force is the slope of the same
-spline through the potential. Both windows are divided out, which the spline's weak aliases allow; with cloud in cell
-the lattice that the particles start from would make structure grow too fast.
+Particles are assigned with the piecewise cubic spline (PCS) over four mesh points per axis, and the force is the
+gradient of the same spline through the potential. Both windows are divided out, which is possible because the aliases
+of the spline are weak. With cloud in cell, the initial particle lattice would make structure grow too fast.
 """
 
 from dataclasses import dataclass
@@ -11,24 +11,25 @@ import numba
 import numpy as np
 import scipy.fft
 
-# Forces end at about this share of the mesh's Nyquist wavenumber. On a mesh twice finer than the particles a wave k has
-# an image at Nyquist − k while they keep to the lattice they start from, and a force that sees it lets structure grow
-# too fast; a cut more abrupt than exp(−k⁴) makes the force ring for several cells.
-CUT = 0.55
+# Wavenumber at which the force is cut off, as a fraction of the mesh's Nyquist wavenumber. On a mesh with twice the
+# resolution of the particles, a mode k has an image at Nyquist − k as long as the particles stay near their initial
+# lattice, and a force that includes it makes structure grow too fast. A cut-off steeper than exp(−k⁴) makes the force
+# ring over several cells.
+FORCE_CUTOFF = 0.55
 
 
 @dataclass(frozen=True)
 class ForceMesh:
-    """What turns painted particles into the potential.
+    """Mesh and Green's function that convert particles into the potential.
 
     Attributes
     ----------
     window
-        Inverse window of painting and reading along one axis, shape (N,).
+        Inverse window of assignment and interpolation along one axis, shape (N,).
     radial
         −filter/k² [cells²] by |n|², shape (3 (N/2)² + 1,).
     density
-        Where particles are painted, float32, shape (N, N, N): fresh memory each time would cost a tenth of a step.
+        Reused density mesh, float32, shape (N, N, N). Allocating it in every step would cost a tenth of the step.
     """
 
     window: np.ndarray
@@ -37,21 +38,21 @@ class ForceMesh:
 
     @property
     def side(self) -> int:
-        """Cells per side."""
+        """Number of cells per side."""
         return len(self.window)
 
     def potential(self, positions: np.ndarray) -> np.ndarray:
-        """Potential φ of ∇²φ = δ.
+        """Compute the potential φ of ∇²φ = δ.
 
         Parameters
         ----------
         positions
-            Equal particles, float32, shape (particles, 3) [cells], 0 ≤ x ≤ N.
+            Positions of particles of equal mass, float32, shape (particles, 3) [cells], 0 ≤ x ≤ N.
 
         Returns
         -------
         np.ndarray
-            φ at the mesh points, to be read by `kick`, float32, shape (N, N, N) [cells²].
+            φ at the mesh points, for `kick`, float32, shape (N, N, N) [cells²].
         """
         self.density.fill(0)
         paint_pcs(positions, self.density, self.density.size / len(positions))
@@ -61,11 +62,11 @@ class ForceMesh:
 
 
 def force_mesh(side: int) -> ForceMesh:
-    """Prepare a mesh of side cells per side."""
-    window = np.sinc(np.fft.fftfreq(side)) ** -8.0  # four powers each for painting and reading
+    """Set up a force mesh with `side` cells per side."""
+    window = np.sinc(np.fft.fftfreq(side)) ** -8.0  # four powers each for assignment and interpolation
     k = np.sqrt(np.arange(3 * (side // 2) ** 2 + 1)) * (2 * np.pi / side)
     k[0] = 1
-    radial = -np.exp(-((k / (CUT * np.pi)) ** 4)) / k**2
+    radial = -np.exp(-((k / (FORCE_CUTOFF * np.pi)) ** 4)) / k**2
     radial[0] = 0
     density = np.empty((side,) * 3, np.float32)
     return ForceMesh(window.astype(np.float32), radial.astype(np.float32), density)
@@ -85,7 +86,7 @@ def _solve(modes, window, radial):
 
 @numba.njit(inline="always")
 def bspline(f):
-    """Weights of the cubic B-spline at the four points around a place f cells beyond the second, 0 ≤ f < 1."""
+    """Cubic B-spline weights of the four points around a position f cells beyond the second point, 0 ≤ f < 1."""
     one, half, sixth, two_thirds = np.float32(1), np.float32(0.5), np.float32(1 / 6), np.float32(2 / 3)
     g = one - f
     return (
@@ -104,8 +105,8 @@ def _spline_slope(f):
 
 
 @numba.njit(inline="always")
-def _around(i, side):
-    # unsigned, so that numba need not look for negative indices
+def _neighbours(i, side):
+    # unsigned, so that numba need not handle negative indices
     return (
         np.uintp(i - 1 if i > 0 else side - 1),
         np.uintp(i),
@@ -116,7 +117,7 @@ def _around(i, side):
 
 @numba.njit(cache=True, fastmath=True)
 def paint_pcs(positions: np.ndarray, mesh: np.ndarray, mass: float) -> None:
-    """Spread particles over the 64 mesh points around each by cubic splines, added to mesh.
+    """Assign particles to the 64 mesh points around each by cubic splines, and add them to the mesh.
 
     Parameters
     ----------
@@ -133,16 +134,16 @@ def paint_pcs(positions: np.ndarray, mesh: np.ndarray, mass: float) -> None:
         x, y, z = positions[p, 0], positions[p, 1], positions[p, 2]
         i, j, k = int(x), int(y), int(z)
         wx, wy, wz = bspline(x - np.float32(i)), bspline(y - np.float32(j)), bspline(z - np.float32(k))
-        # single precision rounds a hair below N up to N
+        # single precision may round a value just below N up to N
         i, j, k = i if i < side else 0, j if j < side else 0, k if k < side else 0
-        rows, lines, (k0, k1, k2, k3) = _around(i, side), _around(j, side), _around(k, side)
+        rows, lines, (k0, k1, k2, k3) = _neighbours(i, side), _neighbours(j, side), _neighbours(k, side)
         z0, z1, z2, z3 = wz[0] * weight, wz[1] * weight, wz[2] * weight, wz[3] * weight
         inside = k > 0 and k + 2 < side
         for a in range(4):
             for b in range(4):
                 w = wx[a] * wy[b]
                 line = (rows[a] * width + lines[b]) * width
-                if inside:  # four neighbours in memory: one vector
+                if inside:  # four neighbours in memory: vectorised
                     at = line + k0
                     flat[at] += w * z0
                     flat[at + one] += w * z1
@@ -157,16 +158,16 @@ def paint_pcs(positions: np.ndarray, mesh: np.ndarray, mass: float) -> None:
 
 @numba.njit(cache=True, fastmath=True)
 def kick(positions: np.ndarray, velocities: np.ndarray, potential: np.ndarray, keep: float, gain: float) -> None:
-    """Velocities v -> keep · v − gain · ∇φ, in place, the slope being that of the cubic spline with coefficients φ.
+    """Update velocities in place, v -> keep · v − gain · ∇φ, with the gradient of the cubic spline of coefficients φ.
 
     Parameters
     ----------
     positions, velocities
-        float32, shape (particles, 3) [cells], [cells per unit of time].
+        Positions [cells] and velocities [cells per unit time], float32, shape (particles, 3).
     potential
         φ, float32, contiguous, shape (N, N, N) [cells²].
     keep, gain
-        Coefficients of the step.
+        Coefficients of the time step.
     """
     side, width = potential.shape[0], np.uintp(potential.shape[0])
     keep, gain = np.float32(keep), np.float32(gain)  # pyright: ignore[reportAssignmentType] (numba: no float64 inside)
@@ -179,9 +180,9 @@ def kick(positions: np.ndarray, velocities: np.ndarray, potential: np.ndarray, k
         wx, wy, wz = bspline(fx), bspline(fy), bspline(fz)
         dx, dy, dz = _spline_slope(fx), _spline_slope(fy), _spline_slope(fz)
         i, j, k = i if i < side else 0, j if j < side else 0, k if k < side else 0
-        rows, lines, (k0, k1, k2, k3) = _around(i, side), _around(j, side), _around(k, side)
+        rows, lines, (k0, k1, k2, k3) = _neighbours(i, side), _neighbours(j, side), _neighbours(k, side)
         inside = k > 0 and k + 2 < side
-        # sums over x and y for the four z, so that they make one vector
+        # sums over x and y for the four z points, so that they vectorise
         x0 = x1 = x2 = x3 = y0 = y1 = y2 = y3 = z0 = z1 = z2 = z3 = zero
         for a in range(4):
             s0 = s1 = s2 = s3 = t0 = t1 = t2 = t3 = zero

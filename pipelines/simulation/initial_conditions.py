@@ -1,4 +1,4 @@
-"""Gaussian initial conditions, and the displacements they cause to second order."""
+"""Gaussian initial conditions and their Lagrangian displacements to second order."""
 
 import math
 from collections.abc import Callable
@@ -16,12 +16,12 @@ def linear_field(
     *,
     fixed: bool = False,
 ) -> np.ndarray:
-    """Fourier modes of a Gaussian random field of a given spectrum.
+    """Draw the Fourier modes of a Gaussian random field with a given power spectrum.
 
     Parameters
     ----------
     power
-        P(k): wavenumbers [h/Mpc] -> power [(Mpc/h)³].
+        Power spectrum P(k): wavenumbers [h/Mpc] -> power [(Mpc/h)³].
     side
         Mesh points per side, N.
     box_mpc_h
@@ -29,14 +29,14 @@ def linear_field(
     rng
         Source of the white noise.
     fixed
-        Give every mode its expected amplitude, and only its phase by chance (Angulo & Pontzen, arXiv:1603.05253):
-        for measuring P(k) with less scatter, not for volumes that
-        cosmology is learnt from.
+        Whether every mode has its expected amplitude and only its phase is random (Angulo & Pontzen,
+        arXiv:1603.05253). This reduces the variance of a measured P(k); it is not meant for volumes that an estimator
+        is trained on.
 
     Returns
     -------
     np.ndarray
-        scipy.fft.rfftn of the overdensity, complex64, shape (N, N, N//2 + 1).
+        Modes as from scipy.fft.rfftn of the overdensity, complex64, shape (N, N, N//2 + 1).
     """
     modes = scipy.fft.rfftn(rng.standard_normal((side, side, side), dtype=np.float32), workers=1)
     if fixed:
@@ -62,18 +62,18 @@ def _scale(modes, amplitude):
 
 
 def displacements(modes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """First- and second-order Lagrangian displacements at the mesh points (Bouchet et al. 1995, astro-ph/9406013).
+    """Compute first- and second-order Lagrangian displacements (Bouchet et al. 1995, astro-ph/9406013).
 
     Parameters
     ----------
     modes
-        Transform of the linear overdensity today, shape (N, N, N//2 + 1).
+        Fourier modes of the linear overdensity today, shape (N, N, N//2 + 1).
 
     Returns
     -------
     tuple of np.ndarray
-        ψ₁, ψ₂ with x = q + D ψ₁ + E ψ₂ (D and E as in `tenfold.pipelines.simulation.cosmology.Growth`), each float32,
-        shape (N³, 3) [mesh cells].
+        ψ₁, ψ₂ with x = q + D ψ₁ + E ψ₂ (D and E as in `tenfold.pipelines.simulation.cosmology.Growth`) at the mesh
+        points, each float32, shape (N³, 3) [mesh cells].
     """
     side = modes.shape[0]
     inverse = _inverse_laplacian(side)
@@ -101,7 +101,7 @@ def _minus_gradient(potential: np.ndarray, wave: list[np.ndarray]) -> np.ndarray
 
 
 def _wavenumbers(side: int) -> list[np.ndarray]:
-    """Wavenumbers per cell along the three axes, to broadcast; zero at Nyquist, where a real field has no slope."""
+    """Wavenumbers per cell along the three axes, broadcastable; zero at Nyquist, where a real field has no gradient."""
     full = (2 * np.pi * np.fft.fftfreq(side)).astype(np.float32)
     full[side // 2] = 0
     return [full[:, None, None], full[None, :, None], full[None, None, : side // 2 + 1]]

@@ -1,4 +1,4 @@
-"""Power spectra of matter from CAMB: linear, and HMcode2020's nonlinear one to compare with."""
+"""Matter power spectra from CAMB: linear, and nonlinear by HMcode2020."""
 
 import math
 from collections.abc import Sequence
@@ -12,26 +12,29 @@ from scipy.interpolate import CubicSpline
 from tenfold.pipelines.simulation.cosmology import Cosmology
 
 T_CMB = 2.7255  # [K]
-K_LOW, K_HIGH = 1e-4, 2.0  # range asked of CAMB [1/Mpc]; beyond, the transfer function is known in form
-NODES = 9  # Chebyshev nodes per varied density: see tests/pipelines/simulation/test_matter_power.py for the error
+K_LOW, K_HIGH = (
+    1e-4,
+    2.0,
+)  # range computed by CAMB [1/Mpc]; beyond, the asymptotic form of the transfer function is used
+NODES = 9  # Chebyshev nodes per varied density; for the error see tests/pipelines/simulation/test_matter_power.py
 
 
 @dataclass(frozen=True)
 class TransferTable:
     """CAMB's linear transfer function, interpolated over the densities ω_m = Ω_m h² and ω_b = Ω_b h².
 
-    In flat ΛCDM with massless neutrinos the shape of the linear spectrum today depends on these two alone. At
-    wavenumbers in units of the inverse sound horizon the acoustic waves of all cosmologies fall into step, and few
-    Chebyshev nodes suffice.
+    In flat ΛCDM with massless neutrinos, the shape of the linear power spectrum today depends on these two densities
+    only. With wavenumbers in units of the inverse sound horizon the acoustic oscillations of all cosmologies are in
+    phase, and few Chebyshev nodes suffice.
 
     Attributes
     ----------
     omega_m_h2, omega_b_h2
-        Range covered (lowest, highest).
+        Ranges covered (lowest, highest).
     coefficients
         Chebyshev coefficients of ln T(x), shape (n_m, n_b, x).
     x
-        Wavenumbers times the sound horizon, shape (x,).
+        Wavenumber times sound horizon, shape (x,).
     """
 
     omega_m_h2: tuple[float, float]
@@ -40,7 +43,7 @@ class TransferTable:
     x: np.ndarray
 
     def __call__(self, omega_m_h2: float, omega_b_h2: float) -> tuple[np.ndarray, np.ndarray]:
-        """Wavenumbers [1/Mpc] and ln T there, of one cosmology."""
+        """Wavenumbers [1/Mpc] and ln T of one cosmology."""
         m = _unit(omega_m_h2, self.omega_m_h2, "omega_m h²")
         b = _unit(omega_b_h2, self.omega_b_h2, "omega_b h²")
         ln_t = chebyshev.chebval(b, chebyshev.chebval(m, self.coefficients))
@@ -48,7 +51,7 @@ class TransferTable:
 
 
 def nodes(omega_m_h2: tuple[float, float], omega_b_h2: tuple[float, float]) -> list[tuple[float, float]]:
-    """Densities (ω_m, ω_b) at which a table over these ranges needs CAMB; one node where a range is a point."""
+    """Densities (ω_m, ω_b) at which CAMB is evaluated; one node where a range is a single value."""
     grids = [_grid(*omega_m_h2), _grid(*omega_b_h2)]
     return [(float(m), float(b)) for m in grids[0] for b in grids[1]]
 
@@ -56,7 +59,7 @@ def nodes(omega_m_h2: tuple[float, float], omega_b_h2: tuple[float, float]) -> l
 def tabulate(
     omega_m_h2: tuple[float, float], omega_b_h2: tuple[float, float], transfers: Sequence[np.ndarray]
 ) -> TransferTable:
-    """Make a table of the transfer functions (by `transfer`) at `nodes`, in their order."""
+    """Build a table from the transfer functions (from `transfer`) at `nodes`, in the same order."""
     shape = (len(_grid(*omega_m_h2)), len(_grid(*omega_b_h2)))
     values = np.reshape(np.stack(transfers), (*shape, -1))
     for axis, count in enumerate(shape):
@@ -66,8 +69,8 @@ def tabulate(
 
 
 def transfer(omega_m_h2: float, omega_b_h2: float) -> np.ndarray:
-    """Ln T of CAMB for one pair of densities at the wavenumbers of a table (x / sound horizon)."""
-    # any h gives the same T(k [1/Mpc]); this one keeps Λ positive
+    """Compute ln T with CAMB for one pair of densities at the wavenumbers of a table (x / sound horizon)."""
+    # T(k [1/Mpc]) does not depend on h; this value keeps Λ positive
     parameters = _camb_parameters(omega_m_h2, omega_b_h2, math.sqrt(omega_m_h2 / 0.3))
     parameters.set_matter_power(redshifts=[0.0], kmax=K_HIGH, nonlinear=False, silent=True)
     results = camb.CAMBdata()
@@ -75,12 +78,12 @@ def transfer(omega_m_h2: float, omega_b_h2: float) -> np.ndarray:
     data = results.get_matter_transfer_data().transfer_data[:, :, 0].astype(float)
     k = data[0] * parameters.H0 / 100
     ln_t = CubicSpline(np.log(k), np.log(data[6] / data[6, 0]))
-    wanted = _wavenumbers() / sound_horizon(omega_m_h2, omega_b_h2)
-    return _extended(ln_t, float(k[0]), float(k[-1]), wanted)
+    wavenumbers = _wavenumbers() / sound_horizon(omega_m_h2, omega_b_h2)
+    return _extended(ln_t, float(k[0]), float(k[-1]), wavenumbers)
 
 
 def _extended(ln_t: CubicSpline, low: float, high: float, k: np.ndarray) -> np.ndarray:
-    """Carry ln T on beyond CAMB's range: T = 1 on the largest scales, T ∝ ln(ck)/k² on the smallest."""
+    """Extrapolate ln T beyond CAMB's range: T = 1 on the largest scales, T ∝ ln(ck)/k² on the smallest."""
     out = ln_t(np.log(np.clip(k, low, high)))
     ends = np.array([high / 2, high])
     slope, offset = np.polyfit(np.log(ends), np.exp(ln_t(np.log(ends))) * ends**2, 1)
@@ -103,12 +106,12 @@ class LinearPower:
     ln_power: np.ndarray
 
     def __call__(self, k: np.ndarray) -> np.ndarray:
-        """Power at wavenumbers k > 0 [h/Mpc], shape as k [(Mpc/h)³]."""
+        """Power [(Mpc/h)³] at wavenumbers k > 0 [h/Mpc], same shape."""
         return np.exp(np.interp(np.log(k), self.ln_k, self.ln_power))
 
 
 def linear_power(cosmology: Cosmology, table: TransferTable) -> LinearPower:
-    """Linear P(k) of a cosmology today, its transfer function taken from a table."""
+    """Compute the linear P(k) of a cosmology today from a table of transfer functions."""
     k_mpc, ln_t = table(cosmology.omega_m * cosmology.h**2, cosmology.omega_b * cosmology.h**2)
     ln_k = np.log(k_mpc / cosmology.h)
     ln_power = cosmology.n_s * ln_k + 2 * ln_t
@@ -121,14 +124,14 @@ def linear_power(cosmology: Cosmology, table: TransferTable) -> LinearPower:
 
 
 def camb_power(cosmology: Cosmology, k: np.ndarray, redshift: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
-    """Linear and HMcode2020 (Mead et al., arXiv:2009.01858) power straight from CAMB.
+    """Compute linear and HMcode2020 (Mead et al., arXiv:2009.01858) power with CAMB.
 
     Parameters
     ----------
     cosmology
         The cosmology.
     k
-        Wavenumbers, rising [h/Mpc].
+        Wavenumbers, increasing [h/Mpc].
     redshift
         Redshift of both spectra.
 
@@ -144,18 +147,18 @@ def camb_power(cosmology: Cosmology, k: np.ndarray, redshift: float = 0.0) -> tu
 def camb_powers(
     cosmology: Cosmology, k: np.ndarray, redshifts: Sequence[float] | np.ndarray, *, k_max: float = 20.0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Linear and HMcode2020 power at several redshifts.
+    """Compute linear and HMcode2020 power at several redshifts.
 
     Parameters
     ----------
     cosmology
         The cosmology.
     k
-        Wavenumbers, rising [h/Mpc].
+        Wavenumbers, increasing [h/Mpc].
     redshifts
-        Redshifts of both spectra, at most some 60.
+        Redshifts of both spectra, at most about 60.
     k_max
-        Up to where CAMB integrates the linear spectrum [1/Mpc]; beyond, it is carried on by its slope.
+        Largest wavenumber of CAMB's integration of the linear spectrum [1/Mpc]; beyond, it is extrapolated.
 
     Returns
     -------
@@ -164,11 +167,11 @@ def camb_powers(
     """
     h = cosmology.h
     parameters = _camb_parameters(cosmology.omega_m * h**2, cosmology.omega_b * h**2, h)
-    wanted = [float(z) for z in redshifts]
-    asked = sorted({*wanted, 0.0}, reverse=True)
+    requested = [float(z) for z in redshifts]
+    computed = sorted({*requested, 0.0}, reverse=True)
     amplitude = 2e-9
     parameters.InitPower.set_params(As=amplitude, ns=cosmology.n_s)
-    parameters.set_matter_power(redshifts=asked, kmax=k_max, nonlinear=False, silent=True)
+    parameters.set_matter_power(redshifts=computed, kmax=k_max, nonlinear=False, silent=True)
     parameters.NonLinearModel.set_params(halofit_version="mead2020")
     parameters.NonLinear = camb.model.NonLinear_pk
     results = camb.get_results(parameters)
@@ -177,14 +180,14 @@ def camb_powers(
     results.power_spectra_from_transfer(parameters.InitPower)
     arguments = {"hubble_units": True, "k_hunit": True, "extrap_kmax": None}
     powers = [results.get_matter_power_interpolator(nonlinear=nonlinear, **arguments) for nonlinear in (False, True)]
-    found = [np.stack([np.asarray(power.P(z, k)) for z in wanted]) for power in powers]
-    return found[0], found[1]
+    spectra = [np.stack([np.asarray(power.P(z, k)) for z in requested]) for power in powers]
+    return spectra[0], spectra[1]
 
 
 def _camb_parameters(omega_m_h2: float, omega_b_h2: float, h: float) -> camb.CAMBparams:
     camb.config.ThreadNum = 1
     parameters = camb.CAMBparams(WantCls=False, DoLensing=False)
-    parameters.Accuracy.lAccuracyBoost = 2.0  # at no cost, and without it P(k) is 0.5 % off around k = 0.02
+    parameters.Accuracy.lAccuracyBoost = 2.0  # costs nothing; without it P(k) is off by 0.5 % around k = 0.02
     parameters.set_cosmology(
         H0=100 * h,
         ombh2=omega_b_h2,
@@ -198,17 +201,17 @@ def _camb_parameters(omega_m_h2: float, omega_b_h2: float, h: float) -> camb.CAM
 
 
 def sound_horizon(omega_m_h2: float, omega_b_h2: float) -> float:
-    """Sound horizon at the drag epoch, to about 2 % [Mpc] (Eisenstein & Hu 1998, astro-ph/9709112, eq. 26)."""
+    """Sound horizon at the drag epoch [Mpc], accurate to about 2 % (Eisenstein & Hu 1998, astro-ph/9709112, eq. 26)."""
     return 44.5 * math.log(9.83 / omega_m_h2) / math.sqrt(1 + 10 * omega_b_h2**0.75)
 
 
 def _wavenumbers() -> np.ndarray:
-    # the acoustic waves, of period 2π in x, need points closer than logarithmic steps give
+    # the acoustic oscillations, of period 2π in x, need a finer sampling than logarithmic steps
     return np.unique(np.concatenate([np.geomspace(1e-2, 4, 60), np.arange(4, 90, 0.35), np.geomspace(90, 1e4, 80)]))
 
 
 def _grid(low: float, high: float) -> np.ndarray:
-    """Chebyshev nodes in ln ω between low and high, or the one point they share."""
+    """Chebyshev nodes in ln ω between low and high, or a single point where they are equal."""
     if high <= low * (1 + 1e-9):
         return np.array([low])
     return np.exp(0.5 * (math.log(high * low) + _chebyshev_points(NODES) * math.log(high / low)))
@@ -221,5 +224,5 @@ def _chebyshev_points(count: int) -> np.ndarray:
 def _unit(value: float, bounds: tuple[float, float], name: str) -> float:
     low, high = bounds
     if not low * (1 - 1e-9) <= value <= high * (1 + 1e-9):
-        raise ValueError(f"{name} must lie in the table's range [{low:.5f}, {high:.5f}], found {value:.5f}")
+        raise ValueError(f"{name} must lie in the range of the table, [{low:.5f}, {high:.5f}], found {value:.5f}")
     return 0.0 if high <= low * (1 + 1e-9) else (2 * math.log(value) - math.log(high * low)) / math.log(high / low)

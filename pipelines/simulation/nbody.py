@@ -1,8 +1,8 @@
-"""Dark matter from its linear spectrum to any redshift: 2LPT, then a particle mesh stepped by BullFrog.
+"""N-body evolution of dark matter: 2LPT initial conditions, then a particle mesh with the BullFrog integrator.
 
-Time is the linear growth factor D (1 today), velocities are dx/dD, and a step is drift-kick-drift with coefficients
-that make it exact to second order of Lagrangian perturbation theory (Rampf, List & Hahn, arXiv:2409.19049), so that
-few steps are enough. Positions are in cells of the force mesh until they are handed out.
+The time variable is the linear growth factor D (1 today) and velocities are dx/dD. A step is drift-kick-drift with
+coefficients that make it exact to second order in Lagrangian perturbation theory (Rampf, List & Hahn,
+arXiv:2409.19049), so that few steps suffice. Positions are in cells of the force mesh internally.
 """
 
 import itertools
@@ -15,27 +15,27 @@ from tenfold.pipelines.simulation.cosmology import Growth
 from tenfold.pipelines.simulation.gravity import force_mesh, kick
 from tenfold.pipelines.simulation.initial_conditions import displacements
 
-START_REDSHIFT = 19.0  # 2LPT carries the particles to here, or to half the growth of the earliest output
-# Steps are even in ((D − D_start) / (D_end − D_start))^(1/0.6): finer towards the end, where halos turn around in less
-# than an even step, and the result would hang on how the steps happen to fall.
+START_REDSHIFT = 19.0  # end of 2LPT, unless half the growth factor of the first output comes earlier
+# Steps are uniform in ((D − D_start) / (D_end − D_start))^(1/0.6). They are shorter towards the end, where orbital
+# times in halos are shorter than a uniform step, and the result would depend on the position of the steps.
 SPACING = 0.6
 
 
 def evolve(
     modes: np.ndarray, growth: Growth, redshifts: Sequence[float], *, steps: int, mesh_factor: int
 ) -> Iterator[np.ndarray]:
-    """Positions of the particles at several redshifts of one run.
+    """Evolve particles and yield their positions at several redshifts.
 
     Parameters
     ----------
     modes
-        Transform of the linear overdensity today on the particles' mesh, shape (N, N, N//2 + 1).
+        Fourier modes of the linear overdensity today on the particle mesh, shape (N, N, N//2 + 1).
     growth
-        Growth of structure in the run's cosmology.
+        Growth factors of the cosmology.
     redshifts
-        Redshifts wanted, falling.
+        Output redshifts, decreasing.
     steps
-        Time steps down to the last redshift; each output takes at least one.
+        Number of time steps to the last redshift; each output takes at least one.
     mesh_factor
         Cells of the force mesh per particle and side.
 
@@ -47,11 +47,11 @@ def evolve(
     Raises
     ------
     ValueError
-        There are no redshifts, or they do not fall.
+        There are no redshifts, or they are not decreasing.
     """
     redshifts = [float(z) for z in redshifts]
     if not redshifts or redshifts != sorted(set(redshifts), reverse=True):
-        raise ValueError(f"redshifts must fall, and be at least one; found {redshifts}")
+        raise ValueError(f"redshifts must be decreasing and not empty, found {redshifts}")
     outputs = [growth.factor(z) for z in redshifts]
     start = min(growth.factor(START_REDSHIFT), outputs[0] / 2)
     mesh = force_mesh(modes.shape[0] * mesh_factor)
@@ -67,7 +67,7 @@ def evolve(
 
 
 def _start(modes: np.ndarray, growth: Growth, factor: float, mesh_factor: int) -> tuple[np.ndarray, np.ndarray]:
-    """Positions and velocities by 2LPT where D = factor."""
+    """Positions and velocities by 2LPT at growth factor D = factor."""
     second, slope = growth.second(factor), growth.second_slope(factor)
     psi_1, psi_2 = displacements(modes)
     side, scale = modes.shape[0], np.float32(mesh_factor)
@@ -76,12 +76,12 @@ def _start(modes: np.ndarray, growth: Growth, factor: float, mesh_factor: int) -
     positions += np.float32(factor) * psi_1 + np.float32(second) * psi_2
     positions *= scale
     velocities = (psi_1 + np.float32(slope) * psi_2) * scale
-    drift(positions, velocities, 0.0, side * mesh_factor)  # wraps
+    drift(positions, velocities, 0.0, side * mesh_factor)  # wraps positions into the box
     return positions, velocities
 
 
 def _schedule(start: float, outputs: list[float], steps: int) -> list[np.ndarray]:
-    """Growth factors at the ends of the steps, from output to output."""
+    """Growth factors at the step boundaries, one array for each output."""
     span = outputs[-1] - start
     phases = [((factor - start) / span) ** (1 / SPACING) for factor in [start, *outputs]]
     return [
@@ -91,17 +91,17 @@ def _schedule(start: float, outputs: list[float], steps: int) -> list[np.ndarray
 
 
 def _bullfrog(growth: Growth, now: float, after: float) -> tuple[float, float]:
-    """BullFrog's share of the old velocity in a step between two growth factors, and D in its middle."""
+    """BullFrog's coefficient of the old velocity in a step between two growth factors, and D at its midpoint."""
     middle = (now + after) / 2
     slope, slope_after = growth.second_slope((now, after))
-    # second order of the force in the middle of the step, over D
+    # second-order force at the midpoint of the step, divided by D
     force = (growth.second(now) + slope * (after - now) / 2) / middle - middle
     return float((slope_after - force) / (slope - force)), middle
 
 
 @numba.njit(cache=True)
 def drift(positions: np.ndarray, velocities: np.ndarray, step: float, side: int) -> None:
-    """Move particles by step · velocity and wrap them into the box, in place: both float32, shape (n, 3) [cells]."""
+    """Move particles by step · velocity, in place, and wrap them into the box; float32, shape (n, 3) [cells]."""
     width, dt = np.float32(side), np.float32(step)
     for p in range(positions.shape[0]):
         for axis in range(3):

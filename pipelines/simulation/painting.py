@@ -1,7 +1,7 @@
-"""Particles onto a periodic mesh: nearest grid point and cloud in cell.
+"""Mass assignment on a periodic mesh: nearest grid point (NGP) and cloud in cell (CIC).
 
-Positions are in cells: 0 ≤ x ≤ N along each axis, cell i reaching from i to i + 1 for NGP; for CIC mesh point i sits
-at x = i.
+Positions are in cells, 0 ≤ x ≤ N along each axis. For NGP, cell i extends from i to i + 1; for CIC, mesh point i is at
+x = i.
 """
 
 import numba
@@ -10,7 +10,7 @@ import numpy as np
 
 @numba.njit(cache=True)
 def paint_ngp(positions: np.ndarray, mesh: np.ndarray) -> None:
-    """Count the particles of each cell, added to mesh.
+    """Count the particles in each cell, and add the counts to the mesh.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def paint_ngp(positions: np.ndarray, mesh: np.ndarray) -> None:
         i = int(positions[p, 0])
         j = int(positions[p, 1])
         k = int(positions[p, 2])
-        # single precision rounds a hair below N up to N
+        # single precision may round a value just below N up to N
         i = i if i < side else 0
         j = j if j < side else 0
         k = k if k < side else 0
@@ -33,7 +33,7 @@ def paint_ngp(positions: np.ndarray, mesh: np.ndarray) -> None:
 
 @numba.njit(cache=True, fastmath=True)
 def paint_cic(positions: np.ndarray, mesh: np.ndarray, mass: float) -> None:
-    """Spread each particle over the eight mesh points around it (cloud in cell), added to mesh.
+    """Assign each particle to the eight mesh points around it, and add it to the mesh.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def paint_cic(positions: np.ndarray, mesh: np.ndarray, mass: float) -> None:
 
 
 def paint(positions: np.ndarray, side: int, assignment: str) -> np.ndarray:
-    """Paint equal particles on a periodic mesh.
+    """Assign particles of equal mass to a periodic mesh.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def paint(positions: np.ndarray, side: int, assignment: str) -> np.ndarray:
     Returns
     -------
     np.ndarray
-        Shape (side, side, side). Its sum is the number of particles: exactly for NGP, to rounding for CIC.
+        Shape (side, side, side). The sum is the number of particles: exactly for NGP, to rounding for CIC.
     """
     scaled = positions * np.float32(side)
     if assignment == "ngp":

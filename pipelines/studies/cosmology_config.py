@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from tenfold.emulators.cnn import CNN
 from tenfold.emulators.training import FieldTraining
-from tenfold.pipelines.simulation.simulate import Simulation
+from tenfold.pipelines.simulation.config import Simulation
 from tenfold.pipelines.volumes.config import Ingest
 
 

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from tenfold.pipelines.simulation.simulate import simulate_surrogates, simulate_volumes
+from tenfold.pipelines.simulation.simulate import simulate_volumes
+from tenfold.pipelines.simulation.surrogates import simulate_surrogates
 from tenfold.pipelines.studies.cosmology_config import CosmologyRun
 from tenfold.pipelines.studies.stages import Stages, launch
 from tenfold.pipelines.volumes.ingest import ingest_volumes

@@ -10,12 +10,13 @@ import scipy.fft
 
 from tenfold.hpc.cluster import completed
 from tenfold.hpc.memory import keep_freed_memory
-from tenfold.pipelines.simulation.cosmology import Cosmology, growth, sample
+from tenfold.pipelines.simulation.config import Simulation
+from tenfold.pipelines.simulation.cosmology import Cosmology, growth, sample_cosmologies
 from tenfold.pipelines.simulation.initial_conditions import linear_field
 from tenfold.pipelines.simulation.matter_power import camb_power, linear_power
 from tenfold.pipelines.simulation.nbody import evolve
 from tenfold.pipelines.simulation.painting import paint
-from tenfold.pipelines.simulation.simulate import Simulation, simulate_box, simulate_volumes, transfer_table
+from tenfold.pipelines.simulation.simulate import simulate_box, simulate_volumes, transfer_table
 from tenfold.stats.power import overdensity, power_spectrum
 
 pytestmark = pytest.mark.benchmark
@@ -83,7 +84,7 @@ def ratios(config: Simulation, fixed: bool, job: tuple[int, Cosmology, object]) 
 def accuracy(config: Simulation, fixed: bool, realisations: int = 1) -> np.ndarray:
     """Ratios of every cosmology, mean of some realisations, shape (count, bands); prints them."""
     table = transfer_table(config)
-    cosmologies = sample(config.ranges, config.count, config.seed)
+    cosmologies = sample_cosmologies(config.ranges, config.count, config.seed)
     found = np.empty((realisations * config.count, len(BANDS)))
     jobs = [(index, cosmologies[index % config.count], table) for index in range(len(found))]
     for index, row in completed(partial(ratios, config, fixed), jobs, config.processes):

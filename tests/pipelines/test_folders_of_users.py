@@ -11,9 +11,10 @@ from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.labels.dft_check import run_dft_check
 from tenfold.pipelines.labels.labels import Labelling, label_molecules
 from tenfold.pipelines.molecules.ingest import ingest_molecules
+from tenfold.pipelines.simulation.config import Simulation
 from tenfold.pipelines.simulation.lensing.config import MassMaps
 from tenfold.pipelines.simulation.lensing.simulate import simulate_massmaps
-from tenfold.pipelines.simulation.simulate import Simulation, simulate_volumes
+from tenfold.pipelines.simulation.simulate import simulate_volumes
 from tenfold.pipelines.storage.output_folder import RECORD
 from tenfold.pipelines.studies.stages import Stages
 from tenfold.pipelines.training.run_folder import RunFolder

@@ -26,7 +26,7 @@ def test_maps_of_the_same_process_agree_as_often_as_stated():
     assert np.mean(np.array(reached) < 0.1) < 0.15
 
 
-def test_a_shifted_mean_is_caught_by_the_mean_and_stated():
+def test_a_shifted_mean_is_detected_by_the_mean_and_stated():
     found = agreement(rows(400, 1), rows(400, 2, mean=1.15 * MEAN), tolerance=0.05)
     assert found.mean.value == pytest.approx(0.15, abs=0.03)
     assert not found.mean.passed
@@ -34,16 +34,16 @@ def test_a_shifted_mean_is_caught_by_the_mean_and_stated():
     assert found.p_values.max() == 1 / 201  # no null of 200 comes near
 
 
-def test_a_collapsed_generator_is_caught_by_its_lack_of_variety_though_its_mean_is_right():
+def test_a_collapsed_generator_is_detected_by_its_small_scatter_though_its_mean_is_right():
     generated = np.repeat(rows(400, 5).mean(0)[None], 400, axis=0) + 0.01 * rows(400, 6)
     found = agreement(rows(400, 1), generated / generated.mean(0) * rows(400, 1).mean(0), tolerance=0.05)
     assert found.mean.passed
     assert not found.scatter.passed
     assert not found.distribution.passed
-    assert np.median(found.spread) < 0.1
+    assert np.median(found.scatter_ratio) < 0.1
 
 
-def test_bins_that_hang_together_otherwise_are_caught_by_their_correlation():
+def test_wrongly_correlated_bins_are_detected_by_their_correlation():
     generated = np.array([np.random.default_rng(9 + b).permutation(rows(400, 2)[:, b]) for b in range(BINS)]).T
     found = agreement(rows(400, 1), generated, tolerance=0.05)
     assert found.mean.passed
@@ -52,10 +52,10 @@ def test_bins_that_hang_together_otherwise_are_caught_by_their_correlation():
 
 
 def test_copies_of_a_simulation_do_not_sharpen_the_null():
-    """Ten copies of twenty maps are no more than twenty maps."""
-    few = rows(20, 3)
-    alone = agreement(np.repeat(few, 10, axis=0), rows(200, 4), tolerance=0.5)
-    grouped = agreement(np.repeat(few, 10, axis=0), rows(200, 4), groups=np.repeat(np.arange(20), 10), tolerance=0.5)
+    """Ten copies of twenty maps carry no more information than the twenty maps."""
+    twenty = rows(20, 3)
+    alone = agreement(np.repeat(twenty, 10, axis=0), rows(200, 4), tolerance=0.5)
+    grouped = agreement(np.repeat(twenty, 10, axis=0), rows(200, 4), groups=np.repeat(np.arange(20), 10), tolerance=0.5)
     ratio = grouped.null_deviation / alone.null_deviation
     assert ratio.min() > 1.5
 
@@ -67,34 +67,34 @@ def test_the_null_of_independent_maps_is_that_of_theory():
 
 
 @pytest.mark.parametrize("shared", [0.0, 0.3, 1.0])
-def test_what_knows_all_that_its_simulations_show_is_as_far_off_as_the_null_says(shared):
-    """Maps of a simulation have a part of their scatter in common: none of it, some, or all."""
-    simulations, learnt, maps = 24, 36, 10
+def test_a_generator_that_reproduces_its_training_maps_deviates_as_the_null_states(shared):
+    """Maps of one simulation share none, some or all of their scatter."""
+    simulations, training, maps = 24, 36, 10
     groups = np.repeat(np.arange(simulations), maps)
     beyond, failed = [], []
     for seed in range(60):
         rng = np.random.default_rng(seed)
-        common = np.sqrt(shared) * rng.standard_normal((simulations + learnt, 1, BINS))
-        own = np.sqrt(1 - shared) * rng.standard_normal((simulations + learnt, maps, BINS))
+        common = np.sqrt(shared) * rng.standard_normal((simulations + training, 1, BINS))
+        own = np.sqrt(1 - shared) * rng.standard_normal((simulations + training, maps, BINS))
         every = MEAN * (1 + 0.2 * (common + own))
-        known = every[simulations:].reshape(-1, BINS)
+        seen = every[simulations:].reshape(-1, BINS)
         found = agreement(
-            every[:simulations].reshape(-1, BINS), rng.choice(known, simulations * maps), tolerance=0.5, groups=groups,
-            learnt=learnt, draws=100,
+            every[:simulations].reshape(-1, BINS), rng.choice(seen, simulations * maps), tolerance=0.5, groups=groups,
+            n_training=training, draws=100,
         )  # fmt: skip
         beyond.append(np.abs(found.deviation) > found.null_deviation)
         failed.append(found.mean.value > found.mean.null)
-    assert 0.02 < np.mean(beyond) < 0.09  # 5 % is what is stated
-    assert sum(failed) <= 4  # and 1 % of the largest of all bins
+    assert 0.02 < np.mean(beyond) < 0.09  # 5 % are expected
+    assert sum(failed) <= 4  # 1 % are expected of the largest of all bins
 
 
-def test_a_generator_that_varies_too_much_is_allowed_no_more_of_its_mean():
-    kept = agreement(rows(400, 1), rows(400, 2), tolerance=0.5)
-    wild = agreement(rows(400, 1), rows(400, 2, spread=1.0), tolerance=0.5)
-    np.testing.assert_array_equal(kept.null_deviation, wild.null_deviation)
+def test_excess_scatter_of_the_generator_does_not_widen_the_null():
+    calibrated = agreement(rows(400, 1), rows(400, 2), tolerance=0.5)
+    overdispersed = agreement(rows(400, 1), rows(400, 2, spread=1.0), tolerance=0.5)
+    np.testing.assert_array_equal(calibrated.null_deviation, overdispersed.null_deviation)
 
 
-def test_where_simulations_scatter_more_than_the_tolerance_their_own_scatter_is_what_is_allowed():
+def test_the_null_is_the_limit_where_it_exceeds_the_tolerance():
     found = agreement(rows(40, 1, spread=1.0), rows(40, 2, spread=1.0), tolerance=0.01)
     assert not found.usable.any()
     assert found.mean.passed
@@ -102,7 +102,7 @@ def test_where_simulations_scatter_more_than_the_tolerance_their_own_scatter_is_
     assert not agreement(rows(40, 1, spread=1.0), 3 * rows(40, 2, spread=1.0), tolerance=0.01).mean.passed
 
 
-def test_bins_that_change_sign_are_held_against_the_largest_mean():
+def test_deviations_of_bins_that_change_sign_are_relative_to_the_largest_mean():
     mean = np.array([-3.0, -1.0, 0.0, 1.0, 3.0, 1.0])
     noise = 0.3 * np.random.default_rng(1).standard_normal((2, 400, BINS))
     found = agreement(mean + noise[0], mean + noise[1], tolerance=0.05, relative_to="largest")
@@ -110,13 +110,13 @@ def test_bins_that_change_sign_are_held_against_the_largest_mean():
     assert found.mean.passed
 
 
-def test_too_few_and_ill_fitting_rows_are_refused():
-    with pytest.raises(ValueError, match="the same bins"):
+def test_too_few_and_mismatched_rows_are_refused():
+    with pytest.raises(ValueError, match="equal bins"):
         agreement(rows(10, 1), rows(10, 2)[:, :3], tolerance=0.1)
     with pytest.raises(ValueError, match="3 simulations and 10 generated"):
         agreement(rows(9, 1), rows(10, 2), groups=np.repeat([0, 1, 2], 3), tolerance=0.1)
-    with pytest.raises(ValueError, match="learnt: found 0"):
-        agreement(rows(10, 1), rows(10, 2), learnt=0, tolerance=0.1)
+    with pytest.raises(ValueError, match="n_training: found 0"):
+        agreement(rows(10, 1), rows(10, 2), n_training=0, tolerance=0.1)
 
 
 def smooth(count: int, seed: int, side: int = 16) -> np.ndarray:
@@ -126,32 +126,32 @@ def smooth(count: int, seed: int, side: int = 16) -> np.ndarray:
 
 
 @pytest.mark.parametrize("periodic", [True, False])
-def test_copies_are_found_out_whatever_their_orientation(periodic):
+def test_copies_are_detected_in_every_orientation(periodic):
     training, unseen = smooth(60, 1), smooth(40, 2)
     copies = np.rot90(training[:40], 1, axes=(1, 2)).transpose(0, 2, 1) + 0.05 * smooth(40, 3)
     if periodic:
         copies = np.roll(copies, (3, 5), axis=(1, 2))
     found = memorisation(copies, [training[:25], training[25:]], unseen, periodic=periodic)
-    assert found.copied == 1
+    assert found.copied_fraction == 1
     assert np.median(found.generated) < 0.2 * np.median(found.unseen)
     np.testing.assert_array_equal(found.nearest, np.arange(40))
     fresh = memorisation(smooth(40, 4), [training], unseen, periodic=periodic)
-    assert fresh.copied <= fresh.null
+    assert fresh.copied_fraction <= fresh.null
     assert np.median(fresh.generated) == pytest.approx(np.median(fresh.unseen), rel=0.1)
 
 
 @pytest.mark.parametrize("periodic", [True, False])
-def test_a_few_copies_among_fresh_maps_of_another_contrast_are_counted(periodic):
+def test_a_few_copies_of_another_contrast_among_new_maps_are_counted(periodic):
     training = smooth(3000, 1, 8)
     generated = np.concatenate([-0.5 + 3 * training[2960:], smooth(160, 2, 8)])
     found = memorisation(generated, [training[:1500], training[1500:]], smooth(400, 3, 8), periodic=periodic)
-    assert 0.2 <= found.copied < 0.25
+    assert 0.2 <= found.copied_fraction < 0.25
     assert found.null < 0.06
     np.testing.assert_allclose(found.generated[:40], 0, atol=1e-3)
     np.testing.assert_array_equal(found.nearest[:40], np.arange(2960, 3000))
 
 
-def test_distances_are_those_of_every_shift_and_turn_tried():
+def test_distances_equal_those_of_a_search_over_all_shifts_and_rotations():
     training, maps = smooth(5, 1, 8), smooth(4, 2, 8)
     ways = [np.roll(turn, (x, y), (0, 1)) for one in training for turn in turns(one)
             for x in range(8) for y in range(8)]  # fmt: skip
@@ -175,13 +175,13 @@ def test_maps_of_different_sizes_cannot_be_compared():
     ("value", "passed", "undecided", "failed"),
     [(0.05, True, False, False), (0.07, False, True, False), (0.08, False, False, True), (np.nan, False, False, True)],
 )
-def test_a_verdict_fails_only_beyond_the_scatter_of_its_figure(value, passed, undecided, failed):
-    """0.06 is allowed, by the null, and a quarter of it is chance: 0.075 is where failure begins."""
-    verdict = Verdict(value=value, tolerance=0.05, null=0.06, passed=value <= 0.06, said="", margin=0.25)
+def test_a_verdict_fails_only_beyond_the_margin(value, passed, undecided, failed):
+    """The null sets the limit, 0.06; with a margin of a quarter, failure begins at 0.075."""
+    verdict = Verdict(value=value, tolerance=0.05, null=0.06, passed=value <= 0.06, description="", margin=0.25)
     assert (verdict.passed, verdict.undecided, verdict.failed) == (passed, undecided, failed)
 
 
-def test_without_a_null_nothing_is_decided():
-    verdict = Verdict(value=np.nan, tolerance=0.05, null=np.nan, passed=False, said="")
+def test_a_verdict_without_a_null_is_undecided():
+    verdict = Verdict(value=np.nan, tolerance=0.05, null=np.nan, passed=False, description="")
     assert verdict.undecided
     assert not verdict.failed

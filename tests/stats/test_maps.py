@@ -140,7 +140,7 @@ def test_chunks_of_maps_give_the_very_rows_of_all_of_them():
 
 
 def test_wrong_input_is_named():
-    with pytest.raises(ValueError, match=r"\(8, 8\); a single map is maps\[None\]"):
+    with pytest.raises(ValueError, match=r"\(8, 8\); pass a single map as maps\[None\]"):
         angular_power(np.zeros((8, 8)), SIDE, [0, 500])
     with pytest.raises(ValueError, match=r"\(1, 8, 9\)"):
         peaks(np.zeros((1, 8, 9)), EDGES, periodic=True)
@@ -148,7 +148,7 @@ def test_wrong_input_is_named():
         angular_power(np.zeros((2, 8, 8)), SIDE, [0, 500], other=np.zeros((1, 8, 8)))
     with pytest.raises(ValueError, match="side_deg"):
         angular_power(np.zeros((2, 8, 8)), 0, [0, 500])
-    with pytest.raises(ValueError, match=r"no mode has 10 < ℓ ≤ 20 .* start at 100"):
+    with pytest.raises(ValueError, match=r"no mode has 10 < ℓ ≤ 20 .* smallest ℓ is 100"):
         angular_power(np.zeros((2, 8, 8)), SIDE, [10, 20, 500])
     bad = np.zeros((3, 8, 8))
     bad[2, 1, 1] = np.nan

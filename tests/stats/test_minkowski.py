@@ -104,7 +104,7 @@ def test_moments_of_a_wave():
 def test_wrong_input_is_named():
     with pytest.raises(ValueError, match="thresholds"):
         minkowski_functionals(np.zeros((1, 8, 8)), [0.0], periodic=True)
-    with pytest.raises(ValueError, match=r"thresholds.*rise"):
+    with pytest.raises(ValueError, match=r"thresholds.*increasing"):
         minkowski_functionals(np.zeros((1, 8, 8)), [0.0, 0.0], periodic=True)
     with pytest.raises(ValueError, match=r"\(8, 8\)"):
         minkowski_functionals(np.zeros((8, 8)), NU, periodic=True)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax, softmax
 
-from tenfold.stats.temperature import FEWEST, LARGEST, inverse_temperature
+from tenfold.stats.temperature import MAX_SLOPE, MIN_LABELS, inverse_temperature
 
 
 def draw(logits, generator):
@@ -28,10 +28,10 @@ def test_it_does_not_depend_on_a_common_shift_and_is_never_negative():
 
 def test_scores_that_tell_all_classes_apart_have_a_finite_slope():
     label = np.arange(30) % 3
-    assert 1 < inverse_temperature(3 * np.eye(3)[label], label) < LARGEST
+    assert 1 < inverse_temperature(3 * np.eye(3)[label], label) < MAX_SLOPE
 
 
 def test_few_labels_leave_the_scores_as_they_are():
-    scores = np.random.default_rng(3).normal(size=(FEWEST - 1, 3))
-    assert inverse_temperature(scores, np.arange(FEWEST - 1) % 3) == 1
+    scores = np.random.default_rng(3).normal(size=(MIN_LABELS - 1, 3))
+    assert inverse_temperature(scores, np.arange(MIN_LABELS - 1) % 3) == 1
     assert inverse_temperature(np.ones((50, 3)), np.zeros(50)) == 1

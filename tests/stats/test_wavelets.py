@@ -95,7 +95,7 @@ def test_chunks_of_maps_give_the_very_rows_of_all_of_them():
 
 
 def test_wrong_input_is_named():
-    with pytest.raises(ValueError, match=r"scales: .* 16 pixels of a side, found 4"):
+    with pytest.raises(ValueError, match=r"scales: .* 16 pixels per side, found 4"):
         starlet(np.zeros((1, 16, 16)), 4, periodic=True)
     with pytest.raises(ValueError, match=r"edges: .*\(3, bins \+ 1\) is needed, found \(2, 3\)"):
         starlet_l1(np.zeros((1, 16, 16)), [[0, 1, 2]] * 2, scales=2, periodic=True)

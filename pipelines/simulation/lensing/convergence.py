@@ -1,12 +1,12 @@
-"""Convergence maps by the Born approximation: planes of our own boxes, seen along straight rays.
+"""Convergence maps in the Born approximation: lens planes of simulated boxes along straight rays.
 
-Geometry: boxes of side L are laid end to end from the observer to behind the sources, one shell per box length, each at
-the redshift of its middle. The sky is flat and the rays diverge: the pixel at angle θ meets the shell at comoving
-distance χ at the transverse place χθ, so that a patch of angle Θ takes up Θχ/L of a plane, all of it at most at the
-sources. What a shell adds to a map is another random view of its box: one of three axes, one of the eight symmetries of
-the square, and a shift in the periodic plane by any fraction of a point, so that no structure stands twice along a line
-of sight. Deflections, lens-lens coupling and reduced shear are left out: at ℓ < 3000 they change C_ℓ by less than 1 %
-(Hilbert et al., arXiv:0809.5035; Petri, Haiman & May, arXiv:1612.00852).
+Boxes of side L are placed end to end from the observer to beyond the sources, one shell per box length, each at the
+redshift of its centre. The sky is flat and the rays diverge: the pixel at angle θ meets the shell at comoving distance
+χ at transverse position χθ, so that a patch of angle Θ covers a fraction Θχ/L of a plane, at most all of it at the
+sources. Each shell contributes a random view of its box: one of three axes, one of the eight symmetries of the square,
+and a shift in the periodic plane by any fraction of a point, so that no structure repeats along a line of sight.
+Deflections, lens-lens coupling and reduced shear are neglected: at ℓ < 3000 they change C_ℓ by less than 1 % (Hilbert
+et al., arXiv:0809.5035; Petri, Haiman & May, arXiv:1612.00852).
 """
 
 from dataclasses import dataclass
@@ -22,17 +22,17 @@ from tenfold.pipelines.simulation.lensing.planes import wavenumbers
 
 @dataclass(frozen=True)
 class LensPlanes:
-    """What maps of one cosmology are drawn from.
+    """Lens planes of one cosmology, from which maps are drawn.
 
     Attributes
     ----------
     distance
         Comoving distance of each shell, shape (shells,) [Mpc/h].
     weights
-        κ of unit overdensity in a shell, shape (shells, sources).
+        Convergence per unit overdensity of each shell, shape (shells, sources).
     fields
-        Cubic-spline coefficients of the overdensity averaged through each shell, as `spline_coefficients` gives them,
-        float32, shape (shells, views, M, M): the views are axes of boxes.
+        Cubic-spline coefficients of the overdensity averaged along each shell, from `spline_coefficients`, float32,
+        shape (shells, views, M, M). The views are the axes of the boxes.
     box_mpc_h
         Side of the planes [Mpc/h].
     """
@@ -43,29 +43,31 @@ class LensPlanes:
     box_mpc_h: float
 
 
-def spline_coefficients(modes: np.ndarray, filtered: np.ndarray | float = 1.0) -> np.ndarray:
-    """Coefficients of the periodic cubic spline through a filtered plane.
+def spline_coefficients(modes: np.ndarray, transfer: np.ndarray | float = 1.0) -> np.ndarray:
+    """Compute the coefficients of the periodic cubic spline through a filtered plane.
 
     Parameters
     ----------
     modes
-        Of a plane, as `tenfold.pipelines.simulation.lensing.planes.project` gives them, shape (M, M//2 + 1).
-    filtered
-        What they are multiplied by, same shape.
+        Fourier modes of the plane, from `tenfold.pipelines.simulation.lensing.planes.project`, shape (M, M//2 + 1).
+    transfer
+        Filter that multiplies the modes, same shape.
 
     Returns
     -------
     np.ndarray
-        Float32, shape (M, M).
+        Spline coefficients, float32, shape (M, M).
     """
     side = modes.shape[0]
-    through = ((2 + np.cos(2 * np.pi * np.fft.fftfreq(side))) / 3).astype(np.float32)  # of 1/6, 2/3, 1/6
-    ready = (modes * filtered / (through[:, None] * through[: side // 2 + 1])).astype(np.complex64)
-    return scipy.fft.irfft2(ready, s=(side, side), norm="forward", workers=1)
+    spline_window = ((2 + np.cos(2 * np.pi * np.fft.fftfreq(side))) / 3).astype(
+        np.float32
+    )  # transform of 1/6, 2/3, 1/6
+    coefficients = (modes * transfer / (spline_window[:, None] * spline_window[: side // 2 + 1])).astype(np.complex64)
+    return scipy.fft.irfft2(coefficients, s=(side, side), norm="forward", workers=1)
 
 
 def pixel_window(side: int, box_mpc_h: float, pixel_mpc_h: float, smoothing_mpc_h: float = 0.0) -> np.ndarray:
-    """What averaging over square pixels, and smoothing by a Gaussian, does to the modes of a plane.
+    """Fourier window of square pixels and of a Gaussian smoothing, for the modes of a plane.
 
     Parameters
     ----------
@@ -79,88 +81,90 @@ def pixel_window(side: int, box_mpc_h: float, pixel_mpc_h: float, smoothing_mpc_
     Returns
     -------
     np.ndarray
-        Shape (M, M//2 + 1).
+        Window, shape (M, M//2 + 1).
     """
-    one = np.sinc(np.fft.fftfreq(side, 1 / side) * (pixel_mpc_h / box_mpc_h))
+    axis_window = np.sinc(np.fft.fftfreq(side, 1 / side) * (pixel_mpc_h / box_mpc_h))
     gauss = np.exp(-0.5 * (wavenumbers(side, box_mpc_h) * smoothing_mpc_h) ** 2)
-    return one[:, None] * one[: side // 2 + 1] * gauss
+    return axis_window[:, None] * axis_window[: side // 2 + 1] * gauss
 
 
-def convergence(planes: LensPlanes, side_deg: float, pixels: int, rng: np.random.Generator) -> np.ndarray:
-    """One map of the convergence.
+def convergence_map(planes: LensPlanes, side_deg: float, pixels: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw one convergence map.
 
     Parameters
     ----------
     planes
-        What it is drawn from.
+        Lens planes.
     side_deg
         Side of the patch [degrees].
     pixels
-        Per side, N.
+        Pixels per side, N.
     rng
         Source of the views and shifts.
 
     Returns
     -------
     np.ndarray
-        κ, float32, shape (N, N, sources). Its mean over many maps is 0, that of one map is not.
+        κ, float32, shape (N, N, sources). The mean over many maps is 0, that of a single map is not.
     """
     shells, views, side, _ = planes.fields.shape
     kappa = np.zeros((planes.weights.shape[1], pixels, pixels), np.float32)
     step = np.radians(side_deg) / pixels * planes.distance / planes.box_mpc_h * side
-    seen = np.empty((pixels, pixels), np.float32)
+    plane = np.empty((pixels, pixels), np.float32)
     for shell in range(shells):
         view, symmetry = int(rng.integers(views)), int(rng.integers(8))
-        read_plane(planes.fields[shell, view], rng.random(2) * side, float(step[shell]), seen)
-        turned = symmetric(seen, symmetry)
+        interpolate_plane(planes.fields[shell, view], rng.random(2) * side, float(step[shell]), plane)
+        view_map = apply_symmetry(plane, symmetry)
         for source, weight in enumerate(planes.weights[shell]):
             if weight:
-                kappa[source] += np.float32(weight) * turned
+                kappa[source] += np.float32(weight) * view_map
     return np.ascontiguousarray(np.moveaxis(kappa, 0, -1))
 
 
-def symmetric(image: np.ndarray, which: int) -> np.ndarray:
-    """One of the eight symmetries of the square: bits for the transpose and for a flip along each axis."""
-    image = image.T if which & 1 else image
-    return image[:: -1 if which & 2 else 1, :: -1 if which & 4 else 1]
+def apply_symmetry(image: np.ndarray, symmetry: int) -> np.ndarray:
+    """Apply one of the eight symmetries of the square, coded as bits: transpose, and a flip along each axis."""
+    image = image.T if symmetry & 1 else image
+    return image[:: -1 if symmetry & 2 else 1, :: -1 if symmetry & 4 else 1]
 
 
 @numba.njit(cache=True, fastmath=True)
-def read_plane(coefficients: np.ndarray, corner: np.ndarray, step: float, out: np.ndarray) -> None:
-    """Read a periodic cubic spline on a regular grid.
+def interpolate_plane(coefficients: np.ndarray, corner: np.ndarray, step: float, out: np.ndarray) -> None:
+    """Evaluate a periodic cubic spline on a regular grid.
 
     Parameters
     ----------
     coefficients
-        Shape (M, M), float32.
+        Spline coefficients, shape (M, M), float32.
     corner
-        Where the first point lies, shape (2,) [plane points], 0 ≤ x.
+        Position of the first point, shape (2,) [plane points], at least 0.
     step
-        From point to point [plane points].
+        Distance between grid points [plane points].
     out
-        Shape (N, N), float32; overwritten.
+        Output array, shape (N, N), float32.
     """
     side, pixels = coefficients.shape[0], out.shape[0]
     columns = np.empty((pixels, 4), np.int64)
     weights = np.empty((pixels, 4), np.float32)
     for j in range(pixels):
         y = corner[1] + j * step
-        whole = int(y)
-        share = bspline(np.float32(y - whole))
+        cell = int(y)
+        weights_y = bspline(np.float32(y - cell))
         for b in range(4):
-            columns[j, b] = (whole + b - 1) % side
-            weights[j, b] = share[b]
+            columns[j, b] = (cell + b - 1) % side
+            weights[j, b] = weights_y[b]
     line = np.empty(side, np.float32)
     for i in range(pixels):
         x = corner[0] + i * step
-        whole = int(x)
-        share = bspline(np.float32(x - whole))
-        first = coefficients[(whole - 1) % side]
-        second = coefficients[whole % side]
-        third = coefficients[(whole + 1) % side]
-        fourth = coefficients[(whole + 2) % side]
+        cell = int(x)
+        weights_x = bspline(np.float32(x - cell))
+        first = coefficients[(cell - 1) % side]
+        second = coefficients[cell % side]
+        third = coefficients[(cell + 1) % side]
+        fourth = coefficients[(cell + 2) % side]
         for n in range(side):
-            line[n] = share[0] * first[n] + share[1] * second[n] + share[2] * third[n] + share[3] * fourth[n]
+            line[n] = (
+                weights_x[0] * first[n] + weights_x[1] * second[n] + weights_x[2] * third[n] + weights_x[3] * fourth[n]
+            )
         for j in range(pixels):
             value = np.float32(0)
             for b in range(4):
@@ -176,30 +180,30 @@ def shape_noise(
     smoothing_arcmin: float,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Noise of the convergence from the galaxies' own shapes (Kaiser & Squires 1993; van Waerbeke, astro-ph/9909160).
+    """Draw the shape noise of the convergence (Kaiser & Squires 1993; van Waerbeke, astro-ph/9909160).
 
     Parameters
     ----------
     pixels, side_deg
-        Of the patch.
+        Pixels per side and side [degrees] of the patch.
     ellipticity
-        Standard deviation σ_e of one component of the galaxies' ellipticity.
+        Standard deviation σ_e of one component of the galaxy ellipticity.
     per_arcmin2
         Galaxies per square arcminute, n.
     smoothing_arcmin
-        The noise is smoothed as the map is, by a Gaussian of this standard deviation.
+        Standard deviation of the Gaussian smoothing of the map, which also applies to the noise [arcmin].
     rng
         Source of the noise.
 
     Returns
     -------
     np.ndarray
-        Gaussian of variance σ_e²/(n A) in pixels of area A before smoothing, float32, shape (N, N).
+        Gaussian noise of variance σ_e²/(n A) in pixels of area A before smoothing, float32, shape (N, N).
     """
-    arcmin = side_deg * 60 / pixels
-    sigma = ellipticity / np.sqrt(per_arcmin2 * arcmin**2)
-    margin = int(np.ceil(4 * smoothing_arcmin / arcmin))
+    pixel_arcmin = side_deg * 60 / pixels
+    sigma = ellipticity / np.sqrt(per_arcmin2 * pixel_arcmin**2)
+    margin = int(np.ceil(4 * smoothing_arcmin / pixel_arcmin))
     white = rng.standard_normal((pixels + 2 * margin,) * 2, dtype=np.float32) * np.float32(sigma)
     if smoothing_arcmin:
-        white = scipy.ndimage.gaussian_filter(white, smoothing_arcmin / arcmin, mode="wrap")
+        white = scipy.ndimage.gaussian_filter(white, smoothing_arcmin / pixel_arcmin, mode="wrap")
     return white[margin : margin + pixels, margin : margin + pixels]

@@ -1,4 +1,4 @@
-"""Maps on disk, simulated or generated: one FITS cube per cosmology, with a header as LensTools writes it."""
+"""FITS cubes of simulated or generated maps, one per cosmology, with the header keywords of LensTools."""
 
 import json
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from tenfold.pipelines.files.atomic import replacing
 from tenfold.pipelines.simulation.cosmology import Cosmology
 
 KEYWORDS = {"n_s": "NS", "w_0": "W0", "w_a": "WA", "omega_cdm": "OMEGA_C"}
-"""Of parameters that are not called by their canonical name, in capitals."""
+"""FITS keywords of parameters whose keyword is not their name in capitals."""
 
 
 def write_maps(
@@ -31,33 +31,33 @@ def write_maps(
     varied: tuple[str, ...],
     config: Mapping[str, Any],
 ) -> None:
-    """Write the maps of a cosmology, whole or not at all.
+    """Write the maps of a cosmology. The file appears complete or not at all.
 
     Parameters
     ----------
     path
-        Final name.
+        Path of the file.
     kappa
-        Convergence, shape (maps, N, N, sources). The image is (maps, N, N) of one source redshift, else
+        Convergence, shape (maps, N, N, sources). The FITS image has shape (maps, N, N) for one source redshift, else
         (maps, sources, N, N).
     cosmology
-        Their cosmology.
+        Cosmology of the maps.
     side_deg
         Side of a map [degrees].
     sources
-        Source redshifts: Z of one, else Z1, Z2, …
+        Source redshifts, written as Z, or Z1, Z2, … for several.
     trusted
-        Least and largest multipole, as of `tenfold.pipelines.simulation.lensing.lens_planes.SimulatedPlanes`.
+        Range of trusted multipoles; see `tenfold.pipelines.simulation.lensing.lens_planes.SimulatedPlanes`.
     seed
         Seed of the cosmology's boxes and maps.
     simulation
-        Name that all maps of these boxes share.
+        Name of the simulation, shared by all maps of these boxes.
     varied
-        Names of the parameters that vary between cosmologies.
+        Names of the varied parameters.
     config
-        Configuration of the run, recorded as JSON.
+        Configuration of the simulation, recorded as JSON.
     """
-    header = header_of(
+    header = make_header(
         {**asdict(cosmology), "omega_k": 0.0, "w_0": -1.0, "w_a": 0.0}, units="kappa", side_deg=side_deg,
         periodic=False, redshifts=sources, trusted=trusted, varied=varied, seed=seed,
     )  # fmt: skip
@@ -66,7 +66,7 @@ def write_maps(
     write_cube(path, kappa, header)
 
 
-def header_of(
+def make_header(
     parameters: Mapping[str, float],
     *,
     units: str,
@@ -78,28 +78,28 @@ def header_of(
     varied: tuple[str, ...],
     seed: int,
 ) -> fits.Header:
-    """Say what maps are of, in LensTools' words.
+    """Build the FITS header of maps, with the keywords of LensTools.
 
     Parameters
     ----------
     parameters
-        All that are known, by canonical name.
+        All known parameters, by canonical name.
     units
-        Of the pixels.
+        Unit of the pixels.
     side_deg
-        Side of a map [degrees]; None where it has no angle.
+        Side of a map [degrees]; None for maps without an angular size.
     box_mpc_h
-        Side of a map that has a length, and no angle [Mpc/h]: BOXMPCH, and SIDE [Mpc] where h is known.
+        Side of a map without an angular size [Mpc/h], written as BOXMPCH, and as SIDE [Mpc] where h is known.
     periodic
-        Whether a map goes on at its opposite edge; None where that is not known.
+        Whether maps are periodic; None where unknown.
     redshifts
-        Of the sources, one for each channel; empty where they are not known.
+        Source redshift of each channel; empty where unknown.
     trusted
-        Least and largest multipole at which C_ℓ, before shape noise, is trusted; None where that is not known.
+        Range of multipoles at which C_ℓ before shape noise is trusted; None where unknown.
     varied
-        Names of the parameters that vary between cosmologies.
+        Names of the varied parameters.
     seed
-        Of the maps.
+        Seed of the maps.
     """
     header = fits.Header()
     header["BUNIT"] = (units, "convergence") if units == "kappa" else units
@@ -110,7 +110,7 @@ def header_of(
         if "h" in parameters:
             header["SIDE"] = (box_mpc_h / parameters["h"], "side of a map [Mpc]")
     if periodic is not None:
-        header["PERIODIC"] = (periodic, "whether a map goes on at its opposite edge")
+        header["PERIODIC"] = (periodic, "whether a map is periodic")
     for name, value in parameters.items():
         if name == "h":
             header["H0"] = (round(100 * value, 12), "[km/s/Mpc]")  # 57, not 56.99999999999999
@@ -127,25 +127,28 @@ def header_of(
         header["LMAX"] = (trusted[1], "C_l before noise is trusted up to here")
     header["SEED"] = seed
     header["VARIED"] = " ".join(varied)
-    header["VERSION"] = (version("tenfold"), "of tenfold")
+    header["VERSION"] = (version("tenfold"), "version of tenfold")
     return header
 
 
 def write_cube(path: Path, maps: np.ndarray, header: fits.Header) -> None:
-    """Write maps, shape (maps, N, N, C), whole or not at all: as (maps, N, N) of one channel, else (maps, C, N, N)."""
+    """Write maps, shape (maps, N, N, C), as (maps, N, N) for one channel, else (maps, C, N, N).
+
+    The file appears complete or not at all.
+    """
     image = np.moveaxis(maps, -1, 1)
     with replacing(path) as temporary:
         data = np.ascontiguousarray(image[:, 0] if image.shape[1] == 1 else image, ">f4")
         fits.PrimaryHDU(data, header).writeto(temporary)
 
 
-def recorded(path: Path) -> dict[str, Any]:
-    """The configuration that a file of maps was made with.
+def read_config(path: Path) -> dict[str, Any]:
+    """Read the configuration of the simulation from a file of maps.
 
     Raises
     ------
     InputError
-        The file cannot be read, or is none of ours.
+        The file cannot be read, or was not written by tenfold.
     """
     try:
         return json.loads(fits.getheader(path)["CONFIG"])
@@ -155,7 +158,7 @@ def recorded(path: Path) -> dict[str, Any]:
 
 
 def read_maps(path: Path) -> tuple[np.ndarray, fits.Header]:
-    """Maps of a file, shape (maps, N, N, sources), float32, and their header."""
+    """Read maps, float32, shape (maps, N, N, sources), and their header."""
     with fits.open(path) as hdus:
         image, header = np.asarray(hdus[0].data, np.float32), hdus[0].header
     return np.ascontiguousarray(np.moveaxis(image if image.ndim == 4 else image[:, None], 1, -1)), header

@@ -1,4 +1,4 @@
-"""The planes that maps of one cosmology are drawn from: its boxes run, projected, sharpened; where they are right."""
+"""Lens planes of one cosmology: projected and sharpened N-body boxes, and the multipoles at which they are accurate."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,32 +10,32 @@ from tenfold.pipelines.simulation.cosmology import Cosmology, growth
 from tenfold.pipelines.simulation.initial_conditions import linear_field
 from tenfold.pipelines.simulation.lensing.config import MassMaps
 from tenfold.pipelines.simulation.lensing.convergence import LensPlanes, pixel_window, spline_coefficients
-from tenfold.pipelines.simulation.lensing.light_cone import FARTHEST, LightCone, Shells, light_cone, shells
+from tenfold.pipelines.simulation.lensing.light_cone import MAX_REDSHIFT, LightCone, Shells, light_cone, shells
 from tenfold.pipelines.simulation.lensing.planes import plane_power, project, wavenumbers
-from tenfold.pipelines.simulation.lensing.sharpening import Sharpening, bins, corrected_range, sharpening
+from tenfold.pipelines.simulation.lensing.sharpening import Sharpening, corrected_range, fit_sharpening, power_bins
 from tenfold.pipelines.simulation.nbody import evolve
 
 if TYPE_CHECKING:
     from tenfold.pipelines.simulation.matter_power import TransferTable
 
-TOLERANCE = 0.05
-"""C_ℓ is trusted while what is expected of it is as near to theory."""
+C_ELL_TOLERANCE = 0.05
+"""Largest relative deviation of the expected C_ℓ from theory at trusted multipoles."""
 
 
 @dataclass(frozen=True)
 class SimulatedPlanes:
-    """Planes of one cosmology, ready to draw maps from.
+    """Lens planes of one cosmology.
 
     Attributes
     ----------
     planes
-        Sharpened, averaged over pixels and smoothed.
+        Lens planes, sharpened, averaged over pixels and smoothed.
     sharpening
-        What their small scales were multiplied by; None where they were left alone.
+        Correction of the small scales; None where there is none.
     trusted
-        Least and largest multipole between which the maps' mean C_ℓ, before shape noise and with the windows of
-        pixels and smoothing divided out, is expected to be within 5 % of Limber's integral of HMcode2020; twice the
-        patch's fundamental mode where it never is.
+        Smallest and largest multipole between which the mean C_ℓ of the maps, before shape noise and with the windows
+        of pixels and smoothing divided out, is expected to be within 5 % of Limber's integral of HMcode2020; both are
+        twice the fundamental mode of the patch where it never is.
     """
 
     planes: LensPlanes
@@ -44,105 +44,109 @@ class SimulatedPlanes:
 
 
 def simulate_planes(config: MassMaps, cosmology: Cosmology, seed: int, table: "TransferTable") -> SimulatedPlanes:
-    """Run the boxes of one cosmology and make planes of them.
+    """Simulate the boxes of one cosmology and project them onto lens planes.
 
     Parameters
     ----------
     config
-        Size and method.
+        Configuration of the simulation.
     cosmology
         The cosmology.
     seed
-        Seed of the boxes' initial conditions.
+        Seed of the initial conditions.
     table
-        Transfer functions that cover the cosmology.
+        Transfer functions whose range includes the cosmology.
     """
     from tenfold.pipelines.simulation.lensing.limber import matter_power
 
     cone = light_cone(cosmology.omega_m)
-    layers = shells(cone, config.box_mpc_h, config.sources)
-    _, nonlinear = matter_power(cosmology, min(float(layers.redshift[-1]) + 0.1, FARTHEST))
-    modes, spectra, k, number = _projected(config, cosmology, layers, seed, table)
-    ratio = spectra / nonlinear(k, layers.redshift[:, None])
-    lifted = None
+    lens_shells = shells(cone, config.box_mpc_h, config.sources)
+    _, nonlinear = matter_power(cosmology, min(float(lens_shells.redshift[-1]) + 0.1, MAX_REDSHIFT))
+    modes, spectra, k, number = _projected(config, cosmology, lens_shells, seed, table)
+    ratio = spectra / nonlinear(k, lens_shells.redshift[:, None])
+    correction = None
     if config.sharpen != "none":
-        inside = corrected_range(config.box_mpc_h, config.particles)
-        lifted = sharpening(k, ratio, number, layers.redshift, inside, config.sharpen)
+        k_range = corrected_range(config.box_mpc_h, config.particles)
+        correction = fit_sharpening(k, ratio, number, lens_shells.redshift, k_range, config.sharpen)
     pixel, gauss = (np.radians(arcmin / 60) for arcmin in (config.pixel_arcmin, config.smoothing_arcmin))
-    every_k = wavenumbers(config.plane, config.box_mpc_h)
+    k_grid = wavenumbers(config.plane, config.box_mpc_h)
     fields = np.empty((*modes.shape[:2], config.plane, config.plane), np.float32)
-    for shell, (distance, redshift) in enumerate(zip(layers.distance, layers.redshift, strict=True)):
-        filtered = pixel_window(config.plane, config.box_mpc_h, pixel * distance, gauss * distance)
-        if lifted is not None:
-            filtered *= lifted.factor(every_k, float(redshift))
+    for shell, (distance, redshift) in enumerate(zip(lens_shells.distance, lens_shells.redshift, strict=True)):
+        transfer = pixel_window(config.plane, config.box_mpc_h, pixel * distance, gauss * distance)
+        if correction is not None:
+            transfer *= correction.factor(k_grid, float(redshift))
         for view in range(modes.shape[1]):
-            fields[shell, view] = spline_coefficients(modes[shell, view], filtered)
-    planes = LensPlanes(layers.distance, layers.weights, fields, config.box_mpc_h)
-    trusted = trusted_range(config, light_cone(cosmology.omega_m), layers, nonlinear, lifted, (k, ratio))
-    return SimulatedPlanes(planes, lifted, trusted)
+            fields[shell, view] = spline_coefficients(modes[shell, view], transfer)
+    planes = LensPlanes(lens_shells.distance, lens_shells.weights, fields, config.box_mpc_h)
+    trusted = trusted_range(config, light_cone(cosmology.omega_m), lens_shells, nonlinear, correction, (k, ratio))
+    return SimulatedPlanes(planes, correction, trusted)
 
 
-def beginning(config: MassMaps, power: Callable[[np.ndarray], np.ndarray], seed: int, box: int) -> np.ndarray:
-    """Fourier modes of a box's linear overdensity, as of `linear_field`; where they are fixed, boxes come in pairs."""
-    number, second = divmod(box, 2) if config.fixed else (box, 0)
-    rng = np.random.default_rng([seed, number])
+def initial_modes(config: MassMaps, power: Callable[[np.ndarray], np.ndarray], seed: int, box: int) -> np.ndarray:
+    """Draw the Fourier modes of a box's linear overdensity, in pairs of opposite sign where amplitudes are fixed."""
+    pair, second = divmod(box, 2) if config.fixed else (box, 0)
+    rng = np.random.default_rng([seed, pair])
     modes = linear_field(power, config.particles, config.box_mpc_h, rng, fixed=config.fixed)
     return -modes if second else modes
 
 
 def _projected(
-    config: MassMaps, cosmology: Cosmology, layers: Shells, seed: int, table: "TransferTable"
+    config: MassMaps, cosmology: Cosmology, lens_shells: Shells, seed: int, table: "TransferTable"
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Modes of the planes (shells, views, M, M//2 + 1), their mean power (shells, bins), its k and number of modes."""
+    """Simulate the boxes and project them.
+
+    Returns the modes of the planes (shells, views, M, M//2 + 1), their mean power (shells, bins), and the wavenumber
+    and the number of modes of each bin.
+    """
     from tenfold.pipelines.simulation.matter_power import linear_power
 
-    power, edges = linear_power(cosmology, table), bins(config.box_mpc_h, config.particles)
-    count, views = len(layers.distance), 3 * config.runs
+    power, edges = linear_power(cosmology, table), power_bins(config.box_mpc_h, config.particles)
+    count, views = len(lens_shells.distance), 3 * config.runs
     modes = np.empty((count, views, config.plane, config.plane // 2 + 1), np.complex64)
     spectra = np.zeros((count, len(edges) - 1))
     k = number = np.zeros(0)
-    falling = [float(z) for z in layers.redshift[::-1]]
+    decreasing = [float(z) for z in lens_shells.redshift[::-1]]
     for box in range(config.runs):
-        start = beginning(config, power, seed, box)
-        run = evolve(start, growth(cosmology.omega_m), falling, steps=config.steps, mesh_factor=config.mesh_factor)
+        initial = initial_modes(config, power, seed, box)
+        run = evolve(initial, growth(cosmology.omega_m), decreasing, steps=config.steps, mesh_factor=config.mesh_factor)
         for shell, positions in zip(reversed(range(count)), run, strict=True):
             for axis in range(3):
-                seen = project(positions, axis, config.plane)
-                modes[shell, 3 * box + axis] = seen
-                k, found, number = plane_power(seen, config.box_mpc_h, edges)
-                spectra[shell] += found / views
-    held = number > 0
-    return modes, spectra[:, held], k[held], number[held] * views
+                plane_modes = project(positions, axis, config.plane)
+                modes[shell, 3 * box + axis] = plane_modes
+                k, measured, number = plane_power(plane_modes, config.box_mpc_h, edges)
+                spectra[shell] += measured / views
+    filled = number > 0
+    return modes, spectra[:, filled], k[filled], number[filled] * views
 
 
 def trusted_range(
     config: MassMaps,
     cone: LightCone,
-    layers: Shells,
+    lens_shells: Shells,
     power: Callable[[np.ndarray, np.ndarray], np.ndarray],
-    lifted: Sharpening | None,
+    correction: Sharpening | None,
     measured: tuple[np.ndarray, np.ndarray],
 ) -> tuple[float, float]:
-    """From twice the patch's fundamental mode to where the stack of planes loses or gains more than is tolerated.
+    """Find the multipoles at which the expected C_ℓ agrees with theory, from twice the patch's fundamental mode up.
 
     Parameters
     ----------
     config
-        Size and method.
-    cone, layers
+        Configuration of the simulation.
+    cone, lens_shells
         Distances of the cosmology, and its shells.
     power
-        P(k, z) of theory: wavenumbers [h/Mpc] and redshifts, which broadcast -> [(Mpc/h)³].
-    lifted
-        What the planes were sharpened by; None where they were left alone.
+        Theoretical P(k, z): broadcastable wavenumbers [h/Mpc] and redshifts -> power [(Mpc/h)³].
+    correction
+        Sharpening of the planes; None where there is none.
     measured
-        Wavenumbers, shape (bins,) [h/Mpc], and the planes' power over theory's there before sharpening, shape
-        (shells, bins); used where they were left alone.
+        Wavenumbers, shape (bins,) [h/Mpc], and the ratio of the planes' power to theory before sharpening, shape
+        (shells, bins). Used only without sharpening.
 
     Returns
     -------
     tuple of float
-        Least and largest multipole, as of `SimulatedPlanes`.
+        Smallest and largest trusted multipole; see `SimulatedPlanes`.
     """
     from tenfold.pipelines.simulation.lensing.limber import convergence_power
 
@@ -152,14 +156,14 @@ def trusted_range(
     theory = convergence_power(ell, power, cone, config.sources)
     expected = np.zeros_like(theory)
     k_measured, ratio = measured
-    for shell, (distance, redshift) in enumerate(zip(layers.distance, layers.redshift, strict=True)):
+    for shell, (distance, redshift) in enumerate(zip(lens_shells.distance, lens_shells.redshift, strict=True)):
         k = ell / distance
-        if lifted is None:
-            found = np.interp(np.log(k), np.log(k_measured), ratio[shell], left=1.0)
+        if correction is None:
+            power_ratio = np.interp(np.log(k), np.log(k_measured), ratio[shell], left=1.0)
         else:
-            found = lifted.left(k, redshift)
-        seen = power(k, np.full_like(k, redshift)) * found / (config.box_mpc_h * distance**2)
-        expected += seen[:, None] * layers.weights[shell] ** 2
-    off = np.abs(expected / theory - 1).max(axis=1) > TOLERANCE
-    last = int(np.argmax(off)) - 1 if off.any() else len(ell) - 1
+            power_ratio = correction.residual_power(k, redshift)
+        shell_power = power(k, np.full_like(k, redshift)) * power_ratio / (config.box_mpc_h * distance**2)
+        expected += shell_power[:, None] * lens_shells.weights[shell] ** 2
+    deviates = np.abs(expected / theory - 1).max(axis=1) > C_ELL_TOLERANCE
+    last = int(np.argmax(deviates)) - 1 if deviates.any() else len(ell) - 1
     return float(lowest), float(ell[max(last, 0)])

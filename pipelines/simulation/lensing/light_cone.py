@@ -1,4 +1,4 @@
-"""Distances and the lensing kernel in flat ΛCDM without radiation, and the shells that boxes are tiled into."""
+"""Comoving distances, lensing kernel and light-cone shells in flat ΛCDM without radiation."""
 
 from dataclasses import dataclass
 
@@ -8,8 +8,8 @@ from scipy.interpolate import CubicSpline
 
 HUBBLE_DISTANCE = 2997.92458
 """c / H₀ [Mpc/h]."""
-FARTHEST = 20.0
-"""Largest redshift that a light cone reaches."""
+MAX_REDSHIFT = 20.0
+"""Largest redshift of a light cone."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class LightCone:
     Attributes
     ----------
     omega_m
-        Matter today, in units of the critical density.
+        Matter density today, in units of the critical density.
     of_redshift, of_distance
         χ(z) [Mpc/h] and z(χ), for 0 ≤ z ≤ 20.
     """
@@ -37,48 +37,51 @@ class LightCone:
         return self.of_distance(distance)
 
     def kernel(self, distance: np.ndarray, source: float) -> np.ndarray:
-        """Lensing kernel W with κ = ∫ W δ dχ, for sources at one redshift (Bartelmann & Schneider, astro-ph/9912508).
+        """Compute the lensing kernel W, with κ = ∫ W δ dχ, for sources at one redshift.
+
+        Bartelmann & Schneider (astro-ph/9912508).
 
         Parameters
         ----------
         distance
             Comoving distances χ [Mpc/h].
         source
-            Redshift of the sources.
+            Source redshift.
 
         Returns
         -------
         np.ndarray
-            3/2 Ωm (H₀/c)² (1 + z) χ (1 − χ/χ_s), and 0 behind the sources, shape as distance [h/Mpc].
+            3/2 Ωm (H₀/c)² (1 + z) χ (1 − χ/χ_s), and 0 behind the sources [h/Mpc], same shape as `distance`.
         """
-        behind = self.distance(source)
-        bent = np.clip(1 - distance / behind, 0, None) * distance
-        return 1.5 * self.omega_m / HUBBLE_DISTANCE**2 * (1 + self.redshift(distance)) * bent
+        source_distance = self.distance(source)
+        geometry = np.clip(1 - distance / source_distance, 0, None) * distance
+        return 1.5 * self.omega_m / HUBBLE_DISTANCE**2 * (1 + self.redshift(distance)) * geometry
 
 
 def light_cone(omega_m: float) -> LightCone:
-    """Integrate dχ = c dz / H(z) with H² = H₀² (Ωm (1 + z)³ + 1 − Ωm)."""
-    z = np.expm1(np.linspace(0, np.log1p(FARTHEST), 513))
+    """Compute the distances of a cosmology by integrating dχ = c dz / H(z) with H² = H₀² (Ωm (1 + z)³ + 1 − Ωm)."""
+    z = np.expm1(np.linspace(0, np.log1p(MAX_REDSHIFT), 513))
     x, weight = legendre.leggauss(6)
     half = np.diff(z)[:, None] / 2
     inside = (z[1:] + z[:-1])[:, None] / 2 + half * x
-    slabs = np.sum(weight * half / np.sqrt(omega_m * (1 + inside) ** 3 + 1 - omega_m), axis=1)
-    distance = HUBBLE_DISTANCE * np.concatenate([[0.0], np.cumsum(slabs)])
+    intervals = np.sum(weight * half / np.sqrt(omega_m * (1 + inside) ** 3 + 1 - omega_m), axis=1)
+    distance = HUBBLE_DISTANCE * np.concatenate([[0.0], np.cumsum(intervals)])
     return LightCone(omega_m, CubicSpline(z, distance), CubicSpline(distance, z))
 
 
 @dataclass(frozen=True)
 class Shells:
-    """Boxes laid end to end along the line of sight, from the observer to behind the farthest source.
+    """Shells along the line of sight, one box length thick, from the observer to beyond the farthest source.
 
     Attributes
     ----------
     distance
-        Comoving distance of the middle of each shell, rising, shape (shells,) [Mpc/h].
+        Comoving distance of the centre of each shell, increasing, shape (shells,) [Mpc/h].
     redshift
-        Redshift there, shape (shells,).
+        Redshift at the centre, shape (shells,).
     weights
-        κ = Σ weight · δ, where δ is a shell's overdensity averaged along the line of sight, shape (shells, sources).
+        Weights in κ = Σ weight · δ, with the shell's overdensity δ averaged along the line of sight, shape
+        (shells, sources).
     """
 
     distance: np.ndarray
@@ -87,14 +90,14 @@ class Shells:
 
 
 def shells(cone: LightCone, depth: float, sources: tuple[float, ...]) -> Shells:
-    """Cut a light cone into shells.
+    """Divide a light cone into shells.
 
     Parameters
     ----------
     cone
-        Distances.
+        Distances of the cosmology.
     depth
-        Thickness of a shell, the side of the box it is made of [Mpc/h].
+        Thickness of a shell, equal to the side of the box [Mpc/h].
     sources
         Source redshifts.
     """

@@ -1,4 +1,4 @@
-"""Angular power spectra of the convergence from theory: Limber's integral over CAMB's matter power."""
+"""Theoretical angular power spectra of the convergence: Limber's integral of CAMB's matter power spectrum."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from tenfold.pipelines.simulation.lensing.light_cone import LightCone, light_con
 from tenfold.pipelines.simulation.matter_power import camb_powers
 
 K_LOW, K_HIGH = 1e-3, 15.0
-"""Wavenumbers that are tabulated [h/Mpc]; beyond the highest the power falls on as a power law."""
-_POINTS = 200  # of the integral along the line of sight
+"""Tabulated wavenumbers [h/Mpc]; beyond the largest, the power is extrapolated as a power law."""
+_POINTS = 200  # quadrature points along the line of sight
 
 
 @dataclass(frozen=True)
 class MatterPower:
-    """P(k, z) of matter, interpolated in logarithms.
+    """Matter power spectrum P(k, z), interpolated in logarithms.
 
     Attributes
     ----------
@@ -29,7 +29,7 @@ class MatterPower:
     ln_power: RectBivariateSpline
 
     def __call__(self, k: np.ndarray, redshift: np.ndarray) -> np.ndarray:
-        """Power at wavenumbers [h/Mpc] and redshifts that broadcast [(Mpc/h)³]; 0 below 0.001 h/Mpc."""
+        """Power [(Mpc/h)³] at broadcastable wavenumbers [h/Mpc] and redshifts; 0 below 0.001 h/Mpc."""
         k, redshift = np.broadcast_arrays(k, redshift)
         ln_k = np.log(np.clip(k, K_LOW, None))
         edge = np.log(K_HIGH)
@@ -38,12 +38,12 @@ class MatterPower:
         return np.where(k < K_LOW, 0.0, power)
 
 
-def matter_power(cosmology: Cosmology, farthest: float) -> tuple[MatterPower, MatterPower]:
-    """Linear and HMcode2020 (Mead et al., arXiv:2009.01858) power from z = 0 to a redshift, by CAMB."""
-    redshifts = np.linspace(0, farthest, max(6, round(farthest / 0.15) + 1))
+def matter_power(cosmology: Cosmology, max_redshift: float) -> tuple[MatterPower, MatterPower]:
+    """Compute linear and HMcode2020 (Mead et al., arXiv:2009.01858) power from z = 0 to max_redshift, with CAMB."""
+    redshifts = np.linspace(0, max_redshift, max(6, round(max_redshift / 0.15) + 1))
     k = np.geomspace(K_LOW, K_HIGH, 320)
-    both = camb_powers(cosmology, k, redshifts, k_max=K_HIGH * cosmology.h)
-    linear, nonlinear = (MatterPower(RectBivariateSpline(np.log(k), redshifts, np.log(power).T)) for power in both)
+    spectra = camb_powers(cosmology, k, redshifts, k_max=K_HIGH * cosmology.h)
+    linear, nonlinear = (MatterPower(RectBivariateSpline(np.log(k), redshifts, np.log(power).T)) for power in spectra)
     return linear, nonlinear
 
 
@@ -53,14 +53,14 @@ def convergence_power(
     cone: LightCone,
     sources: tuple[float, ...],
 ) -> np.ndarray:
-    """C_ℓ of the convergence by Limber's approximation on a flat sky, k = ℓ/χ (Kaiser 1992; astro-ph/9912508 §6).
+    """Compute C_ℓ of the convergence in the flat-sky Limber approximation, k = ℓ/χ (Kaiser 1992; astro-ph/9912508 §6).
 
     Parameters
     ----------
     ell
         Multipoles, shape (n,).
     power
-        P(k, z): wavenumbers [h/Mpc] and redshifts, which broadcast -> [(Mpc/h)³].
+        P(k, z): broadcastable wavenumbers [h/Mpc] and redshifts -> power [(Mpc/h)³].
     cone
         Distances of the cosmology.
     sources
@@ -73,13 +73,13 @@ def convergence_power(
     """
     ell = np.asarray(ell, float)
     x, weight = legendre.leggauss(_POINTS)
-    found = []
+    spectra = []
     for source in sources:
-        behind = cone.distance(source)
-        chi = behind * (x + 1) / 2
-        share = behind / 2 * weight * (cone.kernel(chi, source) / chi) ** 2
-        found.append(power(ell[:, None] / chi, cone.redshift(chi)) @ share)
-    return np.stack(found, axis=-1)
+        source_distance = cone.distance(source)
+        chi = source_distance * (x + 1) / 2
+        weights = source_distance / 2 * weight * (cone.kernel(chi, source) / chi) ** 2
+        spectra.append(power(ell[:, None] / chi, cone.redshift(chi)) @ weights)
+    return np.stack(spectra, axis=-1)
 
 
 def limber(
@@ -91,7 +91,7 @@ def limber(
     pixel_arcmin: float = 0.0,
     smoothing_arcmin: float = 0.0,
 ) -> np.ndarray:
-    """C_ℓ of the convergence of a cosmology.
+    """Compute C_ℓ of the convergence of a cosmology.
 
     Parameters
     ----------
@@ -102,34 +102,34 @@ def limber(
     sources
         Source redshifts.
     linear
-        Of the linear spectrum instead of HMcode2020's.
+        Whether the linear matter power spectrum is used instead of HMcode2020.
     pixel_arcmin, smoothing_arcmin
-        As seen in pixels of this side, and smoothed by a Gaussian of this standard deviation [arcmin].
+        Side of the pixels and standard deviation of the Gaussian smoothing, whose windows are applied [arcmin].
 
     Returns
     -------
     np.ndarray
-        Shape (n, sources) [sr].
+        C_ℓ, shape (n, sources) [sr].
     """
     spectra = matter_power(cosmology, max(sources))
-    found = convergence_power(ell, spectra[0 if linear else 1], light_cone(cosmology.omega_m), sources)
-    return found * (resolution(ell, pixel_arcmin, smoothing_arcmin) ** 2)[:, None]
+    c_ell = convergence_power(ell, spectra[0 if linear else 1], light_cone(cosmology.omega_m), sources)
+    return c_ell * (smoothing_window(ell, pixel_arcmin, smoothing_arcmin) ** 2)[:, None]
 
 
-def resolution(ell: np.ndarray, pixel_arcmin: float, smoothing_arcmin: float) -> np.ndarray:
-    """Window of square pixels, averaged over directions, and of a Gaussian: what mode amplitudes are multiplied by.
+def smoothing_window(ell: np.ndarray, pixel_arcmin: float, smoothing_arcmin: float) -> np.ndarray:
+    """Amplitude window of square pixels, averaged over directions, and of a Gaussian smoothing.
 
     Parameters
     ----------
     ell
         Multipoles, shape (n,).
     pixel_arcmin, smoothing_arcmin
-        Side of a pixel, and standard deviation of the Gaussian [arcmin].
+        Side of a pixel and standard deviation of the Gaussian [arcmin].
 
     Returns
     -------
     np.ndarray
-        Root of the mean square over directions, shape (n,).
+        Root mean square over directions, shape (n,).
     """
     arcmin = np.pi / 180 / 60
     angle = (np.arange(64) + 0.5) * np.pi / 128

@@ -1,4 +1,4 @@
-"""Convergence maps over sampled cosmologies: boxes, planes, maps, one FITS cube each."""
+"""Simulation of convergence maps over sampled cosmologies, one FITS cube per cosmology."""
 
 import time
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from tenfold.hpc.cluster import completed
 from tenfold.hpc.memory import keep_freed_memory
 from tenfold.hpc.progress import progress
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.simulation.cosmology import Cosmology, sample
+from tenfold.pipelines.simulation.cosmology import Cosmology, sample_cosmologies
 from tenfold.pipelines.simulation.lensing.config import MassMaps
-from tenfold.pipelines.simulation.lensing.convergence import LensPlanes, convergence, shape_noise
+from tenfold.pipelines.simulation.lensing.convergence import LensPlanes, convergence_map, shape_noise
 from tenfold.pipelines.simulation.lensing.lens_planes import simulate_planes
 from tenfold.pipelines.simulation.simulate import transfer_table
 from tenfold.pipelines.storage.output_folder import OutputFolder
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MassMapSummary:
-    """What a call made."""
+    """Result of a call."""
 
     out: Path
     """Folder of the maps."""
     made: int
-    """Cosmologies made by this call."""
+    """Number of cosmologies simulated by this call."""
     kept: int
-    """Cosmologies that were there before."""
+    """Number of cosmologies that existed before."""
     maps: int
-    """Maps of each."""
+    """Number of maps of each cosmology."""
     seconds: float
     """Wall time [s]."""
 
     def __str__(self) -> str:
-        rate = f", {self.made * self.maps / self.seconds:.1f} maps a second" if self.made else ""
-        return f"{self.out}: {self.made} cosmologies of {self.maps} maps made{rate}, {self.kept} kept"
+        rate = f" ({self.made * self.maps / self.seconds:.1f} maps per second)" if self.made else ""
+        return f"{self.out}: {self.made} new cosmologies of {self.maps} maps{rate}, {self.kept} existing"
 
 
 def simulate_maps(config: MassMaps, planes: LensPlanes, seed: int) -> np.ndarray:
@@ -49,42 +49,47 @@ def simulate_maps(config: MassMaps, planes: LensPlanes, seed: int) -> np.ndarray
     Parameters
     ----------
     config
-        Number, size, noise.
+        Configuration of the simulation.
     planes
-        What they are drawn from.
+        Lens planes of the cosmology.
     seed
-        Seed of the views and of the noise; the first n maps of more are the maps of n.
+        Seed of the views and of the noise. The first n maps do not depend on the number of maps.
 
     Returns
     -------
     np.ndarray
         κ, float32, shape (maps, N, N, sources).
     """
-    found = np.empty((config.maps, config.pixels, config.pixels, len(config.sources)), np.float32)
+    kappa = np.empty((config.maps, config.pixels, config.pixels, len(config.sources)), np.float32)
     for n in range(config.maps):
-        found[n] = convergence(planes, config.side_deg, config.pixels, np.random.default_rng([seed, n, 1]))
+        kappa[n] = convergence_map(planes, config.side_deg, config.pixels, np.random.default_rng([seed, n, 1]))
         rng = np.random.default_rng([seed, n, 2])
         for source in range(len(config.sources) if config.shape_noise else 0):
-            found[n, ..., source] += shape_noise(
+            kappa[n, ..., source] += shape_noise(
                 config.pixels, config.side_deg, config.shape_noise, config.galaxies, config.smoothing_arcmin, rng
             )
-    return found
+    return kappa
 
 
 def simulate_massmaps(config: MassMaps, out: Path | str) -> MassMapSummary:
-    """Simulate maps into a folder, `out/maps_00000.fits` and on, one per cosmology; what is there already is kept.
+    """Simulate maps into a folder, as `out/maps_00000.fits` and so on, one file per cosmology. Existing files are kept.
 
     Parameters
     ----------
     config
-        What to simulate.
+        Configuration of the simulation.
     out
-        Folder, made where it is not there.
+        Output folder, created if missing.
+
+    Returns
+    -------
+    MassMapSummary
+        Numbers of new and existing cosmologies.
 
     Raises
     ------
     InputError
-        The folder cannot be written to, or holds maps of another configuration.
+        The folder is not writable, or contains maps of another configuration.
 
     Example
     -------
@@ -97,20 +102,20 @@ def simulate_massmaps(config: MassMaps, out: Path | str) -> MassMapSummary:
     8
     """
     from tenfold.pipelines.simulation.boxes import differences
-    from tenfold.pipelines.simulation.lensing.fits_cubes import recorded
+    from tenfold.pipelines.simulation.lensing.fits_cubes import read_config
 
     start = time.monotonic()
     out = Path(out)
     paths = [out / f"maps_{index:05d}.fits" for index in range(config.count)]
-    there = {path for path in {*paths, *out.glob("maps_*.fits")} if path.exists()}
-    for path in sorted(there):
-        listed = differences(recorded(path), config.physics)
-        if listed:
-            raise InputError(f"{path}: made with another configuration: {listed}. Choose another output folder.")
-    OutputFolder.claim(out, (path.name for path in paths), alone=True, known=[path.name for path in there])
-    todo = [index for index, path in enumerate(paths) if path not in there]
+    existing = {path for path in {*paths, *out.glob("maps_*.fits")} if path.exists()}
+    for path in sorted(existing):
+        difference = differences(read_config(path), config.physics)
+        if difference:
+            raise InputError(f"{path}: has another configuration: {difference}. Choose another output folder.")
+    OutputFolder.claim(out, (path.name for path in paths), alone=True, known=[path.name for path in existing])
+    todo = [index for index, path in enumerate(paths) if path not in existing]
     if todo:
-        cosmologies = sample(config.ranges, config.count, config.seed)
+        cosmologies = sample_cosmologies(config.ranges, config.count, config.seed)
         work = partial(_simulate_to, config, transfer_table(config.boxes), out)
         with progress("Simulating", total=len(todo), unit="cosmology") as advance:
             for _ in completed(work, [(index, cosmologies[index]) for index in todo], config.processes):

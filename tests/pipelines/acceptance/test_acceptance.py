@@ -1,4 +1,4 @@
-"""Generators that fail in known ways, and which statistic catches each; one that does not fail is let go."""
+"""Generators that fail in known ways and the statistic that detects each failure; a perfect generator passes."""
 
 import numpy as np
 import pytest
@@ -33,54 +33,56 @@ def training():
 
 
 @pytest.fixture(scope="module")
-def judged(simulated, training):
+def assessment_of(simulated, training):
     statistics = statistics_for(simulated, SIDE_DEG, ell_max=1500, bins=6, periodic=True)
 
-    def judged(generated: np.ndarray):
+    def assessment_of(generated: np.ndarray):
         tolerances = Tolerances(tolerance=0.1, bispectrum_tolerance=0.3, draws=100, significance=0.005, seed_margin=0)
-        skies, learnt = MapSet(maps=simulated), MapSet(maps=training)
-        return assess(statistics, skies, generated, tolerances, training=learnt, periodic=True)
+        simulated_set, training_set = MapSet(maps=simulated), MapSet(maps=training)
+        return assess(statistics, simulated_set, generated, tolerances, training=training_set, periodic=True)
 
-    return judged
-
-
-def test_a_generator_that_is_the_simulation_is_let_go(judged):
-    found = judged(lognormal(COUNT, 3))
-    assert len(found.verdicts) == 4 * 10 + 1
-    assert len(found.failed) <= 1, found.failed
-    assert found.agreements["angular_power"].usable.sum() >= 3
+    return assessment_of
 
 
-def test_a_collapsed_generator_is_caught_by_the_scatter_and_the_distribution(judged):
-    few = lognormal(3, 4)
-    found = judged(np.roll(few[np.arange(COUNT) % 3], 5, axis=2) + np.float32(1e-6) * lognormal(COUNT, 5))
-    assert {"angular_power_scatter", "angular_power_distribution"} <= set(found.failed)
+def test_a_perfect_generator_passes(assessment_of):
+    assessment = assessment_of(lognormal(COUNT, 3))
+    assert len(assessment.verdicts) == 4 * 10 + 1
+    assert len(assessment.failed) <= 1, assessment.failed
+    assert assessment.agreements["angular_power"].usable.sum() >= 3
 
 
-def test_copies_of_training_maps_are_caught_by_the_search_for_copies_alone(judged, training):
-    turned = np.rot90(np.roll(training, (7, 3), axis=(1, 2)), 1, axes=(1, 2))
-    found = judged(turned + np.float32(1e-4) * lognormal(COUNT, 6))
-    assert "memorisation" in found.failed
-    assert len(found.failed) <= 2, found.failed
+def test_a_collapsed_generator_is_detected_by_the_scatter_and_the_distribution(assessment_of):
+    three = lognormal(3, 4)
+    assessment = assessment_of(np.roll(three[np.arange(COUNT) % 3], 5, axis=2) + np.float32(1e-6) * lognormal(COUNT, 5))
+    assert {"angular_power_scatter", "angular_power_distribution"} <= set(assessment.failed)
 
 
-def test_the_right_spectrum_with_random_phases_is_caught_by_peaks_and_functionals_not_by_the_spectrum(judged):
+def test_copies_of_training_maps_are_detected_by_the_memorisation_test_alone(assessment_of, training):
+    rotated = np.rot90(np.roll(training, (7, 3), axis=(1, 2)), 1, axes=(1, 2))
+    assessment = assessment_of(rotated + np.float32(1e-4) * lognormal(COUNT, 6))
+    assert "memorisation" in assessment.failed
+    assert len(assessment.failed) <= 2, assessment.failed
+
+
+def test_phase_randomised_maps_are_detected_by_peaks_and_functionals_not_by_the_spectrum(assessment_of):
     modes = np.fft.rfft2(lognormal(COUNT, 7))
     phases = np.fft.rfft2(np.random.default_rng(8).standard_normal((COUNT, SIDE, SIDE)))
-    twin = np.fft.irfft2(np.abs(modes) * phases / np.abs(phases), s=(SIDE, SIDE)).astype(np.float32)
-    found = judged(twin)
-    assert "angular_power" not in found.failed
-    assert {"pixel_distribution", "peaks", "minkowski_v2", "bispectrum_equilateral", "wavelet_l1"} <= set(found.failed)
+    surrogates = np.fft.irfft2(np.abs(modes) * phases / np.abs(phases), s=(SIDE, SIDE)).astype(np.float32)
+    assessment = assessment_of(surrogates)
+    assert "angular_power" not in assessment.failed
+    assert {"pixel_distribution", "peaks", "minkowski_v2", "bispectrum_equilateral", "wavelet_l1"} <= set(
+        assessment.failed
+    )
 
 
-def test_a_shifted_mean_is_caught_by_the_pixels_not_by_the_spectrum(judged):
-    found = judged(lognormal(COUNT, 9) + np.float32(0.004))
-    assert "pixel_distribution" in found.failed
-    assert "angular_power" not in found.failed
-    assert found.metrics()["pixel_distribution"]["value"] > 0.1
+def test_a_shifted_mean_is_detected_by_the_pixel_distribution_not_by_the_spectrum(assessment_of):
+    assessment = assessment_of(lognormal(COUNT, 9) + np.float32(0.004))
+    assert "pixel_distribution" in assessment.failed
+    assert "angular_power" not in assessment.failed
+    assert assessment.metrics()["pixel_distribution"]["value"] > 0.1
 
 
-def test_what_judges_nothing_is_refused():
+def test_unusable_tolerances_are_refused():
     with pytest.raises(ValueError, match="tolerance"):
         Tolerances(tolerance=0)
     with pytest.raises(ValueError, match="draws"):
@@ -92,7 +94,7 @@ def test_what_judges_nothing_is_refused():
             Tolerances(seed_margin=margin)
 
 
-def test_a_figure_within_its_scatter_of_what_is_allowed_is_undecided_and_fails_nothing(simulated):
+def test_a_figure_within_its_scatter_of_the_limit_is_undecided_and_does_not_fail(simulated):
     statistics = statistics_for(simulated, SIDE_DEG, ell_max=1500, bins=6, periodic=True)[:1]
     generated = simulated * np.float32(1.06)
     strict, wide = (

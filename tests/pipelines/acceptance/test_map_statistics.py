@@ -1,4 +1,4 @@
-"""Modes of maps are counted in what their width is known in."""
+"""Spectra of maps are in the units in which their size is known."""
 
 import numpy as np
 import pytest
@@ -16,14 +16,13 @@ SIDE = 32
         ({"side_deg": None}, "waves across the map", 1.0, (2 * np.pi) ** 2),
     ],
 )
-def test_white_noise_has_the_area_of_a_pixel_as_its_power_in_whatever_unit_maps_are_wide(
-    known, axis, fundamental, area
-):
+def test_the_power_of_white_noise_is_the_pixel_area_in_every_unit(known, axis, fundamental, area):
     maps = np.random.default_rng(1).standard_normal((200, SIDE, SIDE)).astype(np.float32)
-    statistics = {each.name: each for each in statistics_for(maps, known["side_deg"], box_mpc_h=known.get("box_mpc_h"))}
+    chosen = statistics_for(maps, known["side_deg"], box_mpc_h=known.get("box_mpc_h"))
+    statistics = {statistic.name: statistic for statistic in chosen}
     power = statistics["angular_power" if known["side_deg"] else "power_spectrum"]
     assert power.axis == statistics["bispectrum_squeezed"].axis == axis
-    assert power.of_modes and not statistics["peaks"].of_modes
+    assert power.spectral and not statistics["peaks"].spectral
     assert fundamental < power.bins[0] < 2 * fundamental
     assert 0.5 < power.bins[-1] / (fundamental * SIDE / 2) < 0.75
     np.testing.assert_allclose(power.rows(maps).mean(0), area / SIDE**2, rtol=0.1)

@@ -68,9 +68,9 @@ def untrained(path: Path, data: Path, names: tuple[str, ...]) -> Path:
 
 @pytest.fixture(autouse=True)
 def two_statistics(monkeypatch):
-    """Judge by two statistics: there is one figure after another of each."""
-    chosen = map_statistics._chosen
-    monkeypatch.setattr(map_statistics, "_chosen", lambda *facts: islice(chosen(*facts), 2))
+    """Test two statistics only: the figures of the others are of the same kind."""
+    every = map_statistics._statistics
+    monkeypatch.setattr(map_statistics, "_statistics", lambda *facts: islice(every(*facts), 2))
 
 
 def test_of_parameters_that_an_emulator_takes_and_an_estimator_reads(data, tmp_path):

@@ -13,7 +13,7 @@ import pytest
 
 from tenfold.hpc import checkpoints
 from tenfold.pipelines.simulation.boxes import write_box
-from tenfold.pipelines.simulation.cosmology import sample
+from tenfold.pipelines.simulation.cosmology import sample_cosmologies
 from tenfold.pipelines.volumes.ingest import Ingest, ingest_volumes
 from tenfold.pipelines.volumes.shards import Shards
 
@@ -30,7 +30,7 @@ training: {epochs: 1, global_batch: 4, warmup_epochs: 0.5, shifts: true, ema_dec
 def data(tmp_path_factory) -> Path:
     """Nineteen boxes; the number of those to train on is odd, so that neither 2 nor 4 divides it."""
     folder = tmp_path_factory.mktemp("boxes")
-    for number, cosmology in enumerate(sample(RANGES, 19, seed=3)):
+    for number, cosmology in enumerate(sample_cosmologies(RANGES, 19, seed=3)):
         rng = np.random.default_rng(number)
         density = np.exp(cosmology.sigma_8 * rng.standard_normal(8**3))
         counts = rng.multinomial(8**3, density / density.sum()).reshape(8, 8, 8, 1).astype(np.int16)

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.simulation.boxes import finished, recorded, write_box
+from tenfold.pipelines.simulation.boxes import existing_boxes, read_box_record, write_box
 from tenfold.pipelines.simulation.cosmology import Cosmology
 
 CONFIG = {"box_mpc_h": 64.0, "particles": 8, "mesh_factor": 2, "steps": 4, "assignment": "ngp", "redshifts": (0.5, 0.0)}
@@ -42,17 +42,17 @@ def test_a_box_has_cosmoflow_s_layout(tmp_path):
 def test_finished_boxes_are_those_of_the_same_configuration(tmp_path):
     here, gone = tmp_path / "box.h5", tmp_path / "other.h5"
     write(here)
-    assert finished([here, gone], CONFIG) == {here}
-    with pytest.raises(InputError, match=r"box\.h5.*steps is 4 there, 5 wanted.*another output folder"):
-        finished([here, gone], CONFIG | {"steps": 5})
+    assert existing_boxes([here, gone], CONFIG) == {here}
+    with pytest.raises(InputError, match=r"box\.h5.*steps is 4, requested 5.*another output folder"):
+        existing_boxes([here, gone], CONFIG | {"steps": 5})
 
 
 def test_a_file_that_is_no_box_is_named(tmp_path):
     path = tmp_path / "box.h5"
     path.write_bytes(b"half a box")
-    with pytest.raises(InputError, match=r"box\.h5: no box written by tenfold"):
-        recorded(path)
+    with pytest.raises(InputError, match=r"box\.h5: not a box written by tenfold"):
+        read_box_record(path)
     with h5py.File(path, "w") as file:
         file["full"] = 1
-    with pytest.raises(InputError, match="no box written by tenfold"):
-        recorded(path)
+    with pytest.raises(InputError, match="not a box written by tenfold"):
+        read_box_record(path)

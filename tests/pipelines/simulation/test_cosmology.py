@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from tenfold.pipelines.simulation.cosmology import Cosmology, growth, sample
+from tenfold.pipelines.simulation.cosmology import Cosmology, growth, sample_cosmologies
 
 RANGES = {"omega_m": (0.1, 0.5), "sigma_8": (0.5, 1.0)}
 
@@ -35,13 +35,13 @@ def test_growth_of_second_order_follows_bouchet_s_fit():
 
 
 def test_a_longer_draw_begins_with_the_shorter():
-    assert sample(RANGES, 5, seed=1) == sample(RANGES, 37, seed=1)[:5]
-    assert sample(RANGES, 5, seed=1) != sample(RANGES, 5, seed=2)
-    assert sample(dict(reversed(RANGES.items())), 5, seed=1) == sample(RANGES, 5, seed=1)
+    assert sample_cosmologies(RANGES, 5, seed=1) == sample_cosmologies(RANGES, 37, seed=1)[:5]
+    assert sample_cosmologies(RANGES, 5, seed=1) != sample_cosmologies(RANGES, 5, seed=2)
+    assert sample_cosmologies(dict(reversed(RANGES.items())), 5, seed=1) == sample_cosmologies(RANGES, 5, seed=1)
 
 
 def test_a_sobol_draw_fills_its_ranges_evenly():
-    drawn = sample(RANGES, 64, seed=3)
+    drawn = sample_cosmologies(RANGES, 64, seed=3)
     for name, (low, high) in RANGES.items():
         places = np.sort([(getattr(cosmology, name) - low) / (high - low) for cosmology in drawn])
         assert np.all(np.floor(places * 64) == np.arange(64))  # one in each 64th
@@ -54,6 +54,6 @@ def test_what_makes_no_universe_is_named():
     with pytest.raises(ValueError, match="omega_b"):
         Cosmology(omega_m=0.1, omega_b=0.15)
     with pytest.raises(ValueError, match="Omega_m"):
-        sample({"Omega_m": (0.1, 0.5)}, 3, seed=1)
+        sample_cosmologies({"Omega_m": (0.1, 0.5)}, 3, seed=1)
     with pytest.raises(ValueError, match="count"):
-        sample(RANGES, 0, seed=1)
+        sample_cosmologies(RANGES, 0, seed=1)

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.simulation.simulate import Simulation, estimate_size, simulate_surrogates, simulate_volumes
+from tenfold.pipelines.simulation.config import Simulation, estimate_size
+from tenfold.pipelines.simulation.simulate import simulate_volumes
+from tenfold.pipelines.simulation.surrogates import simulate_surrogates
 from tenfold.pipelines.storage.output_folder import RECORD
 from tenfold.stats.power import overdensity, power_spectrum
 
@@ -83,7 +85,7 @@ def test_a_box_lost_is_made_again_the_same(boxes):
 
 
 def test_another_configuration_in_the_folder_is_refused(boxes):
-    with pytest.raises(InputError, match=r"steps is 4 there, 5 wanted"):
+    with pytest.raises(InputError, match=r"steps is 4, requested 5"):
         simulate_volumes(replace(SMALL, steps=5), boxes)
 
 
@@ -98,7 +100,8 @@ def test_a_killed_run_leaves_no_half_box_and_is_taken_up_again(tmp_path):
     script = textwrap.dedent("""
         import sys
         from pathlib import Path
-        from tenfold.pipelines.simulation.simulate import Simulation, simulate_volumes
+        from tenfold.pipelines.simulation.config import Simulation
+        from tenfold.pipelines.simulation.simulate import simulate_volumes
         simulate_volumes(
             Simulation(
                 count=500, particles=16, grid=16, box_mpc_h=32.0, steps=4, ranges={"sigma_8": (0.6, 1.0)}, processes=1
@@ -139,25 +142,25 @@ def test_cloud_in_cell_boxes_hold_the_same_mass(tmp_path):
         assert file.attrs["units"] == "particles"
 
 
-def test_twins_have_the_boxes_power_names_and_parameters(boxes, tmp_path):
+def test_surrogates_have_the_power_names_and_parameters_of_their_boxes(boxes, tmp_path):
     assert simulate_surrogates(boxes, tmp_path, seed=7, processes=1).made == len(list(boxes.glob("box_*.h5")))
-    with h5py.File(boxes / "box_00002.h5") as box, h5py.File(tmp_path / "box_00002.h5") as twin:
-        assert twin["full"].dtype == np.float32
+    with h5py.File(boxes / "box_00002.h5") as box, h5py.File(tmp_path / "box_00002.h5") as surrogate:
+        assert surrogate["full"].dtype == np.float32
         for channel in (0, 1):
             delta = overdensity(box["full"][..., channel])
-            ours = power_spectrum(np.ascontiguousarray(twin["full"][..., channel]), 32.0).power
+            ours = power_spectrum(np.ascontiguousarray(surrogate["full"][..., channel]), 32.0).power
             assert ours == pytest.approx(power_spectrum(delta, 32.0).power, rel=1e-4)
-        assert np.array_equal(twin["physPar"][:], box["physPar"][:])
-        assert twin.attrs["universe_tag"] == box.attrs["universe_tag"]
-        assert twin.attrs["units"] == "overdensity"
+        assert np.array_equal(surrogate["physPar"][:], box["physPar"][:])
+        assert surrogate.attrs["universe_tag"] == box.attrs["universe_tag"]
+        assert surrogate.attrs["units"] == "overdensity"
     assert simulate_surrogates(boxes, tmp_path, seed=7, processes=1).made == 0
     with pytest.raises(InputError, match="surrogate_seed"):
         simulate_surrogates(boxes, tmp_path, seed=8, processes=1)
 
 
-def test_twins_need_boxes_and_a_folder_of_their_own(boxes, tmp_path):
-    with pytest.raises(InputError, match="Simulate some first"):
-        simulate_surrogates(tmp_path, tmp_path / "twins", seed=1)
+def test_surrogates_need_boxes_and_a_folder_of_their_own(boxes, tmp_path):
+    with pytest.raises(InputError, match="Simulate boxes first"):
+        simulate_surrogates(tmp_path, tmp_path / "surrogates", seed=1)
     with pytest.raises(InputError, match="another folder"):
         simulate_surrogates(boxes, boxes, seed=1)
 
@@ -172,7 +175,7 @@ def test_twins_need_boxes_and_a_folder_of_their_own(boxes, tmp_path):
         ({"assignment": "tsc"}, "assignment: found 'tsc'"),
         ({"redshifts": ()}, "redshifts"),
         ({"redshifts": (99.0,)}, "redshifts.*99"),
-        ({"ranges": {"Omega_m": (0.1, 0.5)}}, "ranges: found Omega_m, must be of omega_m"),
+        ({"ranges": {"Omega_m": (0.1, 0.5)}}, "ranges: found Omega_m, must be one of omega_m"),
         ({"ranges": {"omega_m": (0.5, 0.1)}}, "ranges: found omega_m from 0.5 to 0.1"),
         ({"ranges": {"omega_b": (0.05, 0.2), "omega_m": (0.1, 0.5)}}, "omega_b up to 0.2"),
     ],

@@ -175,7 +175,7 @@ def test_an_emulator_that_has_learnt_nothing_fails_its_trial_and_says_by_what(st
     assert not metrics["passed"]
     assert metrics["bins"].keys() == {name for name in verdicts if f"{name}_scatter" in verdicts}
     for bins in metrics["bins"].values():
-        assert len(bins["at"]) == len(bins["deviation"]) == len(bins["p_values"])
+        assert len(bins["centres"]) == len(bins["deviation"]) == len(bins["p_values"])
     held = metrics["held_out"]["cosmologies"]
     assert len(held) >= 4
     assert all(row["distance"] > 0 and row["maps"] == MAPS for row in held.values())
@@ -214,7 +214,7 @@ def test_maps_simulated_since_judge_in_place_of_the_test_split_unless_they_were_
     report, _ = validate_massmaps(study / "network", unseen=tmp_path / "maps_data")
     assert report == study / "network" / "unseen" / "report.html"
     held = json.loads((report.parent / "metrics.json").read_text())["held_out"]
-    assert len(held["cosmologies"]) + held["left_out"] == 30
+    assert len(held["cosmologies"]) + held["outside_range"] == 30
     assert all(name.startswith("later_") for name in held["cosmologies"])
     for unfit, said in ((tmp_path / "wider_data", "side_deg is 3.0"), (study / "data", "were trained on")):
         with pytest.raises(InputError, match=said):
@@ -271,7 +271,7 @@ def test_the_report_shows_what_an_estimator_looks_at(study, estimator, figures, 
         assert sum(found["attribution_by_density"]) == pytest.approx(1)
         assert list(found["rank_correlation_by_randomised_layers"]) == ["out", "dense_0", "affine", "convolution_0"]
     page = report.read_text()
-    assert "What the estimator looks at" in page
+    assert "Attributions of the estimator" in page
     assert not re.search(r"<script|<link|@import|url\(|https?://", page)
 
 
@@ -294,10 +294,10 @@ def test_maps_without_an_angle_are_told_of_in_their_own_units(study, estimator, 
     told |= map_metadata(manifest, ("omega_m", "sigma_8"))
     run.write_record("emulator", run.read_record() | told)
     say_trained_on(study / "data", estimator)
-    with pytest.raises(InputError, match="may know what the emulator left out"):
+    with pytest.raises(InputError, match="may have seen the emulator's test split"):
         validate_massmaps(run.path, tmp_path / "out", estimator=estimator)
     say_trained_on(tmp_path / "data", estimator, ("n_s", "h"))
-    with pytest.raises(InputError, match="reads n_s, h, the emulator takes omega_m, sigma_8"):
+    with pytest.raises(InputError, match="estimates n_s, h, but the emulator takes omega_m, sigma_8"):
         validate_massmaps(run.path, tmp_path / "out", estimator=estimator)
     say_trained_on(tmp_path / "data", estimator)
     report, _ = validate_massmaps(run.path, tmp_path / "out", estimator=estimator)

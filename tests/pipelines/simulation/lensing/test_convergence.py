@@ -3,15 +3,15 @@ import pytest
 
 from tenfold.pipelines.simulation.lensing.convergence import (
     LensPlanes,
-    convergence,
+    apply_symmetry,
+    convergence_map,
+    interpolate_plane,
     pixel_window,
-    read_plane,
     shape_noise,
     spline_coefficients,
-    symmetric,
 )
 from tenfold.pipelines.simulation.lensing.planes import paint_plane, plane_power, project, wavenumbers
-from tenfold.pipelines.simulation.lensing.sharpening import sharpening
+from tenfold.pipelines.simulation.lensing.sharpening import fit_sharpening
 
 SIDE = 32
 
@@ -59,13 +59,13 @@ def test_unclustered_particles_have_the_power_of_shot_noise(positions):
 def test_a_spline_goes_through_its_plane():
     modes = wave(SIDE, 3, 0.4)
     seen = np.empty((SIDE, SIDE), np.float32)
-    read_plane(spline_coefficients(modes), np.zeros(2), 1.0, seen)
+    interpolate_plane(spline_coefficients(modes), np.zeros(2), 1.0, seen)
     assert seen == pytest.approx(np.fft.irfft2(modes, norm="forward"), abs=1e-5)
 
 
 def test_a_spline_is_read_between_points_and_past_the_edge():
     coefficients, seen = spline_coefficients(wave(64, 3)), np.empty((40, 40), np.float32)
-    read_plane(coefficients, np.array([60.25, 3.0]), 0.7, seen)
+    interpolate_plane(coefficients, np.array([60.25, 3.0]), 0.7, seen)
     expected = np.cos(2 * np.pi * 3 * (60.25 + 0.7 * np.arange(40)) / 64)
     assert seen == pytest.approx(np.broadcast_to(expected[:, None], (40, 40)), abs=2e-3)
 
@@ -79,14 +79,14 @@ def test_a_thin_lens_by_hand():
         box_mpc_h=100.0,
     )
     side_deg = np.degrees(0.1)  # 1000 Mpc/h away that is all of the box
-    kappa = convergence(planes, side_deg, 50, np.random.default_rng(3))
+    kappa = convergence_map(planes, side_deg, 50, np.random.default_rng(3))
     assert kappa.shape == (50, 50, 2) and kappa.dtype == np.float32
     assert kappa.std(axis=(0, 1)) == pytest.approx([0.02 / np.sqrt(2), 0.01 / np.sqrt(2)], rel=1e-4)
     assert kappa.mean() == pytest.approx(0, abs=1e-6)
     modes = np.abs(np.fft.fft2(kappa[..., 0], norm="forward"))
     assert sorted(map(tuple, np.argwhere(modes > 1e-3))) in ([(0, 1), (0, 49)], [(1, 0), (49, 0)])
     near = LensPlanes(planes.distance / 2, planes.weights, planes.fields, planes.box_mpc_h)
-    half = convergence(near, side_deg, 50, np.random.default_rng(3))
+    half = convergence_map(near, side_deg, 50, np.random.default_rng(3))
     turned = half if np.ptp(half[:, 0, 0]) > np.ptp(half[0, :, 0]) else half.transpose(1, 0, 2)
     assert len(np.flatnonzero(np.diff(np.sign(turned[:, 0, 0])))) == 1  # half a wave
 
@@ -97,7 +97,7 @@ def test_many_maps_have_no_mean():
     white[0, 0] = 0
     fields = spline_coefficients(white)[None, None]
     planes = LensPlanes(np.array([500.0]), np.array([[1.0]]), fields, 100.0)
-    means = [convergence(planes, 4.0, 16, np.random.default_rng(seed)).mean() for seed in range(400)]
+    means = [convergence_map(planes, 4.0, 16, np.random.default_rng(seed)).mean() for seed in range(400)]
     assert abs(np.mean(means)) < 4 * np.std(means) / 20
 
 
@@ -112,7 +112,7 @@ def test_pixels_average_over_their_area():
 
 def test_the_symmetries_of_the_square_are_eight():
     image = np.arange(9).reshape(3, 3)
-    assert len({symmetric(image, which).tobytes() for which in range(8)}) == 8
+    assert len({apply_symmetry(image, which).tobytes() for which in range(8)}) == 8
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 2.0])
@@ -127,7 +127,9 @@ def test_sharpening_mends_the_shape_and_where_asked_the_amplitude():
     redshift, k = np.linspace(0, 1, 10), np.geomspace(0.8, 5, 16)
     x = np.log(k / 0.8)
     lost = np.exp(-(0.3 + 0.1 * redshift[:, None]) * x**2)
-    shape, power = (sharpening(k, 1.2 * lost, np.full(16, 500.0), redshift, (0.8, 5.0), w) for w in ("shape", "power"))
+    shape, power = (
+        fit_sharpening(k, 1.2 * lost, np.full(16, 500.0), redshift, (0.8, 5.0), w) for w in ("shape", "power")
+    )
     for n, z in enumerate(redshift):
         assert shape.factor(k, z) ** 2 * lost[n] == pytest.approx(np.ones(16), rel=1e-6)
         assert power.factor(k, z) ** 2 * 1.2 * lost[n] == pytest.approx(np.ones(16), rel=1e-6)

@@ -8,12 +8,12 @@ import pytest
 from tenfold.pipelines.simulation.lensing.config import MassMaps
 from tenfold.pipelines.simulation.lensing.lens_planes import trusted_range
 from tenfold.pipelines.simulation.lensing.light_cone import light_cone, shells
-from tenfold.pipelines.simulation.lensing.sharpening import bins, corrected_range, sharpening
+from tenfold.pipelines.simulation.lensing.sharpening import corrected_range, fit_sharpening, power_bins
 
 CONFIG = MassMaps(particles=64, plane=256, pixels=64)
 CONE = light_cone(0.3)
 LAYERS = shells(CONE, CONFIG.box_mpc_h, CONFIG.sources)
-EDGES = bins(CONFIG.box_mpc_h, CONFIG.particles)
+EDGES = power_bins(CONFIG.box_mpc_h, CONFIG.particles)
 K = np.sqrt(EDGES[1:] * EDGES[:-1])
 
 
@@ -27,7 +27,7 @@ def trusted(sharpen, ratio, config=CONFIG):
     lifted = None
     if sharpen != "none":
         inside = corrected_range(config.box_mpc_h, config.particles)
-        lifted = sharpening(K, measured, np.full(len(K), 500.0), LAYERS.redshift, inside, sharpen)
+        lifted = fit_sharpening(K, measured, np.full(len(K), 500.0), LAYERS.redshift, inside, sharpen)
     return trusted_range(config, CONE, LAYERS, power, lifted, (K, measured))
 
 

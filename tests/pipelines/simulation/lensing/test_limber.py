@@ -5,7 +5,7 @@ from scipy.integrate import quad
 
 from tenfold.pipelines.simulation.cosmology import Cosmology
 from tenfold.pipelines.simulation.lensing.light_cone import HUBBLE_DISTANCE, light_cone, shells
-from tenfold.pipelines.simulation.lensing.limber import convergence_power, limber, resolution
+from tenfold.pipelines.simulation.lensing.limber import convergence_power, limber, smoothing_window
 
 
 @pytest.mark.parametrize("omega_m", [0.1, 0.3, 1.0])
@@ -70,5 +70,5 @@ def test_farther_sources_are_lensed_more_and_small_scales_are_not_linear(theory)
 def test_pixels_and_smoothing_lower_the_power():
     ell = np.array([1.0, 1000.0, 5000.0])
     pixel = np.pi / 180 / 60 * ell
-    assert resolution(ell, 1.0, 0.0) == pytest.approx(1 - pixel**2 / 24, rel=0.02)
-    assert resolution(ell, 0.0, 2.0) == pytest.approx(np.exp(-2 * pixel**2), rel=1e-6)
+    assert smoothing_window(ell, 1.0, 0.0) == pytest.approx(1 - pixel**2 / 24, rel=0.02)
+    assert smoothing_window(ell, 0.0, 2.0) == pytest.approx(np.exp(-2 * pixel**2), rel=1e-6)

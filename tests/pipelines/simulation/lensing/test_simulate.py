@@ -10,8 +10,8 @@ from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.simulation.cosmology import Cosmology
 from tenfold.pipelines.simulation.lensing.config import MassMaps, estimate_size
 from tenfold.pipelines.simulation.lensing.fits_cubes import read_maps
-from tenfold.pipelines.simulation.lensing.lens_planes import beginning
-from tenfold.pipelines.simulation.lensing.limber import resolution
+from tenfold.pipelines.simulation.lensing.lens_planes import initial_modes
+from tenfold.pipelines.simulation.lensing.limber import smoothing_window
 from tenfold.pipelines.simulation.lensing.simulate import simulate_massmaps
 from tenfold.pipelines.simulation.matter_power import camb_powers
 from tenfold.pipelines.storage.output_folder import RECORD
@@ -109,7 +109,7 @@ def test_sources_are_channels_and_noise_is_added(folder, tmp_path):
 
 
 def test_another_configuration_is_refused(folder):
-    with pytest.raises(InputError, match=r"box_mpc_h is 128\.0 there, 130\.0 wanted"):
+    with pytest.raises(InputError, match=r"box_mpc_h is 128\.0, requested 130\.0"):
         simulate_massmaps(replace(SMALL, box_mpc_h=130.0), folder)
 
 
@@ -144,7 +144,7 @@ def test_the_size_is_estimated(folder):
 
 def test_fixed_boxes_have_the_power_they_were_told_mode_by_mode_and_come_in_opposite_pairs():
     config = MassMaps(box_mpc_h=100.0, particles=16, plane=48, pixels=8, side_deg=1.0, runs=4, fixed=True)
-    boxes = [beginning(config, lambda k: 1e3 / (1 + k), 5, box) for box in range(4)]
+    boxes = [initial_modes(config, lambda k: 1e3 / (1 + k), 5, box) for box in range(4)]
     k = 2 * np.pi / 100 * np.array([1, 3, 7])
     expected = np.sqrt(1e3 / (1 + k) * 16**6 / 100**3)
     for modes in boxes:
@@ -152,7 +152,7 @@ def test_fixed_boxes_have_the_power_they_were_told_mode_by_mode_and_come_in_oppo
     assert (boxes[1] == -boxes[0]).all()
     assert (boxes[3] == -boxes[2]).all()
     assert np.abs(boxes[2] - boxes[0]).max() > expected.max() / 2
-    free = [beginning(replace(config, fixed=False), lambda k: 1e3 / (1 + k), 5, box) for box in range(2)]
+    free = [initial_modes(replace(config, fixed=False), lambda k: 1e3 / (1 + k), 5, box) for box in range(2)]
     assert np.std([np.abs(modes[[1, 3, 7], 0, 0]) / expected for modes in free]) > 0.2
     assert np.abs(free[0] + free[1]).max() > expected.max() / 2
 
@@ -174,7 +174,9 @@ def test_the_maps_power_is_limbers_integral_by_astropys_distances(tmp_path):
     k = np.geomspace(0.01, 15, 300)
     _, nonlinear = camb_powers(Cosmology(), k, z, k_max=15 * 0.7)
     power = np.array([np.interp(found.ell / each, k, row) for each, row in zip(chi, nonlinear, strict=True)])
-    theory = (kernel**2 / chi**2 * hubble / sky.efunc(z) * step) @ power * resolution(found.ell, 3 * 60 / 32, 0) ** 2
+    theory = (
+        (kernel**2 / chi**2 * hubble / sky.efunc(z) * step) @ power * smoothing_window(found.ell, 3 * 60 / 32, 0) ** 2
+    )
     ratio = found.power.mean(axis=0) / theory
     assert ratio == pytest.approx(np.ones(4), abs=0.15)
     assert ratio.mean() == pytest.approx(1, abs=0.1)
