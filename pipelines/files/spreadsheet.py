@@ -1,13 +1,13 @@
-"""Text in tables that spreadsheets open: what they would run as a formula stays text."""
+"""Cells of CSV tables, protected from being run as formulas by a spreadsheet."""
 
 _BEGINS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def as_text(cell: str) -> str:
-    r"""Return a cell's text with an apostrophe before it where a spreadsheet would take it for a formula.
+    r"""Return a cell's text, preceded by an apostrophe where a spreadsheet would take it for a formula.
 
-    For lists of what was left out and why (``rejected.csv``, ``quarantine.csv``, …), whose texts come from other
-    people's files. Numbers stay as they are. Not for columns that a user joins by: these are kept to the letter.
+    For lists of rejected input (``rejected.csv``), whose texts come from other people's files. Numbers are unchanged.
+    Not for columns that a user joins by, which must keep every character.
 
     Example
     -------

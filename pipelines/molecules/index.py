@@ -14,7 +14,7 @@ from tenfold.pipelines.files.atomic import replacing
 from tenfold.pipelines.molecules.classes import Classes
 from tenfold.pipelines.molecules.config import Kind, MoleculeIngest
 from tenfold.pipelines.molecules.manifest import Leakage, Target
-from tenfold.pipelines.molecules.packing import Rejected, read_texts
+from tenfold.pipelines.molecules.packing import RejectedMolecule, read_texts
 from tenfold.pipelines.molecules.properties import Property, infer_property
 from tenfold.pipelines.molecules.similarity import butina_clusters, nearest_tanimoto
 from tenfold.pipelines.molecules.splits import Method, draw_validation, group_split, published_split, random_split
@@ -48,7 +48,7 @@ class MoleculeIndex:
     """Number of molecules whose InChIKey occurred before."""
     leakage: Leakage | None
     """Similarity of the test to the training molecules; None if there are none."""
-    rejected: list[Rejected]
+    rejected: list[RejectedMolecule]
     """Copies of test and validation molecules in the published training split."""
     content: str
     """SHA-256 of the checksums of all records and their splits."""
@@ -239,7 +239,7 @@ def index_molecules(shards: Sequence[Path], out: Path, config: MoleculeIngest, m
         duplicates=len(keys) - len(set(keys)),
         leakage=_leakage(similarity[split == SPLITS.index("test")]),
         rejected=[
-            Rejected(file=file, line=line, text=text, reason="the same molecule is in the validation or test split")
+            RejectedMolecule(file=file, line=line, text=text, reason="the same molecule is in the validation or test split")
             for file, line, text in copies
         ],
         content=hashlib.sha256(columns["crc32"].tobytes() + split.tobytes()).hexdigest(),

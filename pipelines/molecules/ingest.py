@@ -1,4 +1,4 @@
-"""Molecules of many files into shards that training reads: read, understood, featurised, split without leaks."""
+"""Ingest of molecules: tables and structures are parsed, featurised, packed into shards and split without leakage."""
 
 import csv
 import hashlib
@@ -12,81 +12,77 @@ from pathlib import Path
 
 from rdkit import rdBase
 
-from tenfold.hpc.cluster import WorkerDiedError, completed
-from tenfold.hpc.progress import progress
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.files.atomic import TEMPORARY, replacing
-from tenfold.pipelines.files.spreadsheet import as_text
+from tenfold.pipelines.files.atomic import TEMPORARY
 from tenfold.pipelines.molecules.cells import IgnoredLabels, merge_counts
 from tenfold.pipelines.molecules.classes import Classes, ambiguous_missing_values, parse_number
 from tenfold.pipelines.molecules.config import MoleculeIngest
 from tenfold.pipelines.molecules.index import INDEX, MoleculeIndex, index_molecules
-from tenfold.pipelines.molecules.manifest import MANIFEST, Leakage, MoleculeManifest, Target
-from tenfold.pipelines.molecules.packing import MoleculePacking, PackedMolecules, Rejected, pack_molecules
+from tenfold.pipelines.molecules.manifest import Leakage, MoleculeManifest, Target
+from tenfold.pipelines.molecules.packing import MoleculeShardTask, PackedMolecules, RejectedMolecule, pack_molecules
 from tenfold.pipelines.molecules.plan import Plan, plan
-from tenfold.pipelines.molecules.sources import REJECTED, MoleculeSource, find_molecule_sources
+from tenfold.pipelines.molecules.sources import find_molecule_sources
 from tenfold.pipelines.molecules.units import conversion_factor
-from tenfold.pipelines.storage.output_folder import OutputFolder
-from tenfold.pipelines.storage.shard_files import ShardEntry, unchanged
+from tenfold.pipelines.storage.manifest import MANIFEST, ShardEntry
+from tenfold.pipelines.storage.rejected import REJECTED, check_rejected, write_rejected
+from tenfold.pipelines.storage.shard_folder import ShardFolder
 
 log = logging.getLogger("tenfold")
 
 __all__ = ["MoleculeIngest", "MoleculeIngestSummary", "ingest_molecules"]
 
-BESIDE_SHARDS = (MANIFEST, INDEX, REJECTED)
-"""Files of the folder that are no shards."""
-WORTH_A_PROCESS = 4096
-"""A Dask worker takes about as long to start as to featurise so many molecules."""
+MOLECULES_PER_PROCESS = 4096
+"""A Dask worker takes about as long to start as to featurise this many molecules."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MoleculeIngestSummary:
-    """What an ingest did."""
+    """Result of an ingest of molecules."""
 
     out: Path
     molecules: int
     sizes: dict[str, int]
-    """Molecules by split."""
+    """Number of molecules by split."""
     duplicates: int
-    """Molecules that are there more than once, kept on one side of the split."""
+    """Number of molecules that occur more than once; all copies are in one split."""
     rejected: int
     reasons: dict[str, int]
-    """The commonest reasons for rejection, and how often."""
+    """The commonest reasons for rejection, with their counts."""
     leakage: Leakage | None
     targets: tuple[Target, ...]
     notes: tuple[str, ...]
-    """What was decided for the user, such as which split was taken."""
+    """Choices made for the user, such as which split was taken."""
     blanked: tuple[IgnoredLabels, ...]
-    """Cells of targets that hold no usable label."""
+    """Cells of targets without a usable label."""
     doubts: tuple[str, ...]
-    """About labels that may not be what they are taken for: numbers in another unit, or classes."""
+    """Warnings about labels that may be in another unit, or classes."""
     bytes: int
-    made: int
-    """Shards written in this run; the others were there already."""
+    """Size of all shards."""
+    new_shards: int
+    """Number of shards written in this run; the others existed already."""
 
     def __str__(self) -> str:
-        shares = ", ".join(f"{count:,} {split}" for split, count in self.sizes.items())
-        said = [
-            f"{self.out}: {self.molecules:,} molecules ({shares}), {self.bytes / 1e6:.1f} MB, {self.made} shards new."
-        ]
-        said += map(str, (*self.targets, *self.notes, *self.blanked))
+        counts = ", ".join(f"{count:,} {split}" for split, count in self.sizes.items())
+        size = f"{self.bytes / 1e6:.1f} MB, {self.new_shards} new shards"
+        lines = [f"{self.out}: {self.molecules:,} molecules ({counts}), {size}."]
+        lines += map(str, (*self.targets, *self.notes, *self.blanked))
         if self.duplicates:
-            said.append(f"{self.duplicates:,} are there more than once, and stand on one side of the split.")
+            lines.append(f"{self.duplicates:,} molecules occur more than once; all copies are in one split.")
         if self.leakage:
-            near = f"median similarity {self.leakage.median:.2f}, {100 * self.leakage.above_0_9:.1f} % above 0.9"
-            said.append(f"Test molecules and their nearest training molecules: {near}.")
+            similarity = f"median {self.leakage.median:.2f}, {100 * self.leakage.above_0_9:.1f} % above 0.9"
+            lines.append(f"Similarity of test molecules to the nearest training molecule: {similarity}.")
         if self.rejected:
             reasons = "; ".join(f"{count:,} × {reason}" for reason, count in self.reasons.items())
-            said.append(f"{self.rejected:,} rows rejected, see {self.out / 'rejected.csv'}: {reasons}.")
-        return "\n".join([*said, *self.doubts])
+            lines.append(f"{self.rejected:,} rows rejected, see {self.out / REJECTED}: {reasons}.")
+        return "\n".join([*lines, *self.doubts])
 
 
 def ingest_molecules(paths: Iterable[Path | str], out: Path | str, config: MoleculeIngest) -> MoleculeIngestSummary:
-    r"""Make shards of molecules.
+    r"""Pack molecules into shards.
 
-    Rows are read once to count them, then understood and featurised under Dask, one shard per task, each molecule in a
-    process that can be spared. What cannot be used goes to ``OUT/rejected.csv`` with file, line, text and reason. What
-    is whole is not made again: after a kill, only what is missing; with nothing changed, nothing.
+    Rows are read once to count them, then parsed and featurised under Dask, one shard per task, each molecule in a
+    subprocess that may crash. Molecules that cannot be used are listed in ``OUT/rejected.csv`` with file, line, text
+    and reason. Shards that exist and are complete are kept: after an interruption only the missing ones are made.
 
     Parameters
     ----------
@@ -94,12 +90,14 @@ def ingest_molecules(paths: Iterable[Path | str], out: Path | str, config: Molec
         Tables with SMILES, SD files, XYZ files; folders and tar archives of these; compressed or not.
     out
         Folder of the shards.
+    config
+        Configuration of the ingest.
 
     Raises
     ------
     InputError
-        There are no files or no such columns, too many rows are bad, `out` cannot be written or holds something else.
-        What tenfold did not make there is neither overwritten nor removed.
+        There are no files or no such columns, too many rows are rejected, or ``out`` cannot be written or holds
+        something else. Files that tenfold did not make are neither overwritten nor removed.
 
     Example
     -------
@@ -113,39 +111,35 @@ def ingest_molecules(paths: Iterable[Path | str], out: Path | str, config: Molec
     """
     sources = find_molecule_sources(paths, config)
     out, recorded = Path(out), config.recorded()
-    made = MoleculeManifest.read(out / MANIFEST) if (out / MANIFEST).exists() else None
-    known = () if made is None else (*BESIDE_SHARDS, *(shard.file for shard in made.shards))
-    folder = OutputFolder.claim(out, BESIDE_SHARDS, alone=True, known=known)
-    done = None if made is None else _unchanged(out, made, sources, recorded)
-    if done is not None:
-        return done
+    folder = ShardFolder(out, MoleculeManifest, others=(INDEX,))
+    complete = folder.is_complete(recorded, {source.name: (source.bytes, source.mtime_ns) for source in sources})
+    if complete and folder.manifest is not None and _is_indexed(out, folder.manifest):
+        return _summary(out, folder.manifest, _read_rejected(out), 0)
     try:
         planned = plan(sources, out, config)
-        packings = _packings(planned, out, config)
-        folder = folder.add(packing.out.name for packing in packings)
-        (out / MANIFEST).unlink(missing_ok=True)
-        packed = _pack(packings, config)
+        tasks = _tasks(planned, out, config)
+        worthwhile = 1 + sum(span.count for task in tasks for span in task.spans) // MOLECULES_PER_PROCESS
+        shards = folder.pack(pack_molecules, tasks, min(config.processes, worthwhile), title="Featurising")
     finally:
-        for spooled in out.glob(f".unpacked_[0-9]*{TEMPORARY}"):
-            spooled.unlink()
-    folder.keep((*BESIDE_SHARDS, *(packing.out.name for packing in packings)))
-    rejected = [each for shard in packed for each in shard.rejected]
-    _judge(rejected, planned.rows, out, config)
-    if sum(shard.records for shard in packed) + len(rejected) != planned.rows:
-        raise InputError(f"{out}: the files were changed while they were read. Run again.")
-    index = index_molecules([packing.out for packing in packings], out, config, planned.split)
+        for unpacked in out.glob(f".unpacked_[0-9]*{TEMPORARY}"):
+            unpacked.unlink()
+    rejected = [row for shard in shards for row in shard.rejected]
+    _check_threshold(rejected, planned.rows, out, config)
+    if sum(shard.records for shard in shards) + len(rejected) != planned.rows:
+        raise InputError(f"{out}: the files changed while they were read. Run again.")
+    index = index_molecules([task.out for task in tasks], out, config, planned.split)
     rejected += index.rejected
-    listed = _write_rejected(out, rejected)
+    path = _list_rejected(out, rejected)
     if rejected:
-        log.warning("%d molecules were rejected; %s says why", len(rejected), listed)
-    manifest = _manifest(planned, packings, packed, index, len(rejected), recorded, config)
-    for each in manifest.doubts:
-        log.warning("%s", each)
+        log.warning("%d molecules were rejected; the reasons are in %s", len(rejected), path)
+    manifest = _manifest(planned, tasks, shards, index, len(rejected), recorded, config)
+    for warning in manifest.doubts:
+        log.warning("%s", warning)
     manifest.write(out / MANIFEST)
-    return _summary(out, manifest, rejected, sum(shard.made for shard in packed))
+    return _summary(out, manifest, rejected, sum(shard.made for shard in shards))
 
 
-def _packings(planned: Plan, out: Path, config: MoleculeIngest) -> list[MoleculePacking]:
+def _tasks(planned: Plan, out: Path, config: MoleculeIngest) -> list[MoleculeShardTask]:
     factors = tuple(
         conversion_factor(planned.units[name], config.units.get(name, planned.units[name]), name)
         if name in planned.units
@@ -153,15 +147,15 @@ def _packings(planned: Plan, out: Path, config: MoleculeIngest) -> list[Molecule
         for name in config.targets
     )
     classes = planned.classes(config)
-    besides = hashlib.sha256()
+    tables = hashlib.sha256()
     excluded: set[str] = set()
     for path in (config.labels, config.exclude):
-        besides.update(Path(path).read_bytes() if path else b"")
+        tables.update(Path(path).read_bytes() if path else b"")
     if config.exclude:
         lines = Path(config.exclude).read_text(encoding="utf-8", errors="replace").splitlines()
         excluded = {line.split()[0] for line in lines if line.split()}
     return [
-        MoleculePacking(
+        MoleculeShardTask(
             out=out / f"molecules_{number:05d}.h5",
             spans=spans,
             featuriser=config.featuriser,
@@ -173,55 +167,39 @@ def _packings(planned: Plan, out: Path, config: MoleculeIngest) -> list[Molecule
             folds=config.folds,
             excluded=frozenset(excluded),
             seconds=config.seconds_per_molecule,
-            besides=besides.hexdigest(),
+            tables=tables.hexdigest(),
         )
         for number, spans in enumerate(planned.chunks)
     ]
 
 
-def _pack(packings: Sequence[MoleculePacking], config: MoleculeIngest) -> list[PackedMolecules]:
-    packed: dict[int, PackedMolecules] = {}
-    rows = sum(span.count for packing in packings for span in packing.spans)
-    try:
-        with progress("Featurising", total=len(packings), unit="shard") as advance:
-            for number, each in completed(pack_molecules, packings, min(config.processes, 1 + rows // WORTH_A_PROCESS)):
-                packed[number] = each
-                advance(1)
-    except WorkerDiedError as error:
-        span = packings[error.position].spans[0]
-        where = f"{span.file.data.name}, from line {span.start.line} on"
-        raise InputError(f"{where}: {error}. Is there memory enough? Lower records_per_shard or processes.") from error
-    except OSError as error:
-        raise InputError(f"a shard could not be written ({error}). Make room, then run again.") from error
-    return [packed[number] for number in range(len(packings))]
-
-
-def _judge(rejected: Sequence[Rejected], rows: int, out: Path, config: MoleculeIngest) -> None:
-    """End the run where too many rows are bad."""
-    bad = [each for each in rejected if not each.asked]
-    if len(rejected) == rows or len(bad) > config.rejected_threshold * rows:
-        listed = _write_rejected(out, rejected)
+def _check_threshold(rejected: Sequence[RejectedMolecule], rows: int, out: Path, config: MoleculeIngest) -> None:
+    """Stop the ingest where too many rows are rejected; those that the user excluded count only if they are all."""
+    unwanted = [row for row in rejected if not row.asked]
+    if rejected:
         first = f"{rejected[0].file}, line {rejected[0].line}: {rejected[0].reason}"
-        raise InputError(
-            f"{len(rejected)} of {rows} molecules cannot be used, more than rejected_threshold "
-            f"{config.rejected_threshold:g} allows. The first: {first}. All are listed in {listed}."
-        )
+        count = rows if len(rejected) == rows else len(unwanted)
+        check_rejected(
+            count, rows, config.rejected_threshold, noun="molecules", first=first,
+            write=lambda: _list_rejected(out, rejected),
+        )  # fmt: skip
 
 
-def _write_rejected(out: Path, rejected: Sequence[Rejected]) -> Path:
+def _list_rejected(out: Path, rejected: Sequence[RejectedMolecule]) -> Path:
     """Write ``rejected.csv``: file, line, text, reason."""
-    listed = out / REJECTED
-    with replacing(listed) as temporary, temporary.open("w", newline="", encoding="utf-8") as opened:
-        lines = csv.writer(opened)
-        lines.writerow(["file", "line", "text", "reason"])
-        lines.writerows([as_text(each.file), each.line, as_text(each.text), as_text(each.reason)] for each in rejected)
-    return listed
+    rows = [(row.file, row.line, row.text, row.reason) for row in rejected]
+    return write_rejected(out, ("file", "line", "text", "reason"), rows)
+
+
+def _read_rejected(out: Path) -> list[RejectedMolecule]:
+    with (out / REJECTED).open(newline="", encoding="utf-8") as file:
+        return [RejectedMolecule(**{**row, "line": int(row["line"])}) for row in csv.DictReader(file)]
 
 
 def _manifest(
     planned: Plan,
-    packings: Sequence[MoleculePacking],
-    packed: Sequence[PackedMolecules],
+    tasks: Sequence[MoleculeShardTask],
+    shards: Sequence[PackedMolecules],
     index: MoleculeIndex,
     rejected: int,
     recorded: dict,
@@ -230,7 +208,7 @@ def _manifest(
     classes = planned.classes(config)
     targets = index.targets(config, planned.units, classes)
     missing = [
-        said for name, own in zip(config.targets, classes, strict=True) if (said := _missing(name, own, planned))
+        warning for name, own in zip(config.targets, classes, strict=True) if (warning := _missing(name, own, planned))
     ]
     return MoleculeManifest(
         featuriser=config.featuriser,
@@ -238,7 +216,7 @@ def _manifest(
         sizes=index.sizes,
         doubts=(*index.label_warnings(targets, config.kinds, config.properties), *missing),
         notes=(*planned.notes, *index.notes),
-        blanked=merge_counts(each for shard in packed for each in shard.blanked),
+        blanked=merge_counts(cells for shard in shards for cells in shard.blanked),
         atoms=int(index.atoms.sum()),
         bonds=index.bonds,
         largest=int(index.atoms.max()),
@@ -246,8 +224,8 @@ def _manifest(
         leakage=index.leakage,
         sources=planned.sources,
         shards=tuple(
-            ShardEntry(file=packing.out.name, records=each.records, bytes=each.bytes)
-            for packing, each in zip(packings, packed, strict=True)
+            ShardEntry(file=task.out.name, records=shard.records, bytes=shard.bytes)
+            for task, shard in zip(tasks, shards, strict=True)
         ),
         index_sha256=index.sha256,
         rejected=rejected,
@@ -259,49 +237,42 @@ def _manifest(
 
 
 def _missing(name: str, classes: Classes, planned: Plan) -> str:
-    """Say so where words that may be a class, such as none, count as missing labels."""
+    """Return a warning where words that may be a class, such as none, count as missing labels."""
     words = ambiguous_missing_values(planned.cells[name])
-    if not words or all(parse_number(each) is not None for each in classes.names):
+    if not words or all(parse_number(name) is not None for name in classes.names):
         return ""
     shown = ", ".join(f"{word!r} ({count:,})" for word, count in sorted(words.items()))
     return f"{name}: {shown} count as missing labels. If that is a class, give it another name in the file."
 
 
-def _unchanged(
-    out: Path, manifest: MoleculeManifest, sources: Sequence[MoleculeSource], recorded: dict
-) -> MoleculeIngestSummary | None:
-    """What is there already, if it is all that is wanted; an error, if it is something else."""
-    known = {each.source: (each.bytes, each.mtime_ns) for each in manifest.sources}
-    now = {each.name: (each.bytes, each.mtime_ns) for each in sources}
+def _is_indexed(out: Path, manifest: MoleculeManifest) -> bool:
+    """Whether the index and the list of rejected molecules of an earlier ingest are complete."""
     index = out / INDEX
-    whole = unchanged(out, manifest.ingest, recorded, known, now, manifest.shards, "molecules") and index.exists()
-    if not whole or not (out / REJECTED).exists():
-        return None
-    if hashlib.sha256(index.read_bytes()).hexdigest() != manifest.index_sha256:
-        return None
-    with (out / REJECTED).open(newline="", encoding="utf-8") as opened:
-        rejected = [Rejected(**{**row, "line": int(row["line"])}) for row in csv.DictReader(opened)]
-    return _summary(out, manifest, rejected, 0)
+    if not (index.exists() and (out / REJECTED).exists()):
+        return False
+    return hashlib.sha256(index.read_bytes()).hexdigest() == manifest.index_sha256
 
 
-def _alike(rejected: Rejected) -> str:
-    """A reason without what is different in each row."""
+def _generic(rejected: RejectedMolecule) -> str:
+    """Return a reason without the parts that differ from row to row."""
     return re.sub(r"'.*?' (?=is )", "a cell ", re.sub(r"atom # \d+", "atom", rejected.reason))
 
 
-def _summary(out: Path, manifest: MoleculeManifest, rejected: Sequence[Rejected], made: int) -> MoleculeIngestSummary:
+def _summary(
+    out: Path, manifest: MoleculeManifest, rejected: Sequence[RejectedMolecule], new_shards: int
+) -> MoleculeIngestSummary:
     return MoleculeIngestSummary(
         out=out,
         molecules=sum(manifest.sizes.values()),
         sizes=manifest.sizes,
         duplicates=manifest.duplicates,
         rejected=len(rejected),
-        reasons=dict(Counter(map(_alike, rejected)).most_common(5)),
+        reasons=dict(Counter(map(_generic, rejected)).most_common(5)),
         leakage=manifest.leakage,
         targets=manifest.targets,
         notes=manifest.notes,
         blanked=manifest.blanked,
         doubts=manifest.doubts,
         bytes=sum(shard.bytes for shard in manifest.shards),
-        made=made,
+        new_shards=new_shards,
     )

@@ -1,80 +1,67 @@
-"""What a folder of molecules says about itself: targets, units, statistics, featuriser, sources, splits, leakage."""
+"""The manifest of shards of molecules: targets, units, statistics, featuriser, sources, splits, leakage."""
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
-from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.files.atomic import replacing
 from tenfold.pipelines.molecules.cells import IgnoredLabels
 from tenfold.pipelines.molecules.config import Kind
 from tenfold.pipelines.molecules.featuriser import Featuriser
 from tenfold.pipelines.molecules.properties import Property
 from tenfold.pipelines.reports.digits import measured
-from tenfold.pipelines.storage.shard_files import EXACT, ShardEntry, check_counts, read_manifest
-
-MANIFEST = "manifest.json"
-"""Name of the file."""
-VERSION = 3  # since the featuriser's limit of size is called max_atoms
+from tenfold.pipelines.storage.manifest import Entry, ShardManifest, SourceEntry
 
 
 @dataclass(frozen=True, kw_only=True)
-class SourceEntry:
+class MoleculeSourceEntry(SourceEntry):
     """One file of molecules, or all the small files of a folder."""
 
-    __pydantic_config__: ClassVar[Any] = EXACT
+    NOT_NEGATIVE: ClassVar[tuple[str, ...]] = ("bytes", "molecules")
 
-    source: str
     sha256: str
-    bytes: int
-    mtime_ns: int
     molecules: int
-    """Those that cannot be used included."""
-
-    def __post_init__(self) -> None:
-        """Refuse negative numbers."""
-        check_counts(self, "bytes", "molecules")
+    """Number of molecules, rejected ones included."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
-    """One column to learn; its statistics are those of the training split alone."""
+class Target(Entry):
+    """A property to be learnt; mean, standard deviation and count are those of the training split."""
 
-    __pydantic_config__: ClassVar[Any] = EXACT
+    NOT_NEGATIVE: ClassVar[tuple[str, ...]] = ("count", "labelled")
 
     name: str
     unit: str
-    """Empty where nobody said it."""
+    """Empty where it is not known."""
     kind: Kind
     mean: float
-    """Of two classes: the fraction of the second; of more, and `std`, of nothing."""
+    """For two classes, the fraction of the second; for more classes, `mean` and `std` have no meaning."""
     std: float
     count: int
-    """Labels that are there, in the training split."""
+    """Number of labels in the training split."""
     classes: tuple[str, ...] = ()
-    """By code, 0 first; of two, the second is the positive one. Empty for numbers."""
+    """Names of the classes by code, from 0; of two, the second is the positive class. Empty for regression."""
     class_counts: tuple[int, ...] = ()
-    """Labels of each class, in all splits."""
+    """Number of labels of each class, in all splits."""
     labelled: int = 0
-    """Labels that are there, in all splits."""
+    """Number of labels in all splits."""
     physical: Property = "other"
-    """What it is physically, where that matters to a network."""
+    """Physical nature of the property, where the network depends on it."""
 
     def __post_init__(self):
-        """Make tuples of what JSON has as lists; refuse negative numbers."""
-        check_counts(self, "count", "labelled")
+        """Turn the lists of JSON into tuples; refuse negative numbers."""
+        super().__post_init__()
         for name in ("classes", "class_counts"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What a fingerprint is made of."""
-        found = {name: getattr(self, name) for name in ("name", "unit", "kind", "mean", "std", "count")}
+        """Entries that enter the fingerprint of the data."""
+        entries = {name: getattr(self, name) for name in ("name", "unit", "kind", "mean", "std", "count")}
         if self.classes not in ((), ("0", "1")):
-            found["classes"] = self.classes
-        return found if self.physical == "other" else {**found, "physical": self.physical}
+            entries["classes"] = self.classes
+        return entries if self.physical == "other" else {**entries, "physical": self.physical}
 
     def __str__(self) -> str:
         unit = f" [{self.unit}]" if self.unit else ""
@@ -92,88 +79,72 @@ class Target:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Leakage:
-    """How near the test molecules are to the training set: Tanimoto of the nearest, Morgan radius 2, 2048 bits."""
+class Leakage(Entry):
+    """Similarity of test molecules to the training set.
 
-    __pydantic_config__: ClassVar[Any] = EXACT
+    Tanimoto similarity of each test molecule to its nearest training molecule; Morgan fingerprints of radius 2 and
+    2048 bits.
+    """
 
     test: int
+    """Number of test molecules."""
     mean: float
     median: float
     high: float
-    """A tenth are nearer than this."""
+    """90th percentile."""
     above_0_9: float
-    """Fraction of near copies."""
+    """Fraction of test molecules with a similarity above 0.9."""
     identical: float
-    """Fraction with a training molecule of the same fingerprint: stereoisomers and homologues, never duplicates."""
+    """Fraction with a training molecule of the same fingerprint: stereoisomers and homologues, not duplicates."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class MoleculeManifest:
+class MoleculeManifest(ShardManifest):
     """All that is known about a folder of molecules without opening its shards."""
 
-    __pydantic_config__: ClassVar[Any] = EXACT
+    NOT_NEGATIVE: ClassVar[tuple[str, ...]] = ("atoms", "bonds", "largest", "duplicates", "rejected")
+    VERSION: ClassVar[int] = 3  # the featuriser's limit of size is called max_atoms since
+    RECORDS: ClassVar[str] = "molecules"
+    COMMAND: ClassVar[str] = "tenfold ingest molecules"
 
     featuriser: Featuriser
     targets: tuple[Target, ...]
     doubts: tuple[str, ...]
-    """About labels that may not be what they are taken for: numbers in another unit, or classes."""
+    """Warnings about labels that may be in another unit, or classes."""
     notes: tuple[str, ...]
-    """What was decided for the user, such as which split was taken."""
+    """Choices made for the user, such as which split was taken."""
     blanked: tuple[IgnoredLabels, ...]
-    """Cells of targets that hold no usable label."""
+    """Cells of targets without a usable label."""
     sizes: dict[str, int]
-    """Molecules by split."""
+    """Number of molecules by split."""
     atoms: int
-    """Of all molecules."""
+    """Number of atoms of all molecules."""
     bonds: int
+    """Number of bonds of all molecules."""
     largest: int
-    """Atoms of the largest molecule."""
+    """Number of atoms of the largest molecule."""
     duplicates: int
-    """Molecules whose InChIKey another one, earlier in the data, has too."""
+    """Number of molecules with the InChIKey of an earlier one."""
     leakage: Leakage | None
     """None where there is no test or no training molecule."""
-    sources: tuple[SourceEntry, ...]
-    shards: tuple[ShardEntry, ...]
+    sources: tuple[MoleculeSourceEntry, ...]
     index_sha256: str
-    """Of ``index.h5``: splits and similarities."""
+    """SHA-256 of ``index.h5``, which holds splits and similarities."""
     rejected: int
+    """Number of rejected molecules."""
     content: str
     """Digest of the records' checksums and splits."""
-    ingest: dict[str, Any]
-    """The configuration it was made with."""
     rdkit: str
-    tenfold: str
-    """Versions of the code."""
-    version: int = VERSION
-    """Of this format."""
-
-    def __post_init__(self) -> None:
-        """Refuse negative numbers."""
-        check_counts(self, "atoms", "bonds", "largest", "duplicates", "rejected")
+    """Version of RDKit."""
+    version: int = 3
 
     @property
     def fingerprint(self) -> str:
-        """The same for the same graphs, targets and split, wherever the sources lie: hexadecimal."""
-        about = [self.featuriser.identity, [target.identity for target in self.targets], self.content]
+        """Hexadecimal digest of graphs, targets and split, independent of the sources' paths."""
+        about = [asdict(self.featuriser), [target.identity for target in self.targets], self.content]
         return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]
 
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        """Read a manifest.
-
-        Raises
-        ------
-        InputError
-            It is not there, is damaged, or of a format this version does not know.
-        """
-        try:
-            return read_manifest(cls, path, VERSION)
-        except FileNotFoundError as error:
-            advice = "Make them by `tenfold ingest molecules`."
-            raise InputError(f"{path}: there are no shards of molecules here. {advice}") from error
-
-    def write(self, path: Path) -> None:
-        """Write the manifest, whole or not at all."""
-        with replacing(path) as temporary:
-            temporary.write_text(json.dumps(asdict(self), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    @property
+    def sizes_and_times(self) -> Mapping[str, tuple[int, int]]:
+        """Size [bytes] and time [ns] of every source, by path."""
+        return {entry.source: (entry.bytes, entry.mtime_ns) for entry in self.sources}

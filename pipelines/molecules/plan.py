@@ -10,7 +10,7 @@ from tenfold.hpc.progress import progress
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.molecules.classes import Classes, count_cell, infer_classes
 from tenfold.pipelines.molecules.config import MoleculeIngest
-from tenfold.pipelines.molecules.manifest import SourceEntry
+from tenfold.pipelines.molecules.manifest import MoleculeSourceEntry
 from tenfold.pipelines.molecules.sources import MoleculeSource, described_pieces
 from tenfold.pipelines.molecules.splits import Method, find_split_columns, is_published_split, split_from_name
 from tenfold.pipelines.readers.archives import DataFile
@@ -26,7 +26,7 @@ class Plan:
     """What is to be read for each shard."""
 
     chunks: list[tuple[RecordRange, ...]]
-    sources: tuple[SourceEntry, ...]
+    sources: tuple[MoleculeSourceEntry, ...]
     units: dict[str, str]
     """Units that the formats themselves give, by column."""
     cells: dict[str, Counter[str]]
@@ -120,7 +120,7 @@ class _Reading:
     def __init__(self, config: MoleculeIngest, described: Sequence[tuple[MoleculeSource, Sequence[MoleculeFile]]]):
         self.config = config
         self.chunks: list[tuple[RecordRange, ...]] = []
-        self.sources: list[SourceEntry] = []
+        self.sources: list[MoleculeSourceEntry] = []
         self.cells: dict[str, Counter[str]] = {name: Counter() for name in config.targets}
         self._room = 0
         self._qm9: dict[bool, str] = {}
@@ -158,7 +158,7 @@ class _Reading:
         _check_columns(source.name, columns, [each.table for each in pieces if each.table], self.config)
         self._qm9[columns >= QM9_COLUMNS] = source.name
         self.sources.append(
-            SourceEntry(
+            MoleculeSourceEntry(
                 source=source.name,
                 sha256=source.sha256() if len(source.paths) == 1 else whole.hexdigest(),
                 bytes=source.bytes,

@@ -1,11 +1,10 @@
-"""Packed HDF5 shards of molecules: ragged arrays with offsets, random access by index.
+"""HDF5 shards of molecules: ragged arrays with offsets, random access by index.
 
 A folder holds ``manifest.json``, ``index.h5`` with the splits, and ``molecules_*.h5``. A shard has the arrays of
-`tenfold.emulators.graphs.Graphs`, `targets` (n, T), `crc32` (n,) over both, and what the rows were: SMILES, InChIKeys,
-fingerprints, file and line. The arrays are mapped where they lie, past HDF5 and its lock.
+`tenfold.emulators.graphs.Graphs`, `targets` (n, T), `crc32` (n,) over both, and the origin of each row: SMILES,
+InChIKeys, fingerprints, file and line. The arrays are memory-mapped, without HDF5 and its lock.
 """
 
-import itertools
 from pathlib import Path
 from typing import Self
 
@@ -16,15 +15,16 @@ from tenfold.emulators.graphs import Graphs
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.molecules.manifest import MoleculeManifest
 from tenfold.pipelines.molecules.packing import checksums, read_texts
+from tenfold.pipelines.storage.shard_reader import ShardReader, check_split
 from tenfold.pipelines.storage.splits import SPLITS, Split
 
 __all__ = ["MoleculeManifest", "MoleculeShards"]
 
 
-class MoleculeShards:
-    """A folder of molecules, opened for reading; pickled, it is opened again where it arrives.
+class MoleculeShards(ShardReader[MoleculeManifest]):
+    """Reader of a folder of molecules; unpickling opens the folder again.
 
-    Every molecule's CRC32 is checked when it is first read after opening, and then trusted.
+    The CRC32 of a molecule is checked the first time it is read after opening.
 
     Example
     -------
@@ -36,15 +36,7 @@ class MoleculeShards:
     """
 
     def __init__(self, path: Path | str):
-        self.path = Path(path)
-        self.manifest = MoleculeManifest.read(self.path / "manifest.json")
-        for shard in self.manifest.shards:
-            file = shard.path(self.path)
-            size = file.stat().st_size if file.exists() else -1
-            if size != shard.bytes:
-                found = "is missing" if size < 0 else f"has {size:,} bytes, not {shard.bytes:,}: it was cut or changed"
-                raise InputError(f"{file}: {found}. Ingest again: only what is not whole is made.")
-        self._first = np.array([0, *itertools.accumulate(shard.records for shard in self.manifest.shards)])
+        super().__init__(path, MoleculeManifest)
         self._opened: dict[int, _Shard] = {}
         self._checked = np.zeros(len(self), bool)
         try:
@@ -62,82 +54,66 @@ class MoleculeShards:
         Raises
         ------
         InputError
-            There is no manifest, it cannot be read, or a shard is missing or not as long as it was.
+            There is no manifest, it cannot be read, or a shard is missing or has another size.
         """
         return cls(path)
 
     def close(self) -> None:
-        """Let the files go; reading opens them again."""
+        """Release the files; reading opens them again."""
         self._opened.clear()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def __reduce__(self) -> tuple:
         return type(self), (self.path,)
 
-    def __len__(self) -> int:
-        return int(self._first[-1])
-
     def split(self, name: Split) -> np.ndarray:
-        """Indices of the molecules of one split, ascending, shape (n,), int64."""
-        if name not in SPLITS:
-            raise ValueError(f"split: found {name!r}, valid are {', '.join(SPLITS)}")
+        """Return the indices of the molecules of a split, ascending, shape (n,), int64."""
+        check_split(name)
         return np.flatnonzero(self._split == SPLITS.index(name)).astype(np.int64)
 
     def similarity(self, indices: np.ndarray) -> np.ndarray:
-        """Tanimoto of validation and test molecules to the nearest training molecule, NaN for others, shape (n,)."""
-        return self._similarity[self._valid(indices)]
+        """Return the Tanimoto similarity to the nearest training molecule, NaN for training molecules, shape (n,)."""
+        return self._similarity[self.valid_indices(indices)]
 
     def graphs(self, indices: np.ndarray) -> Graphs:
-        """Molecules, in the order asked for, repeated or not.
+        """Return molecules as graphs, in the order of the indices, repeated or not.
 
         Raises
         ------
         IndexError
             An index is out of range.
         InputError
-            A molecule is damaged: the message names its shard and place.
+            A molecule is damaged: the message names its shard and record.
         """
         return self._read(indices)[0]
 
     def targets(self, indices: np.ndarray) -> np.ndarray:
-        """Targets in the units of the manifest, NaN where missing, shape (n, T), float64; raises as `graphs`."""
+        """Return targets in the units of the manifest, NaN where missing, shape (n, T), float64; raises as `graphs`."""
         return self._read(indices)[1]
 
     def smiles(self, indices: np.ndarray) -> list[str]:
-        """SMILES as the user gave them; canonical where only coordinates were given."""
+        """Return SMILES as the user gave them; canonical ones where only coordinates were given."""
         return self._texts(indices, "smiles")
 
     def inchikeys(self, indices: np.ndarray) -> list[str]:
-        """InChIKeys; canonical SMILES where InChI has no answer."""
+        """Return InChIKeys; canonical SMILES where InChI fails."""
         return self._texts(indices, "keys")
 
     def keys(self, indices: np.ndarray) -> list[tuple[str, int]]:
-        """Source file, and the line in it where the molecule begins, from 1."""
-        indices = self._valid(indices)
-        found = []
+        """Return the source file of each molecule, and the line where it begins, from 1."""
+        indices = self.valid_indices(indices)
+        keys = []
         for index, shard in zip(indices.tolist(), self._shard_of(indices).tolist(), strict=True):
-            opened, place = self._open(shard), index - self._first[shard]
-            found.append((opened.texts("files")[opened.file[place]], int(opened.line[place])))
-        return found
+            opened, record = self._open(shard), index - self._first[shard]
+            keys.append((opened.texts("files")[opened.file[record]], int(opened.line[record])))
+        return keys
 
     def _texts(self, indices: np.ndarray, name: str) -> list[str]:
-        indices = self._valid(indices)
+        indices = self.valid_indices(indices)
         shards = self._shard_of(indices).tolist()
         return [
             self._open(shard).texts(name)[index - self._first[shard]]
             for index, shard in zip(indices.tolist(), shards, strict=True)
         ]
-
-    def _valid(self, indices: np.ndarray) -> np.ndarray:
-        indices = np.asarray(indices, np.int64).reshape(-1)
-        if indices.size and not (indices.min() >= 0 and indices.max() < len(self)):
-            raise IndexError(f"molecule {indices.min()}…{indices.max()} of {len(self)}")
-        return indices
 
     def _shard_of(self, indices: np.ndarray) -> np.ndarray:
         return np.searchsorted(self._first, indices, side="right") - 1
@@ -148,35 +124,35 @@ class MoleculeShards:
         return self._opened[shard]
 
     def _read(self, indices: np.ndarray) -> tuple[Graphs, np.ndarray]:
-        indices = self._valid(indices)
+        indices = self.valid_indices(indices)
         if not indices.size:
             layout = self.manifest.featuriser
             return layout.graphs([])[0], np.empty((0, len(self.manifest.targets)))
         of = self._shard_of(indices)
-        parts, targets, places = [], [], []
+        parts, targets, positions = [], [], []
         for shard in np.unique(of).tolist():
-            place = np.flatnonzero(of == shard)
-            opened, within = self._open(shard), indices[place] - self._first[shard]
+            position = np.flatnonzero(of == shard)
+            opened, within = self._open(shard), indices[position] - self._first[shard]
             graphs, values = opened.graphs.take(within), opened.targets[within]
-            new = ~self._checked[indices[place]]
+            new = ~self._checked[indices[position]]
             if new.any():
                 wrong = checksums(graphs.take(np.flatnonzero(new)), values[new]) != opened.crc32[within[new]]
                 if wrong.any():
                     record = within[new][wrong][0]
-                    advice = "Remove the file and ingest again: only this shard is made anew."
+                    advice = "Remove the file and ingest again: only this shard is made."
                     raise InputError(f"{opened.path}: molecule {record} is damaged (CRC32). {advice}")
-                self._checked[indices[place]] = True
+                self._checked[indices[position]] = True
             parts.append(graphs)
             targets.append(values)
-            places.append(place)
+            positions.append(position)
         if len(parts) == 1:
             return parts[0], targets[0]
-        back = np.argsort(np.concatenate(places))
+        back = np.argsort(np.concatenate(positions))
         return Graphs.join(parts).take(back), np.concatenate(targets)[back]
 
 
 class _Shard:
-    """One open file, its arrays mapped."""
+    """One open shard, its arrays memory-mapped."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -193,7 +169,7 @@ class _Shard:
             raise InputError(f"{path}: the shard is damaged ({error}). Remove it and ingest again.") from error
 
     def texts(self, name: str) -> list[str]:
-        """Texts of all records, read when first asked for."""
+        """Return the texts of all records, read at the first call."""
         if name not in self._texts:
             with h5py.File(self.path, "r") as file:
                 self._texts[name] = read_texts(file, name)

@@ -10,12 +10,11 @@ from tenfold.pipelines.files.atomic import TEMPORARY, check_names
 from tenfold.pipelines.molecules.config import MoleculeIngest
 from tenfold.pipelines.readers.archives import unpack
 from tenfold.pipelines.readers.molecules import FILE_ENDINGS, MoleculeFile, inspect_file
+from tenfold.pipelines.storage.rejected import REJECTED
 
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _PACKED = tuple(ending + packed for ending in FILE_ENDINGS for packed in (".gz", ".bz2", ".xz", ".zip"))
 _LOOSE = (".xyz", ".extxyz", ".mol")
-REJECTED = "rejected.csv"
-"""What an ingest writes of the molecules that it could not use."""
 
 
 @dataclass(frozen=True, kw_only=True)

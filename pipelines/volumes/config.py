@@ -26,8 +26,9 @@ class Ingest:
     8
     """
 
+    RENAMED: ClassVar[dict[str, str]] = {"quarantine_threshold": "rejected_threshold"}
     DIMENSIONS: ClassVar[int] = 3
-    """Of a record, besides its channels."""
+    """Spatial axes of a record."""
 
     format: Format = "auto"
     """Format of the files; auto: told by their content."""
@@ -59,8 +60,8 @@ class Ingest:
     """A shard holds at least as many, in whole files."""
     compression: Literal["none", "blosc-lz4"] = "none"
     """Uncompressed records are read fastest."""
-    quarantine_threshold: float = 0.02
-    """Largest fraction of files that may be unusable."""
+    rejected_threshold: float = 0.02
+    """Largest fraction of files that may be rejected."""
     largest_gib: float = 16.0
     """Largest volume that is believed [GiB]."""
     fill_values: tuple[float, ...] = FILL_VALUES
@@ -81,8 +82,8 @@ class Ingest:
             raise ValueError(f"fractions: found {self.fractions}, valid are three of 0 or more that add up to 1")
         if self.fractions[0] <= 0:
             raise ValueError(f"fractions: found {self.fractions}, the first, for training, must be above 0")
-        if not 0 <= self.quarantine_threshold <= 1:
-            raise ValueError(f"quarantine_threshold: found {self.quarantine_threshold}, valid is 0 to 1")
+        if not 0 <= self.rejected_threshold <= 1:
+            raise ValueError(f"rejected_threshold: found {self.rejected_threshold}, valid is 0 to 1")
         if self.compression not in ("none", "blosc-lz4"):
             raise ValueError(f"compression: found {self.compression!r}, valid are none, blosc-lz4")
         for name in (*self.parameters, *self.unit_ranges):
@@ -131,7 +132,7 @@ class Ingest:
     def recorded(self) -> dict:
         """What decides the result, and no more, as a manifest keeps it."""
         found = json.loads(json.dumps(asdict(self)))
-        for without_effect in ("processes", "quarantine_threshold", "largest_gib", "table"):
+        for without_effect in ("processes", "rejected_threshold", "largest_gib", "table"):
             del found[without_effect]
         found["table_sha256"] = hashlib.sha256(Path(self.table).read_bytes()).hexdigest() if self.table else ""
         return found

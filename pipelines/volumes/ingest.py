@@ -1,4 +1,4 @@
-"""Volumes of many simulations into shards that training reads: looked at, cut, packed, split by simulation."""
+"""Ingest of volumes or maps: files are checked, cut into records, packed into shards and split by simulation."""
 
 import logging
 import math
@@ -9,73 +9,80 @@ from pathlib import Path
 
 import numpy as np
 
-from tenfold.hpc.cluster import WorkerDiedError, completed
-from tenfold.hpc.progress import progress
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.storage.output_folder import OutputFolder
-from tenfold.pipelines.storage.shard_files import ShardEntry, unchanged
+from tenfold.pipelines.storage.manifest import MANIFEST, ShardEntry
+from tenfold.pipelines.storage.shard_folder import ShardFolder
 from tenfold.pipelines.storage.splits import split_simulations
 from tenfold.pipelines.volumes.config import Ingest
-from tenfold.pipelines.volumes.manifest import MANIFEST, Manifest, Quarantined, SimulationEntry, Statistics
+from tenfold.pipelines.volumes.manifest import Manifest, RejectedFile, SimulationEntry, Statistics
 from tenfold.pipelines.volumes.moments import Moments
-from tenfold.pipelines.volumes.packing import Packed, Packing, SourceFile, cut_shape, pack
-from tenfold.pipelines.volumes.sources import QUARANTINE, Header, find_sources, judge, look, write_quarantine
+from tenfold.pipelines.volumes.packing import PackedShard, ShardTask, pack, record_shape
+from tenfold.pipelines.volumes.sources import (
+    FileHeader,
+    check_threshold,
+    find_sources,
+    list_rejected,
+    read_headers,
+)
 
 log = logging.getLogger("tenfold")
 
-WORTH_A_PROCESS = 2**29
-"""A Dask worker takes about as long to start as to pack so many bytes."""
+BYTES_PER_PROCESS = 2**29
+"""A Dask worker takes about as long to start as to pack this many bytes."""
 
 __all__ = ["Ingest", "IngestSize", "IngestSummary", "estimate_size", "ingest_volumes"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class IngestSummary:
-    """What an ingest did."""
+    """Result of an ingest of volumes or maps."""
 
     out: Path
     files: int
+    """Number of files, rejected ones included."""
     simulations: int
     records: int
     bytes: int
-    made: int
-    """Shards written in this run; the others were there already."""
-    quarantined: tuple[Quarantined, ...]
+    """Size of all shards."""
+    new_shards: int
+    """Number of shards written in this run; the others existed already."""
+    rejected: tuple[RejectedFile, ...]
     periodicity_known: bool = True
 
     def __str__(self) -> str:
-        what = f"{self.records:,} records of {self.simulations:,} simulations ({self.files:,} files)"
-        said = [f"{self.out}: {what}, {self.bytes / 1e6:.1f} MB, {self.made} shards new."]
+        count = f"{self.records:,} records of {self.simulations:,} simulations ({self.files:,} files)"
+        lines = [f"{self.out}: {count}, {self.bytes / 1e6:.1f} MB, {self.new_shards} new shards."]
         if not self.periodicity_known:
-            said.append(
-                "Nothing says whether these are whole periodic boxes: they are taken not to be. If they are, ingest "
-                "them with --set ingest.periodic=true"
+            lines.append(
+                "It is not known whether these are whole periodic boxes; they count as not periodic. If they are, "
+                "ingest them with --set ingest.periodic=true"
             )
-        said += [f"Left out: {each.source} {each.key}: {each.reason}" for each in self.quarantined[:10]]
-        if len(self.quarantined) > 10:
-            said.append(f"… and {len(self.quarantined) - 10:,} more, all of them in {self.out / 'manifest.json'}")
-        return "\n".join(said)
+        lines += [f"Rejected: {file.source} {file.key}: {file.reason}" for file in self.rejected[:10]]
+        if len(self.rejected) > 10:
+            lines.append(f"… and {len(self.rejected) - 10:,} more, listed in {self.out / 'rejected.csv'}")
+        return "\n".join(lines)
 
 
 @dataclass(frozen=True, kw_only=True)
 class IngestSize:
-    """What an ingest would write."""
+    """Size of what an ingest would write."""
 
     files: int
     unusable: int
     simulations: int
     records: int
     record: tuple[int, ...]
+    """Shape of a record."""
     dtype: str
     bytes: int
 
 
 def ingest_volumes(paths: Iterable[Path | str], out: Path | str, config: Ingest) -> IngestSummary:
-    """Make shards of volumes.
+    """Pack volumes into shards.
 
-    Every file is opened safely and looked at; what cannot be used goes to ``OUT/quarantine.csv`` with its reason. The
-    rest is cut and packed under Dask, one shard per task. What is whole is not made again: after a kill, or with files
-    added, only what is missing; with nothing changed, nothing.
+    The header of every file is read first; files that cannot be used are listed in ``OUT/rejected.csv`` with the
+    reason. The others are cut and packed under Dask, one shard per task. Shards that exist and are complete are kept:
+    after an interruption, or with files added, only the missing ones are made.
 
     Parameters
     ----------
@@ -83,12 +90,14 @@ def ingest_volumes(paths: Iterable[Path | str], out: Path | str, config: Ingest)
         Files, and folders that are searched for files.
     out
         Folder of the shards.
+    config
+        Configuration of the ingest.
 
     Raises
     ------
     InputError
-        There are no files, too many are unusable, `out` cannot be written or holds something else. What tenfold did
-        not make there is neither overwritten nor removed.
+        There are no files, too many are rejected, or ``out`` cannot be written or holds something else. Files that
+        tenfold did not make are neither overwritten nor removed.
 
     Example
     -------
@@ -98,69 +107,52 @@ def ingest_volumes(paths: Iterable[Path | str], out: Path | str, config: Ingest)
     """
     sources = find_sources(paths, config)
     out, recorded = Path(out), config.recorded()
-    made = Manifest.read(out / MANIFEST) if (out / MANIFEST).exists() else None
-    known = () if made is None else (MANIFEST, QUARANTINE, *(shard.file for shard in made.shards))
-    folder = OutputFolder.claim(out, (MANIFEST, QUARANTINE), alone=True, known=known)
-    done = None if made is None else _unchanged(out, made, sources, recorded)
-    if done is not None:
-        return done
-    headers, bad = look(sources, config)
-    judge(bad, len(sources), out, config)
-    layout = headers[0].layout
-    plan = [
-        Packing(
+    folder = ShardFolder(out, Manifest, former=("quarantine.csv",))
+    if folder.is_complete(recorded, {source.name: (source.bytes, source.mtime_ns) for source in sources}):
+        assert folder.manifest is not None
+        return _summary(out, folder.manifest, 0)
+    headers, rejected = read_headers(sources, config)
+    check_threshold(rejected, len(sources), out, config)
+    tasks = [
+        ShardTask(
             out=out / f"shard_{number:05d}.h5",
             files=tuple(header.file for header in group),
-            layout=layout,
+            layout=headers[0].layout,
             cut=config.cut,
             compression=config.compression,
         )
         for number, group in enumerate(_groups(headers, config))
     ]
-    folder = folder.add(packing.out.name for packing in plan)
-    (out / MANIFEST).unlink(missing_ok=True)
-    shards: dict[int, Packed] = {}
-    try:
-        with progress("Packing", total=len(plan), unit="shard") as advance:
-            worth = 1 + sum(header.file.bytes for header in headers) // WORTH_A_PROCESS
-            for number, packed in completed(pack, plan, min(config.processes, worth)):
-                shards[number] = packed
-                advance(1)
-    except WorkerDiedError as error:
-        files: list[SourceFile] = list(plan[error.position].files)
-        names = f"{files[0].path} … {files[-1].path.name}" if len(files) > 1 else str(files[0].path)
-        raise InputError(f"Packing {names}: {error}. Is there memory enough? Is one of them damaged?") from error
-    except OSError as error:
-        raise InputError(f"{out}: a shard could not be written ({error}). Make room, then run again.") from error
-    folder.keep((MANIFEST, QUARANTINE, *(packing.out.name for packing in plan)))
-    in_order = [shards[number] for number in range(len(plan))]
-    bad += [each for shard in in_order for each in shard.quarantined]
-    judge(bad, len(sources), out, config)
-    manifest = _manifest(plan, in_order, headers, bad, recorded, config)
-    listed = write_quarantine(out, manifest.quarantined)
-    if manifest.quarantined:
-        log.warning("%d of %d files were set aside; %s says why", len(manifest.quarantined), len(sources), listed)
+    worthwhile = 1 + sum(header.file.bytes for header in headers) // BYTES_PER_PROCESS
+    shards = folder.pack(pack, tasks, min(config.processes, worthwhile), title="Packing")
+    rejected += [file for shard in shards for file in shard.rejected]
+    check_threshold(rejected, len(sources), out, config)
+    manifest = _manifest(tasks, shards, headers, rejected, recorded, config)
+    path = list_rejected(out, manifest.rejected)
+    if manifest.rejected:
+        log.warning("%d of %d files were rejected; the reasons are in %s", len(manifest.rejected), len(sources), path)
     manifest.write(out / MANIFEST)
-    return _summary(out, manifest, sum(shard.made for shard in in_order))
+    return _summary(out, manifest, sum(shard.made for shard in shards))
 
 
 def estimate_size(paths: Iterable[Path | str], config: Ingest) -> IngestSize:
-    """Say what `ingest_volumes` would write, from the files' headers.
+    """Estimate what `ingest_volumes` would write, from the headers of the files.
 
     Raises
     ------
     InputError
-        There are no files, or none can be used.
+        There are no files, or none is usable.
     """
     sources = find_sources(paths, config)
-    headers, bad = look(sources, config)
+    headers, rejected = read_headers(sources, config)
     if not headers:
-        raise InputError(f"None of {len(sources)} files can be used. The first, {bad[0].source}: {bad[0].reason}")
+        first = f"{rejected[0].source}: {rejected[0].reason}"
+        raise InputError(f"None of {len(sources)} files can be used. The first: {first}")
     records = sum(header.volumes for header in headers) * config.parts
-    record = cut_shape(headers[0].layout.shape, config.cut)
+    record = record_shape(headers[0].layout.shape, config.cut)
     return IngestSize(
         files=len(sources),
-        unusable=len(bad),
+        unusable=len(rejected),
         simulations=len({header.simulation for header in headers}),
         records=records,
         record=record,
@@ -169,131 +161,127 @@ def estimate_size(paths: Iterable[Path | str], config: Ingest) -> IngestSize:
     )
 
 
-def _groups(headers: Sequence[Header], config: Ingest) -> list[list[Header]]:
-    """Files in order, as many to a shard as give it its records."""
-    groups: list[list[Header]] = []
+def _groups(headers: Sequence[FileHeader], config: Ingest) -> list[list[FileHeader]]:
+    """Group the files in order, so that each group but the last has at least `records_per_shard` records."""
+    groups: list[list[FileHeader]] = []
     full = True
     for header in headers:
         if full:
             groups.append([])
         groups[-1].append(header)
-        full = sum(each.volumes for each in groups[-1]) * config.parts >= config.records_per_shard
+        full = sum(member.volumes for member in groups[-1]) * config.parts >= config.records_per_shard
     return groups
 
 
 def _manifest(
-    plan: Sequence[Packing],
-    shards: Sequence[Packed],
-    headers: Sequence[Header],
-    bad: Sequence[Quarantined],
+    tasks: Sequence[ShardTask],
+    shards: Sequence[PackedShard],
+    headers: Sequence[FileHeader],
+    rejected: Sequence[RejectedFile],
     recorded: dict,
     config: Ingest,
 ) -> Manifest:
-    files = [each for shard in shards for each in shard.packed]
+    files = [file for shard in shards for file in shard.packed]
     first: dict[str, str] = {}
-    copies = {
-        each.source: first[each.content] for each in files if first.setdefault(each.content, each.source) != each.source
+    duplicates = {
+        file.source: first[file.content] for file in files if first.setdefault(file.content, file.source) != file.source
     }
-    bad = [*bad] + [
-        Quarantined(source=each.source, key="", reason=f"holds the same data as {copies[each.source]}",
-                    bytes=each.bytes, mtime_ns=each.mtime_ns)
-        for each in files if each.source in copies
+    rejected = [*rejected] + [
+        RejectedFile(source=file.source, key="", reason=f"holds the same data as {duplicates[file.source]}",
+                     bytes=file.bytes, mtime_ns=file.mtime_ns)
+        for file in files if file.source in duplicates
     ]  # fmt: skip
     try:
         split = split_simulations(
-            [each.simulation for each in files if each.source not in copies], config.fractions, config.seed
+            [file.simulation for file in files if file.source not in duplicates], config.fractions, config.seed
         )
     except ValueError as error:
         raise InputError(str(error)) from error
     entries = tuple(
         SimulationEntry(
-            simulation=each.simulation,
-            split=None if each.source in copies else split[each.simulation],
-            parameters=each.parameters,
-            source=each.source,
-            sha256=each.sha256,
-            bytes=each.bytes,
-            mtime_ns=each.mtime_ns,
-            records=each.records,
+            simulation=file.simulation,
+            split=None if file.source in duplicates else split[file.simulation],
+            parameters=file.parameters,
+            source=file.source,
+            sha256=file.sha256,
+            bytes=file.bytes,
+            mtime_ns=file.mtime_ns,
+            records=file.records,
         )
-        for each in files
+        for file in files
     )
     names = _learnt(headers, config)
-    training = [each for each, entry in zip(files, entries, strict=True) if entry.split == "train"]
-    used = [each for each, entry in zip(files, entries, strict=True) if entry.split is not None]
-    cosmologies = {each.simulation: each.parameters for each in training}.values()
+    training = [file for file, entry in zip(files, entries, strict=True) if entry.split == "train"]
+    used = [file for file, entry in zip(files, entries, strict=True) if entry.split is not None]
+    cosmologies = {file.simulation: file.parameters for file in training}.values()
     value, log1p = Moments(), Moments()
-    for each in training:
-        value += each.value
-        log1p += each.log1p or Moments()
-    layout = plan[0].layout
+    for file in training:
+        value += file.value
+        log1p += file.log1p or Moments()
+    layout = tasks[0].layout
     return Manifest(
-        shape=plan[0].record,
+        shape=tasks[0].record,
         dtype=layout.dtype,
         units=layout.units,
         box_mpc_h=None if layout.box_mpc_h is None else layout.box_mpc_h / config.cut,
         side_deg=None if layout.side_deg is None else layout.side_deg / config.cut,
-        multipoles=_trusted([header.multipoles for header in headers]),
+        multipoles=_common_range([header.multipoles for header in headers]),
         periodic=layout.periodic is True and config.cut == 1,
         periodicity_known=layout.periodic is not None or config.cut > 1,
         redshifts=layout.redshifts,
         parameter_names=names,
-        parameters=tuple(_statistics(Moments.of(np.array([each[name] for each in cosmologies]))) for name in names),
+        parameters=tuple(
+            _statistics(Moments.of(np.array([cosmology[name] for cosmology in cosmologies]))) for name in names
+        ),
         value=_statistics(value),
-        log1p=None if any(each.log1p is None for each in used) else _statistics(log1p),
+        log1p=None if any(file.log1p is None for file in used) else _statistics(log1p),
         simulations=entries,
         shards=tuple(
-            ShardEntry(file=packing.out.name, records=sum(each.records for each in shard.packed), bytes=shard.bytes)
-            for packing, shard in zip(plan, shards, strict=True)
+            ShardEntry(file=task.out.name, records=sum(file.records for file in shard.packed), bytes=shard.bytes)
+            for task, shard in zip(tasks, shards, strict=True)
         ),
-        quarantined=tuple(sorted(bad, key=lambda each: each.source)),
+        rejected=tuple(sorted(rejected, key=lambda file: file.source)),
         ingest=recorded,
         tenfold=version("tenfold"),
     )
 
 
-def _trusted(ranges: Sequence[tuple[float, float] | None]) -> tuple[float, float] | None:
-    """Multipoles that every file trusts, where all say which."""
-    said = [each for each in ranges if each is not None]
-    return (max(low for low, _ in said), min(high for _, high in said)) if len(said) == len(ranges) else None
+def _common_range(ranges: Sequence[tuple[float, float] | None]) -> tuple[float, float] | None:
+    """Return the intersection of the ranges of all files, None unless all files state one."""
+    stated = [interval for interval in ranges if interval is not None]
+    if len(stated) < len(ranges):
+        return None
+    return max(low for low, _ in stated), min(high for _, high in stated)
 
 
 def _statistics(moments: Moments) -> Statistics:
     return Statistics(mean=moments.mean, std=moments.std, low=moments.low, high=moments.high)
 
 
-def _learnt(headers: Sequence[Header], config: Ingest) -> tuple[str, ...]:
-    """The parameters to learn: asked for, or said to vary, or found to."""
+def _learnt(headers: Sequence[FileHeader], config: Ingest) -> tuple[str, ...]:
+    """Return the parameters to learn: those of the configuration, else those that vary, as files state or as found."""
     if config.parameters:
         return config.parameters
-    said = {name for header in headers for name in header.varied}
+    stated = {name for header in headers for name in header.varied}
     names = tuple(
         name
         for name in headers[0].parameters
-        if (name in said if said else len({header.parameters[name] for header in headers}) > 1)
+        if (name in stated if stated else len({header.parameters[name] for header in headers}) > 1)
     )
-    if not names and config.DIMENSIONS == 3:  # maps of one cosmology teach an unconditional emulator
+    if not names and config.DIMENSIONS == 3:  # maps of one cosmology can train an unconditional emulator
         raise InputError("no cosmological parameter varies between the files: name those to learn in ingest.parameters")
     return names
 
 
-def _unchanged(out: Path, manifest: Manifest, sources: Sequence[SourceFile], recorded: dict) -> IngestSummary | None:
-    """What is there already, if it is all that is wanted; an error, if it is something else."""
-    known = {each.source: (each.bytes, each.mtime_ns) for each in (*manifest.simulations, *manifest.quarantined)}
-    now = {each.name: (each.bytes, each.mtime_ns) for each in sources}
-    whole = unchanged(out, manifest.ingest, recorded, known, now, manifest.shards)
-    return _summary(out, manifest, 0) if whole else None
-
-
-def _summary(out: Path, manifest: Manifest, made: int) -> IngestSummary:
+def _summary(out: Path, manifest: Manifest, new_shards: int) -> IngestSummary:
     used = [entry for entry in manifest.simulations if entry.split is not None]
     return IngestSummary(
         out=out,
-        files=len({each.source for each in (*manifest.simulations, *manifest.quarantined)}),
+        files=len(manifest.sizes_and_times),
         simulations=len({entry.simulation for entry in used}),
         records=sum(entry.records for entry in used),
         bytes=sum(shard.bytes for shard in manifest.shards),
-        made=made,
-        quarantined=manifest.quarantined,
+        new_shards=new_shards,
+        rejected=manifest.rejected,
         periodicity_known=manifest.periodicity_known,
     )

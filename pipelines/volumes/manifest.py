@@ -1,191 +1,152 @@
-"""What a folder of shards says about itself: shapes, units, parameters, statistics, sources and splits."""
+"""The manifest of shards of volumes or maps: shapes, units, parameters, statistics, sources and splits."""
 
 import hashlib
 import json
 import math
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, ClassVar, Self
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
-from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.files.atomic import replacing
-from tenfold.pipelines.storage.shard_files import EXACT, ShardEntry, check_counts, read_manifest
+from tenfold.pipelines.storage.manifest import Entry, ShardManifest, SourceEntry
 from tenfold.pipelines.storage.splits import Split
 
-MANIFEST = "manifest.json"
-"""Name of the file."""
-VERSION = 1
 LARGEST_RECORD = 2**32
-"""A record is smaller [bytes]."""
+"""Upper bound on the size of a record [bytes]."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Statistics:
-    """Of numbers, over the training split."""
+class Statistics(Entry):
+    """Mean, standard deviation, minimum and maximum over the training split."""
 
-    __pydantic_config__: ClassVar[Any] = EXACT
+    NOT_NEGATIVE: ClassVar[tuple[str, ...]] = ("std",)
 
     mean: float
     std: float
     low: float
     high: float
 
-    def __post_init__(self) -> None:
-        """Refuse negative numbers."""
-        check_counts(self, "std")
-
 
 @dataclass(frozen=True, kw_only=True)
-class SimulationEntry:
+class SimulationEntry(SourceEntry):
     """One source file; its records follow those of the entry before."""
 
-    __pydantic_config__: ClassVar[Any] = EXACT
+    NOT_NEGATIVE: ClassVar[tuple[str, ...]] = ("bytes", "records")
 
     simulation: str
-    """Files of one simulation share the name and the split."""
+    """Name of the simulation; all files of one simulation are in one split."""
     split: Split | None
     """None: left out, because another source holds the same data."""
     parameters: dict[str, float]
-    """All that are known, by canonical name, physical units."""
-    source: str
+    """All known parameters, by canonical name, in physical units."""
     sha256: str
-    bytes: int
-    mtime_ns: int
     records: int
 
-    def __post_init__(self) -> None:
-        """Refuse negative numbers."""
-        check_counts(self, "bytes", "records")
-
 
 @dataclass(frozen=True, kw_only=True)
-class Quarantined:
-    """A source file that was left out, and why."""
+class RejectedFile(SourceEntry):
+    """A source file that cannot be used, with the reason."""
 
-    __pydantic_config__: ClassVar[Any] = EXACT
-
-    source: str
     key: str
+    """Dataset or HDU of the file; empty: the whole file."""
     reason: str
-    bytes: int
-    mtime_ns: int
-
-    def __post_init__(self) -> None:
-        """Refuse negative numbers."""
-        check_counts(self, "bytes")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Manifest:
+class Manifest(ShardManifest):
     """All that is known about a folder of shards without opening them."""
 
-    __pydantic_config__: ClassVar[Any] = EXACT
+    VERSION: ClassVar[int] = 2
+    READABLE: ClassVar[tuple[int, ...]] = (1,)
+    """Version 1 called the rejected files quarantined."""
 
     shape: tuple[int, ...]
-    """Of a record: (X, Y, Z, C), or (Y, X, C) of maps."""
+    """Shape of a record: (X, Y, Z, C) of volumes, (Y, X, C) of maps."""
     dtype: str
     units: str
-    """Of a voxel: "counts" or what the source says."""
+    """Unit of a voxel: "counts", or what the source states."""
     box_mpc_h: float | None
     """Side of a record [Mpc/h]."""
     periodic: bool
     """Whether a record is a whole periodic box, or a map of one."""
     redshifts: tuple[float, ...]
-    """Of the channels; of maps of the convergence, of their sources."""
+    """Redshift of each channel; of convergence maps, of their sources."""
     parameter_names: tuple[str, ...]
-    """Those to be learnt, canonical."""
+    """Canonical names of the parameters to be learnt."""
     parameters: tuple[Statistics, ...]
-    """Of each of parameter_names, over the simulations of the training split, physical units."""
+    """Statistics of each of parameter_names over the simulations of the training split, physical units."""
     value: Statistics
-    """Of the voxels of the training split."""
+    """Statistics of the voxels of the training split."""
     log1p: Statistics | None
-    """Of log(1 + value), over the training split; None where a value of any split is -1 or less."""
+    """Statistics of log(1 + value) over the training split; None where a value of any split is -1 or less."""
     simulations: tuple[SimulationEntry, ...]
-    shards: tuple[ShardEntry, ...]
-    quarantined: tuple[Quarantined, ...]
-    ingest: dict[str, Any]
-    """The configuration it was made with."""
-    tenfold: str
-    """Version of the code."""
+    rejected: tuple[RejectedFile, ...]
     side_deg: float | None = None
     """Side of a map [degrees]."""
     periodicity_known: bool = True
-    """False where neither the files nor the user say whether records are periodic: they are taken not to be."""
+    """False where neither the files nor the user state whether records are periodic: they count as not periodic."""
     multipoles: tuple[float, float] | None = None
-    """Least and largest multipole at which the C_ℓ of all maps is trusted, where the files say."""
-    version: int = VERSION
-    """Of this format."""
+    """Range of multipoles in which the C_ℓ of all maps is accurate, where the files state it."""
+    version: int = 2
 
     @property
     def not_periodic(self) -> str:
-        """Why records may not be shifted or padded periodically, where `periodic` is false."""
+        """Why records must not be shifted or padded periodically, where `periodic` is false."""
         if self.periodicity_known:
-            return "the data hold pieces of boxes or of the sky, which are not periodic"
-        ask = "if they are, ingest them with --set ingest.periodic=true; if not"
-        return f"nothing says that the data are whole periodic boxes: {ask}"
+            return "the data are pieces of boxes or of the sky, which are not periodic"
+        advice = "if they are, ingest them with --set ingest.periodic=true; if not"
+        return f"it is not known whether the data are whole periodic boxes: {advice}"
 
     @property
     def parameter_mean(self) -> tuple[float, ...]:
         """Mean of each of parameter_names over the training simulations, physical units."""
-        return tuple(each.mean for each in self.parameters)
+        return tuple(statistics.mean for statistics in self.parameters)
 
     @property
     def parameter_std(self) -> tuple[float, ...]:
         """Standard deviation of each of parameter_names over the training simulations, physical units."""
-        return tuple(each.std for each in self.parameters)
+        return tuple(statistics.std for statistics in self.parameters)
 
     @property
     def fingerprint(self) -> str:
-        """The same for the same records, parameters and split, wherever the sources lie: hexadecimal."""
+        """Hexadecimal digest of records, parameters and split, independent of the sources' paths."""
         entries = [[e.simulation, e.split, e.parameters, e.sha256, e.records] for e in self.simulations]
         about = [self.shape, self.dtype, self.parameter_names, entries]
         return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]
 
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        """Read a manifest.
+    @property
+    def sizes_and_times(self) -> Mapping[str, tuple[int, int]]:
+        """Size [bytes] and time [ns] of every source, rejected ones included, by path."""
+        return {entry.source: (entry.bytes, entry.mtime_ns) for entry in (*self.simulations, *self.rejected)}
 
-        Raises
-        ------
-        InputError
-            It is not there, is damaged, or of a format this version does not know.
-        """
-        try:
-            manifest = read_manifest(cls, path, VERSION)
-        except FileNotFoundError as error:
-            raise InputError(f"{path}: there are no shards here. Make them by `tenfold ingest`.") from error
-        if problem := manifest.contradiction:
-            raise InputError(f"{path}: damaged ({problem}). Ingest again, into another folder.")
-        return manifest
+    @classmethod
+    def upgrade(cls, entries: dict[str, Any]) -> dict[str, Any]:
+        """Return the entries of a manifest of version 1 as version 2 has them."""
+        renamed = {"rejected" if name == "quarantined" else name: value for name, value in entries.items()}
+        return {**renamed, "version": cls.VERSION}
 
     @property
     def contradiction(self) -> str:
-        """Where its entries do not fit each other; empty where they do."""
+        """The first disagreement between its entries; empty where there is none."""
         size = math.prod(self.shape) * _itemsize(self.dtype)
-        records = [sum(each.records for each in entries) for entries in (self.simulations, self.shards)]
+        records = [sum(entry.records for entry in entries) for entries in (self.simulations, self.shards)]
         if min(self.shape, default=0) < 1 or not 0 < size < LARGEST_RECORD:
             return f"records of {self.dtype} {self.shape}"
         if records[0] != records[1]:
             return f"{records[0]:,} records by simulations, {records[1]:,} by shards"
         if len(self.parameters) != len(self.parameter_names):
             return f"statistics of {len(self.parameters)} parameters, {len(self.parameter_names)} names"
-        for each in self.simulations:
-            if missing := [name for name in self.parameter_names if name not in each.parameters]:
-                return f"{each.source} has no {missing[0]}"
+        for entry in self.simulations:
+            if missing := [name for name in self.parameter_names if name not in entry.parameters]:
+                return f"{entry.source} has no {missing[0]}"
         return ""
-
-    def write(self, path: Path) -> None:
-        """Write the manifest, whole or not at all."""
-        with replacing(path) as temporary:
-            temporary.write_text(json.dumps(asdict(self), indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def _itemsize(dtype: str) -> int:
-    """Bytes of a number; 0 where it is the name of none."""
+    """Return the size of a number of a type [bytes], 0 where there is no such numeric type."""
     try:
-        found = np.dtype(dtype)
+        numeric = np.dtype(dtype)
     except (TypeError, ValueError, SyntaxError):
         return 0
-    return found.itemsize if found.kind in "iuf" else 0
+    return numeric.itemsize if numeric.kind in "iuf" else 0

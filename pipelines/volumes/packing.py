@@ -1,4 +1,4 @@
-"""Some source files into one shard: cut, checked, counted, written whole or not at all."""
+"""Packing of source files into one shard: cut, checked, summarised, and written atomically."""
 
 import hashlib
 import itertools
@@ -18,20 +18,20 @@ from tenfold.pipelines.files.atomic import replacing
 from tenfold.pipelines.readers.formats import volumes
 from tenfold.pipelines.readers.readable import readable, reading
 from tenfold.pipelines.readers.volume import Layout, Stated, UnusableFileError, Volume
-from tenfold.pipelines.volumes.manifest import Quarantined
+from tenfold.pipelines.volumes.manifest import RejectedFile
 from tenfold.pipelines.volumes.moments import Moments
 from tenfold.pipelines.volumes.pixels import SAMPLE, check_deviation, check_finite, check_masked
 
 VERSION = 1
 _LARGEST_COUNT = 2**16
 
-# Records of some size begin on a page of memory: they are copied faster from there.
+# Large records are aligned to pages of memory, from where they are copied faster.
 _ALIGNED = {"alignment_threshold": 2**16, "alignment_interval": 4096}
 
 
 @dataclass(frozen=True, kw_only=True)
 class SourceFile:
-    """A file to be read, as it is now, and what is stated of it."""
+    """A file to be read, as it is now, and the user's metadata of it."""
 
     path: Path
     bytes: int
@@ -40,26 +40,26 @@ class SourceFile:
 
     @property
     def name(self) -> str:
-        """The path, and which records of the file are meant."""
+        """The path, with the range of records that is meant, if not all."""
         part = self.stated.part
         return str(self.path) if part is None else f"{self.path}[{part[0]}:{part[1]}]"
 
     @classmethod
     def at(cls, path: Path, stated: Stated) -> Self:
-        """Look a file up."""
-        about = path.stat() if path.exists() else path.lstat()  # of a link that leads nowhere, the link itself
+        """Return the file at a path, with its size and time."""
+        about = path.stat() if path.exists() else path.lstat()  # of a dangling link, the link itself
         return cls(path=path, bytes=about.st_size, mtime_ns=about.st_mtime_ns, stated=stated)
 
-    def quarantined(self, error: UnusableFileError) -> Quarantined:
-        """The file's line in the quarantine list."""
-        return Quarantined(
+    def rejected(self, error: UnusableFileError) -> RejectedFile:
+        """Return the file's entry in the list of rejected files."""
+        return RejectedFile(
             source=self.name, key=error.key, reason=error.reason, bytes=self.bytes, mtime_ns=self.mtime_ns
         )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Packing:
-    """One shard to be made."""
+class ShardTask:
+    """The task of packing one shard."""
 
     out: Path
     files: tuple[SourceFile, ...]
@@ -70,11 +70,16 @@ class Packing:
     @property
     def record(self) -> tuple[int, ...]:
         """Shape of a record: (X, Y, Z, C), or (Y, X, C) of a map."""
-        return cut_shape(self.layout.shape, self.cut)
+        return record_shape(self.layout.shape, self.cut)
+
+    @property
+    def first(self) -> str:
+        """The first of its files, as messages name it."""
+        return self.files[0].name
 
     @property
     def rules(self) -> dict:
-        """What, besides the files, decides the bytes of a record."""
+        """Everything besides the files that determines the bytes of a record."""
         return {
             "version": VERSION,
             "layout": asdict(self.layout),
@@ -86,7 +91,7 @@ class Packing:
 
 @dataclass(frozen=True, kw_only=True)
 class PackedFile:
-    """What one file gave."""
+    """A file that was packed, with the statistics of its records."""
 
     source: str
     bytes: int
@@ -96,103 +101,103 @@ class PackedFile:
     parameters: dict[str, float]
     records: int
     content: str
-    """Digest of the records' checksums: equal for equal data, whatever the files are called."""
+    """Digest of the records' checksums: equal for equal data, whatever the names of the files."""
     value: Moments
     log1p: Moments | None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Packed:
-    """What one shard holds."""
+class PackedShard:
+    """Content of one shard."""
 
     packed: tuple[PackedFile, ...]
-    quarantined: tuple[Quarantined, ...]
+    rejected: tuple[RejectedFile, ...]
     bytes: int = 0
     made: bool = True
-    """False where the shard was there already."""
+    """False where the shard existed already."""
 
 
-def cut_shape(shape: tuple[int, ...], cut: int) -> tuple[int, ...]:
-    """Shape of the parts of a volume that is cut along all axes but the channels."""
+def record_shape(shape: tuple[int, ...], cut: int) -> tuple[int, ...]:
+    """Return the shape of the sub-volumes of a volume that is cut along all axes but the channels."""
     return (*(side // cut for side in shape[:-1]), shape[-1])
 
 
-def pack(packing: Packing) -> Packed:
-    """Make one shard, unless it is there already and its sources are what they were.
+def pack(task: ShardTask) -> PackedShard:
+    """Pack one shard, unless it exists and its sources are unchanged.
 
-    A file that turns out not to be usable is left out with its reason; the others stay.
+    A file that turns out to be unusable is rejected with its reason; the others are packed.
 
     Raises
     ------
     OSError
         The shard cannot be written.
     """
-    kept = _kept(packing)
-    if kept is not None:
-        return kept
+    if (existing := _existing(task)) is not None:
+        return existing
     packed: list[PackedFile] = []
-    quarantined: list[Quarantined] = []
-    with replacing(packing.out) as temporary:
+    rejected: list[RejectedFile] = []
+    with replacing(task.out) as temporary:
         with h5py.File(temporary, "w", **_ALIGNED) as file:
-            shape = packing.record
-            plan = hdf5plugin.Blosc(cname="lz4", clevel=5) if packing.compression == "blosc-lz4" else {}
-            dtype = np.dtype(packing.layout.dtype)
+            shape = task.record
+            plan = hdf5plugin.Blosc(cname="lz4", clevel=5) if task.compression == "blosc-lz4" else {}
+            dtype = np.dtype(task.layout.dtype)
             records = file.create_dataset(
                 "records", (0, *shape), dtype, maxshape=(None, *shape), chunks=(1, *shape), **plan
             )
             checksums: list[int] = []
-            for source in packing.files:
+            for source in task.files:
                 start = len(checksums)
                 try:
-                    packed.append(_pack_file(source, packing, records, checksums))
+                    packed.append(_pack_file(source, task, records, checksums))
                 except UnusableFileError as error:
-                    quarantined.append(source.quarantined(error))
+                    rejected.append(source.rejected(error))
                     del checksums[start:]
             records.resize(len(checksums), axis=0)
             file["crc32"] = np.array(checksums, np.uint32)
-            counts = [each.records for each in packed]
-            file["simulation"] = np.repeat(np.array([each.simulation.encode() for each in packed], "S"), counts)
-            values = np.array([list(each.parameters.values()) for each in packed], np.float64)
-            names = packing.layout.parameter_names
+            counts = [one.records for one in packed]
+            file["simulation"] = np.repeat(np.array([one.simulation.encode() for one in packed], "S"), counts)
+            values = np.array([list(one.parameters.values()) for one in packed], np.float64)
+            names = task.layout.parameter_names
             file["parameters"] = np.repeat(values.reshape(len(packed), len(names)), counts, axis=0)
             file["parameters"].attrs["names"] = list(names)
-            about = {"rules": packing.rules, **asdict(Packed(packed=tuple(packed), quarantined=tuple(quarantined)))}
+            about = {"rules": task.rules, **asdict(PackedShard(packed=tuple(packed), rejected=tuple(rejected)))}
             file["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
         size = temporary.stat().st_size
-    return Packed(packed=tuple(packed), quarantined=tuple(quarantined), bytes=size)
+    return PackedShard(packed=tuple(packed), rejected=tuple(rejected), bytes=size)
 
 
-def _pack_file(source: SourceFile, packing: Packing, records: h5py.Dataset, checksums: list[int]) -> PackedFile:
+def _pack_file(source: SourceFile, task: ShardTask, records: h5py.Dataset, checksums: list[int]) -> PackedFile:
     with reading(source.path):
         sha256 = _sha256(source)
     start, value, log1p = len(checksums), Moments(), Moments()
     volume = None
     for volume in volumes(source.path, source.stated):
-        if volume.layout != packing.layout:
+        if volume.layout != task.layout:
             raise UnusableFileError(source.path, volume.key, f"changed while it was read: {volume.layout}")
-        own: Moments | None = None
-        some: list[np.ndarray] = []
+        volume_moments: Moments | None = None
+        sample: list[np.ndarray] = []
         step = max(1, math.prod(volume.shape[:-1]) // SAMPLE)
-        cut = _records(volume, packing.cut, source.stated.fill_values)
-        for record in readable(cut, source.path, volume.key):  # what fails here is the file's fault, not the shard's
+        records_of_volume = _records(volume, task.cut, source.stated.fill_values)
+        # a failure while reading records is the fault of their file, not of the shard
+        for record in readable(records_of_volume, source.path, volume.key):
             if len(checksums) == len(records):
                 records.resize(2 * len(records) + 1, axis=0)
             records[len(checksums)] = record
             checksums.append(zlib.crc32(record.reshape(-1).view(np.uint8).data))
             values, times = _distinct(record)
-            here = Moments.of(values, times)
-            own = here if own is None else own + here
-            if record.dtype.kind == "f" or here.low < 0:  # counts are not judged
-                some.append(record.reshape(-1, record.shape[-1])[::step].copy())
-            if here.low > -1:
+            moments = Moments.of(values, times)
+            volume_moments = moments if volume_moments is None else volume_moments + moments
+            if record.dtype.kind == "f" or moments.low < 0:  # counts are not checked for outliers
+                sample.append(record.reshape(-1, record.shape[-1])[::step].copy())
+            if moments.low > -1:
                 log1p += Moments.of(np.log1p(values, dtype=np.result_type(values.dtype, np.float32)), times)
-        if own is None:
+        if volume_moments is None:
             continue
-        if some:
+        if sample:
             with reading(source.path, volume.key):
-                whole = record if packing.cut == 1 else None
-                check_deviation(volume, own, np.concatenate(some), source.stated.largest_deviation, whole)
-        value += own
+                whole = record if task.cut == 1 else None
+                check_deviation(volume, volume_moments, np.concatenate(sample), source.stated.largest_deviation, whole)
+        value += volume_moments
     if volume is None:
         raise UnusableFileError(source.path, "", "holds no volume")
     return PackedFile(
@@ -210,7 +215,7 @@ def _pack_file(source: SourceFile, packing: Packing, records: h5py.Dataset, chec
 
 
 def _distinct(record: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """The values of a record, or, of counts, the few different ones and how often each is there."""
+    """Return the values of a record or, for counts, the distinct values and how often each occurs."""
     if record.dtype.kind == "f" or record.min() < 0 or record.max() > _LARGEST_COUNT:
         return record, None
     times = np.bincount(record.reshape(-1))
@@ -219,7 +224,7 @@ def _distinct(record: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 def _records(volume: Volume, cut: int, fill_values: tuple[float, ...]) -> Iterator[np.ndarray]:
-    """Cut a volume into cut³ cubes, or a map into cut² squares, x slowest, checking its values on the way."""
+    """Yield cut³ cubes of a volume, or cut² squares of a map, x slowest, and check the values on the way."""
     side = volume.shape[0] // cut
     least_fill = min(map(abs, fill_values), default=math.inf)
     total = np.zeros(volume.shape[-1])
@@ -232,58 +237,58 @@ def _records(volume: Volume, cut: int, fill_values: tuple[float, ...]) -> Iterat
             check_masked(volume, slab, least, greatest, fill_values)
         low, high = min(low, least), max(high, greatest)
         if volume.units == "counts" and low < 0:
-            reason = f"negative counts (least {low}): a type too narrow for its counts has run over"
+            reason = f"negative counts (minimum {low}): an integer type too narrow for its counts has overflowed"
             raise UnusableFileError(volume.source, volume.key, reason)
         total += slab.sum(axis=tuple(range(slab.ndim - 1)), dtype=np.float64)
         for starts in itertools.product(range(0, volume.shape[0], side), repeat=slab.ndim - 2):
             yield np.ascontiguousarray(slab[:, *(slice(start, start + side) for start in starts)])
     if low == high:
-        raise UnusableFileError(volume.source, volume.key, f"every value is {low}: it holds no field")
+        raise UnusableFileError(volume.source, volume.key, f"every value is {low}: a constant field")
     exact = volume.dtype.kind in "iu"
     if volume.total is not None and not np.allclose(total, volume.total, rtol=0 if exact else 1e-4, atol=0):
-        found = ", ".join(f"{each:,.0f}" for each in total)
-        reason = f"voxels add up to {found}, where the file's attributes say {volume.total:,.0f} particles"
+        sums = ", ".join(f"{channel:,.0f}" for channel in total)
+        reason = f"voxels add up to {sums}, where the file's attributes say {volume.total:,.0f} particles"
         raise UnusableFileError(volume.source, volume.key, reason)
 
 
-def _kept(packing: Packing) -> Packed | None:
-    """What a shard made earlier holds, if it was made of the same files by the same rules."""
+def _existing(task: ShardTask) -> PackedShard | None:
+    """Return the content of an existing shard, None unless it was made of the same files by the same rules."""
     try:
-        with h5py.File(packing.out, "r") as file:
+        with h5py.File(task.out, "r") as file:
             about = json.loads(file["about"][:].tobytes())
             whole = len(file["records"]) == len(file["crc32"])
     except (OSError, KeyError, RuntimeError, ValueError):
         return None
-    if not whole or about["rules"] != json.loads(json.dumps(packing.rules)):
+    if not whole or about["rules"] != json.loads(json.dumps(task.rules)):
         return None
-    packed = {each["source"]: each for each in about["packed"]}
-    quarantined = {each["source"]: each for each in about["quarantined"]}
-    if sorted(file.name for file in packing.files) != sorted([*packed, *quarantined]):
+    packed = {entry["source"]: entry for entry in about["packed"]}
+    rejected = {entry["source"]: entry for entry in about.get("rejected", about.get("quarantined"))}  # its former name
+    if sorted(file.name for file in task.files) != sorted([*packed, *rejected]):
         return None
-    for file in packing.files:
-        known = packed.get(file.name) or quarantined[file.name]
+    for file in task.files:
+        known = packed.get(file.name) or rejected[file.name]
         if (known["bytes"], known["mtime_ns"]) == (file.bytes, file.mtime_ns):
             continue
         try:
             if known["bytes"] != file.bytes or "sha256" not in known or known["sha256"] != _sha256(file):
                 return None
-        except (OSError, UnusableFileError):  # packing it will say so again, and set it aside
+        except (OSError, UnusableFileError):  # packing it fails in the same way, and rejects it
             return None
         known["mtime_ns"] = file.mtime_ns
     moments: dict[str, Any] = {"value": Moments, "log1p": Moments}
-    return Packed(
+    return PackedShard(
         packed=tuple(
-            PackedFile(**dict[str, Any]((k, moments[k](**v) if k in moments and v else v) for k, v in each.items()))
-            for each in packed.values()
+            PackedFile(**dict[str, Any]((k, moments[k](**v) if k in moments and v else v) for k, v in entry.items()))
+            for entry in packed.values()
         ),
-        quarantined=tuple(Quarantined(**each) for each in quarantined.values()),
-        bytes=packing.out.stat().st_size,
+        rejected=tuple(RejectedFile(**entry) for entry in rejected.values()),
+        bytes=task.out.stat().st_size,
         made=False,
     )
 
 
 def _sha256(source: SourceFile) -> str:
-    """Digest of a file; of a part of one, of the values of that part."""
+    """Return the SHA-256 of a file, or of the values of a part of one."""
     if source.stated.part is None:
         with source.path.open("rb") as raw:
             return hashlib.file_digest(raw, "sha256").hexdigest()

@@ -1,6 +1,5 @@
-"""The files an ingest is given: found, opened safely, and those that cannot be used set aside with the reason."""
+"""The source files of an ingest: found, opened safely, their headers read, and rejected where they cannot be used."""
 
-import csv
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -10,27 +9,25 @@ from pathlib import Path
 from tenfold.hpc.isolated import Died, isolated
 from tenfold.hpc.progress import progress
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.files.atomic import check_names, replacing
-from tenfold.pipelines.files.spreadsheet import as_text
+from tenfold.pipelines.files.atomic import check_names
 from tenfold.pipelines.readers.formats import volumes
 from tenfold.pipelines.readers.readable import reading
 from tenfold.pipelines.readers.tables import ParameterRow, matching_key, read_table
 from tenfold.pipelines.readers.volume import Layout, UnusableFileError
+from tenfold.pipelines.storage.rejected import check_rejected, write_rejected
 from tenfold.pipelines.volumes.config import Ingest
-from tenfold.pipelines.volumes.manifest import Quarantined
+from tenfold.pipelines.volumes.manifest import RejectedFile
 from tenfold.pipelines.volumes.packing import SourceFile
 
 _NO_DATA = {".csv", ".json", ".log", ".md", ".txt", ".yaml", ".yml"}
 _LARGEST_RECORD = 2**32 - 1
-QUARANTINE = "quarantine.csv"
-"""Lists the files that were set aside."""
-LONGEST_LOOK_S = 300.0
-"""A file whose header takes longer to read is set aside [s]."""
+HEADER_TIMEOUT_S = 300.0
+"""A file whose header takes longer to read is rejected [s]."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Header:
-    """What is known of a file without its voxels."""
+class FileHeader:
+    """What is known about a file without its voxels."""
 
     file: SourceFile
     simulation: str
@@ -42,25 +39,25 @@ class Header:
 
 
 def find_sources(paths: Iterable[Path | str], config: Ingest) -> list[SourceFile]:
-    """Files named or found in folders, in order of their paths, each with what is stated of it.
+    """Find the files that are named or lie in folders, in order of their paths, each with the user's metadata.
 
     Raises
     ------
     InputError
-        A path is not there, or there are no files at all.
+        A path does not exist, or there are no files.
     """
-    found: list[Path] = []
+    candidates: list[Path] = []
     for path in map(Path, paths):
         if path.is_dir():
-            inside = (file for file in path.rglob("*") if file.is_file() or _leads_nowhere(file))
-            found += [file for file in inside if file.suffix not in _NO_DATA and not file.name.startswith(".")]
-        elif path.exists() or _leads_nowhere(path):
-            found.append(path)
+            inside = (file for file in path.rglob("*") if file.is_file() or _is_dangling_link(file))
+            candidates += [file for file in inside if file.suffix not in _NO_DATA and not file.name.startswith(".")]
+        elif path.exists() or _is_dangling_link(path):
+            candidates.append(path)
         else:
             raise InputError(f"{path}: there is no such file or folder")
-    if not found:
-        raise InputError(f"{', '.join(map(str, paths))}: no files of volumes there")
-    files = sorted({path.absolute() if _leads_nowhere(path) else path.resolve() for path in found})
+    if not candidates:
+        raise InputError(f"{', '.join(map(str, paths))}: no files of volumes found")
+    files = sorted({path.absolute() if _is_dangling_link(path) else path.resolve() for path in candidates})
     check_names(files)
     config.check_together(files)
     stated = config.stated()
@@ -73,13 +70,13 @@ def find_sources(paths: Iterable[Path | str], config: Ingest) -> list[SourceFile
     return sources
 
 
-def _leads_nowhere(path: Path) -> bool:
-    """Whether a path is a link to a file that is not there: git-annex leaves them for what was not fetched."""
+def _is_dangling_link(path: Path) -> bool:
+    """Whether a path is a link to a missing file: git-annex leaves them for files that were not fetched."""
     return path.is_symlink() and not path.exists()
 
 
 def _rows(files: Sequence[Path], config: Ingest) -> dict[Path, ParameterRow]:
-    """The row of each file that has one in the table of parameters."""
+    """Return the row of each file that has one in the table of parameters."""
     if not config.table:
         return {}
     table = read_table(Path(config.table), config.densities)
@@ -91,47 +88,50 @@ def _rows(files: Sequence[Path], config: Ingest) -> dict[Path, ParameterRow]:
             continue
         if key in named:
             raise InputError(
-                f"{config.table}: {key} may be {named[key]} or {path}: name the files with as much of their folders as "
-                "tells them apart"
+                f"{config.table}: {key} may be {named[key]} or {path}: give the files' names with enough of their "
+                "folders to distinguish them"
             )
         named[key], rows[path] = path, table[key]
-        if "/" in key and not table[key].simulation:  # files of one name in many folders are of as many simulations
+        if "/" in key and not table[key].simulation:  # equal names in several folders: as many simulations
             rows[path] = replace(table[key], simulation=key)
     if not rows:
         raise InputError(
-            f"{config.table}: names none of the {len(files)} files, such as {files[0].name}; its first row is of "
+            f"{config.table}: names none of the {len(files)} files, such as {files[0].name}; its first row is about "
             f"{next(iter(table), '(none)')}"
         )
     return rows
 
 
-def look(sources: Sequence[SourceFile], config: Ingest) -> tuple[list[Header], list[Quarantined]]:
-    """Headers of the files that can be used together, and the files that cannot."""
-    headers: list[Header] = []
-    bad: list[Quarantined] = []
+def read_headers(sources: Sequence[SourceFile], config: Ingest) -> tuple[list[FileHeader], list[RejectedFile]]:
+    """Read the headers of all files; reject files that cannot be read, or do not match the others."""
+    headers: list[FileHeader] = []
+    rejected: list[RejectedFile] = []
 
-    def refuse(header: Header, key: str, reason: str) -> None:
+    def reject(header: FileHeader, reason: str) -> None:
         headers.remove(header)
-        bad.append(header.file.quarantined(UnusableFileError(header.file.path, key, reason)))
+        rejected.append(header.file.rejected(UnusableFileError(header.file.path, "", reason)))
 
-    with progress("Looking at files", total=len(sources), unit="file") as advance:
-        # HDF5 itself may crash or go round for ever in a damaged file, and must not take the run with it.
-        asked = [(source, config) for source in sources]
-        for source, found in zip(sources, isolated(_header, asked, LONGEST_LOOK_S), strict=True):
-            if isinstance(found, Died):
-                found = source.quarantined(UnusableFileError(source.path, "", f"damaged: reading it {found.reason}"))
-            if isinstance(found, Header):
-                headers.append(found)
+    with progress("Reading headers", total=len(sources), unit="file") as advance:
+        # HDF5 itself may crash or loop for ever on a damaged file, and must not take the run with it.
+        tasks = [(source, config) for source in sources]
+        for source, result in zip(sources, isolated(_header, tasks, HEADER_TIMEOUT_S), strict=True):
+            if isinstance(result, FileHeader):
+                headers.append(result)
+            elif isinstance(result, Died):
+                error = UnusableFileError(source.path, "", f"damaged: reading it {result.reason}")
+                rejected.append(source.rejected(error))
             else:
-                bad.append(found)
+                rejected.append(result)
             advance(1)
     if headers:
-        usual, number = Counter(header.layout for header in headers).most_common(1)[0]
-        for header in [header for header in headers if header.layout != usual]:
-            ours, theirs = asdict(header.layout), asdict(usual)
-            apart = "; ".join(f"{name} {ours[name]}, not {theirs[name]}" for name in ours if ours[name] != theirs[name])
-            refuse(header, "", f"differs from {number} other files: {apart}")
-    first: dict[str, Header] = {}
+        commonest, number = Counter(header.layout for header in headers).most_common(1)[0]
+        for header in [header for header in headers if header.layout != commonest]:
+            ours, theirs = asdict(header.layout), asdict(commonest)
+            different = "; ".join(
+                f"{name} {ours[name]}, not {theirs[name]}" for name in ours if ours[name] != theirs[name]
+            )
+            reject(header, f"differs from {number} other files: {different}")
+    first: dict[str, FileHeader] = {}
     for header in list(headers):
         other = first.setdefault(header.simulation, header)
         if other.parameters != header.parameters:
@@ -139,20 +139,20 @@ def look(sources: Sequence[SourceFile], config: Ingest) -> tuple[list[Header], l
                 f"is called simulation {header.simulation} as {other.file.path} is, with other parameters: name the "
                 "simulation of each in a table, --set ingest.table=FILE"
             )
-            refuse(header, "", reason)
-    return headers, bad
+            reject(header, reason)
+    return headers, rejected
 
 
-def _header(asked: tuple[SourceFile, Ingest]) -> Header | Quarantined:
-    source, config = asked
+def _header(task: tuple[SourceFile, Ingest]) -> FileHeader | RejectedFile:
+    source, config = task
     try:
         with reading(source.path):
             return _read_header(source, config)
     except UnusableFileError as error:
-        return source.quarantined(error)
+        return source.rejected(error)
 
 
-def _read_header(source: SourceFile, config: Ingest) -> Header:
+def _read_header(source: SourceFile, config: Ingest) -> FileHeader:
     count, volume = 0, None
     for volume in volumes(source.path, source.stated):
         count += 1
@@ -168,7 +168,7 @@ def _read_header(source: SourceFile, config: Ingest) -> Header:
             raise UnusableFileError(source.path, volume.key, reason)
     if volume is None:
         raise UnusableFileError(source.path, "", "holds no volume")
-    return Header(
+    return FileHeader(
         file=source,
         simulation=volume.simulation,
         layout=volume.layout,
@@ -179,24 +179,17 @@ def _read_header(source: SourceFile, config: Ingest) -> Header:
     )
 
 
-def judge(bad: Sequence[Quarantined], files: int, out: Path, config: Ingest) -> None:
-    """End the run where too many files are unusable."""
-    if bad and (len(bad) > config.quarantine_threshold * files or len(bad) == files):
-        listed = write_quarantine(out, bad)
-        first = f"{bad[0].source}{f', {bad[0].key}' if bad[0].key else ''}: {bad[0].reason}"
-        raise InputError(
-            f"{len(bad)} of {files} files cannot be used, more than quarantine_threshold "
-            f"{config.quarantine_threshold:g} allows. The first: {first}. "
-            f"All are listed in {listed}: mend or remove them, or raise the threshold."
-        )
+def check_threshold(rejected: Sequence[RejectedFile], files: int, out: Path, config: Ingest) -> None:
+    """Stop the ingest where too many files are rejected; the list of them is written first."""
+    if rejected:
+        first = f"{rejected[0].source}{f', {rejected[0].key}' if rejected[0].key else ''}: {rejected[0].reason}"
+        check_rejected(
+            len(rejected), files, config.rejected_threshold, noun="files", first=first,
+            write=lambda: list_rejected(out, rejected),
+        )  # fmt: skip
 
 
-def write_quarantine(out: Path, bad: Sequence[Quarantined]) -> Path:
-    """Write ``quarantine.csv``: file, key, reason."""
-    listed = out / QUARANTINE
-    with replacing(listed) as temporary, temporary.open("w", newline="", encoding="utf-8") as opened:
-        lines = csv.writer(opened)
-        lines.writerow(["file", "key", "reason"])
-        listing = sorted(bad, key=lambda each: each.source)
-        lines.writerows([as_text(text) for text in (each.source, each.key, each.reason)] for each in listing)
-    return listed
+def list_rejected(out: Path, rejected: Sequence[RejectedFile]) -> Path:
+    """Write ``rejected.csv``: file, key, reason."""
+    rows = [(file.source, file.key, file.reason) for file in sorted(rejected, key=lambda file: file.source)]
+    return write_rejected(out, ("file", "key", "reason"), rows)

@@ -28,6 +28,6 @@ def records_of(folder: Path) -> dict[str, np.ndarray]:
         return {name: shards.read(np.flatnonzero(names == name)) for name in np.unique(names)}
 
 
-def quarantine(folder: Path) -> dict[str, tuple[str, str]]:
-    with (folder / "quarantine.csv").open(newline="") as opened:
+def rejected(folder: Path) -> dict[str, tuple[str, str]]:
+    with (folder / "rejected.csv").open(newline="") as opened:
         return {Path(line["file"]).name: (line["key"], line["reason"]) for line in csv.DictReader(opened)}

@@ -44,7 +44,7 @@ ALONE = ("volumes", "molecules", "boxes", "maps", "labels")
 
 @pytest.mark.parametrize("command", ALONE)
 @pytest.mark.parametrize(
-    "name", ["shard_00000.h5", "shard_00007.h5", "molecules_00000.h5", "quarantine.csv", "rejected.csv", "index.h5",
+    "name", ["shard_00000.h5", "shard_00007.h5", "molecules_00000.h5", "rejected.csv", "rejected.csv", "index.h5",
              ".notes.part", ".shard_00000.h5.0123456789ab.part", "thesis.tex", "box_00000.h5", "maps_00000.fits"],
 )  # fmt: skip
 def test_a_folder_with_anything_of_a_user_is_refused(command, name, sources, tmp_path):

@@ -14,7 +14,7 @@ def test_shards_return_the_ingested_molecules(tmp_path):
     table = write_table(tmp_path / "m.csv")
     config = dataclasses.replace(CONFIG, records_per_shard=7)
     summary = ingest_molecules([table], tmp_path / "data", config)
-    assert (summary.molecules, summary.rejected, summary.made) == (len(SMILES), 0, 4)
+    assert (summary.molecules, summary.rejected, summary.new_shards) == (len(SMILES), 0, 4)
     with MoleculeShards.open(tmp_path / "data") as shards:
         everything = np.random.default_rng(0).permutation(len(SMILES))
         assert shards.smiles(everything) == [SMILES[n] for n in everything]

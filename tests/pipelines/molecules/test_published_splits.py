@@ -50,7 +50,7 @@ def test_files_of_a_published_split_are_used(tmp_path, given):
     assert summary.notes == ("Split as the files are called.",)
     assert "Split as the files are called." in str(summary)
     again = ingest_molecules(found, tmp_path / "data", CONFIG)
-    assert (again.made, again.notes) == (0, summary.notes)
+    assert (again.new_shards, again.notes) == (0, summary.notes)
 
 
 def test_a_test_molecule_in_the_training_file_is_excluded_from_training(tmp_path):

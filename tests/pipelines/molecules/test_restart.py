@@ -18,7 +18,7 @@ def test_a_second_run_writes_nothing(tmp_path):
     table = write_table(tmp_path / "m.csv")
     first = ingest_molecules([table], tmp_path / "data", EIGHT_PER_SHARD)
     before = {file: (file.stat().st_ino, file.stat().st_mtime_ns) for file in (tmp_path / "data").iterdir()}
-    assert ingest_molecules([table], tmp_path / "data", EIGHT_PER_SHARD) == dataclasses.replace(first, made=0)
+    assert ingest_molecules([table], tmp_path / "data", EIGHT_PER_SHARD) == dataclasses.replace(first, new_shards=0)
     after = {file: (file.stat().st_ino, file.stat().st_mtime_ns) for file in (tmp_path / "data").iterdir()}
     assert before == after
 
@@ -50,7 +50,7 @@ def test_a_run_killed_at_any_moment_is_resumed(tmp_path, at, whole):
     assert killed.returncode == -signal.SIGKILL
     assert len(list((tmp_path / "data").glob("molecules_*.h5"))) == whole
     assert not (tmp_path / "data" / "manifest.json").exists()
-    assert ingest_molecules([table], tmp_path / "data", EIGHT_PER_SHARD).made == 3 - whole
+    assert ingest_molecules([table], tmp_path / "data", EIGHT_PER_SHARD).new_shards == 3 - whole
     ingest_molecules([table], tmp_path / "undisturbed", EIGHT_PER_SHARD)
     assert file_bytes(tmp_path / "data") == file_bytes(tmp_path / "undisturbed")
 
@@ -61,9 +61,9 @@ def test_only_a_lost_or_damaged_shard_is_written_again(tmp_path):
     before = file_bytes(tmp_path / "data")
     (tmp_path / "data" / "molecules_00000.h5").unlink()
     (tmp_path / "data" / "molecules_00002.h5").write_bytes(b"cut short")
-    assert ingest_molecules([table], tmp_path / "data", EIGHT_PER_SHARD).made == 2
+    assert ingest_molecules([table], tmp_path / "data", EIGHT_PER_SHARD).new_shards == 2
     (tmp_path / "data" / "index.h5").write_bytes(b"")
-    assert ingest_molecules([table], tmp_path / "data", EIGHT_PER_SHARD).made == 0
+    assert ingest_molecules([table], tmp_path / "data", EIGHT_PER_SHARD).new_shards == 0
     assert file_bytes(tmp_path / "data") == before
 
 
@@ -74,14 +74,14 @@ def test_appended_rows_keep_complete_shards_and_existing_splits(tmp_path):
     with table.open("a") as opened:
         opened.write("CCCCO,1\nCCCCN,2\n")
     summary = ingest_molecules([table], tmp_path / "data", EIGHT_PER_SHARD)
-    assert (summary.made, summary.molecules) == (1, len(SMILES) + 2)
+    assert (summary.new_shards, summary.molecules) == (1, len(SMILES) + 2)
     after = file_bytes(tmp_path / "data")
     for name in ("molecules_00000.h5", "molecules_00001.h5", "molecules_00002.h5"):
         assert before[name] == after[name]
 
 
 def test_one_and_two_processes_write_the_same_bytes(tmp_path, monkeypatch):
-    monkeypatch.setattr("tenfold.pipelines.molecules.ingest.WORTH_A_PROCESS", 1)
+    monkeypatch.setattr("tenfold.pipelines.molecules.ingest.MOLECULES_PER_PROCESS", 1)
     table = write_table(tmp_path / "m.csv")
     ingest_molecules([table], tmp_path / "one", EIGHT_PER_SHARD)
     ingest_molecules([table], tmp_path / "two", dataclasses.replace(EIGHT_PER_SHARD, processes=2))

@@ -187,13 +187,13 @@ def test_tiles_larger_than_the_image_are_refused_before_one_is_unpacked(tmp_path
 
 
 def ingest(folder, out, **settings):
-    config = MassMapIngest(processes=1, fractions=(0.5, 0.25, 0.25), quarantine_threshold=0.5, **settings)
+    config = MassMapIngest(processes=1, fractions=(0.5, 0.25, 0.25), rejected_threshold=0.5, **settings)
     estimate_size([folder], config)
     return ingest_massmaps([folder], out, config)
 
 
-def quarantined(out):
-    with (out / "quarantine.csv").open(newline="") as opened:
+def rejected(out):
+    with (out / "rejected.csv").open(newline="") as opened:
         return {Path(row["file"]).name: row["reason"] for row in csv.DictReader(opened)}
 
 
@@ -209,7 +209,7 @@ def test_pixels_that_are_blank_are_masked_and_the_other_files_are_packed(tmp_pat
             hdus[0].header.update({"BSCALE": 1e-5, "BZERO": 0.0, "BLANK": -32768})
     summary = ingest(folder, tmp_path / "shards")
     assert summary.records == 4
-    said = quarantined(tmp_path / "shards")["3.fits"]
+    said = rejected(tmp_path / "shards")["3.fits"]
     assert "2 of 64 values are -0.32768" in said and "masked" in said and "first is at (2, 3, 0)" in said
 
 
@@ -223,7 +223,7 @@ def test_the_records_of_scaled_images_are_physical(tmp_path):
         rows.append({"file": f"{n}.fits", "omega_m": 0.2 + n / 50})
     table = write_table(tmp_path / "table.csv", rows)
     summary = ingest(folder, tmp_path / "shards", table=str(table), side_deg=1.0, units="ADU")
-    assert summary.quarantined == ()
+    assert summary.rejected == ()
     assert Manifest.read(tmp_path / "shards" / "manifest.json").dtype == "uint16"
     with Shards.open(tmp_path / "shards") as shards:
         assert np.array_equal(shards.read(np.arange(4))[3, ..., 0], pixels)

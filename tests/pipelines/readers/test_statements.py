@@ -108,7 +108,7 @@ def test_plain_arrays_are_periodic_where_that_is_stated_and_where_not_it_is_said
     unknown = ingest_volumes([tmp_path / "arrays"], tmp_path / "unknown", config)
     assert "taken not to be" in str(unknown) and "ingest.periodic=true" in str(unknown)
     again = ingest_volumes([tmp_path / "arrays"], tmp_path / "unknown", config)
-    assert again.made == 0 and "ingest.periodic=true" in str(again)
+    assert again.new_shards == 0 and "ingest.periodic=true" in str(again)
     stated = ingest_volumes([tmp_path / "arrays"], tmp_path / "stated", dataclasses.replace(config, periodic=True))
     assert "taken not to be" not in str(stated)
     for name, facts in (("unknown", (False, False)), ("stated", (True, True))):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from tests.formats.foreign import FOREIGN, nyx
-from tests.formats.ingested import HERE, boxes, quarantine
+from tests.formats.ingested import HERE, boxes, rejected
 
 from tenfold.pipelines.readers.formats import format_of, map_format_of, volumes
 from tenfold.pipelines.readers.volume import Stated, UnusableFileError
@@ -36,9 +36,9 @@ def test_a_nyx_field_is_read_by_its_name(tmp_path):
 def test_a_link_that_leads_nowhere_is_set_aside_not_passed_over(tmp_path):
     boxes(tmp_path / "boxes", 5)
     (tmp_path / "boxes" / "009.h5").symlink_to("../.git/annex/objects/0/SHA256E-s1--0.h5")
-    config = dataclasses.replace(HERE, quarantine_threshold=0.5)
+    config = dataclasses.replace(HERE, rejected_threshold=0.5)
     assert ingest_volumes([tmp_path / "boxes"], tmp_path / "data", config).simulations == 5
-    assert "a link to a file that is not there" in quarantine(tmp_path / "data")["009.h5"][1]
+    assert "a link to a file that is not there" in rejected(tmp_path / "data")["009.h5"][1]
 
 
 def test_a_key_for_an_npy_file_is_said_to_be_too_much(tmp_path):

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 from tests.formats.cosmoflow import write_raw, write_split
-from tests.formats.ingested import HERE, boxes, quarantine
+from tests.formats.ingested import HERE, boxes, rejected
 from tests.formats.plain import write_table
 
 from tenfold.pipelines.volumes.ingest import ingest_volumes
@@ -49,11 +49,11 @@ def test_a_box_copied_under_other_names_cannot_leak_into_the_test_split(tmp_path
         shutil.copy(tmp_path / "boxes" / f"{n:03d}.h5", tmp_path / "boxes" / f"copy_{n}.h5")
         with h5py.File(tmp_path / "boxes" / f"copy_{n}.h5", "a") as file:
             file.attrs["universe_tag"] = f"another {n}"
-    config = dataclasses.replace(HERE, fractions=(0.4, 0.3, 0.3), quarantine_threshold=0.5)
+    config = dataclasses.replace(HERE, fractions=(0.4, 0.3, 0.3), rejected_threshold=0.5)
     summary = ingest_volumes([tmp_path / "boxes"], tmp_path / "data", config)
     assert not crossing(tmp_path / "data")
-    assert (summary.simulations, summary.records, len(summary.quarantined)) == (10, 10, 10)
-    assert all("holds the same data as" in reason for _, reason in quarantine(tmp_path / "data").values())
+    assert (summary.simulations, summary.records, len(summary.rejected)) == (10, 10, 10)
+    assert all("holds the same data as" in reason for _, reason in rejected(tmp_path / "data").values())
 
 
 def test_a_renamed_file_is_still_its_simulation(tmp_path):
@@ -104,15 +104,15 @@ def test_more_simulations_later_move_none_and_remake_no_full_shard(tmp_path):
         os.utime(tmp_path / "boxes" / f"{n:03d}.h5", ns=(10**9, 10**9))
     summary = ingest_volumes([tmp_path / "boxes"], tmp_path / "data", config)
     after = splits_of(tmp_path / "data")
-    assert (summary.simulations, summary.made) == (12, 1)
+    assert (summary.simulations, summary.new_shards) == (12, 1)
     assert {name: after[name] for name in before} == before
 
 
 def test_two_universes_under_one_name_are_not_taken_for_one(tmp_path):
     boxes(tmp_path / "boxes", 10)
     write_raw(tmp_path / "boxes" / "zzz.h5", 3, physPar=[0.2, 0.7, 0.96, 70.0])
-    config = dataclasses.replace(HERE, quarantine_threshold=0.2)
+    config = dataclasses.replace(HERE, rejected_threshold=0.2)
     ingest_volumes([tmp_path / "boxes"], tmp_path / "data", config)
-    ((name, (_, reason)),) = quarantine(tmp_path / "data").items()
+    ((name, (_, reason)),) = rejected(tmp_path / "data").items()
     assert name == "zzz.h5"
     assert reason.startswith("is called simulation universe 3 as ") and "003.h5 is, with other parameters" in reason

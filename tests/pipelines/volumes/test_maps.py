@@ -69,7 +69,7 @@ def test_maps_of_a_cosmology_stay_in_one_split(cubes, tmp_path):
 def test_ingesting_again_makes_nothing_and_cutting_makes_quarters(cubes, tmp_path):
     folder, maps = cubes
     ingest_massmaps([folder], tmp_path / "shards", ONE)
-    assert ingest_massmaps([folder], tmp_path / "shards", ONE).made == 0
+    assert ingest_massmaps([folder], tmp_path / "shards", ONE).new_shards == 0
     quarters = MassMapIngest(processes=1, cut=2, fractions=(0.5, 0.25, 0.25))
     assert estimate_size([folder], quarters).records == 48
     ingest_massmaps([folder], tmp_path / "cut", quarters)
@@ -118,7 +118,7 @@ def test_camels_maps_belong_to_rows_of_parameters(tmp_path):
             assert shards.parameters(np.array([record]))[0] == pytest.approx(rows[record // 15, [0, 3]])
             assert shards.simulation(np.array([record]))[0] == f"LH_IllustrisTNG_{record // 15}"
     again = ingest_massmaps([tmp_path / "Maps_Mtot_IllustrisTNG_LH_z=0.00.npy"], tmp_path / "shards", config)
-    assert again.made == 0
+    assert again.new_shards == 0
 
 
 def test_kappa_tng_by_its_planes(tmp_path):
@@ -241,12 +241,12 @@ def _digits(path):
 def test_bad_files_are_set_aside_with_their_reason(cubes, tmp_path, spoil, said):
     folder, _ = cubes
     spoil(folder / "maps_2.fits")
-    config = MassMapIngest(processes=1, fractions=(0.5, 0.25, 0.25), quarantine_threshold=0.5)
+    config = MassMapIngest(processes=1, fractions=(0.5, 0.25, 0.25), rejected_threshold=0.5)
     summary = ingest_massmaps([folder], tmp_path / "shards", config)
-    assert [each.source for each in summary.quarantined] == [str(folder / "maps_2.fits")]
-    assert said in summary.quarantined[0].reason
+    assert [each.source for each in summary.rejected] == [str(folder / "maps_2.fits")]
+    assert said in summary.rejected[0].reason
     assert summary.records == 9
-    with (tmp_path / "shards" / "quarantine.csv").open(newline="") as listed:
+    with (tmp_path / "shards" / "rejected.csv").open(newline="") as listed:
         assert [row["file"] for row in csv.DictReader(listed)] == [str(folder / "maps_2.fits")]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import fft
 from tests.formats.cosmoflow import write_raw
-from tests.formats.ingested import HERE, boxes, quarantine, records_of
+from tests.formats.ingested import HERE, boxes, records_of, rejected
 from tests.formats.plain import write_dataset, write_table
 
 from tenfold.pipelines.readers.volume import FILL_VALUES, UnusableFileError, Volume
@@ -152,9 +152,9 @@ def test_masked_files_are_set_aside_and_the_rest_packed(tmp_path):
         np.save(tmp_path / "maps" / f"{n}.npy", field)
         rows.append({"file": f"{n}.npy", "omega_m": 0.2 + n / 50})
     table = write_table(tmp_path / "table.csv", rows)
-    config = MassMapIngest(processes=1, cut=2, table=str(table), side_deg=2.0, quarantine_threshold=0.5, units="kappa")
+    config = MassMapIngest(processes=1, cut=2, table=str(table), side_deg=2.0, rejected_threshold=0.5, units="kappa")
     assert ingest_massmaps([tmp_path / "maps"], tmp_path / "data", config).records == 16
-    found = {name: reason for name, (_, reason) in quarantine(tmp_path / "data").items()}
+    found = {name: reason for name, (_, reason) in rejected(tmp_path / "data").items()}
     assert "7 of 256 values are -1.6375e+30" in found["2.npy"] and "(9, 3, 0)" in found["2.npy"]
     assert "7 values are NaN or infinite, the first at (9, 3, 0): masked" in found["4.npy"]
     assert all(np.isfinite(each).all() and abs(each).max() < 1 for each in records_of(tmp_path / "data").values())
@@ -170,10 +170,10 @@ def test_what_is_said_to_be_meant_is_packed_and_recorded(tmp_path):
         rows.append({"file": f"{n}.npy", "omega_m": 0.2 + n / 50})
     table = str(write_table(tmp_path / "table.csv", rows))
     config = MassMapIngest(
-        processes=1, table=table, side_deg=2.0, quarantine_threshold=0.6, units="kappa", fractions=(1, 0, 0)
+        processes=1, table=table, side_deg=2.0, rejected_threshold=0.6, units="kappa", fractions=(1, 0, 0)
     )
     assert ingest_massmaps([tmp_path / "maps"], tmp_path / "asked", config).records == 2
-    reasons = {name: reason for name, (_, reason) in quarantine(tmp_path / "asked").items()}
+    reasons = {name: reason for name, (_, reason) in rejected(tmp_path / "asked").items()}
     assert "--set ingest.largest_deviation=" in reasons["1.npy"] and "--set ingest.fill_values=[]" in reasons["2.npy"]
     meant = dataclasses.replace(config, largest_deviation=1e5, fill_values=())
     assert ingest_massmaps([tmp_path / "maps"], tmp_path / "meant", meant).records == 4
@@ -188,9 +188,9 @@ def test_fill_values_among_an_hdf5_datasets_attributes_are_masks(tmp_path, name)
         field = np.random.default_rng(n).normal(size=(4, 4, 4)).astype(np.float32)
         field[1, 2, 3] = 0.5 if n == 3 else 0.25
         write_dataset(tmp_path / "boxes" / f"{n}.h5", "a", field, omega_m=0.2 + n / 20, **{name: np.float32(0.5)})
-    config = dataclasses.replace(HERE, key="a", quarantine_threshold=0.5)
+    config = dataclasses.replace(HERE, key="a", rejected_threshold=0.5)
     assert ingest_volumes([tmp_path / "boxes"], tmp_path / "data", config).records == 4
-    assert "1 of 64 values are 0.5, which the file names" in quarantine(tmp_path / "data")["3.h5"][1]
+    assert "1 of 64 values are 0.5, which the file names" in rejected(tmp_path / "data")["3.h5"][1]
 
 
 def test_packed_values_are_refused_not_taken_as_they_are(tmp_path):
@@ -217,11 +217,9 @@ def test_a_damaged_chunk_sets_its_file_aside_and_blames_no_disk(tmp_path, filter
     raw = bytearray(path.read_bytes())
     raw[chunk.byte_offset : chunk.byte_offset + chunk.size] = b"\xa5" * chunk.size
     path.write_bytes(raw)
-    summary = ingest_volumes(
-        [tmp_path / "boxes"], tmp_path / "data", dataclasses.replace(HERE, quarantine_threshold=0.5)
-    )
-    assert (summary.simulations, len(summary.quarantined)) == (6, 1)
-    (key, reason) = quarantine(tmp_path / "data")["spoilt.h5"]
+    summary = ingest_volumes([tmp_path / "boxes"], tmp_path / "data", dataclasses.replace(HERE, rejected_threshold=0.5))
+    assert (summary.simulations, len(summary.rejected)) == (6, 1)
+    (key, reason) = rejected(tmp_path / "data")["spoilt.h5"]
     assert key == "full" and "damaged" in reason and "could not be read" in reason
 
 
@@ -250,8 +248,8 @@ def test_whatever_a_reader_raises_names_the_file(tmp_path, monkeypatch, error, w
 
     monkeypatch.setattr(cosmoflow, "raw_volumes", spoilt)
     boxes(tmp_path / "boxes", 6)
-    ingest_volumes([tmp_path / "boxes"], tmp_path / "data", dataclasses.replace(HERE, quarantine_threshold=0.5))
-    (name, (_, reason)) = next(iter(quarantine(tmp_path / "data").items()))
+    ingest_volumes([tmp_path / "boxes"], tmp_path / "data", dataclasses.replace(HERE, rejected_threshold=0.5))
+    (name, (_, reason)) = next(iter(rejected(tmp_path / "data").items()))
     assert name == "003.h5" and type(error).__name__ in reason
 
 

@@ -55,7 +55,7 @@ def test_a_run_killed_in_the_middle_is_taken_up_where_it_was(tmp_path, records):
     assert len(whole) == records // 32
     assert len(left) == len(whole) + 1, "one half-written file, under a temporary name"
     summary = ingest_volumes([tmp_path / "boxes"], tmp_path / "data", config)
-    assert summary.made == 4 - len(whole)
+    assert summary.new_shards == 4 - len(whole)
     ingest_volumes([tmp_path / "boxes"], tmp_path / "undisturbed", config)
     assert bytes_of(tmp_path / "data") == bytes_of(tmp_path / "undisturbed")
 
@@ -67,7 +67,7 @@ def test_a_damaged_shard_that_was_removed_is_made_again(tmp_path):
     before = bytes_of(tmp_path / "data")
     (tmp_path / "data" / "shard_00001.h5").unlink()
     (tmp_path / "data" / "shard_00002.h5").write_bytes(b"cut short")
-    assert ingest_volumes([tmp_path / "boxes"], tmp_path / "data", config).made == 2
+    assert ingest_volumes([tmp_path / "boxes"], tmp_path / "data", config).new_shards == 2
     assert bytes_of(tmp_path / "data") == before
 
 
@@ -76,7 +76,7 @@ def test_a_study_that_was_moved_is_known_again(tmp_path):
     ingest_volumes([tmp_path / "boxes"], tmp_path / "data", HERE)
     before = bytes_of(tmp_path / "data")
     (tmp_path / "boxes").rename(tmp_path / "elsewhere")
-    assert ingest_volumes([tmp_path / "elsewhere"], tmp_path / "data", HERE).made == 0
+    assert ingest_volumes([tmp_path / "elsewhere"], tmp_path / "data", HERE).new_shards == 0
     assert bytes_of(tmp_path / "data") == before
     write_raw(tmp_path / "elsewhere" / "000.h5", 0, physPar=[0.3, 0.8, 0.97, 71.0])  # the same name, another study
     with pytest.raises(InputError, match="holds shards of 6 files that are not among those given now"):
@@ -88,7 +88,7 @@ def test_a_changed_box_is_packed_again(tmp_path):
     boxes(tmp_path / "boxes", 6)
     ingest_volumes([tmp_path / "boxes"], tmp_path / "data", HERE)
     changed = write_raw(tmp_path / "boxes" / "000.h5", 0, physPar=[0.3, 0.8, 0.97, 71.0])
-    assert ingest_volumes([tmp_path / "boxes"], tmp_path / "data", HERE).made == 1
+    assert ingest_volumes([tmp_path / "boxes"], tmp_path / "data", HERE).new_shards == 1
     np.testing.assert_array_equal(records_of(tmp_path / "data")["universe 0"][0], changed)
     with Shards.open(tmp_path / "data") as shards:
         assert shards.manifest.simulations[0].parameters["h"] == pytest.approx(0.71)

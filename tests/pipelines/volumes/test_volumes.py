@@ -123,7 +123,7 @@ def test_paths_without_files_are_named(tmp_path):
         ({"fractions": (0.0, 0.5, 0.5)}, "the first, for training"),
         ({"parameters": ("omega",)}, "parameters: found 'omega', valid are omega_m, sigma_8"),
         ({"compression": "gzip"}, "compression: found 'gzip', valid are none, blosc-lz4"),
-        ({"quarantine_threshold": 2}, "quarantine_threshold: found 2"),
+        ({"rejected_threshold": 2}, "rejected_threshold: found 2"),
         ({"processes": 0}, "processes: found 0"),
         ({"box_mpc_h": -1.0}, "box_mpc_h: found -1.0"),
     ],
