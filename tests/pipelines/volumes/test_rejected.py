@@ -30,7 +30,7 @@ def test_bad_files_are_set_aside_with_their_reasons_and_the_rest_packed(tmp_path
         assert re.search(reason, found[f"{spoil.__name__}.h5"][1]), spoil
     assert sorted(records_of(tmp_path / "data")) == [f"universe {n}" for n in range(6)]
     again = ingest_volumes([tmp_path / "boxes"], tmp_path / "data", config)
-    assert again == dataclasses.replace(summary, made=0)
+    assert again == dataclasses.replace(summary, new_shards=0)
 
 
 def test_a_shard_whose_only_file_is_set_aside_is_empty_and_the_rest_is_there(tmp_path):
@@ -46,7 +46,7 @@ def test_a_shard_whose_only_file_is_set_aside_is_empty_and_the_rest_is_there(tmp
 
 def test_files_with_flipped_bytes_never_end_the_run(tmp_path, monkeypatch):
     """HDF5 itself crashes on some of them, and goes round for ever in others."""
-    monkeypatch.setattr("tenfold.pipelines.volumes.sources.LONGEST_LOOK_S", 2.0)
+    monkeypatch.setattr("tenfold.pipelines.volumes.sources.HEADER_TIMEOUT_S", 2.0)
     full = boxes(tmp_path / "boxes", 5)
     rng = np.random.default_rng(0)
     for n in range(60):

@@ -24,7 +24,7 @@ def test_a_second_run_does_nothing(tmp_path):
     second = ingest_volumes([tmp_path / "boxes"], tmp_path / "data", HERE)
     after = {file: (file.stat().st_ino, file.stat().st_mtime_ns) for file in (tmp_path / "data").iterdir()}
     assert before == after
-    assert second == dataclasses.replace(first, made=0)
+    assert second == dataclasses.replace(first, new_shards=0)
 
 
 KILLED = """

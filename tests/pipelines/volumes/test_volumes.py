@@ -88,7 +88,7 @@ def test_plain_datasets_are_packed_too(tmp_path):
 
 
 def test_dask_workers_make_the_same_bytes_as_one_process(tmp_path, monkeypatch):
-    monkeypatch.setattr("tenfold.pipelines.volumes.ingest.WORTH_A_PROCESS", 1)
+    monkeypatch.setattr("tenfold.pipelines.volumes.ingest.BYTES_PER_PROCESS", 1)
     boxes(tmp_path / "boxes", 10)
     for name, processes in (("one", 1), ("two", 2)):
         config = dataclasses.replace(HERE, cut=2, processes=processes)
