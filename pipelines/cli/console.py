@@ -59,11 +59,6 @@ config = typer.Typer(no_args_is_help=True, help="Show or check a configuration."
 Out = Annotated[
     Path, typer.Option("--out", help="Folder to write to; a file that tenfold did not make there is never replaced.")
 ]
-ConfigFile = Annotated[Path | None, typer.Option("--config", help="YAML file; `tenfold config show` prints one.")]
-Preset = Annotated[str | None, typer.Option("--preset", help="demo, laptop or cosmoflow-mlperf.")]
-Settings = Annotated[list[str] | None, typer.Option("--set", help="One value, as section.key=value; repeatable.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint, if any.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only print what would be done, and its size.")]
 
 
 @contextmanager

@@ -5,17 +5,15 @@ import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from tenfold.hpc.ranks import RanksError, promised
 from tenfold.pipelines.cli import massmaps, molecules, volumes  # noqa: F401 (they add their commands)
+from tenfold.pipelines.cli.configured import ConfigFile, Settings, configured, show
 from tenfold.pipelines.cli.console import (
-    ConfigFile,
     Out,
-    Preset,
-    Settings,
     config,
     console,
     explain,
@@ -29,6 +27,7 @@ from tenfold.pipelines.cli.console import (
     train,
 )
 from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.studies import STUDIES
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's own errors reach Python as exceptions
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -100,7 +99,7 @@ def validate(
         options["tolerances"] = _tolerances(file, settings)
     check_options(kind, options)
     validation = kind.validate(run, out, **options)
-    console.print(f"Report: {validation.report}", soft_wrap=True)
+    show(f"Report: {validation.report}")
     for sentence in validation.summary:
         console.print(sentence, soft_wrap=True, highlight=False)
     if not validation.passed:
@@ -118,39 +117,26 @@ def _tolerances(file: Path | None, settings: list[str] | None):
     return load(MassMapsRun, file, None, tuple(settings or ())).acceptance
 
 
-Study = Annotated[str, typer.Option("--study", help="cosmology, massmaps or chemistry.")]
-
-
-def _kind(study: str):
-    from tenfold.pipelines.studies.chemistry_config import ChemistryRun
-    from tenfold.pipelines.studies.cosmology_config import CosmologyRun
-    from tenfold.pipelines.studies.massmaps_config import MassMapsRun
-
-    kinds = {kind.STUDY: kind for kind in (CosmologyRun, MassMapsRun, ChemistryRun)}
-    if study not in kinds:
-        raise InputError(f"--study {study}: there is none of that name; there are: {', '.join(kinds)}")
-    return kinds[study]
-
-
 @config.command("show")
-def config_show(
-    study: Study = "cosmology", file: ConfigFile = None, preset: Preset = None, settings: Settings = None
-) -> None:
-    """Print the whole configuration, defaults filled in, as YAML."""
-    from tenfold.pipelines.config import dump, load
+@configured(*STUDIES)
+def config_show(config: Any) -> None:
+    """Print the whole configuration, including defaults, as YAML."""
+    from tenfold.pipelines.config import dump
 
-    typer.echo(dump(load(_kind(study), file, preset, tuple(settings or ()))), nl=False)
+    typer.echo(dump(config), nl=False)
 
 
 @config.command("validate")
 def config_validate(
-    file: Annotated[Path, typer.Argument(help="YAML file to check.")], study: Study = "cosmology"
+    file: Annotated[Path, typer.Argument(help="YAML file to check.")],
+    study: Annotated[str, typer.Option("--study", help="cosmology, massmaps or chemistry.")] = STUDIES[0],
 ) -> None:
-    """Check a configuration file: every key and value."""
+    """Check every key and value of a configuration file."""
     from tenfold.pipelines.config import load
+    from tenfold.pipelines.studies.study import study_named
 
-    load(_kind(study), file)
-    console.print(f"{file}: valid", soft_wrap=True)
+    load(study_named(study), file)
+    show(f"{file}: valid")
 
 
 @app.command()
@@ -174,7 +160,7 @@ def doctor() -> None:
     from tenfold.pipelines.cli.dry_run import describe_checks
 
     checks = checkup()
-    console.print(describe_checks(checks))
+    show(describe_checks(checks))
     if not all(check.ok for check in checks):
         raise typer.Exit(1)
 

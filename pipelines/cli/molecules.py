@@ -1,122 +1,90 @@
-"""Commands for molecules: label, ingest, train, predict, run the whole of chemistry."""
+"""Commands for molecules: label, ingest, train, predict, explain, run the chemistry study."""
 
-import json
-import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from tenfold.pipelines.cli.console import (
-    ConfigFile,
+from tenfold.pipelines.cli.configured import (
+    Data,
     DryRun,
-    Out,
+    RankCount,
     Resume,
-    Settings,
-    console,
-    explain,
-    ingest,
-    load_tensorflow,
-    on_ranks,
-    predict,
-    run,
-    simulate,
-    train,
+    RunFolderOption,
+    configured,
+    run_whole_study,
+    show,
+    train_network,
 )
+from tenfold.pipelines.cli.console import Out, explain, ingest, load_tensorflow, predict, run, simulate, train
 from tenfold.pipelines.errors import InputError
 
-Preset = Annotated[str | None, typer.Option("--preset", help="dmpnn, enn-s2s, painn or demo.")]
 Embed = Annotated[bool, typer.Option("--embed", help="Make coordinates by ETKDGv3 and MMFF94 for a 3-D network.")]
 Seconds = Annotated[float, typer.Option("--seconds", min=0.01, help="Longest time for one molecule [s].")]
-Column = Annotated[str, typer.Option("--smiles-column", help="Column of the SMILES; `smiles` if left out.")]
+Column = Annotated[str, typer.Option("--smiles-column", help="Column of the SMILES; default: `smiles`.")]
 Encoding = Annotated[
-    str, typer.Option("--encoding", help="Of text without a byte-order mark, such as latin-1; UTF-8 if left out.")
+    str, typer.Option("--encoding", help="Encoding of text without a byte-order mark, such as latin-1; default: UTF-8.")
 ]
 
 
-def _load(file: Path | None, preset: str | None, settings: list[str] | None):
-    from tenfold.pipelines.config import load
-    from tenfold.pipelines.studies.chemistry_config import ChemistryRun
-
-    return load(ChemistryRun, file, preset, tuple(settings or ()))
-
-
 @simulate.command("molecules")
+@configured("chemistry", keys={"count": "labels.count"})
 def simulate_molecules_command(
+    config: Any,
     out: Out,
     count: Annotated[int | None, typer.Option("--count", min=1, help="Number of molecules.")] = None,
-    file: ConfigFile = None,
-    preset: Preset = None,
-    settings: Settings = None,
     dry_run: DryRun = False,
 ) -> None:
     """Enumerate molecules and label them by quantum chemistry, into extended XYZ files."""
+    from tenfold.pipelines.cli.dry_run import describe_labels
     from tenfold.pipelines.labels.labels import label_molecules
 
-    chosen = _load(file, preset, [*(settings or ()), *([f"labels.count={count}"] if count else [])]).labels
-    if dry_run:
-        from tenfold.pipelines.cli.dry_run import describe_labels
-
-        console.print(describe_labels(chosen))
-        return
-    console.print(str(label_molecules(chosen, out)), soft_wrap=True)
+    show(describe_labels(config.labels) if dry_run else label_molecules(config.labels, out))
 
 
 @ingest.command("molecules")
+@configured(
+    "chemistry",
+    keys={
+        "target": "ingest.targets",
+        "smiles_column": "ingest.smiles_column",
+        "split": "ingest.split",
+        "encoding": "ingest.encoding",
+    },
+)
 def ingest_molecules_command(
+    config: Any,
     paths: Annotated[list[Path], typer.Argument(help="CSV, SDF or XYZ files, folders or archives of them.")],
     out: Out,
     target: Annotated[list[str] | None, typer.Option("--target", help="Column to learn; repeatable.")] = None,
     smiles_column: Column = "",
     split: Annotated[str, typer.Option("--split", help="random, scaffold, butina or column.")] = "",
     encoding: Encoding = "",
-    file: ConfigFile = None,
-    preset: Preset = None,
-    settings: Settings = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Molecules to graphs in packed shards, split so that none is on both sides; bad rows to rejected.csv."""
+    """Pack molecules as graphs into shards, split without overlap; unusable rows are listed in rejected.csv."""
+    from tenfold.pipelines.cli.dry_run import describe_molecule_ingest
     from tenfold.pipelines.molecules.ingest import ingest_molecules
 
-    given = {"targets": target, "smiles_column": smiles_column, "split": split, "encoding": encoding}
-    chosen = [f"ingest.{name}={json.dumps(value)}" for name, value in given.items() if value]
-    config = _load(file, preset, [*(settings or ()), *chosen]).ingest
-    if dry_run:
-        from tenfold.pipelines.cli.dry_run import describe_molecule_ingest
-
-        console.print(describe_molecule_ingest(config, paths))
-        return
-    console.print(str(ingest_molecules(paths, out, config)), soft_wrap=True)
+    ingest = config.ingest
+    show(describe_molecule_ingest(ingest, paths) if dry_run else ingest_molecules(paths, out, ingest))
 
 
 @train.command("molecules")
+@configured("chemistry")
 def train_molecules_command(
-    data: Annotated[Path | None, typer.Argument(help="Folder of shards.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Folder of the run.")] = None,
-    file: ConfigFile = None,
-    preset: Preset = None,
-    settings: Settings = None,
-    resume: Resume = False,
-    dry_run: DryRun = False,
+    config: Any, data: Data = None, out: RunFolderOption = None, resume: Resume = False, dry_run: DryRun = False
 ) -> None:
-    """A network that predicts properties of molecules, with uncertainties; ends with a bundle to predict with."""
-    chosen = _load(file, preset, settings)
+    """Train a network that predicts properties of molecules, with uncertainties, and write it as a bundle."""
     load_tensorflow()
-    if data is None or (out is None and not dry_run):
-        raise InputError("give the folder of shards and --out RUN (--dry-run needs no RUN)")
     if dry_run:
         from tenfold.pipelines.cli.dry_run import describe_predictor
 
-        console.print(describe_predictor(chosen, data))
+        if data is None:
+            raise InputError("give the folder of shards: the size of the network depends on them")
+        show(describe_predictor(config, data))
         return
-    assert out is not None
-    with on_ranks(out) as ranks:
-        from tenfold.pipelines.predictor.train import train_molecules
-
-        folder = train_molecules(data, out, chosen.network, chosen.training, ranks, resume=resume)
-        if ranks.first:
-            console.print("\n".join(folder.read_record()["targets"]), soft_wrap=True, highlight=False)
-            console.print(f"Trained: {folder.bundle}. Next: tenfold validate {folder.path}", soft_wrap=True)
+    train_network("molecules", config, data, out, resume=resume, then="tenfold validate RUN")
 
 
 @predict.command("molecules")
@@ -132,10 +100,10 @@ def predict_molecules_command(
         float, typer.Option("--largest-gib", help="Largest size that a compressed input may unpack to [GiB].")
     ] = 64.0,
 ) -> None:
-    """Properties with uncertainties for any number of molecules, row by row; killed, it goes on where it stood.
+    """Predict properties of molecules, with uncertainties, row by row; an interrupted prediction is resumed.
 
-    The input's columns are kept to the letter, a cell that begins with = too: import the table as text into a
-    spreadsheet if you do not know who wrote it.
+    The input's columns are copied unchanged, including cells that begin with =: import the table as text into a
+    spreadsheet if you do not know its author.
     """
     load_tensorflow()
     from tenfold.pipelines.predictor.predict import predict_molecules
@@ -144,7 +112,7 @@ def predict_molecules_command(
         bundle, molecules, out, smiles_column=smiles_column, encoding=encoding, embed=embed, seconds=seconds,
         largest_gib=largest_gib,
     )  # fmt: skip
-    console.print(str(done), soft_wrap=True)
+    show(done)
 
 
 @explain.command("molecules")
@@ -152,37 +120,22 @@ def explain_molecules_command(
     bundle: Annotated[Path, typer.Argument(help="Trained network: its bundle, or the folder of its run.")],
     smiles: Annotated[list[str], typer.Argument(help="SMILES, one or several.")],
     out: Out,
-    target: Annotated[list[str] | None, typer.Option("--target", help="Property; repeatable; all if left out.")] = None,
+    target: Annotated[list[str] | None, typer.Option("--target", help="Property; repeatable; default: all.")] = None,
     embed: Embed = False,
     seconds: Seconds = 20.0,
 ) -> None:
-    """Draw which atoms and bonds the answers for molecules rest on; the numbers go to attributions.csv."""
+    """Draw the attributions of predictions to atoms and bonds; the numbers go to attributions.csv."""
     load_tensorflow()
     from tenfold.pipelines.predictor.explain import explain_molecules
 
     page = explain_molecules(bundle, smiles, out, target or (), embed=embed, seconds=seconds)
-    console.print(f"Explained: {page}", soft_wrap=True)
+    show(f"Explained: {page}")
 
 
 @run.command("chemistry")
-def run_chemistry_command(
-    out: Out,
-    file: ConfigFile = None,
-    preset: Preset = None,
-    settings: Settings = None,
-    ranks: Annotated[int, typer.Option(min=1, help="MPI ranks on this machine.")] = 2,
-    dry_run: DryRun = False,
-) -> None:
-    """Label molecules by quantum chemistry, ingest, train on MPI ranks, predict, explain, and prove it."""
-    chosen = _load(file, preset or (None if file else "demo"), settings)
-    load_tensorflow()
-    if dry_run:
-        from tenfold.pipelines.cli.dry_run import describe_chemistry
+@configured("chemistry", preset="demo")
+def run_chemistry_command(config: Any, out: Out, ranks: RankCount = 2, dry_run: DryRun = False) -> None:
+    """Label molecules by quantum chemistry, ingest, train on MPI ranks, and validate."""
+    from tenfold.pipelines.cli.dry_run import describe_chemistry
 
-        console.print(describe_chemistry(chosen))
-        return
-    from tenfold.pipelines.studies.chemistry_run import run_chemistry
-
-    start = time.monotonic()
-    report = run_chemistry(chosen, out, ranks=ranks)
-    console.print(f"Done in {(time.monotonic() - start) / 60:.1f} min. Report: {report}", soft_wrap=True)
+    run_whole_study(config, out, ranks=ranks, dry_run=dry_run, describe=describe_chemistry)

@@ -1,1 +1,4 @@
-"""Whole studies, stage by stage, by one configuration."""
+"""Whole studies as lists of stages, each from one configuration."""
+
+STUDIES = ("cosmology", "massmaps", "chemistry")
+"""Names of the studies."""

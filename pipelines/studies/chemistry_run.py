@@ -1,4 +1,4 @@
-"""A chemistry run, all of it: molecules, quantum labels, shards, a network trained over MPI, and the report."""
+"""Stages of the chemistry study: molecules, quantum labels, shards, a network trained over MPI, and the report."""
 
 from pathlib import Path
 
@@ -6,39 +6,21 @@ from tenfold.pipelines.labels.dft_check import run_dft_check
 from tenfold.pipelines.labels.labels import label_molecules
 from tenfold.pipelines.molecules.ingest import ingest_molecules
 from tenfold.pipelines.studies.chemistry_config import ChemistryRun
-from tenfold.pipelines.studies.stages import Stages, launch
+from tenfold.pipelines.studies.kinds import kind_named
+from tenfold.pipelines.studies.stages import Stage, launch_training
 
 
-def run_chemistry(config: ChemistryRun, out: Path, *, ranks: int = 2) -> Path:
-    """Label, ingest, train, and prove it; what has been finished before is not done again.
+def chemistry_stages(config: ChemistryRun, out: Path, ranks: int) -> list[Stage]:
+    """Return the stages of the chemistry study; a few molecules are labelled by DFT as well, where some are named."""
+    labels, molecules, data, network = config.labels, out / "molecules", out / "data", out / "network"
 
-    Parameters
-    ----------
-    config
-        Everything about the run.
-    out
-        Folder of the run.
-    ranks
-        MPI ranks on this machine.
+    def check_by_dft() -> None:
+        run_dft_check(labels.dft_check, molecules, seed=labels.seed, processes=labels.processes)
 
-    Returns
-    -------
-    Path
-        The report.
-    """
-    from tenfold.pipelines.predictor.validate import validate_molecules
-
-    stages = Stages(out, ["network"])
-    with stages.stage("label"):
-        labelled = label_molecules(config.labels, out / "molecules")
-    if config.labels.dft_check:
-        with stages.stage("a few by DFT"):
-            run_dft_check(
-                config.labels.dft_check, labelled.out, seed=config.labels.seed, processes=config.labels.processes
-            )
-    with stages.stage("ingest"):
-        ingest_molecules([labelled.structures], out / "data", config.ingest)
-    with stages.stage("train"):
-        launch(["train", "molecules", str(out / "data"), "--out", str(out / "network")], config, out / "network", ranks)
-    with stages.stage("validate"):
-        return validate_molecules(out / "network", out)
+    return [
+        Stage("label", lambda: label_molecules(labels, molecules)),
+        *([Stage("DFT check", check_by_dft)] if labels.dft_check else []),
+        Stage("ingest", lambda: ingest_molecules([molecules / "structures"], data, config.ingest)),
+        Stage("train", lambda: launch_training("molecules", data, network, config, ranks), network),
+        Stage("validate", lambda: kind_named("molecules").validate(network, out)),
+    ]

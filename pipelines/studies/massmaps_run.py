@@ -1,53 +1,38 @@
-"""The mass-map study: simulated maps, shards, an emulator, an estimator and the acceptance tests."""
+"""Stages of the mass-map study: maps of many cosmologies, shards, an emulator, an estimator, acceptance tests."""
 
 import json
 from pathlib import Path
 
-from tenfold.pipelines.acceptance.acceptance import Assessment
 from tenfold.pipelines.files.atomic import replacing
 from tenfold.pipelines.simulation.lensing.simulate import simulate_massmaps
+from tenfold.pipelines.studies.kinds import Validation, kind_named
 from tenfold.pipelines.studies.massmaps_config import MassMapsRun
-from tenfold.pipelines.studies.stages import Stages, launch
+from tenfold.pipelines.studies.stages import Stage, launch_training
 from tenfold.pipelines.volumes.maps import ingest_massmaps
 
 
-def run_massmaps(config: MassMapsRun, out: Path, *, ranks: int = 2) -> tuple[Path, Assessment]:
-    """Simulate, ingest, train, and judge; what has been finished before is not done again.
+def massmaps_stages(config: MassMapsRun, out: Path, ranks: int) -> list[Stage]:
+    """Return the stages of the mass-map study.
 
-    An estimator is trained where there is something to estimate, of maps of one source redshift.
-
-    Parameters
-    ----------
-    config
-        Everything about the run.
-    out
-        Folder of the run.
-    ranks
-        MPI ranks on this machine.
-
-    Returns
-    -------
-    Path
-        The report.
-    Assessment
-        The verdicts.
+    An estimator is trained where cosmological parameters vary, and the maps have one source redshift.
     """
-    from tenfold.pipelines.acceptance.validate import validate_massmaps
+    data, emulator = out / "data", out / "network"
+    estimator = out / "estimator" if config.estimates else None
 
-    stages = Stages(out, ["network", "estimator"])
-    with stages.stage("simulate"):
+    def simulate() -> None:
         simulate_massmaps(config.simulation, out / "maps")
         with replacing(out / "maps.json") as temporary:
             temporary.write_text(json.dumps({"maps": config.simulation.count * config.simulation.maps}))
-    with stages.stage("ingest"):
-        ingest_massmaps([out / "maps"], out / "data", config.ingest)
-    with stages.stage("train the emulator"):
-        launch(["train", "emulator", str(out / "data"), "--out", str(out / "network")], config, out / "network", ranks)
-    estimator = None
-    if config.estimates:
-        estimator = out / "estimator"
-        with stages.stage("train the estimator"):
-            command = ["train", "estimator", str(out / "data"), "--out", str(estimator)]
-            launch(command, config.map_estimator, estimator, ranks)
-    with stages.stage("validate"):
-        return validate_massmaps(out / "network", out, tolerances=config.acceptance, estimator=estimator)
+
+    def validate() -> Validation:
+        return kind_named("emulator").validate(emulator, out, tolerances=config.acceptance, estimator=estimator)
+
+    stages = [
+        Stage("simulate", simulate),
+        Stage("ingest", lambda: ingest_massmaps([out / "maps"], data, config.ingest)),
+        Stage("train the emulator", lambda: launch_training("emulator", data, emulator, config, ranks), emulator),
+    ]
+    if estimator:
+        train = lambda: launch_training("estimator", data, estimator, config.map_estimator, ranks)  # noqa: E731
+        stages.append(Stage("train the estimator", train, estimator))
+    return [*stages, Stage("validate", validate)]

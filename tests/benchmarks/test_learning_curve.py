@@ -17,7 +17,7 @@ import pytest
 from tenfold.pipelines.config import load
 from tenfold.pipelines.estimator.comparison import compare, score
 from tenfold.pipelines.studies.cosmology_config import CosmologyRun
-from tenfold.pipelines.studies.cosmology_run import train_under_ranks
+from tenfold.pipelines.studies.stages import launch_training
 from tenfold.pipelines.volumes.ingest import ingest_volumes
 from tenfold.pipelines.volumes.manifest import Manifest
 
@@ -40,7 +40,7 @@ def test_the_network_reads_more_than_the_power_spectrum_from_few_boxes_and_from_
         trained = sum(e.split == "train" for e in Manifest.read(out / "data" / "manifest.json").simulations)
         epochs = max(config.training.epochs, round(STEPS * config.training.global_batch / trained))
         training = replace(config.training, epochs=epochs, warmup_epochs=epochs / 20)
-        train_under_ranks(replace(config, training=training), out / "data", out / "estimator", 2)
+        launch_training("estimator", out / "data", out / "estimator", replace(config, training=training), 2)
         curve[count] = score(compare(out / "estimator"), seed=0, draws=10_000)
     curve[len(learn)] = json.loads((RUN / "metrics.json").read_text())["simulations"]
     (RUN / "learning_curve.json").write_text(json.dumps(curve, indent=1))

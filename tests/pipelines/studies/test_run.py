@@ -28,6 +28,7 @@ from tenfold.pipelines.simulation.cosmology import Cosmology
 from tenfold.pipelines.simulation.lensing.fits_cubes import write_maps
 from tenfold.pipelines.studies import massmaps_run, stages
 from tenfold.pipelines.studies.massmaps_config import MassMapsRun
+from tenfold.pipelines.studies.study import run_study
 from tenfold.pipelines.volumes.maps import MassMapIngest, ingest_massmaps
 
 SIDE, MAPS = 16, 16
@@ -99,13 +100,19 @@ def test_a_study_goes_from_an_empty_folder_to_its_verdicts_and_is_not_done_twice
 
 @pytest.mark.parametrize("setting", ["simulation.ranges={}", "simulation.sources=[1.0, 0.5]"])
 def test_where_an_estimator_cannot_judge_none_is_trained(tmp_path, monkeypatch, setting):
-    commands, judges = [], []
+    trained, judges = [], []
+    assessment = SimpleNamespace(favourable=0, verdicts={}, undecided=[], failed=[], passed=True)
+
+    def validate(*_, estimator, **__):
+        judges.append(estimator)
+        return tmp_path / "report.html", assessment
+
     for part in ("simulate_massmaps", "ingest_massmaps"):
         monkeypatch.setattr(massmaps_run, part, lambda *_: None)
-    monkeypatch.setattr(massmaps_run, "launch", lambda command, *_: commands.append(command[:2]))
-    monkeypatch.setattr(validation, "validate_massmaps", lambda *_, estimator, **__: judges.append(estimator))
-    massmaps_run.run_massmaps(load(MassMapsRun, preset="demo", settings=(setting,)), tmp_path)
-    assert (commands, judges) == ([["train", "emulator"]], [None])
+    monkeypatch.setattr(massmaps_run, "launch_training", lambda kind, *_: trained.append(kind))
+    monkeypatch.setattr(validation, "validate_massmaps", validate)
+    run_study(load(MassMapsRun, preset="demo", settings=(setting,)), tmp_path)
+    assert (trained, judges) == (["emulator"], [None])
 
 
 def test_nothing_is_estimated_of_maps_of_one_cosmology():
