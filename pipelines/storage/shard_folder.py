@@ -59,7 +59,8 @@ class ShardFolder(Generic[Manifest]):
         """That of an earlier ingest, None where there is none."""
         self._beside = (MANIFEST, REJECTED, *others)
         shards = () if self.manifest is None else (shard.file for shard in self.manifest.shards)
-        known = () if self.manifest is None else (*self._beside, *former, *shards)
+        there = (name for name in former if (path / name).exists())
+        known = () if self.manifest is None else (*self._beside, *there, *shards)
         self._folder = OutputFolder.claim(path, self._beside, alone=True, known=known)
 
     def is_complete(self, config: Mapping[str, Any], sources: Mapping[str, tuple[int, int]]) -> bool:

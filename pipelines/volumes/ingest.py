@@ -76,6 +76,11 @@ class IngestSize:
     dtype: str
     bytes: int
 
+    def __str__(self) -> str:
+        shape = " × ".join(map(str, self.record))
+        files = f"{self.files:,} files ({self.unusable:,} unusable), {self.simulations:,} simulations"
+        return f"{files}, {self.records:,} records of {shape} {self.dtype}, {self.bytes / 1e6:.1f} MB"
+
 
 def ingest_volumes(paths: Iterable[Path | str], out: Path | str, config: Ingest) -> IngestSummary:
     """Pack volumes into shards.

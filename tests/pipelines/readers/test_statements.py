@@ -106,11 +106,11 @@ def test_plain_arrays_are_periodic_where_that_is_stated_and_where_not_it_is_said
     table = arrays(tmp_path / "arrays", 5)
     config = dataclasses.replace(HERE, table=str(table))
     unknown = ingest_volumes([tmp_path / "arrays"], tmp_path / "unknown", config)
-    assert "taken not to be" in str(unknown) and "ingest.periodic=true" in str(unknown)
+    assert "they count as not periodic" in str(unknown) and "ingest.periodic=true" in str(unknown)
     again = ingest_volumes([tmp_path / "arrays"], tmp_path / "unknown", config)
     assert again.new_shards == 0 and "ingest.periodic=true" in str(again)
     stated = ingest_volumes([tmp_path / "arrays"], tmp_path / "stated", dataclasses.replace(config, periodic=True))
-    assert "taken not to be" not in str(stated)
+    assert "they count as not periodic" not in str(stated)
     for name, facts in (("unknown", (False, False)), ("stated", (True, True))):
         with Shards.open(tmp_path / name) as shards:
             assert (shards.manifest.periodic, shards.manifest.periodicity_known) == facts
@@ -220,5 +220,5 @@ def test_files_of_one_name_in_two_folders_have_rows_of_their_own(tmp_path):
 def test_a_table_of_other_files_is_refused(tmp_path):
     boxes(tmp_path / "boxes", 3)
     table = write_table(tmp_path / "t.csv", [{"file": "box.h5", "Omega_m": 0.3}])
-    with pytest.raises(InputError, match=r"names none of the 3 files, such as 000.h5; its first row is of box.h5"):
+    with pytest.raises(InputError, match=r"names none of the 3 files, such as 000.h5; its first row is about box.h5"):
         ingest_volumes([tmp_path / "boxes"], tmp_path / "data", dataclasses.replace(HERE, table=str(table)))

@@ -166,7 +166,7 @@ def test_a_shard_cut_short_or_gone_is_named_on_opening(packed, tmp_path):
 
 
 def test_a_folder_without_shards_says_how_to_make_them(tmp_path):
-    with pytest.raises(InputError, match=r"no shards here. Make them by `tenfold ingest`"):
+    with pytest.raises(InputError, match=r"no shards in this folder. Make them by `tenfold ingest`"):
         Shards.open(tmp_path)
 
 

@@ -111,7 +111,7 @@ def test_the_size_said_before_is_the_size_made(tmp_path):
 def test_paths_without_files_are_named(tmp_path):
     with pytest.raises(InputError, match="nowhere: there is no such file or folder"):
         ingest_volumes([tmp_path / "nowhere"], tmp_path / "data", HERE)
-    with pytest.raises(InputError, match="no files of volumes there"):
+    with pytest.raises(InputError, match="no files of volumes found"):
         ingest_volumes([tmp_path], tmp_path / "data", HERE)
 
 
