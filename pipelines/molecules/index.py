@@ -239,7 +239,9 @@ def index_molecules(shards: Sequence[Path], out: Path, config: MoleculeIngest, m
         duplicates=len(keys) - len(set(keys)),
         leakage=_leakage(similarity[split == SPLITS.index("test")]),
         rejected=[
-            RejectedMolecule(file=file, line=line, text=text, reason="the same molecule is in the validation or test split")
+            RejectedMolecule(
+                file=file, line=line, text=text, reason="the same molecule is in the validation or test split"
+            )
             for file, line, text in copies
         ],
         content=hashlib.sha256(columns["crc32"].tobytes() + split.tobytes()).hexdigest(),

@@ -14,7 +14,9 @@ from tenfold.pipelines.volumes.shards import Shards
 
 NETWORK = CNN(size=4, filters=(2,), dense=(4,), transform="identity")
 PIECES = "the data are pieces of boxes or of the sky, which are not periodic: --set training.shifts=false"
-UNKNOWN = r"it is not known whether the data are whole periodic boxes: .*ingest.periodic=true; if not: --set training.shifts="
+UNKNOWN = (
+    r"it is not known whether the data are whole periodic boxes: .*ingest.periodic=true; if not: --set training.shifts="
+)
 
 
 @pytest.fixture(scope="module")
