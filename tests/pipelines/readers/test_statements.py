@@ -114,7 +114,7 @@ def test_plain_arrays_are_periodic_where_that_is_stated_and_where_not_it_is_said
     for name, facts in (("unknown", (False, False)), ("stated", (True, True))):
         with Shards.open(tmp_path / name) as shards:
             assert (shards.manifest.periodic, shards.manifest.periodicity_known) == facts
-            assert ("nothing says" in shards.manifest.not_periodic) == (name == "unknown")
+            assert ("not known" in shards.manifest.not_periodic) == (name == "unknown")
 
 
 def test_grids_of_many_simulations_are_not_the_channels_of_one(tmp_path):
