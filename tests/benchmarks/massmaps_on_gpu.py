@@ -164,14 +164,14 @@ def cosmogan(device: str) -> None:
     torch.set_float32_matmul_precision("high")  # as JAX does of itself: products in TF32
     shape = replace(COSMOGAN, boundary="cropped", group_size=BATCH)  # a batch normed whole, as published
     training = AdversarialTraining(global_batch=BATCH, beta_1=0.5, beta_2=0.999, warmup_epochs=0)
-    guess = LognormalModel.white_noise(shape.size, IntensityTransform())
+    model = LognormalModel.white_noise(shape.size, IntensityTransform())
     rng = np.random.default_rng(1)
     real = rng.standard_normal((BATCH, shape.size, shape.size, 1), np.float32)
     latent = rng.standard_normal((BATCH, shape.latent_dim), np.float32)
     for precision in ("float32", "mixed_bfloat16"):
         pair = (
-            build_generator(shape, guess, precision=precision),
-            build_discriminator(shape, guess, precision=precision),
+            build_generator(shape, model, precision=precision),
+            build_discriminator(shape, model, precision=precision),
         )
         beside = cosmogan_of(*pair, device)
         if precision == "float32":

@@ -19,11 +19,14 @@ BIN = Path(sys.executable).parent
 ONE = ["--set", "simulation.ranges={}", "--set", "simulation.maps=128", "--set", "simulation.count=48"]
 MANY = ["--set", "simulation.maps=128", "--set", "simulation.count=128"]
 SLOWLY = ["training.learning_rate=1e-3", "training.critic_learning_rate=2e-3"]
-SETTLED = ["training.moment_matching_steps=1440", "training.moment_matching_rate=1e-4"]  # the presets have less time
+MOMENT_MATCHING = [
+    "training.moment_matching_steps=1440",
+    "training.moment_matching_rate=1e-4",
+]  # presets have less time
 STUDIES = {
-    "one cosmology, 64²": ("demo", ONE, ["network.conditions=0", "training.epochs=16", *SLOWLY, *SETTLED]),
-    "one cosmology, 128²": ("laptop", ONE, ["network.conditions=0", "training.epochs=9", *SETTLED]),
-    "cosmologies held out, 64²": ("demo", MANY, ["training.epochs=10", *SETTLED]),
+    "one cosmology, 64²": ("demo", ONE, ["network.conditions=0", "training.epochs=16", *SLOWLY, *MOMENT_MATCHING]),
+    "one cosmology, 128²": ("laptop", ONE, ["network.conditions=0", "training.epochs=9", *MOMENT_MATCHING]),
+    "cosmologies held out, 64²": ("demo", MANY, ["training.epochs=10", *MOMENT_MATCHING]),
 }
 FILTERS = {"demo": "network.filters=[16,32,32]", "laptop": "network.filters=[16,32,32,32]"}
 
