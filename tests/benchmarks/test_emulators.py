@@ -22,7 +22,7 @@ SLOWLY = ["training.learning_rate=1e-3", "training.critic_learning_rate=2e-3"]
 MOMENT_MATCHING = [
     "training.moment_matching_steps=1440",
     "training.moment_matching_rate=1e-4",
-]  # presets have less time
+]  # presets use fewer
 STUDIES = {
     "one cosmology, 64²": ("demo", ONE, ["network.conditions=0", "training.epochs=16", *SLOWLY, *MOMENT_MATCHING]),
     "one cosmology, 128²": ("laptop", ONE, ["network.conditions=0", "training.epochs=9", *MOMENT_MATCHING]),
