@@ -1,10 +1,27 @@
-"""The house stands: every folder is packaged, and no file says what it must not."""
+"""The house stands: every folder is packaged, and the documents name only what exists."""
 
+import dataclasses
 import re
+import shlex
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+import typer
+
+from tenfold.pipelines.cli.main import app
+from tenfold.pipelines.studies import STUDIES
+from tenfold.pipelines.studies.study import study_named
+
 ROOT = Path(__file__).parents[1]
+DOCUMENTS = [
+    path
+    for pattern in ("*.md", "docs/**/*.md", "hpc/*.md", "notebooks/*.py")
+    for path in sorted(ROOT.glob(pattern))
+    if path.name != "CHANGELOG.md"  # it names what was renamed
+]
+COMMAND_LINE = typer.main.get_command(app)
 
 
 def test_every_folder_with_code_is_listed_for_the_wheel():
@@ -22,9 +39,9 @@ def test_every_folder_with_code_is_listed_for_the_wheel():
     assert found == folders == listed
 
 
-def test_every_data_file_is_carried_by_the_wheel():
-    data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
-    patterns = {f"{'/'.join(package.split('.')[1:])}/{pattern}" for package, globs in data.items() for pattern in globs}
+def missing_from_wheel(package_data: dict[str, list[str]]) -> set[str]:
+    """Data files that the wheel needs and these patterns of pyproject.toml do not match."""
+    patterns = {f"{'/'.join(name.split('.')[1:])}/{glob}" for name, globs in package_data.items() for glob in globs}
     carried = {file for pattern in patterns for file in ROOT.glob(pattern)}
     needed = {
         file
@@ -32,11 +49,89 @@ def test_every_data_file_is_carried_by_the_wheel():
         for file in (ROOT / folder).rglob("*")
         if file.is_file()
     }
-    assert needed
-    assert needed <= carried
+    return {str(file.relative_to(ROOT)) for file in needed - carried}
+
+
+def package_data() -> dict[str, list[str]]:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+
+
+def test_every_data_file_is_carried_by_the_wheel():
+    assert not missing_from_wheel(package_data())
+
+
+@pytest.mark.parametrize(
+    ("package", "file"),
+    [
+        ("tenfold.pipelines", "pipelines/presets/cosmology/demo.yaml"),
+        ("tenfold.pipelines.reports", "pipelines/reports/templates/massmaps.html.j2"),
+        ("tenfold.hpc", "hpc/slurm/cosmology.sbatch"),
+    ],
+)
+def test_a_wheel_without_presets_templates_or_batch_scripts_is_noticed(package, file):
+    assert (ROOT / file).is_file()
+    assert file in missing_from_wheel({name: globs for name, globs in package_data().items() if name != package})
 
 
 def test_readme_names_only_commands_that_exist():
     makefile = (ROOT / "Makefile").read_text()
     targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
     assert set(re.findall(r"`make ([a-z]+)", (ROOT / "README.md").read_text())) <= targets
+
+
+def command_lines(text: str) -> Iterator[list[str]]:
+    """Words of each `tenfold …` command of a document, after the first, of fenced blocks and of inline code."""
+    fenced = re.findall(r"^```[^\n]*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    inline = re.findall(r"`(tenfold [^`]*)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
+    lines = [line for block in fenced for line in block.replace("\\\n", " ").splitlines()]
+    for line in [*lines, *(" ".join(code.split()) for code in inline)]:
+        found = re.match(r"(?:\$ )?(?:\S*(?:mpirun|srun)\b.*? )?tenfold +(.*)", line.strip())
+        if found:
+            words = shlex.split(found[1], comments=True)
+            yield [word for word in words if word not in ("…", "...")]
+
+
+def problem(words: list[str]) -> str:
+    """What of a command line does not exist; empty where all of it does."""
+    command = COMMAND_LINE
+    while hasattr(command, "commands") and words and not words[0].startswith("-"):
+        if words[0] not in command.commands:
+            return f"no command {words[0]}"
+        command, words = command.commands[words[0]], words[1:]
+    options = {"--help"} | {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
+    unknown = [name for word in words if word.startswith("--") and (name := word.partition("=")[0]) not in options]
+    return f"no option {unknown[0]}" if unknown else ""
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_documents_show_only_commands_and_options_of_the_command_line(document):
+    found = [(words, problem(words)) for words in command_lines(document.read_text())]
+    assert not [f"tenfold {' '.join(words)}: {fault}" for words, fault in found if fault]
+
+
+def test_the_readme_shows_the_command_line_and_wrong_lines_of_it_are_noticed():
+    shown = list(command_lines((ROOT / "README.md").read_text()))
+    assert len(shown) > 20
+    assert problem(["train", "estimatr", "data"]) == "no command estimatr"
+    assert problem(["validate", "run", "--unsen=more"]) == "no option --unsen"
+    assert list(
+        command_lines("`tenfold validate run --null x` and\n```sh\nmpirun -np 2 tenfold doctor # sound?\n```")
+    ) == [
+        ["doctor"],
+        ["validate", "run", "--null", "x"],
+    ]
+
+
+def configuration_keys(kind: type, path: str = "") -> Iterator[str]:
+    for field in dataclasses.fields(kind):
+        default = getattr(kind(), field.name)
+        if dataclasses.is_dataclass(default):
+            yield from configuration_keys(type(default), f"{path}{field.name}.")
+        else:
+            yield f"{path}{field.name}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_documents_set_only_keys_of_a_configuration(document):
+    keys = {key for name in STUDIES for key in configuration_keys(study_named(name))}
+    assert set(re.findall(r"--set[ =]([a-z_]+\.[a-z_0-9]+)", document.read_text())) <= keys
