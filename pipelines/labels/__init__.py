@@ -1,1 +1,1 @@
-"""Molecules enumerated, and what quantum chemistry says of them."""
+"""Quantum-chemical labels of enumerated molecules."""

@@ -77,13 +77,13 @@ def test_equal_environments_are_stored_once():
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
         ({"capacity": 2}, "capacity, 2"),
         ({"graphs": replace(random_molecules((3, 4)), atom_offsets=np.array([0, 7, 7]))}, "molecule 1 has no atoms"),
         ({"layout": type(LAYOUT)(LAYOUT.atoms[:2], LAYOUT.bonds)}, "found 3 columns of codes, the layout has 2"),
     ],
 )
-def test_inconsistent_inputs_are_refused(change, says):
-    with pytest.raises(ValueError, match=says):
+def test_inconsistent_inputs_are_refused(change, message):
+    with pytest.raises(ValueError, match=message):
         collate(**{"graphs": random_molecules((3, 4, 5)), "architecture": MPNN(), "layout": LAYOUT, **change})

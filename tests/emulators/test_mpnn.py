@@ -181,7 +181,7 @@ def test_published_values_are_the_defaults():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         ({"network": "gcn"}, "dmpnn, enn-s2s, painn"),
         ({"readout": "max"}, "set2set"),
@@ -190,8 +190,8 @@ def test_published_values_are_the_defaults():
         ({"dropout": 1.0}, "dropout"),
     ],
 )
-def test_invalid_architectures_are_refused(arguments, says):
-    with pytest.raises(ValueError, match=says):
+def test_invalid_architectures_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
         MPNN(**arguments)
 
 

@@ -59,10 +59,10 @@ def test_a_frame_holds_the_properties_of_its_positions(folder):
     symbols = [line.split()[0] for line in atoms]
     numbers = np.array([Chem.GetPeriodicTable().GetAtomicNumber(symbol) for symbol in symbols])
     found = calculate_gfn2(numbers, np.array([line.split()[1:] for line in atoms], float))
-    said = properties_of(comment)
-    assert set(said) == set(UNITS)
+    message = properties_of(comment)
+    assert set(message) == set(UNITS)
     for name, value in vars(found).items():
-        assert said[name] == pytest.approx(value, abs=1e-4), name
+        assert message[name] == pytest.approx(value, abs=1e-4), name
 
 
 def test_atoms_are_in_the_order_of_the_smiles_with_its_stereochemistry(folder):
@@ -90,8 +90,8 @@ def test_the_ingest_reads_every_molecule_and_label(folder, tmp_path):
     comments = [comment for _, comment, *_ in frames(folder)]
     assert len(found) == len(comments)
     for comment in comments:
-        said = properties_of(comment)
-        np.testing.assert_allclose(found[comment.split('"')[1]], [said[name] for name in UNITS])
+        message = properties_of(comment)
+        np.testing.assert_allclose(found[comment.split('"')[1]], [message[name] for name in UNITS])
 
 
 def test_smiles_avoid_backslashes_which_xyz_readers_interpret_differently():

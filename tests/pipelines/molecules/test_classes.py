@@ -79,7 +79,7 @@ def test_few_words_among_numbers_are_ignored_and_many_are_refused():
 
 
 @pytest.mark.parametrize(
-    ("labels", "said"),
+    ("labels", "message"),
     [
         ("Kinase kinase GPCR", "Kinase, kinase differ only in case"),
         ("yes no y n", "n, no, y, yes are different words for yes and no"),
@@ -87,8 +87,8 @@ def test_few_words_among_numbers_are_ignored_and_many_are_refused():
         (" ".join(f"name{n}" for n in range(21)), "21 different labels name0, name1, .*Is it the right column"),
     ],
 )
-def test_invalid_class_labels_are_refused(labels, said):
-    with pytest.raises(InputError, match=said):
+def test_invalid_class_labels_are_refused(labels, message):
+    with pytest.raises(InputError, match=message):
         infer_classes("y", Counter(labels.split()))
 
 
@@ -126,8 +126,8 @@ def test_two_valued_labels_of_any_spelling_are_codes_0_and_1(tmp_path, labels):
     assert (target.kind, target.class_counts, target.labelled) == ("classification", (12, 12), 24)
     first, second = target.classes
     assert (first.lower(), second.lower()) == (labels[0].lower(), labels[1].lower().removesuffix(".0"))
-    said = f"y: classification, 24 labels: 12 of class {first}, 12 of class {second}; positive class: {second}"
-    assert said in str(summary)
+    message = f"y: classification, 24 labels: 12 of class {first}, 12 of class {second}; positive class: {second}"
+    assert message in str(summary)
 
 
 def test_three_words_are_classes_and_none_is_reported_as_missing(tmp_path):
@@ -141,9 +141,9 @@ def test_few_distinct_integers_are_numbers_with_a_warning(tmp_path):
     summary = ingest(tmp_path, (0, 1, 2))
     assert summary.targets[0].kind == "regression"
     assert "y: regression, 24 labels" in str(summary)
-    (said,) = summary.doubts
-    assert said.startswith("y: its labels are 0 (8), 1 (8), 2 (8) and are treated as numbers (regression).")
-    setting = said.split("--set '")[1].split("'")[0]  # what it advises is what works
+    (message,) = summary.doubts
+    assert message.startswith("y: its labels are 0 (8), 1 (8), 2 (8) and are treated as numbers (regression).")
+    setting = message.split("--set '")[1].split("'")[0]  # what it advises is what works
     advised = load(ChemistryRun, None, None, ("ingest.targets=[y]", setting)).ingest
     summary = ingest(tmp_path, (0, 1, 2), "again", kinds=advised.kinds)
     assert (summary.targets[0].kind, summary.targets[0].classes) == ("classification", ("0", "1", "2"))

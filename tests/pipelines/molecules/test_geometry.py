@@ -57,16 +57,16 @@ def of(text: str) -> MoleculeRecord:
 def test_a_2d_depiction_is_not_a_geometry(smiles, hydrogens, v3000):
     mol = drawn(smiles, hydrogens=hydrogens)
     featuriser = GIVEN if hydrogens else HEAVY
-    said = refused(of(molfile(mol, "2D", v3000=v3000)), featuriser)
-    assert said == "a 2D depiction: its coordinates are flagged 2D; generate coordinates (geometry embed)"
+    message = refused(of(molfile(mol, "2D", v3000=v3000)), featuriser)
+    assert message == "a 2D depiction: its coordinates are flagged 2D; generate coordinates (geometry embed)"
 
 
 def test_an_unflagged_2d_depiction_is_recognised():
     assert "all z are 0 and hydrogens are missing" in refused(of(molfile(drawn("c1ccccc1"))), HEAVY)
     mol = drawn("CCO", hydrogens=True)
     for dimension in ("", "3D"):
-        said = refused(of(molfile(mol, dimension)))
-        assert said.startswith("a 2D depiction: atom 1 (C) has four neighbours, but all atoms are coplanar")
+        message = refused(of(molfile(mol, dimension)))
+        assert message.startswith("a 2D depiction: atom 1 (C) has four neighbours, but all atoms are coplanar")
     tilted = moved(mol, mol.GetConformer().GetPositions() @ np.array([[0.8, 0, 0.6], [0, 1, 0], [-0.6, 0, 0.8]]))
     assert refused(of(molfile(tilted, "3D"))).startswith("a 2D depiction: atom 1 (C) has four neighbours")
 
@@ -100,17 +100,17 @@ def test_missing_coordinates_are_refused():
     assert refused(of(molfile(moved(mol, together), "3D"))) == "atoms 4 and 5 are 0 Å apart"
 
 
-@pytest.mark.parametrize(("scale", "said"), [(1 / 0.529177, "1.9"), (0.1, "0.1")])
-def test_coordinates_in_another_unit_are_refused(scale, said):
+@pytest.mark.parametrize(("scale", "message"), [(1 / 0.529177, "1.9"), (0.1, "0.1")])
+def test_coordinates_in_another_unit_are_refused(scale, message):
     mol = embed("CCO")
     text = molfile(moved(mol, scale * mol.GetConformer().GetPositions()), "3D")
-    assert refused(of(text)) == f"its bonds are {said} times as long as expected: are its coordinates in Å?"
+    assert refused(of(text)) == f"its bonds are {message} times as long as expected: are its coordinates in Å?"
 
 
 def test_missing_hydrogens_are_refused():
     bare = Chem.RemoveHs(embed("CCO"))
-    said = refused(of(molfile(bare, "3D")))
-    assert said.startswith("6 hydrogens without coordinates: add them to the file, or generate all coordinates")
+    message = refused(of(molfile(bare, "3D")))
+    assert message.startswith("6 hydrogens without coordinates: add them to the file, or generate all coordinates")
     assert read_molecule(of(molfile(bare, "3D")), HEAVY).GetNumAtoms() == 3
     assert read_molecule(of(molfile(embed("CCO"), "3D")), HEAVY).GetNumAtoms() == 3
 

@@ -27,36 +27,36 @@ class Mirror:
     breaks: list[int] = field(default_factory=list)
     """Bytes after which successive connections are interrupted."""
     status: int = 200
-    says_length: bool = True
-    asked: list[str] = field(default_factory=list)
+    sends_length: bool = True
+    requests: list[str] = field(default_factory=list)
     """Requested ranges, "" for the whole file."""
     url: str = ""
 
 
 @pytest.fixture
 def mirror() -> Iterator[Mirror]:
-    told = Mirror()
+    state = Mirror()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
-            asked = self.headers.get("Range", "")
-            told.asked.append(asked)
-            if told.status != 200:
-                self.send_error(told.status)
+            requests = self.headers.get("Range", "")
+            state.requests.append(requests)
+            if state.status != 200:
+                self.send_error(state.status)
                 return
-            found = re.fullmatch(r"bytes=(\d+)-", asked) if told.ranges else None
-            start = int(found[1]) if found else 0
-            if found and start >= len(told.content):
+            resumed = re.fullmatch(r"bytes=(\d+)-", requests) if state.ranges else None
+            start = int(resumed[1]) if resumed else 0
+            if resumed and start >= len(state.content):
                 self.send_error(416)
                 return
-            body = told.content[start:]
-            self.send_response(206 if found else 200)
-            if found:
-                self.send_header("Content-Range", f"bytes {start}-{len(told.content) - 1}/{len(told.content)}")
-            if told.says_length:
+            body = state.content[start:]
+            self.send_response(206 if resumed else 200)
+            if resumed:
+                self.send_header("Content-Range", f"bytes {start}-{len(state.content) - 1}/{len(state.content)}")
+            if state.sends_length:
                 self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body[: told.breaks.pop(0)] if told.breaks else body)
+            self.wfile.write(body[: state.breaks.pop(0)] if state.breaks else body)
 
         def log_message(self, *_):
             pass
@@ -64,8 +64,8 @@ def mirror() -> Iterator[Mirror]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    told.url = f"http://127.0.0.1:{server.server_port}/sets/"
-    yield told
+    state.url = f"http://127.0.0.1:{server.server_port}/sets/"
+    yield state
     server.shutdown()
     server.server_close()
     thread.join()
@@ -96,14 +96,14 @@ def test_a_file_is_fetched_once(mirror, tmp_path):
     fetched = fetch_dataset("known", tmp_path, mirror.url)
     assert (fetched.made, [path.read_bytes() for path in fetched.files]) == (1, [CONTENT])
     assert fetch_dataset("known", tmp_path, mirror.url).made == 0
-    assert mirror.asked == [""]
+    assert mirror.requests == [""]
     assert names(tmp_path) == {"known.csv"}
 
 
 def test_an_interrupted_download_is_resumed(mirror, tmp_path):
     mirror.breaks = [100_000, 50_000]
     fetch_dataset("known", tmp_path, mirror.url)
-    assert mirror.asked == ["", "bytes=100000-", "bytes=150000-"]
+    assert mirror.requests == ["", "bytes=100000-", "bytes=150000-"]
     assert (tmp_path / "known.csv").read_bytes() == CONTENT
 
 
@@ -113,14 +113,14 @@ def test_after_many_interruptions_the_next_call_resumes(mirror, tmp_path):
         fetch_dataset("known", tmp_path, mirror.url)
     assert names(tmp_path) == {"known.csv.partial"}
     fetch_dataset("known", tmp_path, mirror.url)
-    assert mirror.asked[-1] == f"bytes={10_000 * module.MAX_ATTEMPTS}-"
+    assert mirror.requests[-1] == f"bytes={10_000 * module.MAX_ATTEMPTS}-"
     assert (tmp_path / "known.csv").read_bytes() == CONTENT
 
 
 def test_a_server_without_ranges_sends_the_whole_file(mirror, tmp_path):
     mirror.ranges, mirror.breaks = False, [100_000]
     fetch_dataset("known", tmp_path, mirror.url)
-    assert mirror.asked == ["", "bytes=100000-"]
+    assert mirror.requests == ["", "bytes=100000-"]
     assert (tmp_path / "known.csv").read_bytes() == CONTENT
 
 
@@ -128,10 +128,10 @@ def test_a_complete_partial_download_is_only_checked(mirror, tmp_path):
     OutputFolder.claim(tmp_path, ["known.csv.partial", "new.csv.partial"])
     (tmp_path / "known.csv.partial").write_bytes(CONTENT)
     fetch_dataset("known", tmp_path, mirror.url)
-    assert mirror.asked == []
+    assert mirror.requests == []
     (tmp_path / "new.csv.partial").write_bytes(CONTENT)
     fetch_dataset("new", tmp_path, mirror.url)  # of unknown size: the server has to say that nothing is missing
-    assert mirror.asked == ["bytes=300000-"]
+    assert mirror.requests == ["bytes=300000-"]
     assert names(tmp_path) == {"known.csv", "new.csv", "checksums.json"}
 
 
@@ -140,16 +140,16 @@ def test_a_partial_download_of_another_version_is_discarded(mirror, tmp_path, be
     OutputFolder.claim(tmp_path, ["known.csv.partial"])
     (tmp_path / "known.csv.partial").write_bytes(beginning)
     fetch_dataset("known", tmp_path, mirror.url)
-    assert mirror.asked[-1] == ""
+    assert mirror.requests[-1] == ""
     assert (tmp_path / "known.csv").read_bytes() == CONTENT
 
 
-@pytest.mark.parametrize("says_length", [True, False])
+@pytest.mark.parametrize("sends_length", [True, False])
 @pytest.mark.parametrize(
     "content", [CONTENT[:-1] + bytes([CONTENT[-1] ^ 1]), CONTENT + b"!", CONTENT[:-1], b"<html>log in</html>", b""]
 )
-def test_wrong_content_never_gets_the_final_name(mirror, tmp_path, content, says_length):
-    mirror.content, mirror.says_length = content, says_length
+def test_wrong_content_never_gets_the_final_name(mirror, tmp_path, content, sends_length):
+    mirror.content, mirror.sends_length = content, sends_length
     with pytest.raises(InputError, match=r"known.csv: .* expected.*\. Is it another version"):
         fetch_dataset("known", tmp_path, mirror.url)
     assert names(tmp_path) == set()
@@ -161,7 +161,7 @@ def test_files_of_the_user_are_not_modified(mirror, tmp_path, name):
     with pytest.raises(InputError, match=f"{name}: "):
         fetch_dataset("known", tmp_path, mirror.url)
     assert (tmp_path / name).read_text() == '{"mine": "own"}'
-    assert mirror.asked == []
+    assert mirror.requests == []
 
 
 def test_a_damaged_file_on_disk_is_reported(mirror, tmp_path):
@@ -197,11 +197,11 @@ def test_a_refusal_of_the_server_is_reported(mirror, tmp_path):
     mirror.status = 404
     with pytest.raises(InputError, match=r"known.csv: the server responds 404 Not Found. Or download .* by hand to"):
         fetch_dataset("known", tmp_path, mirror.url)
-    assert len(mirror.asked) == 1
+    assert len(mirror.requests) == 1
     mirror.status = 503
     with pytest.raises(InputError, match="503"):
         fetch_dataset("known", tmp_path, mirror.url)
-    assert len(mirror.asked) == 1 + module.MAX_ATTEMPTS, "a server that is busy is asked again"
+    assert len(mirror.requests) == 1 + module.MAX_ATTEMPTS, "a server that is busy is asked again"
 
 
 def test_a_missing_network_is_reported_with_a_remedy(tmp_path):

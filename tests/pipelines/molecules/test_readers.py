@@ -261,9 +261,9 @@ def test_a_lattice_is_periodic_unless_pbc_is_false(tmp_path):
         with pytest.raises(InputError) as error:
             ingest_molecules([tmp_path / f"{name}.xyz"], tmp_path / "data", PLACED)
         found[name] = str(error.value)
-    for said in found.values():
-        assert "2 of 2 molecules cannot be used" in said or "none of its 2 molecules can be read" in said
-        assert "periodic: a crystal, not a molecule" in said
+    for message in found.values():
+        assert "2 of 2 molecules cannot be used" in message or "none of its 2 molecules can be read" in message
+        assert "periodic: a crystal, not a molecule" in message
     assert 'a Lattice without pbc implies pbc="T T T"' in found["none"]
     for name, pbc in {"box": "F F F", "zeros": "0 0 0"}.items():
         (tmp_path / f"{name}.xyz").write_text(f'3\n{CELL} pbc="{pbc}"\n{WATER_ATOMS}')
@@ -281,9 +281,9 @@ def test_atoms_may_be_given_by_their_atomic_numbers(tmp_path):
 
 
 def test_charges_are_integers_and_coordinates_finite(tmp_path):
-    for text, said in (("charge=0.5", "charge 0.5 is not an integer"), ("charge=1_0", "'1_0' is not a number")):
+    for text, message in (("charge=0.5", "charge 0.5 is not an integer"), ("charge=1_0", "'1_0' is not a number")):
         (tmp_path / "m.xyz").write_text(f"3\ny=1 {text}\n{WATER_ATOMS}")
-        with pytest.raises(InputError, match=said):
+        with pytest.raises(InputError, match=message):
             ingest_molecules([tmp_path / "m.xyz"], tmp_path / "data", PLACED)
     (tmp_path / "m.xyz").write_text("3\ny=1\n" + WATER_ATOMS.replace("0.76", "nan"))
     with pytest.raises(InputError, match="'nan' is not finite"):

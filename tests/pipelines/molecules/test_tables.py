@@ -185,7 +185,7 @@ def test_a_zip_file_is_read_and_a_bomb_or_an_archive_of_several_files_is_refused
 
 
 @pytest.mark.parametrize(
-    ("head", "said"),
+    ("head", "message"),
     [
         (b"PAR1\x15\x04", r"a Parquet file. Write it as CSV, where pandas and pyarrow are: python -c .*read_parquet"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1", "an Excel workbook or another Office file. Save it as CSV"),
@@ -194,8 +194,8 @@ def test_a_zip_file_is_read_and_a_bomb_or_an_archive_of_several_files_is_refused
         (b"\x28\xb5\x2f\xfd1", "compressed by zstd. Unpack it"),
     ],
 )
-def test_unsupported_files_are_refused_with_a_remedy(tmp_path, head, said):
-    with pytest.raises(InputError, match=f"m.csv: {said}"):
+def test_unsupported_files_are_refused_with_a_remedy(tmp_path, head, message):
+    with pytest.raises(InputError, match=f"m.csv: {message}"):
         read(tmp_path / "m.csv", head)
 
 
