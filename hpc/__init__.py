@@ -1,1 +1,1 @@
-"""Where it runs: ranks, order, checkpoints, Slurm; knows nothing of cosmology or chemistry."""
+"""Execution on many processors: ranks, sample order, checkpoints, Slurm. Independent of cosmology and chemistry."""

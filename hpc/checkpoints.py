@@ -1,4 +1,4 @@
-"""Checkpoints that survive a kill: one file each, complete under its name or not there, with a SHA-256 inside."""
+"""Atomic checkpoints: one file each, either complete or absent, with a SHA-256 checksum."""
 
 import hashlib
 import json
@@ -17,55 +17,67 @@ FORMAT = 1
 HEADER = "header"
 NAME = re.compile(r"step-(\d{8,})\.npz")
 
-_DAMAGED = (
+_READ_ERRORS = (
     OSError, EOFError, LookupError, ValueError, TypeError, AttributeError, RuntimeError, MemoryError, OverflowError,
     zlib.error, zipfile.BadZipFile,
 )  # fmt: skip
-"""What NumPy, zipfile and json raise of files that are damaged, on purpose or not."""
+"""Exceptions that NumPy, zipfile and json raise for damaged files, including maliciously damaged ones."""
 
 logger = logging.getLogger(__name__)
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that cannot be read or is not what was written."""
+    """A checkpoint that cannot be read or fails its checksum."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What was saved."""
+    """Contents of a checkpoint."""
 
     path: Path
+    """Path of the file."""
     step: int
-    """Optimizer steps taken since the beginning of the run."""
+    """Number of optimizer steps since the beginning of the run."""
     arrays: dict[str, np.ndarray]
-    """Name -> array, every bit and dtype as saved."""
+    """Arrays by name, bit-identical to those saved."""
     state: dict[str, Any]
-    """What else was saved, as JSON gives it back (tuples come back as lists)."""
+    """Further state, as restored by JSON (tuples become lists)."""
 
 
 def save(folder: Path, step: int, arrays: dict[str, np.ndarray], state: dict[str, Any], *, keep: int = 3) -> Path:
-    """Write folder/step-XXXXXXXX.npz and remove older checkpoints but the last `keep`.
+    """Write folder/step-XXXXXXXX.npz and remove all but the last `keep` checkpoints.
 
-    The file appears under its name complete, after it reached the disk. One process alone may write to a folder.
+    The file appears only once it is complete and on disk. Only one process may write to a folder.
 
     Parameters
     ----------
+    folder
+        Folder of the checkpoints, created if missing.
+    step
+        Number of optimizer steps.
     arrays
-        Numeric or boolean arrays of any shape (bfloat16 too).
+        Numeric or boolean arrays of any shape, bfloat16 included.
     state
-        Anything JSON can hold: integers of any size, and floats exactly.
+        Any JSON-serialisable state. Integers of any size and floats are restored exactly.
+    keep
+        Number of checkpoints to keep.
+
+    Returns
+    -------
+    Path
+        The checkpoint.
 
     Raises
     ------
     ValueError
-        If `step` or `keep` cannot be, or an array holds something else than numbers.
+        `step` or `keep` is out of range, or an array is not numeric.
     OSError
-        If the folder cannot be written.
+        The folder is not writable.
     """
     if step < 0:
-        raise ValueError(f"step: {step}; valid are integers >= 0.")
+        raise ValueError(f"step: found {step}, must be an integer >= 0.")
     if keep < 1:
-        raise ValueError(f"keep: {keep}; valid are integers >= 1.")
+        raise ValueError(f"keep: found {keep}, must be an integer >= 1.")
     arrays = {name: np.asarray(array) for name, array in arrays.items()}
     dtypes = {name: _dtype_name(name, array.dtype) for name, array in arrays.items()}
     header = json.dumps(
@@ -78,12 +90,12 @@ def save(folder: Path, step: int, arrays: dict[str, np.ndarray], state: dict[str
     ).encode()
     digest = _digest(header, list(arrays.values()))
     folder.mkdir(parents=True, exist_ok=True)
-    for stale in folder.glob(".step-*.tmp"):  # of a run that was killed while it wrote
+    for stale in folder.glob(".step-*.tmp"):  # left by a run that was killed while writing
         if NAME.fullmatch(stale.name.removeprefix(".").removesuffix(".tmp")):
             stale.unlink(missing_ok=True)
     path = folder / f"step-{step:08d}.npz"
     temporary = folder / f".{path.name}.tmp"
-    # npz knows NumPy's own dtypes only, and names that are good file names: both stand in the header instead
+    # npz supports only NumPy's own dtypes and valid file names, so the header records both
     members = {f"array_{i}": _bytes(array) for i, array in enumerate(arrays.values())}
     members[HEADER] = np.frombuffer(digest + header, np.uint8)
     try:
@@ -96,23 +108,23 @@ def save(folder: Path, step: int, arrays: dict[str, np.ndarray], state: dict[str
         temporary.unlink(missing_ok=True)
         raise
     _sync(folder)
-    # files beyond this step are of a future that was given up (see latest): they do not count, and are left alone
+    # checkpoints beyond this step belong to an abandoned continuation (see latest): neither counted nor removed
     earlier = [other for other in _paths(folder) if _step(other) <= step]
-    for old in earlier[:-keep]:
-        old.unlink(missing_ok=True)
+    for expired in earlier[:-keep]:
+        expired.unlink(missing_ok=True)
     return path
 
 
 def load(path: Path) -> Checkpoint:
-    """Read a checkpoint and check it against its SHA-256.
+    """Read a checkpoint and verify its SHA-256 checksum.
 
     Raises
     ------
     CheckpointError
-        If it is truncated, changed, of another format, or no checkpoint at all.
+        The file is truncated, modified, of another format, or not a checkpoint.
     """
     try:
-        # opened here: np.load does not close a file that turns out to be no archive
+        # opened here because np.load does not close a file that is not an archive
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             stored = file[HEADER].tobytes()
             digest, header = stored[:32], json.loads(stored[32:])
@@ -124,31 +136,31 @@ def load(path: Path) -> Checkpoint:
             }
             step, state = header["step"], header["state"]
             if type(step) is not int or step < 0 or not isinstance(state, dict):
-                raise ValueError("its header is not of this format")
+                raise ValueError("its header has another format")
     except CheckpointError:
         raise
-    except _DAMAGED as error:
-        raise CheckpointError(f"{path} cannot be read as a checkpoint ({error}); use an earlier one.") from error
+    except _READ_ERRORS as error:
+        raise CheckpointError(f"{path} is not a readable checkpoint ({error}). Use an earlier one.") from error
     if _digest(stored[32:], list(arrays.values())) != digest:
-        raise CheckpointError(f"{path}: its SHA-256 is not that of its contents; use an earlier one.")
+        raise CheckpointError(f"{path}: its SHA-256 checksum does not match its contents. Use an earlier one.")
     return Checkpoint(path=path, step=step, arrays=arrays, state=state)
 
 
 def latest(folder: Path) -> Checkpoint | None:
-    """Read the checkpoint of the highest step that is whole; None where there is none.
+    """Read the intact checkpoint with the highest step; None if there is none.
 
-    Damaged ones are reported as warnings of this module's logger and passed over, not removed.
+    Damaged checkpoints are skipped with a warning, and not removed.
     """
     for path in reversed(_paths(folder)):
         try:
             return load(path)
         except CheckpointError as error:
-            logger.warning("Passed over a damaged checkpoint: %s", error)
+            logger.warning("Skipped a damaged checkpoint: %s", error)
     return None
 
 
 def _paths(folder: Path) -> list[Path]:
-    """Checkpoints of a folder by step, whole or not."""
+    """Checkpoints of a folder by step, intact or not."""
     return sorted((path for path in folder.glob("step-*.npz") if NAME.fullmatch(path.name)), key=_step)
 
 
@@ -157,16 +169,16 @@ def _step(path: Path) -> int:
 
 
 def _dtype_name(name: str, dtype: np.dtype) -> str:
-    """Name under which NumPy finds the dtype again; byte order included."""
+    """Name from which NumPy can restore the dtype, including its byte order."""
     if dtype.kind in "biufc":
         return dtype.str
     if dtype.name == "bfloat16":
         return dtype.name
-    raise ValueError(f"arrays[{name!r}] is of {dtype}; a checkpoint holds numbers only.")
+    raise ValueError(f"arrays[{name!r}] has dtype {dtype}; checkpoints hold numeric arrays only.")
 
 
 def _bytes(array: np.ndarray) -> np.ndarray:
-    """All of an array's bytes in C order, (nbytes,) uint8."""
+    """Bytes of an array in C order, shape (nbytes,), uint8."""
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
 
 
@@ -186,7 +198,7 @@ def _digest(header: bytes, arrays: list[np.ndarray]) -> bytes:
 
 
 def _sync(folder: Path) -> None:
-    """Make the renaming itself last."""
+    """Flush the directory entry to disk, so that the renaming is durable."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""Independent pieces of work on the processes of this machine, by Dask."""
+"""Parallel execution of independent tasks on the processes of this machine, with Dask."""
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -6,36 +6,37 @@ from typing import Any
 
 
 class WorkerDiedError(RuntimeError):
-    """A process died under a piece of work, again when it was given to another: killed for memory, or crashed."""
+    """Two worker processes in succession died on the same task: out of memory, or a crash."""
 
     def __init__(self, position: int):
-        super().__init__(f"the process working on item {position} died; so did the one that tried again")
+        super().__init__(f"the process that worked on item {position} died, and so did the one that retried it")
         self.position = position
 
 
-def completed(function: Callable[[Any], Any], items: Sequence[Any], processes: int) -> Iterator[tuple[int, Any]]:
-    """Apply a function to every item, and give the results as they come.
+def map_unordered(function: Callable[[Any], Any], items: Sequence[Any], processes: int) -> Iterator[tuple[int, Any]]:
+    """Apply a function to every item in parallel, and yield results in order of completion.
 
-    One thread per process, because HDF5 holds one lock per process; on loopback alone. One process means this one.
+    Each process has one thread, because HDF5 has a global lock per process. Communication uses the loopback interface
+    only. With one process, the work is done in this one.
 
     Parameters
     ----------
     function, items
-        What is called on what. Both, and the results, can be pickled.
+        Function and its arguments. Both, and the results, must be picklable.
     processes
         Number of processes.
 
     Yields
     ------
     (int, result)
-        Position of the item, and what the function returned.
+        Position of the item and result of the function.
 
     Raises
     ------
     Exception
-        What the function raised; work not begun is dropped.
+        Any exception of the function; tasks that have not started are dropped.
     WorkerDiedError
-        A process died twice under the same item.
+        Worker processes died twice on the same item.
     """
     if processes == 1 or len(items) <= 1:
         for position, item in enumerate(items):
@@ -45,7 +46,7 @@ def completed(function: Callable[[Any], Any], items: Sequence[Any], processes: i
     import dask
     from distributed import Client, KilledWorker, LocalCluster, as_completed
 
-    logging.getLogger("distributed").setLevel(logging.ERROR)  # importing it has set INFO
+    logging.getLogger("distributed").setLevel(logging.ERROR)  # its import sets INFO
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 1}),
         LocalCluster(

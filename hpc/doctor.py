@@ -1,4 +1,4 @@
-"""A check-up of this installation: what is there, what was built, whether it works, and what to do if not."""
+"""Diagnosis of the installation: versions, build options, functional checks and advice."""
 
 import importlib.metadata
 import json
@@ -35,41 +35,41 @@ total = ranks.sum([tf.constant(np.full(1000, ranks.rank + 1.0))])[0].numpy()
 assert MPI.COMM_WORLD.size == ranks.size, f"mpi4py sees {MPI.COMM_WORLD.size} ranks, Horovod {ranks.size}"
 library = " ".join(MPI.Get_library_version().splitlines()[0].split(",")[0].split())
 sums = ranks.gather(np.array([total.min(), total.max()]))
-if ranks.first:  # one line of one rank: those of two may run into each other
+if ranks.first:  # one rank prints, since the lines of two may mix
     print(f"ranks {ranks.size} sum {sums.min():g} {sums.max():g} | {library}", flush=True)
 """
 DASK = """
-from tenfold.hpc.cluster import completed
-print(sorted(completed(abs, [-1, -2, -3], processes=2)))
+from tenfold.hpc.cluster import map_unordered
+print(sorted(map_unordered(abs, [-1, -2, -3], processes=2)))
 """
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing looked at."""
+    """Result of one check."""
 
     name: str
     ok: bool
     found: str
-    """What is there, or what went wrong."""
+    """Finding, or error message."""
     advice: str = ""
-    """What to do about it; empty when `ok`."""
+    """Recommended action; empty if `ok`."""
 
 
-def checkup() -> list[Check]:
-    """Look at everything in turn (some twenty seconds): each failure says what to do; nothing is changed."""
+def run_checks() -> list[Check]:
+    """Run all checks (about twenty seconds). Nothing is changed."""
     return [check() for check in CHECKS]
 
 
 def python() -> Check:
-    """Python is one that Horovod was built on."""
+    """Check that this Python version is one that Horovod was built for."""
     found = f"{platform.python_version()} at {sys.prefix}, {platform.system()} {platform.machine()}"
     ok = (3, 11) <= sys.version_info[:2] < (3, 13)
     return Check("Python", ok, found, "" if ok else "use Python 3.11 or 3.12: `make PYTHON=python3.12 doctor`")
 
 
 def packages() -> Check:
-    """Every package tenfold requires is there, in a version it allows."""
+    """Check that every required package is installed in an allowed version."""
     from packaging.requirements import Requirement
 
     try:
@@ -89,16 +89,16 @@ def packages() -> Check:
         if not requirement.specifier.contains(version, prereleases=True):
             wrong.append(f"{requirement.name} {version} is not {requirement.specifier}")
     if wrong:
-        advice = "run `make doctor` in the clone, or install what is named; a site with its own MPI may leave out mpich"
+        advice = "run `make doctor` in the clone, or install the packages named; a site with its own MPI may omit mpich"
         return Check("Packages", False, "; ".join(wrong), advice)
-    return Check("Packages", True, f"tenfold {tenfold} and all {len(requirements)} packages it requires")
+    return Check("Packages", True, f"tenfold {tenfold} and all {len(requirements)} required packages")
 
 
 def horovod() -> Check:
-    """Horovod was built for this TensorFlow, with MPI."""
+    """Check that Horovod was built for this TensorFlow, with MPI."""
     done = run_script(BUILT)
     if done.returncode:
-        return Check("Horovod", False, _complaint(done), REBUILD)
+        return Check("Horovod", False, _error_message(done), REBUILD)
     built = json.loads(done.stdout.splitlines()[-1])
     yes_no = {True: "yes", False: "no"}
     found = (
@@ -107,12 +107,12 @@ def horovod() -> Check:
         f"NCCL {yes_no[built['nccl']]}"
     )
     if built["backend"] != "tensorflow":
-        return Check("Horovod", False, found, "unset KERAS_BACKEND: ranks train with TensorFlow only")
+        return Check("Horovod", False, found, "unset KERAS_BACKEND: training on several ranks requires TensorFlow")
     return Check("Horovod", built["mpi"], found, "" if built["mpi"] else REBUILD)
 
 
 def allreduce() -> Check:
-    """Two ranks find each other and add up."""
+    """Check that two ranks can communicate and sum."""
     name = "Two ranks"
     mpirun = find_mpirun()
     if not mpirun:
@@ -120,25 +120,32 @@ def allreduce() -> Check:
     done = run_script(ALLREDUCE, launcher=[mpirun, "-np", "2"])
     lines = [line for line in done.stdout.splitlines() if line.startswith("ranks ")]
     if done.returncode or not lines:
-        return Check(name, False, f"{mpirun}: {_complaint(done)}", f"is {mpirun} of Horovod's MPI? If so, {REBUILD}")
+        return Check(
+            name,
+            False,
+            f"{mpirun}: {_error_message(done)}",
+            f"check that {mpirun} belongs to Horovod's MPI. If so, {REBUILD}",
+        )
     if len(lines) != 1 or not lines[0].startswith("ranks 2 sum 3 3 |"):
         return Check(
-            name, False, f"{mpirun}: {'; '.join(lines)}", f"{mpirun} is of another MPI than Horovod: {REBUILD}"
+            name, False, f"{mpirun}: {'; '.join(lines)}", f"{mpirun} belongs to another MPI than Horovod: {REBUILD}"
         )
-    return Check(name, True, f"{mpirun}: allreduce of 2 ranks is right, {lines[0].split(' | ')[1]}")
+    return Check(name, True, f"{mpirun}: allreduce of 2 ranks is correct, {lines[0].split(' | ')[1]}")
 
 
 def dask() -> Check:
-    """Two worker processes of Dask give back what they were asked."""
+    """Check that two Dask worker processes return the correct results."""
     done = run_script(DASK)
     if done.returncode or done.stdout.splitlines()[-1:] != ["[(0, 1), (1, 2), (2, 3)]"]:
-        advice = "it needs the loopback address 127.0.0.1, room in the temporary folder, and processes allowed"
-        return Check("Dask", False, _complaint(done), advice)
-    return Check("Dask", True, f"distributed {_version('distributed')}: three tasks on two processes came back")
+        advice = (
+            "Dask needs the loopback address 127.0.0.1, space for temporary files, and the right to start processes"
+        )
+        return Check("Dask", False, _error_message(done), advice)
+    return Check("Dask", True, f"distributed {_version('distributed')}: three tasks on two processes completed")
 
 
 def hdf5() -> Check:
-    """HDF5 gives back every bit, plain and with blosc-lz4."""
+    """Check that HDF5 restores every bit, uncompressed and with blosc-lz4."""
     try:
         import h5py
         import hdf5plugin
@@ -158,36 +165,41 @@ def hdf5() -> Check:
                         wrong.append(key)
     except (ImportError, OSError, ValueError) as error:
         return Check(
-            "HDF5", False, _short(error), f"reinstall h5py and hdf5plugin; is {tempfile.gettempdir()} writable?"
+            "HDF5",
+            False,
+            _short(error),
+            f"reinstall h5py and hdf5plugin; check that {tempfile.gettempdir()} is writable",
         )
     found = f"HDF5 {h5py.version.hdf5_version}, h5py {h5py.__version__}, hdf5plugin {hdf5plugin.version}"
     if wrong:
-        return Check("HDF5", False, f"{found}: {', '.join(wrong)} came back changed", "reinstall h5py and hdf5plugin")
-    return Check("HDF5", True, f"{found}: plain and blosc-lz4 came back bit for bit")
+        return Check(
+            "HDF5", False, f"{found}: {', '.join(wrong)} changed in the round trip", "reinstall h5py and hdf5plugin"
+        )
+    return Check("HDF5", True, f"{found}: plain and blosc-lz4 are restored bit for bit")
 
 
 def compilers() -> Check:
-    """Look for what Horovod would be built with again (information)."""
+    """Look for the compilers needed to rebuild Horovod (information only)."""
     tools = ["gcc", "g++", "make"]
     missing = [tool for tool in tools if not shutil.which(tool)]
     if missing:
-        return Check("Compilers", True, f"no {', '.join(missing)}: needed only to build Horovod again")
+        return Check("Compilers", True, f"no {', '.join(missing)}: needed only to rebuild Horovod")
     version = subprocess.run(["gcc", "-dumpfullversion"], capture_output=True, text=True, check=False).stdout.strip()
     return Check("Compilers", True, f"gcc {version}, g++, make")
 
 
 def slurm() -> Check:
-    """Look for Slurm's commands (information)."""
+    """Look for the Slurm commands (information only)."""
     if not all(shutil.which(command) for command in ("sinfo", "sbatch", "srun")):
-        return Check("Slurm", True, "not here: needed only for hpc/slurm/cosmology.sbatch")
+        return Check("Slurm", True, "not installed: needed only for hpc/slurm/cosmology.sbatch")
     asked = subprocess.run(["sinfo", "--version"], capture_output=True, text=True, check=False)
-    version = asked.stdout.strip() or f"commands are here, but know no cluster: {_complaint(asked)}"
+    version = asked.stdout.strip() or f"commands are installed, but find no cluster: {_error_message(asked)}"
     where = f", in job {os.environ['SLURM_JOB_ID']}" if "SLURM_JOB_ID" in os.environ else ""
     return Check("Slurm", True, f"{version}{where}")
 
 
 def machine() -> Check:
-    """Processors and memory this process may use are enough."""
+    """Check the available processors, memory and disk space."""
     import psutil
 
     cores = len(os.sched_getaffinity(0))
@@ -195,7 +207,7 @@ def machine() -> Check:
     free_gib = shutil.disk_usage(Path.cwd()).free / 2**30
     found = f"{cores} of {os.cpu_count()} cores, {memory_gib:.1f} GiB memory, {free_gib:.0f} GiB free in {Path.cwd()}"
     ok = memory_gib >= MEMORY_GIB
-    return Check("Machine", ok, found, "" if ok else f"two ranks of the laptop preset want {MEMORY_GIB} GiB of memory")
+    return Check("Machine", ok, found, "" if ok else f"two ranks of the laptop preset need {MEMORY_GIB} GiB of memory")
 
 
 CHECKS: tuple[Callable[[], Check], ...] = (
@@ -212,7 +224,7 @@ CHECKS: tuple[Callable[[], Check], ...] = (
 
 
 def find_mpirun() -> str | None:
-    """Return this environment's own mpirun, else the one on PATH, else None."""
+    """Find the mpirun of this environment, else the one on PATH, else None."""
     own = Path(sys.prefix) / "bin" / "mpirun"
     return str(own) if own.exists() else shutil.which("mpirun")
 
@@ -220,8 +232,11 @@ def find_mpirun() -> str | None:
 def run_script(
     script: str, launcher: list[str] | None = None, timeout_s: float = TIMEOUT_S
 ) -> subprocess.CompletedProcess[str]:
-    """Run a script in a Python of its own, so that a crash or a hang of it is an answer too; all it started ends."""
-    # inside a job or a rank the launcher must not take itself for part of it
+    """Run a script in a separate Python process with a time limit; on timeout its process group is killed.
+
+    A crash or a hang of the script is thereby reported instead of affecting this process.
+    """
+    # inside a job or a rank, the launcher must not believe it is part of it
     foreign = ("SLURM_", "PMI_", "PMIX_", "OMPI_COMM_", "OMPI_UNIVERSE_")
     environment = {key: value for key, value in os.environ.items() if not key.startswith(foreign)}
     environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -238,8 +253,8 @@ def run_script(
     return subprocess.CompletedProcess(command, process.returncode, out, error)
 
 
-def _complaint(done: subprocess.CompletedProcess[str]) -> str:
-    """Return what a failed script said: its exception, else its first words that are no log of TensorFlow's."""
+def _error_message(done: subprocess.CompletedProcess[str]) -> str:
+    """Error message of a failed script: its exception, else its first output that is not TensorFlow logging."""
     lines = [line.strip() for line in (done.stderr or done.stdout).splitlines() if re.search("[a-z]", line)]
     errors = [line for line in lines if re.match(r"[\w.]*Error\b", line)]
     words = [line for line in lines if not re.match(r"WARNING: All log|[IWEF]\d{4} ", line)]
@@ -258,7 +273,7 @@ def _version(package: str) -> str:
 
 
 def _cgroup_memory() -> float:
-    """Return the memory this control group may use [bytes], infinity where there is no limit."""
+    """Memory limit of this control group [bytes]; infinite if there is none."""
     for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         try:
             return float(Path(path).read_text().strip().replace("max", "inf"))

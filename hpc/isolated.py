@@ -1,4 +1,4 @@
-"""Work that may crash or hang the process it runs in, done one piece at a time in a process that can be spared."""
+"""Execution of functions that may crash or hang, one item at a time in an expendable process."""
 
 import resource
 import signal
@@ -14,54 +14,55 @@ _BEGIN = "from tenfold.hpc.isolated import _serve; _serve(int({}), float({}), in
 
 
 @dataclass(frozen=True, kw_only=True)
-class Died:
-    """Stands for the result of a piece of work that its process did not survive."""
+class ProcessDied:
+    """Placeholder for the result of an item whose process crashed or timed out."""
 
     reason: str
+    """Cause of death, in words."""
 
 
-def isolated(
-    function: Callable[[Any], Any], items: Iterable[Any], limit_s: float, most_bytes: int = 0
+def run_isolated(
+    function: Callable[[Any], Any], items: Iterable[Any], limit_s: float, max_bytes: int = 0
 ) -> Iterator[Any]:
     """Apply a function to every item in another process.
 
-    A C library that reads damaged files may crash, or never return. Then that item has no result, and the next one
-    gets a new process. The process is a fresh interpreter: it takes over no thread and no lock, and does not need the
-    main module to be importable.
+    A C library that reads damaged files may crash or never return. Such an item yields `ProcessDied`, and the next item
+    runs in a new process. The process is a fresh interpreter: it inherits no threads and no locks, and does not need
+    the main module to be importable.
 
     Parameters
     ----------
     function, items
-        What is called on what. Both, the results and what the function raises can be pickled.
+        Function and its arguments. Both, the results and any exceptions must be picklable.
     limit_s
-        Longest time an item may take [s].
-    most_bytes
-        Largest address space of the process [bytes]; 0: as this one's. What asks for more raises MemoryError there, or
-        ends the process.
+        Time limit per item [s].
+    max_bytes
+        Limit of the process's address space [bytes]; 0: the limit of this process. Larger allocations raise
+        MemoryError there, or end the process.
 
     Yields
     ------
-    result or Died
+    result or ProcessDied
         In the order of the items.
 
     Raises
     ------
     Exception
-        What the function raised.
+        Any exception of the function.
     RuntimeError
-        The other process does not start.
+        The process does not start.
     """
     worker: _Worker | None = None
     try:
         for item in items:
-            worker = worker or _Worker(function, limit_s, most_bytes)
+            worker = worker or _Worker(function, limit_s, max_bytes)
             try:
                 worker.link.send(item)
                 done, result = worker.link.recv()
             except (EOFError, OSError):
                 code, worker = worker.end(), None
                 hung = code == -signal.SIGALRM
-                yield Died(reason=f"did not end within {limit_s:g} s" if hung else "crashed the process")
+                yield ProcessDied(reason=f"did not end within {limit_s:g} s" if hung else "crashed the process")
                 continue
             if not done:
                 raise result
@@ -72,40 +73,40 @@ def isolated(
 
 
 class _Worker:
-    def __init__(self, function: Callable[[Any], Any], limit_s: float, most_bytes: int):
-        self.link, theirs = Pipe()
-        begin = _BEGIN.format(theirs.fileno(), limit_s, most_bytes)
-        self.process = subprocess.Popen([sys.executable, "-c", begin], pass_fds=[theirs.fileno()])
-        theirs.close()
+    def __init__(self, function: Callable[[Any], Any], limit_s: float, max_bytes: int):
+        self.link, child_end = Pipe()
+        begin = _BEGIN.format(child_end.fileno(), limit_s, max_bytes)
+        self.process = subprocess.Popen([sys.executable, "-c", begin], pass_fds=[child_end.fileno()])
+        child_end.close()
         try:
             self.link.send(sys.path)
             self.link.send(function)
             self.link.recv()
         except (EOFError, OSError) as error:
-            raise RuntimeError(f"a process for {function.__qualname__} does not start: status {self.end()}") from error
+            raise RuntimeError(f"the process for {function.__qualname__} did not start: status {self.end()}") from error
 
     def end(self) -> int:
         self.link.close()
         return self.process.wait()
 
 
-def _serve(descriptor: int, limit_s: float, most_bytes: int) -> None:
+def _serve(descriptor: int, limit_s: float, max_bytes: int) -> None:
     link = Connection(descriptor)
     sys.path[:] = link.recv()
     function = link.recv()
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    if most_bytes and (soft == resource.RLIM_INFINITY or soft > most_bytes):
-        resource.setrlimit(resource.RLIMIT_AS, (most_bytes, hard))
+    if max_bytes and (soft == resource.RLIM_INFINITY or soft > max_bytes):
+        resource.setrlimit(resource.RLIMIT_AS, (max_bytes, hard))
     link.send("ready")
     while True:
         try:
             item = link.recv()
-        except EOFError:  # the other end is closed, or its process is gone
+        except EOFError:  # the other end is closed
             return
-        signal.setitimer(signal.ITIMER_REAL, limit_s)  # ends this process, in whatever loop it is
+        signal.setitimer(signal.ITIMER_REAL, limit_s)  # ends this process, even inside a C loop
         try:
             answer = True, function(item)
-        except Exception as error:  # noqa: BLE001 (raised on the other side)
+        except Exception as error:  # noqa: BLE001 (re-raised by the parent)
             answer = False, error
         signal.setitimer(signal.ITIMER_REAL, 0)
         link.send(answer)

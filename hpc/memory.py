@@ -1,24 +1,24 @@
-"""How this process deals with memory that it has freed."""
+"""Reuse of freed memory by this process."""
 
 import ctypes
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # from malloc.h
-LARGEST = 1 << 30
+MAX_KEPT_BYTES = 1 << 30  # 1 GiB
 
 
 def keep_freed_memory() -> bool:
-    """Let this process keep arrays up to 1 GiB that it frees, for the next arrays, rather than hand them back.
+    """Keep freed arrays of up to 1 GiB for reuse instead of returning them to the operating system.
 
-    Fresh memory comes page by page, zeroed by the kernel: for work that makes and frees the same large arrays over and
-    over, such as FFTs or the steps of a training, that is a fifth of the time.
+    The kernel zeroes fresh memory page by page. For work that repeatedly allocates and frees large arrays, such as FFTs
+    or training steps, this takes a fifth of the time.
 
     Returns
     -------
     bool
-        False where the C library is not glibc, and nothing changes.
+        Whether the setting took effect; False where the C library is not glibc.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError):
         return False
-    return bool(mallopt(M_MMAP_THRESHOLD, LARGEST) and mallopt(M_TRIM_THRESHOLD, LARGEST))
+    return bool(mallopt(M_MMAP_THRESHOLD, MAX_KEPT_BYTES) and mallopt(M_TRIM_THRESHOLD, MAX_KEPT_BYTES))

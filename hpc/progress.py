@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal, one line per interval in a log."""
+"""Progress display: a bar on a terminal, periodic lines in a log."""
 
 import logging
 import sys
@@ -11,33 +11,33 @@ log = logging.getLogger("tenfold")
 
 @contextmanager
 def progress(
-    what: str, total: int, unit: str = "", *, show: bool = True, interval_s: float = 15.0
+    description: str, total: int, unit: str = "", *, show: bool = True, interval_s: float = 15.0
 ) -> Iterator[Callable[..., None]]:
-    """Show how far a piece of work has come.
+    """Display the progress of a task.
 
     Parameters
     ----------
-    what
-        What is being done, in a word or two: "Simulating".
+    description
+        Short description, such as "Simulating".
     total
-        Number of pieces of work.
+        Number of items.
     unit
-        What a piece is called: "box".
+        Name of an item, such as "box".
     show
-        False shows nothing: for the ranks that are not the first.
+        Whether to display anything; False on all ranks but the first.
     interval_s
-        Least time between two lines where standard error is no terminal [s].
+        Minimum time between log lines where standard error is not a terminal [s].
 
     Yields
     ------
     callable
-        ``advance(n=1, note="")``: n more pieces are done; the note (say, a loss) stands behind the count.
+        ``advance(n=1, note="")`` reports n finished items and a note, such as the loss.
     """
     if not show:
         yield lambda n=1, note="": None
         return
     if sys.stderr.isatty():
-        # here alone, so that worker processes, which show nothing, start without it
+        # imported here so that worker processes, which display nothing, start without it
         from rich.console import Console
         from rich.progress import (
             BarColumn,
@@ -57,7 +57,7 @@ def progress(
             console=Console(stderr=True),
         )
         with bar:
-            task = bar.add_task(what, total=total, note="")
+            task = bar.add_task(description, total=total, note="")
             yield lambda n=1, note="": bar.update(task, advance=n, note=note)
         return
 
@@ -69,8 +69,17 @@ def progress(
         done += n
         now = time.monotonic()
         if now - last >= interval_s or done == total:
-            left = (now - start) / max(done, 1) * (total - done)
-            log.info("%s %d/%d %s, %.0f s, about %.0f s left %s", what, done, total, unit, now - start, left, note)
+            remaining = (now - start) / max(done, 1) * (total - done)
+            log.info(
+                "%s %d/%d %s, %.0f s, about %.0f s left %s",
+                description,
+                done,
+                total,
+                unit,
+                now - start,
+                remaining,
+                note,
+            )
             last = now
 
     yield advance

@@ -1,7 +1,7 @@
-"""Ranks: the processes that train together, joined by Horovod over MPI; one rank alone is a no-op.
+"""Ranks: processes that train together, connected by Horovod over MPI. A single rank needs neither.
 
-The only file that knows Horovod and MPI. Keras 3 is not known to Horovod's own Keras bindings (its
-``DistributedOptimizer`` lets ranks drift apart without an error), so sums are taken here, on plain tensors.
+This is the only module that uses Horovod and MPI. Horovod's Keras bindings do not support Keras 3 (with its
+``DistributedOptimizer``, ranks diverge without an error), so plain tensors are summed here.
 """
 
 import os
@@ -13,8 +13,8 @@ import numpy as np
 STALL_WARNING_S = 30
 STALL_LIMIT_S = 120
 
-# What each launcher tells its processes: Open MPI's mpirun, MPICH's mpirun (Hydra), srun. Hydra starts its own
-# helpers by srun inside an allocation, so what it says itself is asked first.
+# Environment variables set by each launcher: Open MPI's mpirun, MPICH's mpirun (Hydra), srun. Inside an allocation
+# Hydra starts its helpers by srun, so its own variables take precedence.
 _LAUNCHERS = (
     ("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK", "mpirun (Open MPI)"),
     ("PMI_SIZE", "PMI_RANK", "mpirun (MPICH)"),
@@ -23,11 +23,11 @@ _LAUNCHERS = (
 
 
 class RanksError(RuntimeError):
-    """The processes that were promised are not the ones that found each other."""
+    """The number or order of the connected processes differs from what the launcher announced."""
 
 
-def promised(environment: Mapping[str, str]) -> tuple[int, int, str]:
-    """Read from the environment what the launcher promised.
+def launcher_ranks(environment: Mapping[str, str]) -> tuple[int, int, str]:
+    """Read the number of ranks announced by the launcher from the environment.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def promised(environment: Mapping[str, str]) -> tuple[int, int, str]:
     Returns
     -------
     size, rank, launcher
-        Number of ranks, this one's number, and the launcher's name; ``(1, 0, "")`` where there is none.
+        Number of ranks, number of this rank, and name of the launcher; ``(1, 0, "")`` without a launcher.
     """
     for size, rank, launcher in _LAUNCHERS:
         if size in environment and rank in environment:
@@ -47,7 +47,7 @@ def promised(environment: Mapping[str, str]) -> tuple[int, int, str]:
 
 @dataclass(frozen=True)
 class Ranks:
-    """The ranks of this run, as this process sees them.
+    """Ranks of this run, as seen by this process.
 
     Example
     -------
@@ -59,33 +59,33 @@ class Ranks:
     size: int = 1
     """Number of ranks."""
     rank: int = 0
-    """This rank's number, from 0."""
+    """Number of this rank, from 0."""
     local_size: int = 1
     """Number of ranks on this host."""
     local_rank: int = 0
-    """This rank's number on this host."""
+    """Number of this rank on this host."""
 
     @property
     def first(self) -> bool:
-        """True on rank 0, which alone writes files."""
+        """Whether this is rank 0, the only one that writes files."""
         return self.rank == 0
 
     def sum(self, tensors: Sequence) -> list:
-        """Sum each tensor over all ranks, in one grouped allreduce; also inside a ``tf.function``.
+        """Sum each tensor over all ranks in one grouped allreduce, also inside a ``tf.function``.
 
-        Tensors of bfloat16 travel as float32, since Horovod knows no bfloat16.
+        bfloat16 tensors are communicated as float32, since Horovod does not support bfloat16.
         """
         if self.size == 1:
             return list(tensors)
         import horovod.tensorflow as hvd
         import tensorflow as tf
 
-        wire = [tf.cast(t, tf.float32) if t.dtype == tf.bfloat16 else t for t in tensors]
-        summed = hvd.grouped_allreduce(wire, op=hvd.Sum)
+        sent = [tf.cast(t, tf.float32) if t.dtype == tf.bfloat16 else t for t in tensors]
+        summed = hvd.grouped_allreduce(sent, op=hvd.Sum)
         return [tf.cast(s, t.dtype) for s, t in zip(summed, tensors, strict=True)]
 
     def broadcast(self, variables: Sequence) -> None:
-        """Give every rank the values rank 0 has in these Keras variables."""
+        """Set these Keras variables on every rank to their values on rank 0."""
         if self.size == 1:
             return
         import horovod.tensorflow as hvd
@@ -93,61 +93,61 @@ class Ranks:
         hvd.broadcast_variables([v.value for v in variables], root_rank=0)
 
     def gather(self, rows: np.ndarray) -> np.ndarray:
-        """Stack along the first axis the rows of all ranks, in rank order: shape (sum of n, …)."""
+        """Concatenate the rows of all ranks along the first axis, in rank order: shape (sum of n, …)."""
         if self.size == 1:
             return rows
         import horovod.tensorflow as hvd
 
         return np.asarray(hvd.allgather(np.ascontiguousarray(rows)))
 
-    def shared(self, count: int, compute: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        """Compute the rows of ``count`` samples, each rank its share.
+    def compute_shared(self, count: int, compute: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """Compute the rows of ``count`` samples, divided among the ranks.
 
         Parameters
         ----------
         count
             Number of samples.
         compute
-            Given places among them, shape (n,), returns their rows, shape (n, …).
+            Function from sample indices, shape (n,), to their rows, shape (n, …).
 
         Returns
         -------
         np.ndarray
-            Shape (count, …), on every rank.
+            Rows of all samples, shape (count, …), on every rank.
         """
-        places = [np.arange(rank, count, self.size) for rank in range(self.size)]
-        rows = self.gather(compute(places[self.rank]))
-        return rows[np.argsort(np.concatenate(places))]
+        indices = [np.arange(rank, count, self.size) for rank in range(self.size)]
+        rows = self.gather(compute(indices[self.rank]))
+        return rows[np.argsort(np.concatenate(indices))]
 
     def barrier(self) -> None:
-        """Wait until every rank has come here."""
+        """Wait until every rank has reached this point."""
         self.gather(np.zeros(1, np.int32))
 
     def abort(self, status: int) -> None:
-        """End every rank at once with this status: for an error that only this rank may have met."""
+        """Abort all ranks with this exit status, after an error that may have occurred on this rank only."""
         if self.size > 1:
             from mpi4py import MPI
 
             MPI.COMM_WORLD.Abort(status)
 
     def any(self, flag: bool) -> bool:
-        """True on every rank if the flag is true on at least one."""
+        """Whether the flag is true on at least one rank; the same on every rank."""
         return bool(self.gather(np.array([flag], dtype=np.int32)).any())
 
 
 def launch(environment: Mapping[str, str] | None = None) -> Ranks:
-    """Join the other ranks of this run.
+    """Connect to the other ranks of this run.
 
     Without a launcher there is one rank, and neither Horovod nor MPI is loaded.
 
     Raises
     ------
     RanksError
-        The communicator has another size than the launcher promised: the MPI that tenfold was built with cannot
-        talk to this launcher, and every process would train alone.
+        The communicator has another size than the launcher announced. The MPI that tenfold was built with is then
+        incompatible with the launcher, and every process would train alone.
     """
     environment = os.environ if environment is None else environment
-    size, rank, launcher = promised(environment)
+    size, rank, launcher = launcher_ranks(environment)
     if size == 1:
         return Ranks()
     os.environ.setdefault("HOROVOD_STALL_CHECK_TIME_SECONDS", str(STALL_WARNING_S))
@@ -158,8 +158,8 @@ def launch(environment: Mapping[str, str] | None = None) -> Ranks:
     if hvd.size() != size:
         raise RanksError(
             f"{launcher} promised {size} ranks, but MPI found {hvd.size()}: each process would train alone. "
-            f"The launcher and the MPI that Horovod was built with do not understand each other. "
-            f"Use this environment's own mpirun, or `srun --mpi=pmi2`; `tenfold doctor` tells which MPI is in use."
+            f"The launcher is incompatible with the MPI that Horovod was built with. "
+            f"Use the mpirun of this environment, or `srun --mpi=pmi2`; `tenfold doctor` shows which MPI is in use."
         )
     if hvd.rank() != rank:
         raise RanksError(f"{launcher} calls this rank {rank}, but MPI calls it {hvd.rank()}.")
@@ -169,7 +169,7 @@ def launch(environment: Mapping[str, str] | None = None) -> Ranks:
 
 
 def _share_cores(ranks: Ranks) -> None:
-    """Give this rank its share of the cores it may run on; a lone rank has them all anyway."""
+    """Limit this rank to its share of the cores; a single rank uses all of them anyway."""
     import tensorflow as tf
 
     threads = max(1, len(os.sched_getaffinity(0)) // ranks.local_size)

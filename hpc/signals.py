@@ -1,17 +1,17 @@
-"""Being asked to stop: a signal is noted, and the training loop stops cleanly at its next step."""
+"""Graceful stop: signals are recorded, and the training loop stops cleanly at its next step."""
 
 import signal
 from types import FrameType
 
 STOPPED = 75
-"""Exit status of a run that was asked to stop, saved a checkpoint and can be resumed (EX_TEMPFAIL of sysexits.h)."""
+"""Exit status of a run that stopped on request after saving a checkpoint (EX_TEMPFAIL of sysexits.h)."""
 
 
 class StopRequest:
-    """Notes SIGTERM and SIGUSR1 while it is open, instead of dying of them.
+    """Context manager that records SIGTERM and SIGUSR1 instead of letting them end the process.
 
-    Signals reach the ranks of a run at different moments: let them agree (any rank asked -> all stop) before acting on
-    `received`, or some wait for ever in a collective. A second signal of the same kind changes nothing.
+    Signals reach the ranks of a run at different times. The ranks must agree to stop (if any rank received a signal,
+    all stop) before acting on `received`; otherwise some wait forever in a collective. Further signals have no effect.
 
         with StopRequest() as stop:
             for batch in batches:
@@ -23,19 +23,19 @@ class StopRequest:
     def __init__(self, *signals: signal.Signals):
         self.signals = signals or (signal.SIGTERM, signal.SIGUSR1)
         self.received: signal.Signals | None = None
-        """The first signal that came, None as long as there was none."""
-        self._before = {}
+        """First signal received; None before that."""
+        self._handlers = {}
 
     def __enter__(self) -> "StopRequest":
         for number in self.signals:
-            self._before[number] = signal.signal(number, self._note)
+            self._handlers[number] = signal.signal(number, self._record)
         return self
 
     def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
+        for number, handler in self._handlers.items():
             signal.signal(number, handler)
-        self._before.clear()
+        self._handlers.clear()
 
-    def _note(self, number: int, _: FrameType | None) -> None:
+    def _record(self, number: int, _: FrameType | None) -> None:
         if self.received is None:
             self.received = signal.Signals(number)

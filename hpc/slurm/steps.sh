@@ -1,8 +1,8 @@
-# Sourced by the batch scripts: the steps of a study, each interruptible. REQUEUES: how often a job may put itself back.
+# Sourced by the batch scripts: interruptible steps of a study. REQUEUES: maximum number of requeues.
 # shellcheck shell=bash
 set -uo pipefail
 
-# Slurm tells this script alone that the time is running out (USR1); the step that runs hears of it from here.
+# Slurm signals the time limit (USR1) to this script only, which forwards it to the running step.
 asked="" child="" waiting="" status=0
 forward() {
   asked=$1 waiting=yes
@@ -14,22 +14,22 @@ trap 'forward TERM' TERM
 
 requeue() {
   if [ "${SLURM_RESTART_COUNT:-0}" -ge "$REQUEUES" ]; then
-    echo "$(date +%T) Requeued $REQUEUES times already; submit it again to go on"
+    echo "$(date +%T) Requeued $REQUEUES times already; resubmit to continue"
     exit 75
   fi
-  echo "$(date +%T) Back into the queue, to go on from here"
+  echo "$(date +%T) Requeued, to resume from here"
   scontrol requeue "$SLURM_JOB_ID" || exit 75
   exit 0
 }
 
-attempt() { # name, command …: run it to its end, which `status` tells; what has been finished before does nothing
+attempt() { # name, command …: run a command and store its exit status in `status`; completed work is skipped
   local name=$1
   shift
   [ -z "$asked" ] || after 75
   echo "$(date +%T) $name: $*"
   "$@" &
   child=$! waiting=yes
-  while [ "$waiting" ]; do # a signal ends the waiting, not the step
+  while [ "$waiting" ]; do # a signal interrupts `wait`, not the step
     waiting=""
     wait "$child"
     status=$?
@@ -37,17 +37,17 @@ attempt() { # name, command …: run it to its end, which `status` tells; what h
   child=""
 }
 
-step() { # name, command …: the same, and no further where it fails
+step() { # name, command …: the same, but stop if it fails
   attempt "$@"
   [ "$status" -eq 0 ] || after "$status" "$1"
 }
 
-after() { # status, name: what to do when a step has not finished
+after() { # status, name: handle an unfinished step
   case $asked in
     USR1) requeue ;;
-    TERM) exit 143 ;; # cancelled, preempted or requeued from outside: that is Slurm's to decide
+    TERM) exit 143 ;; # cancelled, preempted or requeued by Slurm
   esac
-  [ "$1" -ne 75 ] || requeue # the training was asked directly, saved and stopped
-  echo "$(date +%T) $2 ended with status $1; its message stands above. Submitted again, this goes on from here."
+  [ "$1" -ne 75 ] || requeue # training was signalled directly, saved a checkpoint and stopped
+  echo "$(date +%T) $2 ended with status $1; see its message above. Resubmit to resume from here."
   exit "$1"
 }

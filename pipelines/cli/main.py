@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tenfold.hpc.ranks import RanksError, promised
+from tenfold.hpc.ranks import RanksError, launcher_ranks
 from tenfold.pipelines.cli import massmaps, molecules, volumes  # noqa: F401 (they add their commands)
 from tenfold.pipelines.cli.configured import ConfigFile, Settings, configured, show
 from tenfold.pipelines.cli.console import (
@@ -156,7 +156,7 @@ def fetch(
 @app.command()
 def doctor() -> None:
     """Check this installation: packages, MPI, Horovod, Dask, HDF5; say what to do about each failure."""
-    from tenfold.hpc.doctor import checkup
+    from tenfold.hpc.doctor import run_checks
     from tenfold.pipelines.cli.dry_run import describe_checks
 
     checks = checkup()
@@ -170,7 +170,7 @@ def main() -> None:
 
     Status 0; 1 where a check or a verdict failed; 2 for input that cannot be used; 75 for a run stopped as asked.
     """
-    log(promised(os.environ)[1] == 0)
+    log(launcher_ranks(os.environ)[1] == 0)
     logging.captureWarnings(True)
     try:
         app()

@@ -181,7 +181,7 @@ def _statistics(u: np.ndarray, layer: SummaryStatistics, ranks: Ranks) -> np.nda
         return computed
 
     # ranks share whole batches: the last digits of a map's statistics depend on the other maps of its batch
-    return ranks.shared(-(-len(u) // BATCH), compute).reshape(-1, count)[: len(u)]
+    return ranks.compute_shared(-(-len(u) // BATCH), compute).reshape(-1, count)[: len(u)]
 
 
 def _deconvolve_window(

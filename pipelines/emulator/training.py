@@ -155,7 +155,7 @@ class MassMapTraining(TrainingRun):
                 maps.append(self.network.predict_on_batch(inputs | self.parameter_inputs(parameters[batch])))
             return np.concatenate(maps)
 
-        return self.ranks.shared(len(parameters), compute)
+        return self.ranks.compute_shared(len(parameters), compute)
 
     def validation_loss(self) -> float:
         """Return the score of the averaged generator's running statistics; 0 means equal to the simulated maps'."""

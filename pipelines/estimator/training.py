@@ -121,7 +121,7 @@ class EstimatorTraining(TrainingRun):
             ]
             return np.concatenate(rows) if rows else np.empty((0, len(self.scale), 2))
 
-        return tuple(np.moveaxis(self.ranks.shared(len(records), compute), -1, 0))
+        return tuple(np.moveaxis(self.ranks.compute_shared(len(records), compute), -1, 0))
 
     def finish(self, wall_s: float) -> None:
         """Predict the held-out splits, and write predictions, network and record (rank 0)."""

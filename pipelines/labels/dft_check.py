@@ -6,8 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tenfold.hpc.cluster import completed
-from tenfold.hpc.isolated import isolated
+from tenfold.hpc.cluster import map_unordered
+from tenfold.hpc.isolated import run_isolated
 from tenfold.hpc.progress import progress
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files.atomic import replacing
@@ -56,7 +56,9 @@ def run_dft_check(smiles: Sequence[str], out: Path, *, seed: int, processes: int
         return written["molecules"]
     results: dict[int, dict[str, Any]] = {}
     with progress("DFT calculations", total=len(smiles), unit="molecule") as advance:
-        for position, result in completed(partial(_both_levels, seed=seed), list(smiles), min(processes, len(smiles))):
+        for position, result in map_unordered(
+            partial(_both_levels, seed=seed), list(smiles), min(processes, len(smiles))
+        ):
             if isinstance(result, str):
                 raise InputError(f"labels.dft_check: {smiles[position]}: {result}")
             results[position] = result
@@ -71,7 +73,7 @@ def _both_levels(smiles: str, seed: int) -> dict[str, Any] | str:
     """Results of a molecule at both levels of theory, or the reason why one of them fails."""
     results: dict[str, Any] = {"smiles": smiles}
     for level in LEVELS:
-        (molecule,) = isolated(partial(label_molecule, level=level, relax=False, seed=seed), [smiles], TIMEOUT_S)
+        (molecule,) = run_isolated(partial(label_molecule, level=level, relax=False, seed=seed), [smiles], TIMEOUT_S)
         if not isinstance(molecule, LabelledMolecule):
             return molecule.reason
         results[level] = {"seconds": molecule.quantum_s, "properties": vars(molecule.properties)}

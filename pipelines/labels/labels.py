@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, get_args
 
-from tenfold.hpc.cluster import WorkerDiedError, completed
-from tenfold.hpc.isolated import Died, isolated
+from tenfold.hpc.cluster import WorkerDiedError, map_unordered
+from tenfold.hpc.isolated import ProcessDied, run_isolated
 from tenfold.hpc.progress import progress
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files.atomic import replacing
@@ -152,7 +152,7 @@ def label_molecules(config: Labelling, out: Path | str) -> LabelSummary:
         work = [(chunk, smiles[starts[chunk.number] :][: chunk.count]) for chunk in missing]
         try:
             with progress("Labelling", total=sum(chunk.count for chunk in missing), unit="molecule") as advance:
-                for position, _ in completed(_label_chunk, work, config.processes):
+                for position, _ in map_unordered(_label_chunk, work, config.processes):
                     advance(missing[position].count)
         except WorkerDiedError as error:
             raise InputError(f"{missing[error.position].structures}: {error}. Is there enough memory?") from error
@@ -225,9 +225,9 @@ def _label_chunk(work: tuple[_Chunk, list[str]]) -> None:
     (chunk, smiles), config = work, work[0].config
     limit_s = config.timeout_s * (60 if config.level == "dft" else 1)
     calculate = partial(label_molecule, level=config.level, relax=config.relax, seed=config.seed)
-    results = isolated(calculate, smiles, limit_s)
+    results = run_isolated(calculate, smiles, limit_s)
     chunk.write([
-        UnlabelledMolecule(smiles=molecule, reason=result.reason) if isinstance(result, Died) else result
+        UnlabelledMolecule(smiles=molecule, reason=result.reason) if isinstance(result, ProcessDied) else result
         for molecule, result in zip(smiles, results, strict=True)
     ])  # fmt: skip
 

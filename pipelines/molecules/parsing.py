@@ -12,7 +12,7 @@ from rdkit import Chem, rdBase
 from rdkit.Chem.Scaffolds import MurckoScaffold
 
 from tenfold.emulators.graphs import Graphs
-from tenfold.hpc.isolated import Died, isolated
+from tenfold.hpc.isolated import ProcessDied, run_isolated
 from tenfold.pipelines.molecules.atom_features import GraphBuilder
 from tenfold.pipelines.molecules.bonds import perceive_bonds
 from tenfold.pipelines.molecules.featuriser import Featuriser, rejection_reason
@@ -131,15 +131,15 @@ def _isolate(
             sent.append(block)
             yield tuple(replace(entry, fields={}) for entry in block)
 
-    for result in isolated(work, without_fields(), seconds, _MAX_MEMORY):
+    for result in run_isolated(work, without_fields(), seconds, _MAX_MEMORY):
         block = sent.popleft()
-        if not isinstance(result, Died):
+        if not isinstance(result, ProcessDied):
             yield block, result
             continue
         single = [(replace(entry, fields={}),) for entry in block]
-        results = isolated(work, single, seconds, _MAX_MEMORY) if len(block) > 1 else [result]
+        results = run_isolated(work, single, seconds, _MAX_MEMORY) if len(block) > 1 else [result]
         for (entry,), own in zip(single, results, strict=True):
-            yield (entry,), work((replace(entry, problem=own.reason),)) if isinstance(own, Died) else own
+            yield (entry,), work((replace(entry, problem=own.reason),)) if isinstance(own, ProcessDied) else own
 
 
 def _parse_block(entries: Sequence[MoleculeRecord], featuriser: Featuriser) -> ParsedMolecules:

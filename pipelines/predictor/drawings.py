@@ -8,7 +8,7 @@ import numpy as np
 from rdkit import Chem
 from rdkit.Chem.Draw import rdMolDraw2D
 
-from tenfold.hpc.isolated import Died, isolated
+from tenfold.hpc.isolated import ProcessDied, run_isolated
 from tenfold.pipelines.reports.figures import Picture
 
 DrawingTask = tuple[Chem.Mol, str, np.ndarray | None, np.ndarray | None]
@@ -34,8 +34,8 @@ def draw_molecules(tasks: Iterable[DrawingTask], seconds: float) -> Iterator[Pic
     Picture or str
         The drawing of each task, or the reason for its failure.
     """
-    for result in isolated(_try_to_draw, tasks, seconds, _MAX_MEMORY):
-        yield f"the drawing {result.reason}" if isinstance(result, Died) else result
+    for result in run_isolated(_try_to_draw, tasks, seconds, _MAX_MEMORY):
+        yield f"the drawing {result.reason}" if isinstance(result, ProcessDied) else result
 
 
 def _try_to_draw(task: DrawingTask) -> Picture | str:

@@ -118,7 +118,7 @@ class MoleculeTraining(TrainingRun):
         def compute(indices: np.ndarray) -> np.ndarray:
             return self.predictor.outputs(self.data.graphs(records[indices]))
 
-        return self.ranks.shared(len(records), compute)
+        return self.ranks.compute_shared(len(records), compute)
 
     def validation_loss(self) -> float:
         """Return the mean loss per label of the validation split, which is divided among the ranks."""

@@ -1,1 +1,1 @@
-"""Pages, figures and the digits in them."""
+"""HTML reports: templates, figures and number formatting."""

@@ -1,30 +1,30 @@
-"""Figures in words: the digits that their interval allows, and no scientific notation for ordinary sizes."""
+"""Number formatting for reports: digits according to the uncertainty, powers of ten only for extreme sizes."""
 
 import math
 from numbers import Integral
 from typing import SupportsFloat
 
 MISSING = "–"
-ORDINARY = 1e-4, 1e7
-"""Sizes from the first up to the second are written without a power of ten."""
-GROUPED = 10_000
-"""From here on digits are grouped in threes: 12,300."""
+PLAIN_RANGE = 1e-4, 1e7
+"""Numbers of this range of sizes are written without a power of ten."""
+GROUPED_FROM = 10_000
+"""Numbers from this size have their digits grouped in threes: 12,300."""
 PRECISION = 15
-"""Significant digits of a float64, at most."""
-_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+"""Largest number of significant digits, that of a float64."""
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def figure(value: SupportsFloat | None, significant: int = 3, *, zeros: bool = True) -> str:
-    """Write a figure whose interval is not known.
+    """Format a number of unknown uncertainty.
 
     Parameters
     ----------
     value
-        The figure; integers are written whole. None and NaN are written as a dash.
+        Number to format. Integers are written in full, None and NaN as a dash.
     significant
-        Digits.
+        Number of significant digits.
     zeros
-        Whether zeros at the end are kept, as for what is measured; for settings they are not.
+        Whether trailing zeros are kept, as for measured values; for settings they are not.
 
     Returns
     -------
@@ -43,80 +43,80 @@ def figure(value: SupportsFloat | None, significant: int = 3, *, zeros: bool = T
 
 
 def number(value: SupportsFloat | None, spread: float | None, size: float = 0.0) -> str:
-    """Write a value with two significant figures of its spread.
+    """Format a value to two significant digits of its uncertainty.
 
     Parameters
     ----------
     value
-        None and NaN are written as a dash.
+        Value to format; None and NaN are written as a dash.
     spread
-        Half the width of an interval, or a standard deviation, in the value's unit. Without any (None, zero, not
-        finite) the value is written with four significant figures.
+        Uncertainty in the unit of the value: half the width of an interval, or a standard deviation. If it is None,
+        zero or not finite, the value has four significant digits.
     size
-        The largest of the numbers that are to be written alike; by default the value.
+        Largest of several numbers that are to share a format; by default the value.
 
     Returns
     -------
     str
         `0.0245` for 0.024512 ± 0.0021, `1230` for 1234.5 ± 310, `0.99970` for 0.9997 ± 0.00015.
     """
-    found = _finite(value)
-    if isinstance(found, str):
-        return found
+    finite = _finite(value)
+    if isinstance(finite, str):
+        return finite
     if spread is None or not spread > 0 or not math.isfinite(spread):
-        return figure(found, 4) if found else "0.000"
-    return _written(found, 1 - _exponent(spread, 2), max(abs(found), spread, size))
+        return figure(finite, 4) if finite else "0.000"
+    return _written(finite, 1 - _exponent(spread, 2), max(abs(finite), spread, size))
 
 
 def interval(
     value: SupportsFloat | None, low: SupportsFloat | None, high: SupportsFloat | None
 ) -> tuple[str, str, str]:
-    """Write a value and the ends of its interval, all with two significant figures of half the interval's width."""
-    ends = [math.nan if each is None else float(each) for each in (low, high)]
-    known = [abs(float(each)) for each in (value, *ends) if each is not None and math.isfinite(float(each))]
-    written = [number(each, (ends[1] - ends[0]) / 2, max(known, default=0.0)) for each in (value, *ends)]
+    """Format a value and the bounds of its interval, all to two significant digits of half the width."""
+    bounds = [math.nan if bound is None else float(bound) for bound in (low, high)]
+    sizes = [abs(float(part)) for part in (value, *bounds) if part is not None and math.isfinite(float(part))]
+    written = [number(part, (bounds[1] - bounds[0]) / 2, max(sizes, default=0.0)) for part in (value, *bounds)]
     return written[0], written[1], written[2]
 
 
 def inline(value: SupportsFloat | None, low: SupportsFloat | None, high: SupportsFloat | None) -> str:
-    """Write a value and its interval for a sentence: 1.70 (1.35 … 2.13)."""
+    """Format a value and its interval for running text: 1.70 (1.35 … 2.13)."""
     return "{} ({} … {})".format(*interval(value, low, high))
 
 
 def measured(value: SupportsFloat | None, sigma: float | None) -> str:
-    """Write a value and its standard deviation for a sentence, two figures of the latter: −5.90 ± 0.52."""
+    """Format a value and its standard deviation, the latter to two digits: −5.90 ± 0.52."""
     size = abs(float(value)) if value is not None else 0.0
     return f"{number(value, sigma)} ± {number(sigma, sigma, size)}"
 
 
 def _finite(value: SupportsFloat | None) -> float | str:
-    """Return the number, or what is written where there is none."""
-    found = math.nan if value is None else float(value)
-    if math.isnan(found):
+    """Return the number, or the text for a missing or infinite one."""
+    number = math.nan if value is None else float(value)
+    if math.isnan(number):
         return MISSING
-    if math.isinf(found):
-        return "∞" if found > 0 else "−∞"
-    return found
+    if math.isinf(number):
+        return "∞" if number > 0 else "−∞"
+    return number
 
 
 def _exponent(value: float, significant: int) -> int:
-    """Power of ten of the leading digit, once rounded."""
+    """Power of ten of the leading digit after rounding."""
     return int(f"{value:.{significant - 1}e}".split("e")[1])
 
 
-def _written(value: float, places: int, size: float, zeros: bool = True) -> str:
-    """Write a number with so many decimals (fewer than none: rounded to tens, hundreds …), as numbers of a size are."""
+def _written(value: float, decimals: int, size: float, zeros: bool = True) -> str:
+    """Format a number of a given size with a number of decimals; negative ones round to tens, hundreds and so on."""
     exponent = _exponent(size, PRECISION)
-    places = min(places, PRECISION - 1 - exponent)
-    if ORDINARY[0] <= size < ORDINARY[1]:
-        return _plain(value, places, zeros)
-    mantissa = _plain(value / 10.0**exponent, max(places + exponent, 0), zeros)
-    return f"{mantissa} × 10{str(exponent).translate(_RAISED)}"
+    decimals = min(decimals, PRECISION - 1 - exponent)
+    if PLAIN_RANGE[0] <= size < PLAIN_RANGE[1]:
+        return _plain(value, decimals, zeros)
+    mantissa = _plain(value / 10.0**exponent, max(decimals + exponent, 0), zeros)
+    return f"{mantissa} × 10{str(exponent).translate(_SUPERSCRIPTS)}"
 
 
-def _plain(value: float, places: int, zeros: bool = True) -> str:
-    rounded = round(value, places)
-    written = f"{abs(rounded):{',' if abs(rounded) >= GROUPED else ''}.{max(places, 0)}f}"
+def _plain(value: float, decimals: int, zeros: bool = True) -> str:
+    rounded = round(value, decimals)
+    written = f"{abs(rounded):{',' if abs(rounded) >= GROUPED_FROM else ''}.{max(decimals, 0)}f}"
     if not zeros and "." in written:
         written = written.rstrip("0").rstrip(".")
     return f"−{written}" if rounded < 0 else written

@@ -1,4 +1,4 @@
-"""Pictures of a report: small, one panel each, so that they stand side by side on a desk and in a column on a phone."""
+"""Figures of reports: small single panels, side by side on a wide screen and in one column on a phone."""
 
 import base64
 import io
@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from numpy.typing import NDArray
 
-# Okabe & Ito's colours, told apart by every kind of colour vision (jfly.uni-koeln.de/color)
+# colour-blind safe palette of Okabe & Ito (jfly.uni-koeln.de/color)
 SERIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")
 STYLE: dict[Any, Any] = {
     "font.size": 9,
@@ -28,24 +28,26 @@ STYLE: dict[Any, Any] = {
     "legend.fontsize": 8,
     "lines.linewidth": 1.2,
     "savefig.facecolor": "white",
-    "svg.hashsalt": "tenfold",  # the same numbers give the same bytes
+    "svg.hashsalt": "tenfold",  # makes the SVG files reproducible
     "mathtext.fontset": "dejavusans",
 }
 SYMBOL = {"omega_m": r"\Omega_m", "sigma_8": r"\sigma_8", "n_s": "n_s", "h": "h", "omega_b": r"\Omega_b"}
-"""Symbols of parameters, as figures typeset them between dollar signs."""
+"""LaTeX symbols of parameters, without dollar signs."""
 _TYPESET = re.compile(
-    "|".join(rf"\${re.escape(each)}\$" for each in SYMBOL.values())
-    + r"|\$\\mathdefault\{(?:[-−+0-9.^{} ]|\\times)*\}\$"  # Matplotlib's own, of axes
+    "|".join(rf"\${re.escape(symbol)}\$" for symbol in SYMBOL.values())
+    + r"|\$\\mathdefault\{(?:[-−+0-9.^{} ]|\\times)*\}\$"  # Matplotlib's own tick labels
 )
-PANEL = (3.5, 2.9)  # width and height [inches]: a phone's width at its natural size
+PANEL = (3.5, 2.9)  # width and height [inches]; the width of a phone screen
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture in a page: what a `src` attribute holds, and its words for who cannot see it."""
+    """An image of a report."""
 
     source: str
+    """Value of the `src` attribute, a data URI."""
     words: str
+    """Alternative text."""
 
 
 def short(name: str, length: int) -> str:
@@ -55,57 +57,58 @@ def short(name: str, length: int) -> str:
 
 
 def _printable(text: str) -> str:
-    return "".join(each if each.isprintable() or each == "\n" else "\ufffd" for each in text)
+    """Replace control characters by the replacement character U+FFFD."""
+    return "".join(char if char.isprintable() or char == "\n" else "\ufffd" for char in text)
 
 
-def _names_as_they_are(figure: Figure) -> None:
-    """Typeset only what is our own: dollar signs in other people's names stay, and control characters are replaced."""
+def _escape_labels(figure: Figure) -> None:
+    """Keep dollar signs in foreign names literal and replace control characters; only our own symbols are typeset."""
     replaced = False
     for text in figure.findobj(Text):
         assert isinstance(text, Text)
-        said = text.get_text()
-        shown = _printable(said)
-        if shown != said:
-            text.set_text(shown)
+        content = text.get_text()
+        printable = _printable(content)
+        if printable != content:
+            text.set_text(printable)
             replaced = True
-        if "$" in _TYPESET.sub("", said):
+        if "$" in _TYPESET.sub("", content):
             text.set_parse_math(False)
     if not replaced:
         return
     for axis in (each for axes in figure.axes for each in (axes.xaxis, axes.yaxis)):
         labels = [label.get_text() for label in axis.get_ticklabels()]
         shown = list(map(_printable, labels))
-        if shown != labels:  # an axis writes its labels anew whenever it is drawn, and theirs would come back
+        if shown != labels:  # an axis would otherwise regenerate its labels when drawn
             axis.set_ticks(axis.get_ticklocs(), shown)
 
 
 def grey_beyond(axes: Axes, trusted: tuple[float, float]) -> None:
-    """Grey out the multipoles below and above the trusted ones; limits of the axes stay."""
+    """Shade the multipoles outside the trusted range without changing the axis limits."""
     low, high = axes.get_xlim()
-    for first, last in ((low, trusted[0]), (trusted[1], high)):
-        axes.axvspan(first, max(first, last), color="#767676", alpha=0.12, lw=0, zorder=0)
+    for start, stop in ((low, trusted[0]), (trusted[1], high)):
+        axes.axvspan(start, max(start, stop), color="#767676", alpha=0.12, lw=0, zorder=0)
     axes.set_xlim(low, high)
 
 
 def print_trusted(figure: Figure, multipoles: tuple[float, float] | None) -> None:
-    """Print below all panels of a figure at which multipoles its maps are trusted; nothing where that is not known."""
+    """Print the trusted multipoles below the panels of a figure; nothing where they are unknown."""
     if multipoles is not None:
         low, high = multipoles
-        said = f"ℓ = {low:,.0f}–{high:,.0f}" if low < high else "at no ℓ"
-        figure.supxlabel(f"trusted: {said}", x=0.99, ha="right", fontsize=8, color="#767676")
+        label = f"ℓ = {low:,.0f}–{high:,.0f}" if low < high else "at no ℓ"
+        figure.supxlabel(f"trusted: {label}", x=0.99, ha="right", fontsize=8, color="#767676")
 
 
 def loss(history: Mapping[str, NDArray[np.float64]], title: str) -> Picture:
-    """Show training and validation loss against the epoch."""
+    """Plot training and validation loss against the epoch."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(PANEL, layout="constrained")
         axes = figure.subplots()
         axes.plot(history["epoch"], history["loss"], color=SERIES[0], label="training")
         axes.plot(history["epoch"], history["validation_loss"], color=SERIES[1], ls="--", label="validation")
-        settled = np.concatenate([history["loss"], history["validation_loss"]])
-        settled = settled[np.isfinite(settled)]
-        if len(settled) > 4:  # the first epochs' heights would flatten all that follows
-            axes.set_ylim(settled.min() - 0.1, min(settled.max(), np.quantile(settled, 0.95) + 1) + 0.1)
+        losses = np.concatenate([history["loss"], history["validation_loss"]])
+        losses = losses[np.isfinite(losses)]
+        if len(losses) > 4:  # the high losses of the first epochs would compress the rest
+            axes.set_ylim(losses.min() - 0.1, min(losses.max(), np.quantile(losses, 0.95) + 1) + 0.1)
         axes.set(xlabel="epoch", ylabel="negative log-likelihood")
         axes.set_title(title, loc="left")
         axes.legend()
@@ -113,16 +116,16 @@ def loss(history: Mapping[str, NDArray[np.float64]], title: str) -> Picture:
 
 
 def svg(figure: Figure, words: str) -> Picture:
-    """Return a figure as a picture in SVG; the same numbers give the same bytes."""
-    _names_as_they_are(figure)
+    """Render a figure as SVG; equal data give equal bytes."""
+    _escape_labels(figure)
     out = io.StringIO()
     figure.savefig(out, format="svg", dpi=200, metadata={"Date": None, "Creator": None})
     return Picture("data:image/svg+xml;base64," + base64.b64encode(out.getvalue().encode()).decode(), words)
 
 
 def png(figure: Figure, words: str) -> Picture:
-    """Return a figure as a picture in PNG, for what has too many pixels to be drawn."""
-    _names_as_they_are(figure)
+    """Render a figure as PNG, for images with too many pixels for SVG."""
+    _escape_labels(figure)
     out = io.BytesIO()
     figure.savefig(out, format="png", dpi=180, metadata={"Software": None})
     return Picture("data:image/png;base64," + base64.b64encode(out.getvalue()).decode(), words)

@@ -1,4 +1,4 @@
-"""One offline HTML page from a template: nothing is loaded from anywhere when it is read."""
+"""Self-contained HTML reports from templates, without external resources."""
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -13,18 +13,18 @@ TEMPLATES = Path(__file__).with_name("templates")
 
 
 def write_page(path: Path, template: str, filters: Mapping[str, Callable[..., Any]], **values: Any) -> None:
-    """Write a page, whole or not at all.
+    """Render a template to a file. The file appears complete or not at all.
 
     Parameters
     ----------
     path
-        The page.
+        Path of the report.
     template
-        Of the folder ``templates``. What it asks for must be among the values.
+        File in the folder ``templates``. Undefined variables raise an error.
     filters
-        By the names that the template calls them.
+        Jinja filters by name.
     values
-        What the template fills in; text is escaped.
+        Variables of the template; text is escaped.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
@@ -41,7 +41,7 @@ def write_page(path: Path, template: str, filters: Mapping[str, Callable[..., An
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield (name, value) of every leaf of nested mappings, names joined by dots."""
+    """Yield (name, value) of every leaf of nested mappings, with keys joined by dots."""
     for key, value in tree.items():
         name = f"{prefix}{key}"
         if isinstance(value, Mapping):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tenfold.hpc.cluster import completed
+from tenfold.hpc.cluster import map_unordered
 from tenfold.hpc.memory import keep_freed_memory
 from tenfold.hpc.progress import progress
 from tenfold.pipelines.simulation.boxes import existing_boxes, write_box
@@ -80,7 +80,7 @@ def transfer_table(config: Simulation) -> "TransferTable":
     transfers: dict[int, np.ndarray] = {}
     # a few are faster than the start of other processes
     with progress("Linear power spectra (CAMB)", total=len(densities), unit="spectrum") as advance:
-        for position, ln_t in completed(_transfer, densities, config.processes if len(densities) > 16 else 1):
+        for position, ln_t in map_unordered(_transfer, densities, config.processes if len(densities) > 16 else 1):
             transfers[position] = ln_t
             advance()
     return tabulate(*config.densities, [transfers[n] for n in range(len(densities))])
@@ -129,7 +129,7 @@ def simulate_volumes(config: Simulation, out: Path | str) -> SimulationSummary:
         cosmologies = sample_cosmologies(config.ranges, config.count, config.seed)
         work = partial(_simulate_to, config, transfer_table(config), out)
         with progress("Simulating", total=len(todo), unit="box") as advance:
-            for _ in completed(work, [(index, cosmologies[index]) for index in todo], config.processes):
+            for _ in map_unordered(work, [(index, cosmologies[index]) for index in todo], config.processes):
                 advance()
     return SimulationSummary(out, len(todo), config.count - len(todo), time.monotonic() - start)
 

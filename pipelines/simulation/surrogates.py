@@ -11,7 +11,7 @@ import numba
 import numpy as np
 import scipy.fft
 
-from tenfold.hpc.cluster import completed
+from tenfold.hpc.cluster import map_unordered
 from tenfold.hpc.progress import progress
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files.atomic import replacing
@@ -111,7 +111,7 @@ def simulate_surrogates(boxes: Path | str, out: Path | str, *, seed: int, proces
     names = {source.name for source in sources}
     OutputFolder.claim(out, names, alone=True, known=names - {source.name for source in todo})
     with progress("Gaussian surrogates", total=len(todo), unit="box") as advance:
-        for _ in completed(partial(_write_surrogate, out, seed), todo, processes):
+        for _ in map_unordered(partial(_write_surrogate, out, seed), todo, processes):
             advance()
     return SimulationSummary(out, len(todo), len(sources) - len(todo), time.monotonic() - start)
 

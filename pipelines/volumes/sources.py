@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from tenfold.hpc.isolated import Died, isolated
+from tenfold.hpc.isolated import ProcessDied, run_isolated
 from tenfold.hpc.progress import progress
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files.atomic import check_names

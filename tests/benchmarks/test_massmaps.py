@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tenfold.hpc.cluster import completed
+from tenfold.hpc.cluster import map_unordered
 from tenfold.hpc.memory import keep_freed_memory
 from tenfold.pipelines.simulation.cosmology import Cosmology
 from tenfold.pipelines.simulation.lensing.config import MassMaps
@@ -71,7 +71,7 @@ def test_spectra_of_maps_are_those_of_theory(name, config):
     table = transfer_table(config.boxes)
     jobs = [(config, cosmology, 100 + run, table) for cosmology in COSMOLOGIES for run in range(RUNS)]
     start = time.monotonic()
-    found = dict(completed(one, jobs, 2))
+    found = dict(map_unordered(one, jobs, 2))
     wall = time.monotonic() - start
     ell = banded(config, multipoles(config))
     print(

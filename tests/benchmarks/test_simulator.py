@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.fft
 
-from tenfold.hpc.cluster import completed
+from tenfold.hpc.cluster import map_unordered
 from tenfold.hpc.memory import keep_freed_memory
 from tenfold.pipelines.simulation.config import Simulation
 from tenfold.pipelines.simulation.cosmology import Cosmology, growth, sample_cosmologies
@@ -87,7 +87,7 @@ def accuracy(config: Simulation, fixed: bool, realisations: int = 1) -> np.ndarr
     cosmologies = sample_cosmologies(config.ranges, config.count, config.seed)
     found = np.empty((realisations * config.count, len(BANDS)))
     jobs = [(index, cosmologies[index % config.count], table) for index in range(len(found))]
-    for index, row in completed(partial(ratios, config, fixed), jobs, config.processes):
+    for index, row in map_unordered(partial(ratios, config, fixed), jobs, config.processes):
         found[index] = row
     table_rows = found.reshape(realisations, config.count, len(BANDS)).mean(axis=0)
     print(f"\n{'fixed amplitudes, paired' if fixed else 'Gaussian'}, {config.steps} steps: P over HMcode2020")

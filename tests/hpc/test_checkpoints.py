@@ -107,7 +107,7 @@ def test_another_format_is_named(tmp_path):
 
 
 def test_no_python_objects_in_and_no_pickle_out(tmp_path):
-    with pytest.raises(ValueError, match="is of object"):
+    with pytest.raises(ValueError, match="has dtype object"):
         save(tmp_path, 0, {"a": np.array([{}], object)}, {})
     with pytest.raises(ValueError, match="<U1"):
         save(tmp_path, 0, {"a": np.array(["x"])}, {})
@@ -118,9 +118,9 @@ def test_no_python_objects_in_and_no_pickle_out(tmp_path):
 
 
 def test_what_cannot_be_is_refused_by_name(tmp_path):
-    with pytest.raises(ValueError, match="step: -1"):
+    with pytest.raises(ValueError, match="step: found -1"):
         save(tmp_path, -1, {}, {})
-    with pytest.raises(ValueError, match="keep: 0"):
+    with pytest.raises(ValueError, match="keep: found 0"):
         save(tmp_path, 1, {}, {}, keep=0)
     with pytest.raises(TypeError):
         save(tmp_path, 1, {}, {"function": len})

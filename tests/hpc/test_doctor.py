@@ -10,7 +10,7 @@ from tenfold.hpc import doctor
 
 @pytest.mark.ranks
 def test_this_installation_is_sound():
-    checks = doctor.checkup()
+    checks = doctor.run_checks()
     assert [check for check in checks if not check.ok] == []
     found = {check.name: check.found for check in checks}
     assert "MPI yes" in found["Horovod"]

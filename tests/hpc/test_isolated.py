@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tenfold.hpc.isolated import Died, isolated
+from tenfold.hpc.isolated import ProcessDied, run_isolated
 
 
 def reciprocal(number: float) -> float:
@@ -17,14 +17,14 @@ def reciprocal(number: float) -> float:
 
 
 def test_a_crash_or_a_hang_costs_only_its_own_item():
-    found = list(isolated(reciprocal, [1, -1, 2, -2, -2, 4], limit_s=1.0))
-    crashed, hung = Died(reason="crashed the process"), Died(reason="did not end within 1 s")
+    found = list(run_isolated(reciprocal, [1, -1, 2, -2, -2, 4], limit_s=1.0))
+    crashed, hung = ProcessDied(reason="crashed the process"), ProcessDied(reason="did not end within 1 s")
     assert found == [1, crashed, 0.5, hung, hung, 0.25]
 
 
 def test_what_the_function_raises_is_raised_here():
     with pytest.raises(ZeroDivisionError):
-        list(isolated(reciprocal, [1, 0], limit_s=10.0))
+        list(run_isolated(reciprocal, [1, 0], limit_s=10.0))
 
 
 def allocated(gib: float) -> int:
@@ -33,11 +33,11 @@ def allocated(gib: float) -> int:
 
 def test_memory_is_bounded_there_and_not_here():
     before = resource.getrlimit(resource.RLIMIT_AS)
-    assert list(isolated(allocated, [0.25], limit_s=60.0, most_bytes=2**30)) == [2**28]
+    assert list(run_isolated(allocated, [0.25], limit_s=60.0, max_bytes=2**30)) == [2**28]
     with pytest.raises(MemoryError):
-        list(isolated(allocated, [2.0], limit_s=60.0, most_bytes=2**30))
+        list(run_isolated(allocated, [2.0], limit_s=60.0, max_bytes=2**30))
     assert resource.getrlimit(resource.RLIMIT_AS) == before
 
 
 def test_no_items_need_no_process():
-    assert list(isolated(reciprocal, [], limit_s=1.0)) == []
+    assert list(run_isolated(reciprocal, [], limit_s=1.0)) == []

@@ -95,18 +95,18 @@ def test_an_epoch_resumes_at_any_step():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"count": 0}, "count: 0"),
-        ({"seed": -1}, "seed: -1"),
-        ({"global_batch": 0}, "global_batch: 0"),
-        ({"rank": 2}, "rank: 2 of 2"),
-        ({"start": 14}, "start: step 14 of 13"),
+        ({"count": 0}, "count: found 0"),
+        ({"seed": -1}, "seed: found -1"),
+        ({"global_batch": 0}, "global_batch: found 0"),
+        ({"rank": 2}, "rank: found 2 of 2"),
+        ({"start": 14}, "start: found step 14 of 13"),
     ],
 )
-def test_what_cannot_be_is_refused_by_name(change, message):
+def test_arguments_out_of_range_are_refused_by_name(change, message):
     with pytest.raises(ValueError, match=message):
         list(batches(**{"count": 101, "global_batch": 8, "seed": 1, "epoch": 0, "rank": 0, "size": 2} | change))
 
 
-def test_places_outside_the_epoch_are_refused():
-    with pytest.raises(ValueError, match="valid are 0 to 9"):
+def test_positions_outside_the_epoch_are_refused():
+    with pytest.raises(ValueError, match="must lie in 0 to 9"):
         Order(10, 0).epoch(0, np.array([10]))

@@ -79,7 +79,7 @@ def test_when_time_runs_out_the_training_is_told_and_goes_on_after_the_queue(slu
     slurm.run("scancel", "--batch", "--signal=USR1", job)  # what --signal=B:USR1 does some minutes before the limit
     slurm.back_at_once(job)
     assert slurm.ended(job)["JobState"] == "COMPLETED", slurm.log(job)
-    assert "Back into the queue" in slurm.log(job)
+    assert "Requeued, to resume from here" in slurm.log(job)
     calls = [line.split(" ")[0] for line in (study / "calls").read_text().splitlines()]
     assert calls[:6] == ["simulate", "ingest", "train", "simulate", "ingest", "train"]
     assert calls[-1] == "validate"

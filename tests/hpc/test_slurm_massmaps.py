@@ -72,8 +72,8 @@ def test_of_ones_own_maps_nothing_is_simulated_and_the_estimator_can_be_left_out
 @pytest.mark.parametrize(
     ("ending", "variables", "status", "said"),
     [
-        ("unfavourable", {}, "3:0", "A verdict speaks against the emulator"),
-        ("unfavourable", {"UNFAVOURABLE": "0"}, "0:0", "A verdict speaks against the emulator"),
+        ("unfavourable", {}, "3:0", "A verdict failed; exit status"),
+        ("unfavourable", {"UNFAVOURABLE": "0"}, "0:0", "A verdict failed; exit status"),
         ("broken", {}, "1:0", "Validate ended with status 1"),
     ],
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tenfold.hpc.cluster import completed
+from tenfold.hpc.cluster import map_unordered
 from tenfold.hpc.memory import keep_freed_memory
 from tenfold.hpc.progress import progress
 from tenfold.pipelines.errors import InputError
@@ -118,7 +118,7 @@ def simulate_massmaps(config: MassMaps, out: Path | str) -> MassMapSummary:
         cosmologies = sample_cosmologies(config.ranges, config.count, config.seed)
         work = partial(_simulate_to, config, transfer_table(config.boxes), out)
         with progress("Simulating", total=len(todo), unit="cosmology") as advance:
-            for _ in completed(work, [(index, cosmologies[index]) for index in todo], config.processes):
+            for _ in map_unordered(work, [(index, cosmologies[index]) for index in todo], config.processes):
                 advance()
     return MassMapSummary(out, len(todo), config.count - len(todo), config.maps, time.monotonic() - start)
 

@@ -234,7 +234,7 @@ def test_whatever_a_reader_raises_names_the_file(tmp_path, monkeypatch, error, w
     def in_this_process(function, items, limit_s):
         return map(function, items)
 
-    monkeypatch.setattr(sources, "isolated", in_this_process)
+    monkeypatch.setattr(sources, "run_isolated", in_this_process)
     own = cosmoflow.raw_volumes
 
     def spoilt(path, stated):
