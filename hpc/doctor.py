@@ -192,8 +192,8 @@ def slurm() -> Check:
     """Look for the Slurm commands (information only)."""
     if not all(shutil.which(command) for command in ("sinfo", "sbatch", "srun")):
         return Check("Slurm", True, "not installed: needed only for hpc/slurm/cosmology.sbatch")
-    asked = subprocess.run(["sinfo", "--version"], capture_output=True, text=True, check=False)
-    version = asked.stdout.strip() or f"commands are installed, but find no cluster: {_error_message(asked)}"
+    result = subprocess.run(["sinfo", "--version"], capture_output=True, text=True, check=False)
+    version = result.stdout.strip() or f"commands are installed, but find no cluster: {_error_message(result)}"
     where = f", in job {os.environ['SLURM_JOB_ID']}" if "SLURM_JOB_ID" in os.environ else ""
     return Check("Slurm", True, f"{version}{where}")
 

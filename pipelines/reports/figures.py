@@ -75,7 +75,7 @@ def _escape_labels(figure: Figure) -> None:
             text.set_parse_math(False)
     if not replaced:
         return
-    for axis in (each for axes in figure.axes for each in (axes.xaxis, axes.yaxis)):
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
         labels = [label.get_text() for label in axis.get_ticklabels()]
         shown = list(map(_printable, labels))
         if shown != labels:  # an axis would otherwise regenerate its labels when drawn
