@@ -197,7 +197,9 @@ def gaussian_minkowski(
         Mean of the field [map unit].
     """
     thresholds = checked_thresholds(thresholds)
-    sigma_0, sigma_1, mean = (np.atleast_1d(np.asarray(value, np.float64))[:, None] for value in (sigma_0, sigma_1, mean))
+    sigma_0, sigma_1, mean = (
+        np.atleast_1d(np.asarray(value, np.float64))[:, None] for value in (sigma_0, sigma_1, mean)
+    )
     nu, slope = (thresholds - mean) / sigma_0, sigma_1 / sigma_0
     bell = np.exp(-(nu**2) / 2)
     return MinkowskiFunctionals(

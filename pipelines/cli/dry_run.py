@@ -78,7 +78,7 @@ def describe_cosmology(config: CosmologyRun) -> Group:
     """Describe a whole cosmology run."""
     from tenfold.pipelines.simulation.config import estimate_size
 
-    null = "yes, on Gaussian twins of the boxes" if config.proof.control else "no"
+    null = "yes, on Gaussian surrogates of the boxes" if config.proof.control else "no"
     return Group(
         "Simulate", str(estimate_size(config.simulation)), "", describe_estimator(config, None), "",
         table("Proof", [("null control", null), ("orientations averaged", config.proof.views)]),

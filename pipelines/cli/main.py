@@ -63,7 +63,7 @@ app.command("emulate")(massmaps.emulate_command)
 @app.command()
 def validate(
     run: Annotated[Path, typer.Argument(help="Folder of a finished training.")],
-    null: Annotated[Path | None, typer.Option("--null", help="Training on the boxes' Gaussian twins.")] = None,
+    null: Annotated[Path | None, typer.Option("--null", help="Training on the boxes' Gaussian surrogates.")] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Where the report goes; the run's folder, or with --unseen one in it.")
     ] = None,
@@ -159,7 +159,7 @@ def doctor() -> None:
     from tenfold.hpc.doctor import run_checks
     from tenfold.pipelines.cli.dry_run import describe_checks
 
-    checks = checkup()
+    checks = run_checks()
     show(describe_checks(checks))
     if not all(check.ok for check in checks):
         raise typer.Exit(1)

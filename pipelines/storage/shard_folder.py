@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
-from tenfold.hpc.cluster import WorkerDiedError, completed
+from tenfold.hpc.cluster import WorkerDiedError, map_unordered
 from tenfold.hpc.progress import progress
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.storage.manifest import MANIFEST, ShardManifest
@@ -133,7 +133,7 @@ class ShardFolder(Generic[Manifest]):
         packed: dict[int, Packed] = {}
         try:
             with progress(title, total=len(tasks), unit="shard") as advance:
-                for position, result in completed(function, tasks, processes):
+                for position, result in map_unordered(function, tasks, processes):
                     packed[position] = result
                     advance(1)
         except WorkerDiedError as error:

@@ -14,7 +14,7 @@ class Proof:
     """How the trained estimator is proven."""
 
     control: bool = True
-    """Train a second network on Gaussian twins of the boxes, which hold nothing beyond their power spectrum."""
+    """Train a second network on Gaussian surrogates of the boxes, which hold nothing beyond their power spectrum."""
     control_epochs: int = 0
     """Epochs of that training; 0: as many as the first."""
     views: int = 1
@@ -43,6 +43,6 @@ class CosmologyRun:
 
     @property
     def null_control(self) -> "CosmologyRun":
-        """The same network for Gaussian twins, with an input transform that is defined where δ falls below −1."""
+        """The same network for Gaussian surrogates, with an input transform that is defined where δ falls below −1."""
         training = replace(self.training, epochs=self.proof.control_epochs or self.training.epochs)
         return replace(self, network=replace(self.network, transform="identity"), training=training)

@@ -114,10 +114,10 @@ def read_headers(sources: Sequence[SourceFile], config: Ingest) -> tuple[list[Fi
     with progress("Reading headers", total=len(sources), unit="file") as advance:
         # HDF5 itself may crash or loop for ever on a damaged file, and must not take the run with it.
         tasks = [(source, config) for source in sources]
-        for source, result in zip(sources, isolated(_header, tasks, HEADER_TIMEOUT_S), strict=True):
+        for source, result in zip(sources, run_isolated(_header, tasks, HEADER_TIMEOUT_S), strict=True):
             if isinstance(result, FileHeader):
                 headers.append(result)
-            elif isinstance(result, Died):
+            elif isinstance(result, ProcessDied):
                 error = UnusableFileError(source.path, "", f"damaged: reading it {result.reason}")
                 rejected.append(source.rejected(error))
             else:
