@@ -14,9 +14,9 @@ from tenfold.pipelines.reports.html import TEMPLATES, write_page
 
 
 def explained(path, name: str) -> Elements:
-    panel = {"words": name, "shares": Picture("data:,", name), "masked": Picture("data:,", name), "problem": "",
+    panel = {"caption": name, "gradients": Picture("data:,", name), "masking": Picture("data:,", name), "problem": "",
              "error": "0.1"}  # fmt: skip
-    write_page(path, "explained.html.j2", {}, bundle=name, classes=False,
+    write_page(path, "explained.html.j2", {}, bundle=name, classification=False,
                molecules=[{"smiles": name, "panels": [panel], "problem": name}])  # fmt: skip
     return Elements(path.read_text())
 
