@@ -16,7 +16,7 @@ from tenfold.pipelines.simulation.lensing.config import MassMaps
 from tenfold.pipelines.simulation.lensing.simulate import simulate_massmaps
 from tenfold.pipelines.simulation.simulate import simulate_volumes
 from tenfold.pipelines.storage.output_folder import RECORD
-from tenfold.pipelines.studies.stages import Stages
+from tenfold.pipelines.studies.stages import Stage, run_stages
 from tenfold.pipelines.training.run_folder import RunFolder
 from tenfold.pipelines.volumes.ingest import ingest_volumes
 
@@ -36,7 +36,7 @@ COMMANDS = {
     "maps": lambda _, out: simulate_massmaps(MassMaps(count=1, processes=1), out),
     "labels": lambda _, out: label_molecules(Labelling(count=1, processes=1), out),
     "training": lambda _, out: RunFolder(out).create(),
-    "study": lambda _, out: Stages(out, ["network"]),
+    "study": lambda _, out: run_stages(out, [Stage("train", lambda: None, out / "network")]),
     "dft": lambda _, out: run_dft_check(["C"], out, seed=0, processes=1),
 }
 ALONE = ("volumes", "molecules", "boxes", "maps", "labels")
@@ -44,7 +44,7 @@ ALONE = ("volumes", "molecules", "boxes", "maps", "labels")
 
 @pytest.mark.parametrize("command", ALONE)
 @pytest.mark.parametrize(
-    "name", ["shard_00000.h5", "shard_00007.h5", "molecules_00000.h5", "rejected.csv", "rejected.csv", "index.h5",
+    "name", ["shard_00000.h5", "shard_00007.h5", "molecules_00000.h5", "quarantine.csv", "rejected.csv", "index.h5",
              ".notes.part", ".shard_00000.h5.0123456789ab.part", "thesis.tex", "box_00000.h5", "maps_00000.fits"],
 )  # fmt: skip
 def test_a_folder_with_anything_of_a_user_is_refused(command, name, sources, tmp_path):
@@ -73,12 +73,13 @@ def test_a_file_of_a_user_in_a_folder_that_is_shared_is_not_overwritten(command,
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == mine
 
 
-@pytest.mark.parametrize("command", ["training", "study"])
-def test_a_shared_folder_with_other_files_is_taken(command, sources, tmp_path):
+@pytest.mark.parametrize(("command", "written"), [("training", set()), ("study", {"stages.json"})])
+def test_a_shared_folder_with_other_files_is_taken(command, written, sources, tmp_path):
     (tmp_path / "thesis.tex").write_text("mine")
     COMMANDS[command](sources, tmp_path)
     COMMANDS[command](sources, tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"thesis.tex", RECORD}
+    assert {path.name for path in tmp_path.iterdir()} == {"thesis.tex", RECORD, *written}
+    assert (tmp_path / "thesis.tex").read_text() == "mine"
 
 
 @pytest.mark.parametrize("command", ["volumes", "molecules"])
