@@ -1,8 +1,6 @@
 """Emulators of mass maps, end to end: shards in, a trained generator out; maps written for any cosmology."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,7 +15,7 @@ from tenfold.pipelines.emulator.training import MassMapTraining
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files.atomic import check_free, replacing, writable
 from tenfold.pipelines.simulation.lensing.fits_cubes import make_header, write_cube
-from tenfold.pipelines.training.run import carry_out
+from tenfold.pipelines.training.run import run_training
 from tenfold.pipelines.training.run_folder import RunFolder
 from tenfold.pipelines.volumes.shards import Shards
 
@@ -40,18 +38,18 @@ def train_emulator(
     out
         Folder of the run.
     network, training
-        Shape of the pair of networks, and how it is trained.
+        Architecture of generator and critic, and hyper-parameters of their training.
     ranks
         MPI ranks of this run, from `tenfold.hpc.ranks.launch`; a single process by default.
     resume
-        Go on from the newest checkpoint in ``out``, where there is one.
+        Resume from the newest checkpoint in ``out``, if there is one.
 
     Raises
     ------
     InputError
         The data do not fit the networks, ``out`` cannot be written, or holds another run.
     Stopped
-        A signal asked the run to stop; ``resume`` goes on.
+        A signal asked the run to stop; ``resume`` continues it.
 
     Example
     -------
@@ -61,13 +59,7 @@ def train_emulator(
     >>> train_emulator("map_data", "emulator", architecture, training).bundle.name
     'bundle.tenfold'
     """
-    ranks = ranks or Ranks()
-    config = {"data": str(data), "network": asdict(network), "training": asdict(training)}
-
-    def begin(shards: Shards, folder: RunFolder) -> MassMapTraining:
-        return MassMapTraining(shards, folder, network, training, ranks)
-
-    return carry_out(partial(Shards.open, data), begin, out, config, ranks, resume=resume)
+    return run_training(Shards.open, MassMapTraining, data, out, network, training, ranks, resume=resume)
 
 
 def emulate(

@@ -32,7 +32,7 @@ from tenfold.pipelines.files.atomic import replacing
 from tenfold.pipelines.training.bundle import Bundle
 from tenfold.pipelines.training.run import TrainingRun
 from tenfold.pipelines.training.run_folder import RunFolder, versions
-from tenfold.pipelines.training.tensorboard import Board
+from tenfold.pipelines.training.tensorboard import TensorBoardWriter
 from tenfold.pipelines.volumes.manifest import Manifest
 from tenfold.pipelines.volumes.provenance import FieldProperties, provenance, splits_table
 from tenfold.pipelines.volumes.shards import Shards
@@ -68,7 +68,7 @@ class MassMapTraining(TrainingRun):
     """
 
     def __init__(self, data: Shards, folder: RunFolder, network: GAN, training: AdversarialTraining, ranks: Ranks):
-        self.data, self.records, self.shape = data, data.split("train"), network
+        self.data, self.records, self.architecture = data, data.split("train"), network
         check_compatibility(data, network, training, ranks)
         batch = training.global_batch
         steps = len(self.records) // batch
@@ -104,13 +104,13 @@ class MassMapTraining(TrainingRun):
 
     def fitting_sample(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Read training maps for fits: κ (n, N, N, C), parameters (n, P) and simulation (n,)."""
-        most = MAX_FIT_PIXELS // (self.shape.size**2 * self.shape.channels)
+        most = MAX_FIT_PIXELS // (self.architecture.size**2 * self.architecture.channels)
         records = self.records[:: -(-len(self.records) // most)]
         return self.data.read(records), self.parameters(records), self.data.simulation(records)
 
     def parameters(self, records: np.ndarray) -> np.ndarray:
         """Return the parameters of records, shape (n, P); P = 0 for an unconditional generator."""
-        if not self.shape.conditions:
+        if not self.architecture.conditions:
             return np.empty((len(records), 0), np.float32)
         return self.data.parameters(records).astype(np.float32)
 
@@ -129,7 +129,7 @@ class MassMapTraining(TrainingRun):
             if t.symmetries:
                 maps = augment(maps, position.epoch, records, seed=t.seed, shift=t.shifts)
             number = position.epoch * self.steps + step
-            inputs, interpolation = draw_inputs(self.shape, (t.seed, TRAINING, number), indices)
+            inputs, interpolation = draw_inputs(self.architecture, (t.seed, TRAINING, number), indices)
             inputs |= self.parameter_inputs(self.parameters(records))
             penalised = np.array(t.penalty != "none" and number % t.penalty_every == 0)
             yield (maps, inputs, interpolation, weights, penalised), t.global_batch
@@ -142,16 +142,18 @@ class MassMapTraining(TrainingRun):
 
     def parameter_inputs(self, parameters: np.ndarray) -> dict[str, np.ndarray]:
         """Return the generator's inputs for parameters (n, P): none for an unconditional generator."""
-        return {"parameters": parameters} if self.shape.conditions else {}
+        return {"parameters": parameters} if self.architecture.conditions else {}
 
     def generate(self, parameters: np.ndarray, *key: int) -> np.ndarray:
         """Generate a map for each row of parameters (n, P), the work shared by ranks: (n, N, N, C), on every rank."""
 
         def compute(indices: np.ndarray) -> np.ndarray:
-            maps = [np.empty((0, self.shape.size, self.shape.size, self.shape.channels), np.float32)]
+            maps = [
+                np.empty((0, self.architecture.size, self.architecture.size, self.architecture.channels), np.float32)
+            ]
             for first in range(0, len(indices), GENERATION_BATCH):
                 batch = indices[first : first + GENERATION_BATCH]
-                inputs, _ = draw_inputs(self.shape, (self.training.seed, *key), batch)
+                inputs, _ = draw_inputs(self.architecture, (self.training.seed, *key), batch)
                 maps.append(self.network.predict_on_batch(inputs | self.parameter_inputs(parameters[batch])))
             return np.concatenate(maps)
 
@@ -161,12 +163,14 @@ class MassMapTraining(TrainingRun):
         """Return the score of the averaged generator's running statistics; 0 means equal to the simulated maps'."""
         with self.averaged():
             maps = self.generate(self.parameters(self.validation_records), VALIDATION)
-        calibrated = self.shape.network == "wgan-gp"
+        calibrated = self.architecture.network == "wgan-gp"
         self.score = compare(measure(maps, self.groups), self.simulated, calibrated=calibrated)
         self.tiles = maps[np.linspace(0, len(maps) - 1, GRID_SIDE**2).round().astype(int), :, :, 0]
         return self.score["score"] if np.isfinite(self.score["score"]) else float("inf")
 
-    def figures(self, means: dict[str, float], position: Position, board: Board | None) -> dict[str, float]:
+    def epoch_metrics(
+        self, means: dict[str, float], position: Position, board: TensorBoardWriter | None
+    ) -> dict[str, float]:
         """Log an epoch's samples and statistics, and keep its generator if it is the best so far (rank 0)."""
         row = {name: value for name, value in means.items() if name != "loss"}
         row |= {f"map_{name}": value for name, value in self.score.items()}
@@ -204,7 +208,7 @@ class MassMapTraining(TrainingRun):
         self.ranks.broadcast(self.network.variables)
         calibration: dict[str, list[float]] = {}
         offsets: list[float] = []
-        if self.shape.network == "wgan-gp":
+        if self.architecture.network == "wgan-gp":
 
             def generate(parameters: np.ndarray, number: int) -> np.ndarray:
                 return self.generate(parameters, CALIBRATION, number)
@@ -213,12 +217,12 @@ class MassMapTraining(TrainingRun):
             offsets = self.match_moments()
         if best is not None:
             manifest = self.data.manifest
-            parameters = self.data.parameters(self.records) if self.shape.conditions else np.empty((1, 0))
+            parameters = self.data.parameters(self.records) if self.architecture.conditions else np.empty((1, 0))
             low, high = parameters.min(axis=0).tolist(), parameters.max(axis=0).tolist()
-            names = manifest.parameter_names if self.shape.conditions else ()
+            names = manifest.parameter_names if self.architecture.conditions else ()
             metadata = map_metadata(manifest, names)
             ranges = dict(zip(names, zip(low, high, strict=True), strict=True))
-            config = GeneratorConfig.from_lognormal_model(self.shape, self.model, self.training.precision)
+            config = GeneratorConfig.from_lognormal_model(self.architecture, self.model, self.training.precision)
             facts = {
                 "fields": asdict(FieldProperties.of(manifest)),
                 "parameters": asdict(ParameterSpace(ranges=ranges, fixed=metadata["fixed"])),
@@ -230,7 +234,7 @@ class MassMapTraining(TrainingRun):
                 "low": low, "high": high, **metadata, "best_epoch": best.step,
                 "score": best.state["score"], "calibration": calibration,
                 "moment_matching": offsets,
-                "network": asdict(self.shape), "training": asdict(self.training),
+                "network": asdict(self.architecture), "training": asdict(self.training),
                 "parameters": int(self.network.count_params()), "ranks": self.ranks.size, "versions": versions(),
                 "seed": self.training.seed, "wall_s": wall_s, "waiting_s": self.history[-1]["waiting"],
                 "training_s": self.history[-1]["seconds"],
@@ -244,7 +248,7 @@ class MassMapTraining(TrainingRun):
         if not t.moment_matching_steps:
             return []
         matching = MomentMatching(
-            self.network, self.shape, self.model, r.sum, batch=t.global_batch, steps=t.moment_matching_steps,
+            self.network, self.architecture, self.model, r.sum, batch=t.global_batch, steps=t.moment_matching_steps,
             rate=t.moment_matching_rate, precision=t.precision,
         )  # fmt: skip
         indices, weights = self.rank_share()
@@ -254,7 +258,7 @@ class MassMapTraining(TrainingRun):
             for number in range(total):
                 key = (t.seed, MOMENT_MATCHING, number)
                 chosen = np.random.default_rng(key).integers(len(self.records), size=t.global_batch)[indices]
-                inputs, _ = draw_inputs(self.shape, key, indices)
+                inputs, _ = draw_inputs(self.architecture, key, indices)
                 inputs |= self.parameter_inputs(self.parameters(self.records[chosen]))
                 if number < matching.offset_batches:
                     matching.measure_offset((inputs, weights / np.float32(matching.offset_batches)))

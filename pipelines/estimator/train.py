@@ -1,14 +1,12 @@
 """Parameter estimators, end to end: shards in, a trained network with its predictions out."""
 
-from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 
 from tenfold.emulators.cnn import CNN
 from tenfold.emulators.training import FieldTraining
 from tenfold.hpc.ranks import Ranks
 from tenfold.pipelines.estimator.training import EstimatorTraining
-from tenfold.pipelines.training.run import carry_out
+from tenfold.pipelines.training.run import run_training
 from tenfold.pipelines.training.run_folder import RunFolder
 from tenfold.pipelines.volumes.shards import Shards
 
@@ -32,20 +30,20 @@ def train_estimator(
     out
         Folder of the run.
     network, training
-        Shape of the network, and how it is trained.
+        Architecture of the network, and hyper-parameters of its training.
     ranks
         MPI ranks of this run, from `tenfold.hpc.ranks.launch`; a single process by default.
     views
         Orientations of the cube averaged over in the predictions.
     resume
-        Go on from the newest checkpoint in ``out``, where there is one.
+        Resume from the newest checkpoint in ``out``, if there is one.
 
     Raises
     ------
     InputError
         The data do not fit the network, ``out`` cannot be written, or holds another run.
     Stopped
-        A signal asked the run to stop; ``resume`` goes on.
+        A signal asked the run to stop; ``resume`` continues it.
 
     Example
     -------
@@ -55,10 +53,4 @@ def train_estimator(
     >>> run.bundle.name
     'bundle.tenfold'
     """
-    ranks = ranks or Ranks()
-    config = {"data": str(data), "network": asdict(network), "training": asdict(training), "views": views}
-
-    def begin(shards: Shards, folder: RunFolder) -> EstimatorTraining:
-        return EstimatorTraining(shards, folder, network, training, ranks, views)
-
-    return carry_out(partial(Shards.open, data), begin, out, config, ranks, resume=resume)
+    return run_training(Shards.open, EstimatorTraining, data, out, network, training, ranks, resume=resume, views=views)

@@ -151,7 +151,7 @@ class EstimatorTraining(TrainingRun):
             self.folder.write_record("estimator", {
                 "data": str(self.data.path.resolve()), "fingerprint": self.fingerprint,
                 "names": list(names), "sigma_factor": factor.tolist(),
-                "network": asdict(self.shape), "training": asdict(self.training), "views": self.views,
+                "network": asdict(self.architecture), "training": asdict(self.training), "views": self.views,
                 "parameters": int(self.network.count_params()), "ranks": self.ranks.size, "versions": versions(),
                 "seed": self.training.seed, "wall_s": wall_s, "waiting_s": self.history[-1]["waiting"],
                 "training_s": self.history[-1]["seconds"],

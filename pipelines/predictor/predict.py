@@ -28,7 +28,7 @@ from tenfold.pipelines.readers.archives import unpack
 from tenfold.pipelines.readers.molecule import LineReader, MoleculeRecord
 from tenfold.pipelines.readers.molecules import MoleculeFile, inspect_file, read_records
 from tenfold.pipelines.training.bundle import find_bundle
-from tenfold.pipelines.training.prefetch import Feed
+from tenfold.pipelines.training.prefetch import Prefetcher
 
 log = logging.getLogger("tenfold")
 
@@ -173,7 +173,7 @@ class _PredictionRun:
                 for _ in islice(stream, rows):
                     pass
                 done = 0
-                for block, graphs, reasons, offset in Feed(2).ahead(self._featurised(stream, lines)):
+                for block, graphs, reasons, offset in Prefetcher(2).iterate(self._featurised(stream, lines)):
                     file.write(_csv(self._rows(block, graphs, reasons)))
                     file.flush()
                     rows, unreadable = rows + len(block), unreadable + sum(reason is not None for reason in reasons)

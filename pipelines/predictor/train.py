@@ -1,7 +1,5 @@
 """Networks of molecules, end to end: shards in, a trained network with its predictions and its bundle out."""
 
-from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 
 from tenfold.emulators.mpnn import MPNN
@@ -9,7 +7,7 @@ from tenfold.emulators.training import RegressionTraining
 from tenfold.hpc.ranks import Ranks
 from tenfold.pipelines.molecules.shards import MoleculeShards
 from tenfold.pipelines.predictor.training import MoleculeTraining
-from tenfold.pipelines.training.run import carry_out
+from tenfold.pipelines.training.run import run_training
 from tenfold.pipelines.training.run_folder import RunFolder
 
 
@@ -31,18 +29,18 @@ def train_molecules(
     out
         Folder of the run; ends with ``bundle.tenfold``, ``predictions.npz``, ``metrics.json``.
     network, training
-        Shape of the network, and how it is trained.
+        Architecture of the network, and hyper-parameters of its training.
     ranks
         MPI ranks of this run, from `tenfold.hpc.ranks.launch`; a single process by default.
     resume
-        Go on from the newest checkpoint in ``out``, where there is one.
+        Resume from the newest checkpoint in ``out``, if there is one.
 
     Raises
     ------
     InputError
         The data do not fit the network, ``out`` cannot be written, or holds another run.
     Stopped
-        A signal asked the run to stop; ``resume`` goes on.
+        A signal asked the run to stop; ``resume`` continues it.
 
     Example
     -------
@@ -51,10 +49,4 @@ def train_molecules(
     >>> train_molecules("molecules", "predictor", architecture, RegressionTraining(epochs=1)).bundle.name
     'bundle.tenfold'
     """
-    ranks = ranks or Ranks()
-    config = {"data": str(data), "network": asdict(network), "training": asdict(training)}
-
-    def begin(shards: MoleculeShards, folder: RunFolder) -> MoleculeTraining:
-        return MoleculeTraining(shards, folder, network, training, ranks)
-
-    return carry_out(partial(MoleculeShards.open, data), begin, out, config, ranks, resume=resume)
+    return run_training(MoleculeShards.open, MoleculeTraining, data, out, network, training, ranks, resume=resume)

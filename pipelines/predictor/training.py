@@ -96,7 +96,7 @@ class MoleculeTraining(TrainingRun):
         """Yield the rest of an epoch: ((inputs, (targets, known), weights), labels in the global batch)."""
         t, r, total = self.training, self.ranks, len(self.records)
         order = Order(total, t.seed).epoch(position.epoch, np.arange(total))
-        window = SORTING_WINDOW if self.shape.network == "enn-s2s" else 1
+        window = SORTING_WINDOW if self.architecture.network == "enn-s2s" else 1
         size = -(-t.global_batch // r.size)
         for indices in plan_batches(order, self.sizes, t.global_batch, window)[position.step :]:
             records = self.records[indices]
@@ -108,7 +108,7 @@ class MoleculeTraining(TrainingRun):
             if not len(my_records):  # the last batch of an epoch may have fewer molecules than there are ranks
                 my_records, my_targets, weight = records[:1], targets[:1], 0.0
             graphs = self.data.graphs(my_records)
-            padded = collate(graphs, self.shape, self.data.manifest.featuriser.layout, size)
+            padded = collate(graphs, self.architecture, self.data.manifest.featuriser.layout, size)
             truth = self.truth(my_targets, graphs.sizes, size)
             yield (padded.inputs, truth, padded.weights * np.float32(weight)), labels
 
@@ -151,7 +151,7 @@ class MoleculeTraining(TrainingRun):
                 "fingerprint": self.fingerprint,
                 "data": str(self.data.path.resolve()), "names": list(self.predictor.names),
                 "kind": self.kind, "targets": [str(target) for target in self.data.manifest.targets],
-                "network": asdict(self.shape), "training": asdict(self.training),
+                "network": asdict(self.architecture), "training": asdict(self.training),
                 "parameters": int(self.network.count_params()), "ranks": self.ranks.size, "versions": versions(),
                 "seed": self.training.seed, "wall_s": wall_s, "waiting_s": self.history[-1]["waiting"],
                 "training_s": self.history[-1]["seconds"], "cpu_s": sum(resource.getrusage(resource.RUSAGE_SELF)[:2]),

@@ -1,1 +1,1 @@
-"""One training run for all networks: its folder, its loop, and what is kept of it."""
+"""Training runs of all networks: folder, loop, bundle."""

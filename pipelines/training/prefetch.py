@@ -1,4 +1,4 @@
-"""Batches read ahead of their use, in a thread, and the time spent waiting for them."""
+"""Prefetching of batches in a thread, and the time spent waiting for them."""
 
 import queue
 import threading
@@ -9,22 +9,22 @@ from typing import Generic, TypeVar
 Batch = TypeVar("Batch")
 
 
-class Feed(Generic[Batch]):
-    """Iterate over batches while a thread prepares the next ones.
+class Prefetcher(Generic[Batch]):
+    """Iterates over batches while a thread prepares the next ones.
 
     Parameters
     ----------
     depth
-        Batches prepared ahead.
+        Number of batches prepared in advance.
     """
 
     def __init__(self, depth: int = 3):
         self.depth = depth
         self.waited_s = 0.0
-        """Time the consumer has waited for batches in all [s]."""
+        """Total time that the consumer has waited for batches [s]."""
 
-    def ahead(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        """Yield the batches in order; an error in preparing one is raised here, where it is consumed."""
+    def iterate(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """Yield the batches in order; an error while one is prepared is raised where it is consumed."""
         ready: queue.Queue = queue.Queue(self.depth)
         stop = threading.Event()
         end = object()
@@ -44,10 +44,10 @@ class Feed(Generic[Batch]):
                     if not put((batch, None)):
                         return
                 put((end, None))
-            except BaseException as error:  # noqa: BLE001 (handed to the consumer, whatever it is)
+            except BaseException as error:  # noqa: BLE001 (passed on to the consumer)
                 put((end, error))
 
-        thread = threading.Thread(target=prepare, name="feed", daemon=True)
+        thread = threading.Thread(target=prepare, name="prefetch", daemon=True)
         thread.start()
         try:
             while True:

@@ -1,9 +1,9 @@
-"""One training, on one rank: its state, its checkpoints, its epochs; what is learnt, a subclass says."""
+"""Base of all trainings, on one rank: state, checkpoints, epochs; subclasses define the step and the data."""
 
 import logging
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -22,26 +22,26 @@ from tenfold.hpc.ranks import Ranks
 from tenfold.hpc.signals import StopRequest
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.storage.output_folder import RECORD
-from tenfold.pipelines.training.prefetch import Feed
+from tenfold.pipelines.training.prefetch import Prefetcher
 from tenfold.pipelines.training.run_folder import RunFolder
-from tenfold.pipelines.training.tensorboard import Board
+from tenfold.pipelines.training.tensorboard import TensorBoardWriter
 
 log = logging.getLogger("tenfold")
 
-HISTORY_TAKEN_UP = {"seconds", "waiting"}
-"""What a run that is taken up adds to."""
+CUMULATIVE_COLUMNS = {"seconds", "waiting"}
+"""Columns of the history that a resumed run adds to."""
 FREE_TO_CHANGE = ("checkpoints_to_keep", "checkpoint_steps")
 """Hyper-parameters that may differ when a run is resumed: they do not affect the result."""
 STOP_STEPS = 8
-"""Ranks agree on whether they were asked to stop once in so many steps."""
+"""Number of steps after which ranks agree on whether they were asked to stop."""
 
 
-class Stopped(Exception):  # noqa: N818 (an order obeyed, not an error)
-    """The run was asked to stop and has saved a checkpoint."""
+class Stopped(Exception):  # noqa: N818 (not an error)
+    """The run was asked to stop, and a checkpoint was written."""
 
 
 class TrainingRun(ABC):
-    """One training, on this rank.
+    """Training of a network, on this rank.
 
     A subclass sets ``step`` and provides `batches`, `validation_loss` and `finish`.
 
@@ -50,17 +50,17 @@ class TrainingRun(ABC):
     folder
         Folder of the run.
     network
-        What learns.
-    shape
+        The network.
+    architecture
         Its configuration, a dataclass.
     training
-        How it is trained.
+        Hyper-parameters.
     ranks
-        The ranks of this run.
+        MPI ranks of this run.
     samples
-        Samples of an epoch, over all ranks.
+        Number of samples of an epoch, over all ranks.
     data
-        Fingerprint of the data: a run is only taken up on the same.
+        Fingerprint of the data: a run is only resumed on the same data.
     optimizer
         Optimizer of the network.
     critic
@@ -73,7 +73,7 @@ class TrainingRun(ABC):
         self,
         folder: RunFolder,
         network: keras.Model,
-        shape: Any,
+        architecture: Any,
         training: Training,
         ranks: Ranks,
         *,
@@ -82,7 +82,8 @@ class TrainingRun(ABC):
         optimizer: keras.optimizers.Optimizer,
         critic: tuple[keras.Model, keras.optimizers.Optimizer] | None = None,
     ):
-        self.folder, self.network, self.shape, self.training, self.ranks = folder, network, shape, training, ranks
+        self.folder, self.network, self.training, self.ranks = folder, network, training, ranks
+        self.architecture = architecture
         self.fingerprint = data
         self.steps = steps_per_epoch(samples, training.global_batch)
         self.optimizer = optimizer
@@ -98,37 +99,39 @@ class TrainingRun(ABC):
             critic_optimizer.build(critic_network.trainable_variables)
             groups |= {"critic": critic_network.variables, "critic_optimizer": critic_optimizer.variables}
         self.state = State(**groups)
-        self.feed = Feed()
+        self.prefetcher = Prefetcher()
         self.history: list[dict[str, float]] = []
 
     @abstractmethod
     def batches(self, position: Position) -> Iterator[tuple[Any, float]]:
-        """Yield the rest of an epoch: pairs of a batch for ``step`` and what the global batch counts for."""
+        """Yield the rest of an epoch: pairs of a batch for ``step`` and the weight of the global batch in the means."""
 
     @abstractmethod
     def validation_loss(self) -> float:
-        """Return the mean loss over the validation split, the same on every rank; NaN where there is none."""
+        """Return the mean loss over the validation split, equal on all ranks; NaN where the split is empty."""
 
     @abstractmethod
     def finish(self, wall_s: float) -> None:
-        """Write what the run is for, and its record (rank 0); ``wall_s`` is the time it took [s]."""
+        """Write the results of the run and its record (rank 0); ``wall_s`` is the wall time of the training [s]."""
 
-    def figures(self, means: dict[str, float], position: Position, board: Board | None) -> dict[str, float]:
-        """Return what else an epoch's row in the history says, having shown it; called once an epoch on every rank.
+    def epoch_metrics(
+        self, means: dict[str, float], position: Position, board: TensorBoardWriter | None
+    ) -> dict[str, float]:
+        """Return further columns of the history for an epoch, and log them; called once an epoch on every rank.
 
         Parameters
         ----------
         means
-            What the steps of the epoch returned, by name.
+            Means over the epoch of what its steps returned, by name.
         position
-            Where the run stands.
+            Progress of the run.
         board
-            TensorBoard's, on rank 0.
+            Writer of TensorBoard's events, on rank 0.
         """
         return {}
 
     def averaged(self) -> AbstractContextManager:
-        """Let the network answer with its averaged weights, if there are any."""
+        """Return a context in which the network has its averaged weights, if it averages them."""
         return self.average.applied() if self.average else nullcontext()
 
     def save(self, position: Position, means: Means) -> None:
@@ -137,41 +140,41 @@ class TrainingRun(ABC):
             number = position.epoch * self.steps + position.step
             state = {
                 "position": list(position), "means": asdict(means), "history": self.history, "data": self.fingerprint,
-                "network": asdict(self.shape), "training": asdict(self.training),
+                "network": asdict(self.architecture), "training": asdict(self.training),
             }  # fmt: skip
             keep = self.training.checkpoints_to_keep
             checkpoints.save(self.folder.checkpoints, number, self.state.arrays(), state, keep=keep)
 
     def resume(self) -> tuple[Position, Means]:
-        """Take up the newest sound checkpoint, or begin; every rank ends with rank 0's state."""
+        """Restore the newest valid checkpoint; return its position and means, or those of a new run."""
         checkpoint = checkpoints.latest(self.folder.checkpoints)
         if checkpoint is None:
             return Position(), Means()
         try:
-            return self._take_up(checkpoint)
+            return self._restore(checkpoint)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             if isinstance(error, InputError):
                 raise
-            advice = "Remove it to go on from an earlier one, or choose another --out."
+            advice = "Remove it to resume from an earlier one, or choose another --out."
             raise InputError(f"{checkpoint.path}: is not of this training ({error}). {advice}") from error
 
-    def _take_up(self, checkpoint: Checkpoint) -> tuple[Position, Means]:
-        kept = checkpoint.state
-        if kept["data"] != self.fingerprint:
+    def _restore(self, checkpoint: Checkpoint) -> tuple[Position, Means]:
+        saved = checkpoint.state
+        if saved["data"] != self.fingerprint:
             raise InputError(f"{checkpoint.path}: was trained on other data; choose another --out")
-        for name, now in (("network", asdict(self.shape)), ("training", asdict(self.training))):
-            changed = [k for k in now if plain(now[k]) != kept[name].get(k) and k not in FREE_TO_CHANGE]
+        for name, now in (("network", asdict(self.architecture)), ("training", asdict(self.training))):
+            changed = [k for k in now if plain(now[k]) != saved[name].get(k) and k not in FREE_TO_CHANGE]
             if changed:
                 raise InputError(
-                    f"{checkpoint.path}: the run began with {name}.{changed[0]} = {kept[name].get(changed[0])}, "
-                    f"now it is {now[changed[0]]}; put it back, or choose another --out"
+                    f"{checkpoint.path}: the run began with {name}.{changed[0]} = {saved[name].get(changed[0])}, "
+                    f"now it is {now[changed[0]]}; change it back, or choose another --out"
                 )
-        position, means = Position(*kept["position"]), Means(**kept["means"])
-        for row in kept["history"]:
-            if not row.keys() >= HISTORY_TAKEN_UP:
-                raise ValueError("an epoch of its history is not whole")
+        position, means = Position(*saved["position"]), Means(**saved["means"])
+        for row in saved["history"]:
+            if not row.keys() >= CUMULATIVE_COLUMNS:
+                raise ValueError("a row of its history is incomplete")
         self.state.restore(checkpoint.arrays)
-        self.history = kept["history"]
+        self.history = saved["history"]
         log.info("Resuming at epoch %d, step %d from %s", position.epoch + 1, position.step, checkpoint.path)
         return position, means
 
@@ -181,15 +184,15 @@ class TrainingRun(ABC):
         Raises
         ------
         Stopped
-            A signal asked for it; a checkpoint stands.
+            A signal asked the run to stop, and a checkpoint was written.
         """
-        position, means = self.resume() if resume else (Position(), Means())
+        position, epoch_means = self.resume() if resume else (Position(), Means())
         self.ranks.broadcast(self.state.variables)
         start = time.monotonic()
         spent = self.history[-1]["seconds"] if self.history else 0.0
         waited = self.history[-1]["waiting"] if self.history else 0.0
         total = self.training.epochs * self.steps
-        board = Board(self.folder.tensorboard, self.network) if self.ranks.first else None
+        board = TensorBoardWriter(self.folder.tensorboard, self.network) if self.ranks.first else None
         with StopRequest() as stop, progress("Training", total, "steps", show=self.ranks.first) as advance:
             advance(position.epoch * self.steps + position.step)
 
@@ -205,23 +208,23 @@ class TrainingRun(ABC):
 
             epochs = train_epochs(
                 self.step,
-                lambda position: self.feed.ahead(self.batches(position)),
+                lambda position: self.prefetcher.iterate(self.batches(position)),
                 epochs=self.training.epochs,
                 start=position,
-                means=means,
+                means=epoch_means,
                 after_step=after_step,
             )
-            for epoch, figures in epochs:
+            for epoch, means in epochs:
                 row = {
                     "epoch": epoch + 1,
                     "step": (epoch + 1) * self.steps,
-                    "loss": figures["loss"],
+                    "loss": means["loss"],
                     "validation_loss": self.validation_loss(),
                     "learning_rate": float(self.optimizer.learning_rate),
                     "seconds": spent + time.monotonic() - start,
-                    "waiting": waited + self.feed.waited_s,
+                    "waiting": waited + self.prefetcher.waited_s,
                 }
-                row |= self.figures(figures, Position(epoch + 1), board)
+                row |= self.epoch_metrics(means, Position(epoch + 1), board)
                 self.history.append(row)
                 if board:
                     board.write(row)
@@ -230,63 +233,70 @@ class TrainingRun(ABC):
                     self.save(Position(epoch + 1), Means())
 
 
-def carry_out(
-    opened: Callable[[], AbstractContextManager],
-    begin: Callable[[Any, RunFolder], TrainingRun],
+def run_training(
+    shards: Callable[[Path], AbstractContextManager],
+    training_run: Callable[..., TrainingRun],
+    data: Path | str,
     out: Path | str,
-    config: Mapping[str, Any],
-    ranks: Ranks,
+    network: Any,
+    training: Training,
+    ranks: Ranks | None,
     *,
     resume: bool,
+    **options: Any,
 ) -> RunFolder:
-    """Train from first to last, unless this very training has finished in this folder already.
+    """Train a network from the first epoch to the last, unless the same training has finished in this folder.
 
     Parameters
     ----------
-    opened
-        Opens the shards that are trained on.
-    begin
-        Returns the training, given them.
+    shards
+        Opens a folder of shards.
+    training_run
+        Type of the training: ``training_run(shards, folder, network, training, ranks, **options)``.
+    data
+        Folder of shards. It may be moved between two runs: everything else tells whether the training is the same.
     out
-        Folder of the run, made where it is not there.
-    config
-        What is written beside the run; where the data lie, ``"data"``, may change, the rest tells whether it is the
-        training that has finished.
+        Folder of the run, created where it does not exist.
+    network, training
+        Architecture of the network, and hyper-parameters of its training: dataclasses.
     ranks
-        The ranks of this run.
+        MPI ranks of this run; None: a single process.
     resume
-        Go on from the newest checkpoint, where there is one.
+        Resume from the newest checkpoint, if there is one.
+    options
+        Further arguments of the training, recorded in its configuration.
 
     Raises
     ------
     InputError
-        The folder cannot be written, or holds a run that is not to be resumed, or another one.
+        The folder cannot be written, or holds another run, or a run that is not to be resumed.
     Stopped
-        A signal asked for it; a checkpoint stands.
+        A signal asked the run to stop, and a checkpoint was written.
     """
     start = time.monotonic()
-    out = Path(out)
+    ranks, data, out = ranks or Ranks(), Path(data), Path(out)
     folder = RunFolder(out)
-    written = {key: plain(value) for key, value in config.items()}
+    config = {"data": str(data), "network": asdict(network), "training": asdict(training), **options}
+    config = {key: plain(value) for key, value in config.items()}
     if ranks.first:
-        earlier = not (out / RECORD).exists() and (out / "config.yaml").exists()  # perhaps an earlier version's
+        earlier = not (out / RECORD).exists() and (out / "config.yaml").exists()  # perhaps of an earlier version
         folder.create(known=earlier and checkpoints.latest(folder.checkpoints) is not None)
     ranks.barrier()
     if not resume and checkpoints.latest(folder.checkpoints):
-        raise InputError(f"{out}: holds a run already: --resume goes on with it, another --out begins a new one")
-    with opened() as data:
+        raise InputError(f"{out}: holds a run already: continue it with --resume, or choose another --out")
+    with shards(data) as opened:
         if resume and (out / "run.json").exists():
-            same = {**folder.read_config(), "data": None} == {**written, "data": None}
-            if same and folder.read_record().get("fingerprint") == data.manifest.fingerprint:
+            same = {**folder.read_config(), "data": None} == {**config, "data": None}
+            if same and folder.read_record().get("fingerprint") == opened.manifest.fingerprint:
                 log.info("%s has finished already", out)
                 return folder
-        task = begin(data, folder)
+        run = training_run(opened, folder, network, training, ranks, **options)
         if ranks.first and not folder.read_config():
-            folder.write_config(written)
-        task.fit(resume=resume)  # refuses to go on with another run, whose configuration then stands
+            folder.write_config(config)
+        run.fit(resume=resume)  # refuses to continue another run, whose configuration is then left as it is
         if ranks.first:
-            folder.write_config(written)
-        task.finish(time.monotonic() - start)
+            folder.write_config(config)
+        run.finish(time.monotonic() - start)
     return folder
 
 

@@ -1,4 +1,4 @@
-"""The folder of one training run: what stands in it, and how it is written whole or not at all."""
+"""The folder of a training run: its files, written atomically and checked when they are read."""
 
 import contextlib
 import csv
@@ -23,7 +23,7 @@ from tenfold.pipelines.files.plain_yaml import read_yaml
 from tenfold.pipelines.storage.output_folder import OutputFolder
 
 RunKind = Literal["estimator", "emulator", "molecules"]
-"""What a run has trained: the value of `what` in its record, and NAME of ``tenfold train NAME``."""
+"""Kind of network that a run trains: the value of `what` in its record, and NAME of ``tenfold train NAME``."""
 KINDS: tuple[RunKind, ...] = get_args(RunKind)
 
 HISTORY: tuple[str, ...] = ("epoch", "step", "loss", "validation_loss", "learning_rate", "seconds", "waiting")
@@ -33,9 +33,9 @@ FILES = (
     "config.yaml", "history.csv", "predictions.npz", "metrics.json", "run.json", "bundle.tenfold",
     "samples.png", "checkpoints", "tensorboard",
 )  # fmt: skip
-"""What a training writes into its folder."""
+"""Files and folders that a training writes."""
 LARGEST_PREDICTIONS = 2**32
-"""Largest size that predictions may unpack to [bytes]."""
+"""Largest unpacked size of predictions [bytes]."""
 _NUMBER: Any = FiniteFloat
 _TEXTS, _NUMBERS = list[str], list[FiniteFloat]
 _RECORD: dict[str, Any] = {
@@ -45,11 +45,11 @@ _RECORD: dict[str, Any] = {
     "side_deg": _NUMBER | None, "units": str, "redshifts": _NUMBERS, "multipoles": _NUMBERS | None,
     "fixed": dict[str, FiniteFloat],
 }  # fmt: skip
-"""Types of the entries of run.json that are read again."""
+"""Types of the entries of run.json that are read."""
 
 
 class _Record(dict[str, Any]):
-    """Entries of run.json; one that is not there is said to be missing, with the file."""
+    """Entries of run.json; looking up a missing one raises `InputError` with the name of the file."""
 
     def __init__(self, path: Path, entries: dict[str, Any]):
         super().__init__(entries)
@@ -60,17 +60,17 @@ class _Record(dict[str, Any]):
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of what a result depends on, by package."""
-    found = {}
+    """Return the versions of the packages that a result depends on, by name."""
+    installed = {}
     for name in PACKAGES:
-        with contextlib.suppress(metadata.PackageNotFoundError):  # a site's own MPI stands in for ours
-            found[name] = metadata.version(name)
-    return found
+        with contextlib.suppress(metadata.PackageNotFoundError):  # a site may have its own MPI
+            installed[name] = metadata.version(name)
+    return installed
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Paths of a run, and its small files."""
+    """Paths of a run, with readers and writers of its small files."""
 
     path: Path
 
@@ -86,21 +86,21 @@ class RunFolder:
 
     @property
     def tensorboard(self) -> Path:
-        """Folder that TensorBoard reads."""
+        """Folder of TensorBoard's events."""
         return self.path / "tensorboard"
 
     def create(self, *, known: bool = False) -> None:
-        """Make the folder, and claim what a training writes into it.
+        """Create the folder, and claim the names of the files that a training writes.
 
         Parameters
         ----------
         known
-            Whether a run of ours has begun there.
+            Whether a run of tenfold has begun in it.
 
         Raises
         ------
         InputError
-            It cannot be made or written, or holds such a file that tenfold did not make.
+            It cannot be created or written to, or holds a file of these names that tenfold did not make.
         """
         OutputFolder.claim(self.path, FILES, known=FILES if known else ())
 
@@ -109,15 +109,15 @@ class RunFolder:
         self._write("config.yaml", yaml.safe_dump(config, sort_keys=False).encode())
 
     def read_config(self) -> dict[str, Any]:
-        """Return the resolved configuration, {} where there is none yet; raise `InputError` where it is damaged."""
+        """Return the resolved configuration, {} if there is none yet; raise `InputError` if it is damaged."""
         path = self.path / "config.yaml"
-        found = read_yaml(path) if path.exists() else {}
-        if not isinstance(found, dict):
+        config = read_yaml(path) if path.exists() else {}
+        if not isinstance(config, dict):
             raise InputError(f"{path}: damaged, holds no sections. Choose another --out.")
-        return found
+        return config
 
     def write_history(self, rows: list[dict[str, Any]]) -> None:
-        """Write one row per epoch: columns `HISTORY`, then what else the first row has."""
+        """Write history.csv, a row per epoch: the columns `HISTORY`, then further columns of the first row."""
         text = io.StringIO()
         writer = csv.DictWriter(text, [*HISTORY, *(name for name in rows[0] if name not in HISTORY)])
         writer.writeheader()
@@ -125,7 +125,7 @@ class RunFolder:
         self._write("history.csv", text.getvalue().encode())
 
     def read_history(self) -> dict[str, np.ndarray]:
-        """Return the columns of the history, {} where there is none; raise `InputError` where it is damaged."""
+        """Return the columns of history.csv, {} if there is none; raise `InputError` if it is damaged."""
         path = self.path / "history.csv"
         if not path.exists():
             return {}
@@ -134,7 +134,9 @@ class RunFolder:
                 rows = list(csv.DictReader(file))
             return {name: np.array([float(row[name] or "nan") for row in rows]) for name in (rows[0] if rows else ())}
         except (OSError, ValueError, TypeError, csv.Error) as error:
-            raise InputError(f"{path}: damaged, no table of numbers ({error}). Remove it, or train again.") from error
+            raise InputError(
+                f"{path}: damaged, not a table of numbers ({error}). Remove it, or train again."
+            ) from error
 
     def write_predictions(self, **arrays: np.ndarray) -> None:
         """Write predictions.npz."""
@@ -143,12 +145,12 @@ class RunFolder:
         self._write("predictions.npz", buffer.getvalue())
 
     def read_predictions(self, names: Iterable[str]) -> dict[str, np.ndarray]:
-        """Return arrays of predictions.npz by name, each with as many rows as ``test_record``.
+        """Return arrays of predictions.npz by name, each with one row per entry of ``test_record``.
 
         Raises
         ------
         InputError
-            It is not there or damaged, larger than `LARGEST_PREDICTIONS`, or lacks one of the arrays.
+            It is missing, damaged, larger than `LARGEST_PREDICTIONS`, or lacks one of the arrays.
         """
         path = self.path / "predictions.npz"
         try:
@@ -157,17 +159,17 @@ class RunFolder:
             if size > LARGEST_PREDICTIONS:
                 raise ValueError(f"unpacks to {size:,} bytes, more than {LARGEST_PREDICTIONS:,}")
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                found = {name: arrays[name] for name in names}
-            rows = found["test_record"].shape
-            if len(rows) != 1 or found["test_record"].dtype.kind not in "iu":
-                raise ValueError("test_record is no list of records")
-            for name, array in found.items():
+                predictions = {name: arrays[name] for name in names}
+            rows = predictions["test_record"].shape
+            if len(rows) != 1 or predictions["test_record"].dtype.kind not in "iu":
+                raise ValueError("test_record is not a list of records")
+            for name, array in predictions.items():
                 numbers = name not in ("names", "test_simulation")
                 if array.dtype.kind not in ("iuf" if numbers else "U"):
                     raise ValueError(f"{name} is of {array.dtype}")
                 if name != "names" and array.shape[:1] != rows:
-                    raise ValueError(f"{name} has shape {array.shape}, where {rows[0]} rows are meant")
-            return found
+                    raise ValueError(f"{name} has shape {array.shape}, expected {rows[0]} rows")
+            return predictions
         except (OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, MemoryError, zlib.error,
                 zipfile.BadZipFile) as error:  # fmt: skip
             raise InputError(f"{path}: cannot be read ({error}). Train again.") from error
@@ -196,12 +198,12 @@ class RunFolder:
         path = self.path / "run.json"
         if not path.exists():
             raise InputError(
-                f"{path}: not there, so no training has finished in {self.path}: train first, `tenfold train --help`; "
-                "what was interrupted goes on with --resume"
+                f"{path}: does not exist, so no training has finished in {self.path}: train first, `tenfold train --help`; "
+                "an interrupted training continues with --resume"
             )
-        found = read_json(path, "Train again.")
-        if (kind := found.get("what")) not in KINDS:
-            stated = f"its `what` is {kind!r}" if "what" in found else "it has no `what`"
+        record = read_json(path, "Train again.")
+        if (kind := record.get("what")) not in KINDS:
+            stated = f"its `what` is {kind!r}" if "what" in record else "it has no `what`"
             raise InputError(
                 f"{path}: damaged, or written by an earlier version of tenfold: {stated}, where one of "
                 f"{', '.join(KINDS)} is expected. Train again, in another folder."
@@ -210,32 +212,32 @@ class RunFolder:
             raise InputError(f"{self.path}: is a run of `tenfold train {kind}`, not of `tenfold train {what}`")
         for name, kind in _RECORD.items():
             try:
-                if name in found:
-                    TypeAdapter(kind).validate_python(found[name], strict=True)
+                if name in record:
+                    TypeAdapter(kind).validate_python(record[name], strict=True)
             except ValidationError as error:
                 problem = error.errors()[0]
                 where = ".".join(map(str, (name, *problem["loc"])))
                 raise InputError(f"{path}: damaged, {where}: {problem['msg']}. Train again.") from None
-        lengths = {name: len(found[name]) for name in ("names", "sigma_factor", "low", "high") if name in found}
+        lengths = {name: len(record[name]) for name in ("names", "sigma_factor", "low", "high") if name in record}
         if len(set(lengths.values())) > 1:
             counts = ", ".join(f"{count} {name}" for name, count in lengths.items())
-            raise InputError(f"{path}: damaged, {counts}, where all must be as many. Train again.")
-        return _Record(path, found)
+            raise InputError(f"{path}: damaged, {counts}, where all must have the same length. Train again.")
+        return _Record(path, record)
 
     def find_data(self, record: dict[str, Any]) -> Path:
-        """Return the folder of the shards that run.json names: where they were, or beside the run where all was moved.
+        """Return the folder of the shards that run.json names: the recorded one, or the one beside a run that was moved.
 
         Raises
         ------
         InputError
-            They are in neither place.
+            The shards are in neither.
         """
         stated = Path(record["data"])
         for folder in (stated, self.path.parent / stated.name):
             if (folder / "manifest.json").exists():
                 return folder
         raise InputError(
-            f"{self.path}: was trained on {stated}, which is not there. Put the shards back, there or beside the run."
+            f"{self.path}: was trained on {stated}, which does not exist. Put the shards back, there or beside the run."
         )
 
     def _write(self, name: str, content: bytes) -> None:

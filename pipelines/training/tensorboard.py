@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a run: scalars, histograms of the weights, and the graph."""
+"""Events of a run for TensorBoard: scalars, histograms of the weights, and the graph."""
 
 from pathlib import Path
 
@@ -6,15 +6,15 @@ import keras
 import tensorflow as tf
 
 
-class Board:
-    """Writes one run's events.
+class TensorBoardWriter:
+    """Writes the events of a run.
 
     Parameters
     ----------
     folder
         Folder for `tensorboard --logdir`.
     network
-        The network whose graph and weights are shown.
+        Network whose graph and weights are written.
     """
 
     def __init__(self, folder: Path, network: keras.Model):
@@ -27,7 +27,7 @@ class Board:
             tf.summary.graph(graph.graph)
 
     def write(self, row: dict[str, float]) -> None:
-        """Write the figures of an epoch and the weights' histograms."""
+        """Write the scalars of an epoch and the histograms of the weights."""
         with self.writer.as_default(step=int(row["epoch"])):
             for name in ("loss", "validation_loss", "learning_rate"):
                 tf.summary.scalar(name, row[name])

@@ -4,11 +4,11 @@ import threading
 
 import pytest
 
-from tenfold.pipelines.training.prefetch import Feed
+from tenfold.pipelines.training.prefetch import Prefetcher
 
 
 def test_every_batch_once_and_in_order():
-    assert list(Feed(depth=2).ahead(iter(range(50)))) == list(range(50))
+    assert list(Prefetcher(depth=2).iterate(iter(range(50)))) == list(range(50))
 
 
 def test_an_error_in_preparing_is_raised_after_the_batches_before_it():
@@ -18,13 +18,13 @@ def test_an_error_in_preparing_is_raised_after_the_batches_before_it():
 
     seen = []
     with pytest.raises(OSError, match="the disk is gone"):
-        seen.extend(iter(Feed().ahead(broken())))
+        seen.extend(iter(Prefetcher().iterate(broken())))
     assert seen == [1]
 
 
 def test_no_thread_outlives_a_consumer_that_leaves_early():
     before = set(threading.enumerate())
-    batches = Feed(depth=1).ahead(iter(range(1000)))
+    batches = Prefetcher(depth=1).iterate(iter(range(1000)))
     assert next(batches) == 0
     batches.close()
     assert set(threading.enumerate()) == before
