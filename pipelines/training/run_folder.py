@@ -198,8 +198,8 @@ class RunFolder:
         path = self.path / "run.json"
         if not path.exists():
             raise InputError(
-                f"{path}: does not exist, so no training has finished in {self.path}: train first, `tenfold train --help`; "
-                "an interrupted training continues with --resume"
+                f"{path}: does not exist, so no training has finished in {self.path}: train first, `tenfold train "
+                "--help`; an interrupted training continues with --resume"
             )
         record = read_json(path, "Train again.")
         if (kind := record.get("what")) not in KINDS:
@@ -225,7 +225,7 @@ class RunFolder:
         return _Record(path, record)
 
     def find_data(self, record: dict[str, Any]) -> Path:
-        """Return the folder of the shards that run.json names: the recorded one, or the one beside a run that was moved.
+        """Return the folder of the shards that run.json names, or the one of that name beside a run that was moved.
 
         Raises
         ------

@@ -68,5 +68,5 @@ def test_a_file_that_is_no_bundle_is_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(InputError, match=r"notes\.txt: cannot be read as a trained network"):
         tenfold.pipelines.load(tmp_path / "notes.txt")
-    with pytest.raises(InputError, match=r"run\.json: not there, so no training has finished"):
+    with pytest.raises(InputError, match=r"run\.json: does not exist, so no training has finished"):
         tenfold.pipelines.load(tmp_path)

@@ -316,7 +316,7 @@ def test_a_bundle_is_found_by_itself_or_by_its_run(tmp_path):
     assert find_bundle(folder.bundle) == find_bundle(folder.path) == folder.bundle
     assert Bundle.read(folder.path).kind == Bundle.read(str(folder.path), "molecules").kind == "molecules"
     folder.bundle.unlink()
-    with pytest.raises(InputError, match=r"run\.json: not there, so no training has finished"):
+    with pytest.raises(InputError, match=r"run\.json: does not exist, so no training has finished"):
         Bundle.read(folder.path)
     folder.write_record("molecules", {"data": "gone"})
     with pytest.raises(InputError, match=r"bundle\.tenfold: does not exist"):
