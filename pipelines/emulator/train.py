@@ -54,8 +54,12 @@ def train_emulator(
     Example
     -------
     >>> from tenfold.pipelines import GAN, AdversarialTraining, train_emulator
-    >>> architecture = GAN(size=16, filters=(4, 4), critic_filters=(4, 4), conditions=1, group_size=2)
-    >>> training = AdversarialTraining(epochs=1, global_batch=16, validation_maps=8, moment_matching_steps=0)
+    >>> architecture = GAN(
+    ...     size=16, filters=(4, 4), critic_filters=(4, 4), conditions=1, group_size=2, boundary="cropped"
+    ... )
+    >>> training = AdversarialTraining(
+    ...     epochs=1, global_batch=16, validation_maps=8, moment_matching_steps=0, shifts=False
+    ... )
     >>> train_emulator("map_data", "emulator", architecture, training).bundle.name
     'bundle.tenfold'
     """

@@ -74,8 +74,8 @@ class Estimator:
     ('omega_m', 'sigma_8')
     >>> with Shards.open("data") as shards:
     ...     mean, sigma = estimator.predict(shards.read(shards.split("test")))
-    >>> mean.shape == sigma.shape == (4, 2)
-    True
+    >>> mean.shape, sigma.shape
+    ((3, 2), (3, 2))
     """
 
     network: keras.Model

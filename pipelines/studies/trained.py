@@ -45,7 +45,7 @@ def load(path: Path | str, *, largest_gib: float = LARGEST_GIB) -> "Estimator | 
       input       16 × 16 × 16 × 1
       units       counts
       side        64 Mpc/h
-      weights     402
+      weights     286
     >>> load("predictor/bundle.tenfold").predict(["CCO"]).mean.shape
     (1, 1)
     """

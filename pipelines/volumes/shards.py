@@ -40,7 +40,7 @@ class Shards(ShardReader[Manifest]):
     >>> with Shards.open("data") as shards:
     ...     boxes = shards.read(shards.split("test"))
     >>> boxes.shape
-    (4, 16, 16, 16, 1)
+    (3, 16, 16, 16, 1)
     """
 
     def __init__(self, path: Path | str, *, verify: bool = True):
