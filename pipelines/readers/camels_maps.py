@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.readers.cmd_names import BOX_MPC_H, CMDName, file_name, table_name
-from tenfold.pipelines.readers.npy import mapped
+from tenfold.pipelines.readers.cmd_names import BOX_MPC_H, CMDName, parse_file_name, parse_table_name
+from tenfold.pipelines.readers.consistency import reconcile
+from tenfold.pipelines.readers.npy import inspect_array
 from tenfold.pipelines.readers.parameters import canonical_name
-from tenfold.pipelines.readers.statements import settled
 from tenfold.pipelines.readers.tables import parameters_by_row, read_text_table
-from tenfold.pipelines.readers.volume import Stated, UnusableFileError, Volume, check_array
+from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError, Volume, check_array
 
-COLUMNS = ("Omega_m", "sigma_8", "A_SN1", "A_AGN1", "A_SN2", "A_AGN2")
+DEFAULT_COLUMNS = ("Omega_m", "sigma_8", "A_SN1", "A_AGN1", "A_SN2", "A_AGN2")
 """Of a parameter file that does not name them."""
 MAPS_PER_SIMULATION = 15
 _COSMOLOGY = ("omega_m", "sigma_8")
@@ -43,7 +43,7 @@ def read_parameters(path: Path, name: CMDName) -> list[dict[str, float]]:
         The name says another suite or set, or none; the file cannot be read, is no table of numbers, or has neither
         names nor six columns.
     """
-    told = table_name(path)
+    told = parse_table_name(path)
     if told is None:
         wanted = f"params_{name.set}_{name.suite}.txt"
         raise InputError(f"{path}: the name does not say which suite and set it is of, as that of {wanted} does")
@@ -53,11 +53,11 @@ def read_parameters(path: Path, name: CMDName) -> list[dict[str, float]]:
             "name their own file in ingest.camels_parameters"
         )
     table = read_text_table(path)
-    names = table.names or COLUMNS
+    names = table.names or DEFAULT_COLUMNS
     if len(table.cells[0]) != len(names):
         raise InputError(
             f"{path}: {len(table.cells[0])} columns without names, where the dataset documents {len(names)}: "
-            f"{', '.join(COLUMNS)}. Name them in a first line that begins with #"
+            f"{', '.join(DEFAULT_COLUMNS)}. Name them in a first line that begins with #"
         )
     skipped = [each for each in names if each.lower() in ("name", "seed")]
     if name.suite.startswith("Nbody"):
@@ -69,7 +69,7 @@ def read_parameters(path: Path, name: CMDName) -> list[dict[str, float]]:
     return parameters_by_row(table, names, path, skipped)
 
 
-def simulations(path: Path, name: CMDName, parameters: Path, stated: Stated) -> list[Stated]:
+def metadata_by_simulation(path: Path, name: CMDName, parameters: Path, stated: StatedMetadata) -> list[StatedMetadata]:
     """What is stated of the maps of each simulation of a file.
 
     Parameters
@@ -89,13 +89,13 @@ def simulations(path: Path, name: CMDName, parameters: Path, stated: Stated) -> 
         The maps are not 15 for each row of parameters, or what is stated contradicts the name.
     """
     rows = read_parameters(parameters, name)
-    maps = maps_of(path)
+    maps = count_maps(path)
     if maps != MAPS_PER_SIMULATION * len(rows):
         raise InputError(
             f"{path}: {maps} maps are {maps / MAPS_PER_SIMULATION:g} simulations of {MAPS_PER_SIMULATION} maps, and "
             f"{parameters} has {len(rows)} rows of parameters"
         )
-    stated = said_by(path, name, stated)
+    stated = add_name_metadata(path, name, stated)
     return [
         replace(
             stated, simulation=f"{name.set}_{name.suite}_{n}", parameters=row,
@@ -105,7 +105,7 @@ def simulations(path: Path, name: CMDName, parameters: Path, stated: Stated) -> 
     ]  # fmt: skip
 
 
-def check_unlabelled(path: Path, stated: Stated) -> None:
+def check_no_table_row(path: Path, stated: StatedMetadata) -> None:
     """Refuse one label for all maps of a file.
 
     Raises
@@ -120,7 +120,7 @@ def check_unlabelled(path: Path, stated: Stated) -> None:
         )
 
 
-def said_by(path: Path, name: CMDName, stated: Stated) -> Stated:
+def add_name_metadata(path: Path, name: CMDName, stated: StatedMetadata) -> StatedMetadata:
     """What is stated of a file of CMD, with what its name says.
 
     Raises
@@ -133,14 +133,14 @@ def said_by(path: Path, name: CMDName, stated: Stated) -> Stated:
         raise UnusableFileError(path, "", reason)
     return replace(
         stated,
-        units=settled("units", name.units, stated.units, path, "") or "",
-        box_mpc_h=settled("box_mpc_h", BOX_MPC_H, stated.box_mpc_h, path, ""),
-        periodic=settled("periodic", True, stated.periodic, path, ""),
-        redshifts=settled("redshifts", (name.redshift,), stated.redshifts, path, "") or (),
+        units=reconcile("units", name.units, stated.units, path, "") or "",
+        box_mpc_h=reconcile("box_mpc_h", BOX_MPC_H, stated.box_mpc_h, path, ""),
+        periodic=reconcile("periodic", True, stated.periodic, path, ""),
+        redshifts=reconcile("redshifts", (name.redshift,), stated.redshifts, path, "") or (),
     )
 
 
-def check_alike(paths: list[Path]) -> None:
+def check_same_data_set(paths: list[Path]) -> None:
     """Refuse files of CMD that cannot have their labels and unit in common.
 
     Raises
@@ -148,7 +148,7 @@ def check_alike(paths: list[Path]) -> None:
     InputError
         Two differ in field, suite, set or redshift.
     """
-    named = [(path, name) for path in paths if (name := file_name(path)) is not None]
+    named = [(path, name) for path in paths if (name := parse_file_name(path)) is not None]
     for path, name in named[1:]:
         if name != named[0][1]:
             raise InputError(
@@ -157,7 +157,7 @@ def check_alike(paths: list[Path]) -> None:
             )
 
 
-def maps_of(path: Path) -> int:
+def count_maps(path: Path) -> int:
     """Number of maps of a file.
 
     Raises
@@ -165,11 +165,11 @@ def maps_of(path: Path) -> int:
     UnusableFileError
         It is no whole NPY file.
     """
-    shape, *_ = mapped(path)
+    shape, *_ = inspect_array(path)
     return shape[0] if len(shape) > 2 else 1
 
 
-def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
+def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
     """The map (N, N) of a file, or of many (M, N, N), (M, N, N, C) those of ``stated.part``; mapped, not loaded.
 
     Raises
@@ -178,7 +178,7 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
         The header is damaged, promises what no set of maps is or more than the file holds, or the parameters are not
         stated.
     """
-    shape, dtype, start, fortran = mapped(path)
+    shape, dtype, start, fortran = inspect_array(path)
     if len(shape) not in (2, 3, 4):
         raise UnusableFileError(path, "", f"shape {shape} is not of maps, (N, N), (M, N, N) or (M, N, N, C)")
     if len(shape) == 2:
@@ -187,7 +187,7 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
     check_array(one, dtype, stated.largest_gib, path, "", 2)
     if not stated.parameters:
         remedy = "give the file a row in a table, --set ingest.table=FILE"
-        if file_name(path) is not None:
+        if parse_file_name(path) is not None:
             remedy = "name the maps' parameter file, --set ingest.camels_parameters=FILE"
         raise UnusableFileError(path, "", f"no cosmological parameters: {remedy}")
     if stated.redshifts and len(stated.redshifts) != one[2]:

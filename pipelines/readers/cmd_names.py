@@ -46,7 +46,7 @@ class CMDName:
         return MAP_UNITS.get(self.field, self.field)
 
 
-def file_name(path: Path) -> CMDName | None:
+def parse_file_name(path: Path) -> CMDName | None:
     """What the name of a file says; None where it is not one of the dataset's."""
     found = _MAPS.fullmatch(path.name)
     if found is None:
@@ -56,7 +56,7 @@ def file_name(path: Path) -> CMDName | None:
     )
 
 
-def table_name(path: Path) -> tuple[str, str] | None:
+def parse_table_name(path: Path) -> tuple[str, str] | None:
     """Suite and set of a parameter file, by its name; None where it is not one of the dataset's."""
     found = next((match for pattern in _TABLES if (match := pattern.fullmatch(path.name))), None)
     return None if found is None else (found["suite"], found["set"])

@@ -10,17 +10,17 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from tenfold.pipelines.readers.parameters import PARAMETERS, canonical, canonical_name
-from tenfold.pipelines.readers.safe_hdf5 import dataset, masked_values, names, numbers, open_hdf5, text
-from tenfold.pipelines.readers.statements import agree, settled, with_table
-from tenfold.pipelines.readers.volume import Stated, UnusableFileError, Volume, check_array
+from tenfold.pipelines.readers.consistency import merge_parameters, reconcile, values_agree
+from tenfold.pipelines.readers.parameters import PARAMETERS, canonical_name, canonical_parameters
+from tenfold.pipelines.readers.safe_hdf5 import as_text, get_dataset, mask_values, open_hdf5, read_names, read_numbers
+from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError, Volume, check_array
 
 _SPLIT_NAMES = ("Omega_m", "sigma_8", "N_spec", "H_0")
 _USUAL = {"omega_m": (0.05, 0.7), "sigma_8": (0.3, 1.6), "n_s": (0.6, 1.4), "h": (0.3, 1.2), "omega_b": (0.01, 0.15)}
 """Values of simulated cosmologies: physical ones are told from unit parameters, in [-1, 1], by them."""
 
 
-def raw_volumes(path: Path, stated: Stated) -> Iterator[Volume]:
+def read_boxes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
     """The box of a raw CosmoFlow file: counts or densities (N, N, N, C) under `full`.
 
     Parameters
@@ -34,41 +34,43 @@ def raw_volumes(path: Path, stated: Stated) -> Iterator[Volume]:
         The file is not safe, not whole, not what the layout says, or contradicts what is stated.
     """
     with open_hdf5(path) as file:
-        full = dataset(file, "full", path)
+        full = get_dataset(file, "full", path)
         shape = full.shape if full.ndim == 4 else (*full.shape, 1)
         check_array(shape, full.dtype, stated.largest_gib, path, "full")
-        named, values = names(file, "namePar", path), numbers(file, "physPar", path)
+        named, values = read_names(file, "namePar", path), read_numbers(file, "physPar", path)
         if len(named) != len(values):
             raise UnusableFileError(path, "physPar", f"{len(values)} values for {len(named)} names in namePar")
-        redshifts = settled("redshifts", _redshifts(file, path), stated.redshifts, path, "redshifts") or ()
+        redshifts = reconcile("redshifts", _redshifts(file, path), stated.redshifts, path, "redshifts") or ()
         if redshifts and len(redshifts) != shape[3]:
             raise UnusableFileError(path, "redshifts", f"{len(redshifts)} redshifts for {shape[3]} channels of full")
         particles = file.attrs.get("particles")
-        units = settled("units", text(file.attrs.get("units", "")), stated.units, path, "units")
+        units = reconcile("units", as_text(file.attrs.get("units", "")), stated.units, path, "units")
         units = units or ("counts" if full.dtype.kind in "iu" else "density")
         box = float(file.attrs["box_mpc_h"]) if "box_mpc_h" in file.attrs else None
-        parameters = canonical(named, values.tolist(), path, "namePar/physPar")
+        parameters = canonical_parameters(named, values.tolist(), path, "namePar/physPar")
         yield Volume(
             simulation=_simulation(file, path, stated),
             source=path,
             key="full",
             shape=shape,
             dtype=full.dtype.newbyteorder("="),
-            parameters=with_table(parameters, stated, path, "namePar/physPar"),
-            varied=tuple(text(name) for name in np.atleast_1d(np.asarray(file.attrs["varied"])))
+            parameters=merge_parameters(parameters, stated, path, "namePar/physPar"),
+            varied=tuple(as_text(name) for name in np.atleast_1d(np.asarray(file.attrs["varied"])))
             if "varied" in file.attrs
             else (),
             redshifts=redshifts,
-            box_mpc_h=settled("box_mpc_h", box, stated.box_mpc_h, path, "box_mpc_h"),
-            periodic=settled("periodic", True, stated.periodic, path, "full"),
+            box_mpc_h=reconcile("box_mpc_h", box, stated.box_mpc_h, path, "box_mpc_h"),
+            periodic=reconcile("periodic", True, stated.periodic, path, "full"),
             units=units,
-            masked=masked_values(full, path),
-            total=float(particles) ** 3 if particles is not None and units in ("counts", "particles") else None,
+            mask_values=mask_values(full, path),
+            expected_total=float(particles) ** 3
+            if particles is not None and units in ("counts", "particles")
+            else None,
             read=lambda start, stop: _native(full[start:stop]).reshape(stop - start, *shape[1:]),
         )
 
 
-def split_volumes(path: Path, stated: Stated) -> Iterator[Volume]:
+def read_subvolumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
     """The sub-volumes of one box: `x` (n, N, N, N, C) and `y` (n, P), named by `namePar`, or else Ωm, σ8, N_spec, H_0.
 
     One file is one simulation, so that its sub-volumes stay in one split. `y` holds physical values, or unit parameters
@@ -77,11 +79,11 @@ def split_volumes(path: Path, stated: Stated) -> Iterator[Volume]:
     Raises
     ------
     UnusableFileError
-        As for `raw_volumes`; `y` differs between sub-volumes, has no names, or holds unit parameters and nothing says
+        As for `read_boxes`; `y` differs between sub-volumes, has no names, or holds unit parameters and nothing says
         of what.
     """
     with open_hdf5(path) as file:
-        x, y = dataset(file, "x", path), numbers(file, "y", path, ndim=2)
+        x, y = get_dataset(file, "x", path), read_numbers(file, "y", path, ndim=2)
         if x.ndim != 5 or len(x) != len(y):
             reason = f"x {x.shape} and y {y.shape} are not (n, N, N, N, C) and (n, P)"
             raise UnusableFileError(path, "x", reason)
@@ -90,9 +92,9 @@ def split_volumes(path: Path, stated: Stated) -> Iterator[Volume]:
             raise UnusableFileError(path, "y", "parameters differ between sub-volumes: one file is one simulation")
         if not len(x):
             raise UnusableFileError(path, "x", f"shape {x.shape} is empty")
-        named = names(file, "namePar", path) if "namePar" in file else _SPLIT_NAMES
+        named = read_names(file, "namePar", path) if "namePar" in file else _SPLIT_NAMES
         if y.shape[1] == len(named):
-            parameters = with_table(_physical(named, y[0].tolist(), stated, path), stated, path, "y")
+            parameters = merge_parameters(_physical(named, y[0].tolist(), stated, path), stated, path, "y")
         elif "namePar" in file or not stated.parameters:
             said = f"namePar has {len(named)}" if "namePar" in file else "no namePar says of what"
             raise UnusableFileError(
@@ -100,7 +102,7 @@ def split_volumes(path: Path, stated: Stated) -> Iterator[Volume]:
             )
         else:
             parameters = stated.parameters
-        redshifts = settled("redshifts", _redshifts(file, path), stated.redshifts, path, "redshifts") or ()
+        redshifts = reconcile("redshifts", _redshifts(file, path), stated.redshifts, path, "redshifts") or ()
         if redshifts and len(redshifts) != x.shape[4]:
             raise UnusableFileError(path, "redshifts", f"{len(redshifts)} redshifts for {x.shape[4]} channels of x")
         for n in range(len(x)):
@@ -114,36 +116,38 @@ def split_volumes(path: Path, stated: Stated) -> Iterator[Volume]:
                 varied=(),
                 redshifts=redshifts,
                 box_mpc_h=stated.box_mpc_h,
-                periodic=settled("periodic", False, stated.periodic, path, "x"),
+                periodic=reconcile("periodic", False, stated.periodic, path, "x"),
                 units=stated.units or ("counts" if x.dtype.kind in "iu" else "density"),
-                masked=masked_values(x, path),
+                mask_values=mask_values(x, path),
                 read=lambda start, stop, n=n: _native(x[n, start:stop]),
             )
 
 
 def _redshifts(file: h5py.File, path: Path) -> tuple[float, ...]:
-    return tuple(map(float, numbers(file, "redshifts", path))) if "redshifts" in file else ()
+    return tuple(map(float, read_numbers(file, "redshifts", path))) if "redshifts" in file else ()
 
 
-def _simulation(file: h5py.File, path: Path, stated: Stated) -> str:
+def _simulation(file: h5py.File, path: Path, stated: StatedMetadata) -> str:
     """The file's own name of its universe goes before the file's name, which a copy may change."""
-    return stated.simulation or text(file.attrs.get("universe_tag", "")) or path.name.split(".")[0]
+    return stated.simulation or as_text(file.attrs.get("universe_tag", "")) or path.name.split(".")[0]
 
 
-def _physical(named: Sequence[str], row: Sequence[float], stated: Stated, path: Path) -> dict[str, float]:
+def _physical(named: Sequence[str], row: Sequence[float], stated: StatedMetadata, path: Path) -> dict[str, float]:
     """Physical values of a row of `y`; none where they are unit parameters of which only a table says more."""
     unit = all(-1 <= value <= 1 for value in row)
     own = [str(canonical_name(name)) for name in named]
     listed = ", ".join(f"{name} = {value:g}" for name, value in zip(named, row, strict=True))
     readings = []
     if not unit or _usual(named, row):
-        readings.append(canonical(named, row, path, "y", stated.densities))
+        readings.append(canonical_parameters(named, row, path, "y", stated.densities))
     if unit and set(own) <= set(stated.unit_ranges):
         middle = {name: sum(stated.unit_ranges[name]) / 2 for name in own}
         half = {name: stated.unit_ranges[name][1] - middle[name] for name in own}
         values = [middle[name] + half[name] * value for name, value in zip(own, row, strict=True)]
-        readings.append(canonical(own, values, path, "y", "fractions"))
-    agreeing = [each for each in readings if all(agree(each[k], v) for k, v in stated.parameters.items() if k in each)]
+        readings.append(canonical_parameters(own, values, path, "y", "fractions"))
+    agreeing = [
+        each for each in readings if all(values_agree(each[k], v) for k, v in stated.parameters.items() if k in each)
+    ]
     if stated.parameters:
         return (agreeing or readings or [{}])[0]
     if not readings:

@@ -7,7 +7,7 @@ _ANY = {
 }  # fmt: skip
 
 
-def field_of(name: str) -> str:
+def field_name(name: str) -> str:
     """The field that a dataset, or image, of a name holds: "kappa" for the convergence, else its own name.
 
     Parameters

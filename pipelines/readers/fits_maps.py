@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from tenfold.pipelines.readers.field_names import field_of
+from tenfold.pipelines.readers.consistency import merge_parameters, reconcile, values_agree
+from tenfold.pipelines.readers.field_names import field_name
 from tenfold.pipelines.readers.fits_images import MAGIC, Image, open_image
-from tenfold.pipelines.readers.parameters import canonical
-from tenfold.pipelines.readers.statements import agree, settled, with_table
-from tenfold.pipelines.readers.volume import Stated, UnusableFileError, Volume, check_array, one_simulation
+from tenfold.pipelines.readers.parameters import canonical_parameters
+from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError, Volume, check_array, cosmology_id
 
-__all__ = ["MAGIC", "volumes"]
+__all__ = ["MAGIC", "read_volumes"]
 
 _NAMES = {
     "OMEGA_M": "Omega_m", "OMEGA_B": "Omega_b", "OMEGA_C": "Omega_c", "OMEGA_CD": "Omega_cdm", "OMEGA_L": "Omega_L",
@@ -23,7 +23,7 @@ _NAMES = {
 }  # fmt: skip
 
 
-def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
+def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
     """The maps of a file: an image (N, N), a cube (maps, N, N), or (maps, C, N, N) with a channel per source redshift.
 
     ``stated.key`` names the image (see `tenfold.pipelines.readers.fits_images.open_image`); without it a file may hold
@@ -46,16 +46,16 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
         count, channels, *sides = _counted(image, path)
         check_array((*sides, channels), image.dtype, stated.largest_gib, path, "image", 2)
         image.check()
-        redshifts = settled("redshifts", _redshifts(header, path), stated.redshifts, path, "Z") or ()
+        redshifts = reconcile("redshifts", _redshifts(header, path), stated.redshifts, path, "Z") or ()
         if redshifts and len(redshifts) != channels:
             raise UnusableFileError(path, "Z", f"{len(redshifts)} source redshifts for maps of {channels} channels")
         parameters = _parameters(header, stated, path)
         angle = _number(header, "ANGLE", path) if "ANGLE" in header else None
-        side_deg = settled("ANGLE", angle, stated.side_deg, path, "ANGLE", "ingest.side_deg")
+        side_deg = reconcile("ANGLE", angle, stated.side_deg, path, "ANGLE", "ingest.side_deg")
         box_mpc_h = None
         if side_deg is None:
             length = _side_mpc_h(header, parameters, path)
-            box_mpc_h = settled("box_mpc_h", length, stated.box_mpc_h, path, "SIDE")
+            box_mpc_h = reconcile("box_mpc_h", length, stated.box_mpc_h, path, "SIDE")
         elif angle is not None and stated.box_mpc_h is not None:
             raise UnusableFileError(path, "ANGLE", "the side is an angle, and ingest.box_mpc_h states a length")
         if side_deg is None and box_mpc_h is None:
@@ -65,7 +65,7 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
             )  # fmt: skip
         bounds = [_number(header, key, path) for key in ("LMIN", "LMAX") if key in header]
         multipoles = (bounds[0], bounds[1]) if len(bounds) == 2 else None
-        units = settled("units", image.unit, stated.units, path, "BUNIT") or _units(image, path)
+        units = reconcile("units", image.unit, stated.units, path, "BUNIT") or _units(image, path)
         for n in range(count):
 
             def read(start: int, stop: int, n: int = n) -> np.ndarray:
@@ -75,7 +75,7 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
                 return np.ascontiguousarray(np.moveaxis(part, 0, -1))
 
             yield Volume(
-                simulation=stated.simulation or str(header.get("SIMUL", "")).strip() or one_simulation(parameters),
+                simulation=stated.simulation or str(header.get("SIMUL", "")).strip() or cosmology_id(parameters),
                 source=path,
                 key=f"map {n}",
                 shape=(*sides, channels),
@@ -84,9 +84,9 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
                 varied=tuple(name for name in str(header.get("VARIED", "")).split() if name),
                 redshifts=redshifts,
                 box_mpc_h=box_mpc_h,
-                periodic=settled("periodic", _periodic(header, path), stated.periodic, path, "PERIODIC"),
+                periodic=reconcile("periodic", _periodic(header, path), stated.periodic, path, "PERIODIC"),
                 units=units,
-                masked=() if image.blank is None else (image.blank,),
+                mask_values=() if image.blank is None else (image.blank,),
                 side_deg=side_deg,
                 multipoles=multipoles,
                 read=read,
@@ -109,7 +109,7 @@ def _units(image: Image, path: Path) -> str:
     if image.unit is not None:
         return image.unit
     lenstools = image.primary and len(image.shape) == 2 and any(key in image.header for key in ("ANGLE", "SIDE"))
-    units = field_of(image.name) or ("kappa" if lenstools else "")
+    units = field_name(image.name) or ("kappa" if lenstools else "")
     if not units:
         raise UnusableFileError(
             path, "BUNIT", "neither BUNIT nor the image's name says what its pixels are: --set ingest.units=…, such as "
@@ -133,7 +133,7 @@ def _side_mpc_h(header: Any, parameters: dict[str, float], path: Path) -> float 
         raise UnusableFileError(
             path, "SIDE", "is in Mpc, and without H0 not to be had in Mpc/h: --set ingest.side_deg=…"
         )
-    if own is not None and "h" in parameters and not agree(own, side * parameters["h"]):
+    if own is not None and "h" in parameters and not values_agree(own, side * parameters["h"]):
         reason = f"{side:g} Mpc is {side * parameters['h']:g} Mpc/h, where BOXMPCH says {own:g}: correct one of them"
         raise UnusableFileError(path, "SIDE", reason)
     return side * parameters["h"] if own is None else own
@@ -147,10 +147,12 @@ def _periodic(header: Any, path: Path) -> bool | None:
     return header["PERIODIC"]
 
 
-def _parameters(header: Any, stated: Stated, path: Path) -> dict[str, float]:
+def _parameters(header: Any, stated: StatedMetadata, path: Path) -> dict[str, float]:
     keys = [key for key in _NAMES if key in header]
-    own = canonical([_NAMES[key] for key in keys], [_number(header, key, path) for key in keys], path, "header")
-    parameters = with_table(own, stated, path, "header")
+    own = canonical_parameters(
+        [_NAMES[key] for key in keys], [_number(header, key, path) for key in keys], path, "header"
+    )
+    parameters = merge_parameters(own, stated, path, "header")
     if not parameters:
         raise UnusableFileError(
             path, "", f"no cosmological parameters: neither a header ({', '.join(_NAMES)}) nor a table: ingest.table"

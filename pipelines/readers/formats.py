@@ -6,16 +6,16 @@ from typing import Literal
 
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.readers import camels_maps, cosmoflow, fits_maps, hdf5, hdf5_maps, ktng, npy
-from tenfold.pipelines.readers.readable import readable
+from tenfold.pipelines.readers.read_errors import translate_iterator_errors
 from tenfold.pipelines.readers.safe_hdf5 import SIGNATURE, has_link, is_hdf5, open_hdf5
-from tenfold.pipelines.readers.unsupported import described, snapshot
-from tenfold.pipelines.readers.volume import Stated, UnusableFileError, Volume
+from tenfold.pipelines.readers.unsupported import describe_unsupported, explain_unsupported_hdf5
+from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError, Volume
 
-Format = Literal["auto", "cosmoflow", "cosmoflow-split", "hdf5", "npy"]
+VolumeFormat = Literal["auto", "cosmoflow", "cosmoflow-split", "hdf5", "npy"]
 MapFormat = Literal["auto", "fits", "camels", "ktng", "hdf5"]
 
 
-def format_of(path: Path) -> Format:
+def detect_volume_format(path: Path) -> VolumeFormat:
     """The format of a file, by its content.
 
     Raises
@@ -27,16 +27,16 @@ def format_of(path: Path) -> Format:
     if head.startswith(npy.MAGIC):
         return "npy"
     if not is_hdf5(path):
-        raise UnusableFileError(path, "", described(path))
+        raise UnusableFileError(path, "", describe_unsupported(path))
     if has_link(path, "full"):
         return "cosmoflow"
     with open_hdf5(path) as opened:
-        if found := snapshot(opened):
+        if found := explain_unsupported_hdf5(opened):
             raise UnusableFileError(path, "", found)
         return "cosmoflow-split" if "x" in opened and "y" in opened else "hdf5"
 
 
-def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
+def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
     """The volumes of a file, one after the other; each can be read until the next is asked for.
 
     Raises
@@ -46,28 +46,28 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
     InputError
         There is no such format.
     """
-    yield from readable(_volumes(path, stated), path)
+    yield from translate_iterator_errors(_read_volumes(path, stated), path)
 
 
-def _volumes(path: Path, stated: Stated) -> Iterator[Volume]:
+def _read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
     if stated.dimensions == 2:
-        yield from _maps(path, stated)
+        yield from _read_maps(path, stated)
         return
-    told = stated.format if stated.format != "auto" else "hdf5" if stated.key else format_of(path)
+    told = stated.format if stated.format != "auto" else "hdf5" if stated.key else detect_volume_format(path)
     match told:
         case "cosmoflow":
-            yield from cosmoflow.raw_volumes(path, stated)
+            yield from cosmoflow.read_boxes(path, stated)
         case "cosmoflow-split":
-            yield from cosmoflow.split_volumes(path, stated)
+            yield from cosmoflow.read_subvolumes(path, stated)
         case "hdf5":
-            yield from hdf5.volumes(path, stated)
+            yield from hdf5.read_volumes(path, stated)
         case "npy":
-            yield from npy.volumes(path, stated)
+            yield from npy.read_volumes(path, stated)
         case _:
             raise InputError(f"format: found {told!r}, valid are auto, cosmoflow, cosmoflow-split, hdf5, npy")
 
 
-def map_format_of(path: Path) -> MapFormat:
+def detect_map_format(path: Path) -> MapFormat:
     """The format of a file of maps, by its content.
 
     Raises
@@ -82,22 +82,22 @@ def map_format_of(path: Path) -> MapFormat:
             return told
     if is_hdf5(path):
         with open_hdf5(path) as opened:
-            if found := snapshot(opened):
+            if found := explain_unsupported_hdf5(opened):
                 raise UnusableFileError(path, "", found)
-            return "ktng" if ktng.planes(opened) else "hdf5"
-    raise UnusableFileError(path, "", described(path, 2))
+            return "ktng" if ktng.list_maps(opened) else "hdf5"
+    raise UnusableFileError(path, "", describe_unsupported(path, 2))
 
 
-def _maps(path: Path, stated: Stated) -> Iterator[Volume]:
-    match map_format_of(path) if stated.format == "auto" else stated.format:
+def _read_maps(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
+    match detect_map_format(path) if stated.format == "auto" else stated.format:
         case "fits":
-            yield from fits_maps.volumes(path, stated)
+            yield from fits_maps.read_volumes(path, stated)
         case "camels":
-            yield from camels_maps.volumes(path, stated)
+            yield from camels_maps.read_volumes(path, stated)
         case "ktng":
-            yield from ktng.volumes(path, stated)
+            yield from ktng.read_volumes(path, stated)
         case "hdf5":
-            yield from hdf5_maps.volumes(path, stated)
+            yield from hdf5_maps.read_volumes(path, stated)
         case other:
             raise InputError(f"format: found {other!r}, valid are auto, fits, camels, ktng, hdf5")
 

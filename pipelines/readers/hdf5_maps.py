@@ -6,20 +6,20 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from tenfold.pipelines.readers.field_names import field_of
-from tenfold.pipelines.readers.hdf5 import number, parameters_of, periodic_of
-from tenfold.pipelines.readers.safe_hdf5 import dataset, datasets, masked_values, open_hdf5, text, units_of
-from tenfold.pipelines.readers.statements import settled
+from tenfold.pipelines.readers.consistency import reconcile
+from tenfold.pipelines.readers.field_names import field_name
+from tenfold.pipelines.readers.hdf5 import read_parameters, read_periodic, read_scalar
+from tenfold.pipelines.readers.safe_hdf5 import as_text, find_units, get_dataset, list_datasets, mask_values, open_hdf5
 from tenfold.pipelines.readers.volume import (
-    Stated,
+    StatedMetadata,
     UnusableFileError,
     Volume,
     check_array,
-    one_simulation,
+    cosmology_id,
 )
 
 
-def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
+def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
     """The maps (N, N), (maps, N, N) or (maps, N, N, C) under ``stated.key``, or else the only ones there.
 
     Attributes of the dataset go before those of the file: parameters by any of their names, `angle_deg` or `box_mpc_h`,
@@ -35,18 +35,20 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
     """
     with open_hdf5(path) as file:
         key = stated.key or _only(file, path)
-        array = dataset(file, key, path)
+        array = get_dataset(file, key, path)
         if not 2 <= array.ndim <= 4:
             raise UnusableFileError(path, key, f"shape {array.shape} is not of maps, (N, N), (M, N, N) or (M, N, N, C)")
         sides = array.shape[-2:] if array.ndim < 4 else array.shape[1:3]
         shape = (*sides, array.shape[3] if array.ndim == 4 else 1)
         check_array(shape, array.dtype, stated.largest_gib, path, key, 2)
         about = {**file.attrs, **array.attrs}
-        parameters = parameters_of(about, stated, path, key)
-        own = {name: number(about[name], name, path) if name in about else None for name in ("angle_deg", "box_mpc_h")}
+        parameters = read_parameters(about, stated, path, key)
+        own = {
+            name: read_scalar(about[name], name, path) if name in about else None for name in ("angle_deg", "box_mpc_h")
+        }
         sizes = {
-            "angle_deg": settled("angle_deg", own["angle_deg"], stated.side_deg, path, key, "ingest.side_deg"),
-            "box_mpc_h": settled("box_mpc_h", own["box_mpc_h"], stated.box_mpc_h, path, key),
+            "angle_deg": reconcile("angle_deg", own["angle_deg"], stated.side_deg, path, key, "ingest.side_deg"),
+            "box_mpc_h": reconcile("box_mpc_h", own["box_mpc_h"], stated.box_mpc_h, path, key),
         }
         if own["angle_deg"] is not None and stated.box_mpc_h is not None and own["box_mpc_h"] is None:
             raise UnusableFileError(path, "angle_deg", "the side is an angle, and ingest.box_mpc_h states a length")
@@ -56,24 +58,24 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
                 "--set ingest.side_deg=… or ingest.box_mpc_h=…",
             )  # fmt: skip
         redshifts, multipoles = (
-            tuple(number(each, name, path) for each in np.atleast_1d(np.asarray(about.get(name, ()))))
+            tuple(read_scalar(each, name, path) for each in np.atleast_1d(np.asarray(about.get(name, ()))))
             for name in ("redshifts", "multipoles")
         )
-        redshifts = settled("redshifts", redshifts, stated.redshifts, path, key) or ()
+        redshifts = reconcile("redshifts", redshifts, stated.redshifts, path, key) or ()
         if redshifts and len(redshifts) != shape[2]:
             raise UnusableFileError(path, "redshifts", f"{len(redshifts)} for maps of {shape[2]} channels")
         if len(multipoles) not in (0, 2):
             raise UnusableFileError(
                 path, "multipoles", f"holds {len(multipoles)} numbers, must be the least and largest"
             )
-        said = units_of(array.attrs, file.attrs)
-        units = settled("units", said or "", stated.units, path, key) or ("" if said is not None else field_of(key))
+        said = find_units(array.attrs, file.attrs)
+        units = reconcile("units", said or "", stated.units, path, key) or ("" if said is not None else field_name(key))
         if not units and said is None:
             raise UnusableFileError(
                 path, key, "neither an attribute units nor its name says what its values are: --set ingest.units=…, "
                 "such as kappa for the convergence",
             )  # fmt: skip
-        masked = masked_values(array, path)
+        masked = mask_values(array, path)
         native = array.dtype.newbyteorder("=")
         for n in range(1 if array.ndim == 2 else len(array)):
 
@@ -82,18 +84,18 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
                 return np.ascontiguousarray(part, dtype=native).reshape(stop - start, *shape[1:])
 
             yield Volume(
-                simulation=stated.simulation or text(about.get("simulation", "")) or one_simulation(parameters),
+                simulation=stated.simulation or as_text(about.get("simulation", "")) or cosmology_id(parameters),
                 source=path,
                 key=f"{key} {n}",
                 shape=shape,
                 dtype=native,
                 parameters=parameters,
-                varied=tuple(text(about.get("varied", "")).split()),
+                varied=tuple(as_text(about.get("varied", "")).split()),
                 redshifts=redshifts,
                 box_mpc_h=None if sizes["angle_deg"] is not None else sizes["box_mpc_h"],
-                periodic=settled("periodic", periodic_of(about, path), stated.periodic, path, key),
+                periodic=reconcile("periodic", read_periodic(about, path), stated.periodic, path, key),
                 units=units,
-                masked=masked,
+                mask_values=masked,
                 side_deg=sizes["angle_deg"],
                 multipoles=(multipoles[0], multipoles[1]) if multipoles else None,
                 read=read,
@@ -102,7 +104,7 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
 
 def _only(file: h5py.File, path: Path) -> str:
     """The only dataset that can be maps, by its shape."""
-    every = datasets(file)
+    every = list_datasets(file)
     held = [name for name, shape in every.items() if _are_maps(shape)]
     if len(held) == 1:
         return held[0]

@@ -7,22 +7,22 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from tenfold.pipelines.readers.field_names import field_of
-from tenfold.pipelines.readers.safe_hdf5 import dataset, masked_values, open_hdf5, units_of
-from tenfold.pipelines.readers.statements import settled, with_table
-from tenfold.pipelines.readers.volume import Stated, UnusableFileError, Volume, check_array
+from tenfold.pipelines.readers.consistency import merge_parameters, reconcile
+from tenfold.pipelines.readers.field_names import field_name
+from tenfold.pipelines.readers.safe_hdf5 import find_units, get_dataset, mask_values, open_hdf5
+from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError, Volume, check_array
 
 SIDE_DEG = 5.0
-PARAMETERS = {"omega_m": 0.3089, "sigma_8": 0.8159, "n_s": 0.9667, "h": 0.6774, "omega_b": 0.0486}
+TNG_PARAMETERS = {"omega_m": 0.3089, "sigma_8": 0.8159, "n_s": 0.9667, "h": 0.6774, "omega_b": 0.0486}
 """Of IllustrisTNG (Planck 2015), from which all of κTNG is made."""
 
 
-def planes(file: h5py.File) -> list[str]:
+def list_maps(file: h5py.File) -> list[str]:
     """Names of the maps of a file, by source plane."""
     return sorted(f"{name}/kappa" for name in file if re.fullmatch(r"z\d+", name) and f"{name}/kappa" in file)
 
 
-def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
+def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
     """The map of a file: ``stated.key``, or the only dataset ``z…/kappa`` there.
 
     A file is of κTNG by its name, or because ``stated.format`` says so: its cosmology and side are then known. Any
@@ -35,12 +35,12 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
         The file is not safe, not whole, or it is not plain which map is meant.
     """
     with open_hdf5(path) as file:
-        held = planes(file)
+        held = list_maps(file)
         if not stated.key and len(held) != 1:
             which = f"which map is meant? Set key to one of: {', '.join(held)} (--set ingest.key=…)"
             raise UnusableFileError(path, "", which if held else "holds no map z…/kappa")
         key = stated.key or held[0]
-        array = dataset(file, key, path)
+        array = get_dataset(file, key, path)
         shape = array.shape if array.ndim == 3 else (*array.shape, 1)
         check_array(shape, array.dtype, stated.largest_gib, path, key, 2)
         native = array.dtype.newbyteorder("=")
@@ -53,13 +53,13 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
             return np.ascontiguousarray(part, dtype=native).reshape(stop - start, *shape[1:])
 
         known = arrangement is not None or stated.format == "ktng"
-        parameters = with_table(PARAMETERS if known else {}, stated, path, key)
+        parameters = merge_parameters(TNG_PARAMETERS if known else {}, stated, path, key)
         if not parameters:
             raise UnusableFileError(
                 path, key, "not a file of κTNG by its name, LP…_run…_maps.hdf5: if it is one, --set ingest.format="
                 "ktng; if not, a table gives its cosmology, --set ingest.table=FILE",
             )  # fmt: skip
-        side_deg = settled("side_deg", SIDE_DEG if known else None, stated.side_deg, path, key)
+        side_deg = reconcile("side_deg", SIDE_DEG if known else None, stated.side_deg, path, key)
         if side_deg is None:
             raise UnusableFileError(path, key, "nothing says the side of the map: --set ingest.side_deg=…")
 
@@ -73,9 +73,9 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
             varied=(),
             redshifts=stated.redshifts,
             box_mpc_h=None,
-            periodic=settled("periodic", False, stated.periodic, path, key),
-            units=settled("units", units_of(array.attrs) or "", stated.units, path, key) or field_of(key),
-            masked=masked_values(array, path),
+            periodic=reconcile("periodic", False, stated.periodic, path, key),
+            units=reconcile("units", find_units(array.attrs) or "", stated.units, path, key) or field_name(key),
+            mask_values=mask_values(array, path),
             side_deg=side_deg,
             read=read,
         )

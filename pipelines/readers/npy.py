@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from tenfold.pipelines.readers.cmd_names import file_name
-from tenfold.pipelines.readers.volume import Stated, UnusableFileError, Volume, check_array
+from tenfold.pipelines.readers.cmd_names import parse_file_name
+from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError, Volume, check_array
 
 MAGIC = b"\x93NUMPY"
 
 
-def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
+def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
     """The volume of one file, mapped, not loaded; pickled objects are refused.
 
     Raises
@@ -22,7 +22,7 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
         The header is damaged, promises what no volume is or more than the file holds; or no table gives parameters.
     """
     shape, dtype, start, fortran = _header(path)
-    name = file_name(path)
+    name = parse_file_name(path)
     if name is not None and len(shape) == 4:
         reason = (
             f"{name.kind} of CAMELS Multifield, {shape[0]} simulations in one file: save each grid in a file of its "
@@ -58,7 +58,7 @@ def volumes(path: Path, stated: Stated) -> Iterator[Volume]:
     )
 
 
-def mapped(path: Path) -> tuple[tuple[int, ...], np.dtype, int, bool]:
+def inspect_array(path: Path) -> tuple[tuple[int, ...], np.dtype, int, bool]:
     """Shape, type, place of the first value [bytes] and whether the order is Fortran's, of a file that is whole.
 
     Raises

@@ -38,7 +38,7 @@ _PHYSICAL_NAMES = {
 }
 _EITHER = {"omega_m": "omega_m", "omega_b": "omega_b", "omega_cdm": "omega_cdm", "omega_c": "omega_cdm"}
 
-Densities = Literal["fractions", "physical"]
+DensityConvention = Literal["fractions", "physical"]
 """Of a lower-case ``omega_b``, ``omega_m`` or ``omega_cdm``: Ω, or Ω h²."""
 
 _BARYONS_PHYSICAL, _BARYONS_FRACTION = (0.018, 0.027), (0.03, 0.1)
@@ -59,7 +59,9 @@ def canonical_name(name: str) -> str | None:
     return next((own for own, (others, *_) in PARAMETERS.items() if name == own or name in others), None)
 
 
-def convention(columns: Mapping[str, Sequence[float]], stated: Densities | None = None) -> Densities | None:
+def density_convention(
+    columns: Mapping[str, Sequence[float]], stated: DensityConvention | None = None
+) -> DensityConvention | None:
     """What lower-case densities stand for: ``omega_b`` is Ω_b in some files, and Ω_b h² in CLASS and AbacusSummit.
 
     All lower-case densities of a table or file follow one convention. ``omega_b`` from 0.018 to 0.027 is Ω_b h², from
@@ -87,7 +89,7 @@ def convention(columns: Mapping[str, Sequence[float]], stated: Densities | None 
     asked = {name: values for name, values in columns.items() if name in _EITHER}
     if not asked:
         return None
-    found: dict[Densities, str] = {} if stated is None else {stated: "ingest.densities"}
+    found: dict[DensityConvention, str] = {} if stated is None else {stated: "ingest.densities"}
     for name, values in asked.items():
         for value in values:
             told = _told(_EITHER[name], value)
@@ -107,7 +109,7 @@ def convention(columns: Mapping[str, Sequence[float]], stated: Densities | None 
     raise ValueError(f"{found['fractions']} says Ω, and {found['physical']} says Ω h²: {remedy}")
 
 
-def _told(name: str, value: float) -> Densities | None:
+def _told(name: str, value: float) -> DensityConvention | None:
     if name == "omega_b":
         if _BARYONS_PHYSICAL[0] <= value <= _BARYONS_PHYSICAL[1]:
             return "physical"
@@ -115,8 +117,8 @@ def _told(name: str, value: float) -> Densities | None:
     return "fractions" if value >= _MATTER_FRACTION else None
 
 
-def canonical(
-    names: Iterable[str], values: Iterable[float], path: Path, key: str, densities: Densities | None = None
+def canonical_parameters(
+    names: Iterable[str], values: Iterable[float], path: Path, key: str, densities: DensityConvention | None = None
 ) -> dict[str, float]:
     """Cosmological parameters under their canonical names and in our units.
 
@@ -128,7 +130,7 @@ def canonical(
     path, key
         Where they stand, for the message.
     densities
-        What lower-case densities stand for, where it is known: see `convention`.
+        What lower-case densities stand for, where it is known: see `density_convention`.
 
     Raises
     ------
@@ -138,7 +140,7 @@ def canonical(
     """
     given = list(zip(names, values, strict=True))
     try:
-        meant = convention({name: [value] for name, value in given}, densities)
+        meant = density_convention({name: [value] for name, value in given}, densities)
     except ValueError as error:
         raise UnusableFileError(path, key, str(error)) from error
     found: dict[str, float] = {}

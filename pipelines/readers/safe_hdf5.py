@@ -13,7 +13,7 @@ import h5py
 import hdf5plugin  # noqa: F401  (registers the filters that published suites are compressed with)
 import numpy as np
 
-from tenfold.pipelines.readers.unsupported import described
+from tenfold.pipelines.readers.unsupported import describe_unsupported
 from tenfold.pipelines.readers.volume import UnusableFileError
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -59,7 +59,7 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
         file = h5py.File(path, "r")
     except _DAMAGE as error:
         if not head.startswith(SIGNATURE):
-            raise UnusableFileError(path, "", described(path)) from error
+            raise UnusableFileError(path, "", describe_unsupported(path)) from error
         raise UnusableFileError(path, "", f"not a whole HDF5 file, truncated or damaged ({_short(error)})") from error
     with file:
         try:
@@ -125,7 +125,7 @@ def _look_through(file: h5py.File, path: Path) -> None:
             raise UnusableFileError(path, name, "soft link refused: it loops or leads nowhere") from error
 
 
-def dataset(file: h5py.File, key: str, path: Path) -> h5py.Dataset:
+def get_dataset(file: h5py.File, key: str, path: Path) -> h5py.Dataset:
     """The dataset under a key, of real numbers, whose values are really there.
 
     Raises
@@ -162,7 +162,7 @@ def _unwritten(array: h5py.Dataset) -> str:
     return f"they would all read as its fill value, {array.fillvalue}: whoever made the file did not fill it"
 
 
-def datasets(file: h5py.File) -> dict[str, tuple[int, ...]]:
+def list_datasets(file: h5py.File) -> dict[str, tuple[int, ...]]:
     """Shapes of all datasets of numbers, by their names with groups, in order of the names."""
     found: dict[str, tuple[int, ...]] = {}
 
@@ -174,7 +174,7 @@ def datasets(file: h5py.File) -> dict[str, tuple[int, ...]]:
     return dict(sorted(found.items()))
 
 
-def masked_values(array: h5py.Dataset, path: Path) -> tuple[float, ...]:
+def mask_values(array: h5py.Dataset, path: Path) -> tuple[float, ...]:
     """Values that stand for masked pixels, as a dataset says: ``_FillValue``, ``missing_value``, HDF5's own fill value.
 
     HDF5's own counts where the file's maker chose it, and it is negative, or, among real numbers, not 0.
@@ -197,7 +197,7 @@ def masked_values(array: h5py.Dataset, path: Path) -> tuple[float, ...]:
     return tuple({float(v) for each in values if each.dtype.kind in "iuf" for v in each if np.isfinite(v)})
 
 
-def numbers(file: h5py.File, key: str, path: Path, ndim: int = 1) -> np.ndarray:
+def read_numbers(file: h5py.File, key: str, path: Path, ndim: int = 1) -> np.ndarray:
     """A small dataset of numbers, read whole: parameters, redshifts. Shape as stored where it has `ndim` axes.
 
     Raises
@@ -211,7 +211,7 @@ def numbers(file: h5py.File, key: str, path: Path, ndim: int = 1) -> np.ndarray:
     return found
 
 
-def names(file: h5py.File, key: str, path: Path) -> list[str]:
+def read_names(file: h5py.File, key: str, path: Path) -> list[str]:
     """A small dataset of names, fixed or variable in length.
 
     Raises
@@ -222,26 +222,26 @@ def names(file: h5py.File, key: str, path: Path) -> list[str]:
     found = _small(file, key, path)
     if found.dtype.kind not in "SO" or found.ndim != 1:
         raise UnusableFileError(path, key, f"holds {found.dtype} {found.shape} where a list of names is meant")
-    return [text(name) for name in found]
+    return [as_text(name) for name in found]
 
 
 def _small(file: h5py.File, key: str, path: Path) -> np.ndarray:
-    found = dataset(file, key, path)
+    found = get_dataset(file, key, path)
     if found.size * found.dtype.itemsize > _LARGEST_LIST:
         raise UnusableFileError(path, key, f"shape {found.shape} where a short list is meant")
     return np.asarray(found[()])
 
 
-def units_of(*attributes: Mapping[str, object]) -> str | None:
+def find_units(*attributes: Mapping[str, object]) -> str | None:
     """The unit that attributes state, as ``units`` or ``unit``; None where none does. The first to state it decides."""
     for about in attributes:
         for name in ("units", "unit", "Units", "Unit", "UNITS", "UNIT"):
             if name in about:
-                return text(about[name]).strip()
+                return as_text(about[name]).strip()
     return None
 
 
-def text(value: object) -> str:
+def as_text(value: object) -> str:
     """An attribute or a name as text: bytes, NumPy strings and arrays of one are all met with."""
     if isinstance(value, np.ndarray):
         value = value.reshape(-1)[0] if value.size else ""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.readers.parameters import Densities, canonical, convention
+from tenfold.pipelines.readers.parameters import DensityConvention, canonical_parameters, density_convention
 from tenfold.pipelines.readers.volume import UnusableFileError
 
 _NOT_PARAMETERS = ("file", "simulation")
@@ -20,7 +20,7 @@ class ParameterRow:
     parameters: dict[str, float]
 
 
-def read_table(path: Path, densities: Densities | None = None) -> dict[str, ParameterRow]:
+def read_table(path: Path, densities: DensityConvention | None = None) -> dict[str, ParameterRow]:
     """Read a CSV table with a column `file`, columns of parameters, and optionally `simulation`.
 
     Parameters
@@ -62,7 +62,7 @@ def read_table(path: Path, densities: Densities | None = None) -> dict[str, Para
         if cells["file"] in table:
             raise InputError(f"{path}, line {line}: {cells['file']} occurs twice")
         try:
-            parameters = canonical(names, row, path, f"line {line}", resolved)
+            parameters = canonical_parameters(names, row, path, f"line {line}", resolved)
         except UnusableFileError as error:
             raise InputError(str(error)) from error
         table[cells["file"]] = ParameterRow(simulation=cells.get("simulation", ""), parameters=parameters)
@@ -148,7 +148,7 @@ def parameters_by_row(table: TextTable, names: Sequence[str], path: Path, skippe
     resolved = _convention(parameters, rows, path, None)
     try:
         return [
-            canonical(parameters, row, path, f"line {line}", resolved)
+            canonical_parameters(parameters, row, path, f"line {line}", resolved)
             for line, row in zip(table.lines, rows, strict=True)
         ]
     except UnusableFileError as error:
@@ -183,12 +183,12 @@ def _number(cell: str) -> float:
 
 
 def _convention(
-    names: Sequence[str], rows: Sequence[Sequence[float]], path: Path, densities: Densities | None
-) -> Densities | None:
+    names: Sequence[str], rows: Sequence[Sequence[float]], path: Path, densities: DensityConvention | None
+) -> DensityConvention | None:
     """Infer the meaning of the lower-case density names of a table from all its rows."""
     if not rows:
         return densities
     try:
-        return convention({name: [row[n] for row in rows] for n, name in enumerate(names)}, densities)
+        return density_convention({name: [row[n] for row in rows] for n, name in enumerate(names)}, densities)
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import h5py
 
-READ = {2: "neither FITS nor HDF5 nor NPY", 3: "neither HDF5 nor NPY"}
+NOT_SUPPORTED = {2: "neither FITS nor HDF5 nor NPY", 3: "neither HDF5 nor NPY"}
 """What a file is not, by the dimensions that are wanted: maps or volumes."""
 _HEAD = 4096
 _GRID = "tenfold reads fields on a grid"
@@ -32,7 +32,7 @@ _SNAPSHOT = (
 )
 
 
-def described(path: Path, dimensions: int = 3) -> str:
+def describe_unsupported(path: Path, dimensions: int = 3) -> str:
     """What a file is that is none of those that are read, and what to do.
 
     Parameters
@@ -44,7 +44,7 @@ def described(path: Path, dimensions: int = 3) -> str:
     """
     with path.open("rb") as file:
         head = file.read(_HEAD)
-    not_read = READ.get(dimensions, READ[3])
+    not_read = NOT_SUPPORTED.get(dimensions, NOT_SUPPORTED[3])
     if dimensions == 3 and head.startswith(b"SIMPLE  ="):
         return f"a FITS file, {not_read}: `tenfold ingest massmaps` reads maps from FITS; give volumes as HDF5 or NPY"
     if head.startswith(b"\x93NUMPY"):
@@ -53,7 +53,7 @@ def described(path: Path, dimensions: int = 3) -> str:
     return f"{what} ({not_read})" if what else f"{not_read}: begins with {head[:8]!r}"
 
 
-def snapshot(file: h5py.File) -> str:
+def explain_unsupported_hdf5(file: h5py.File) -> str:
     """Why an HDF5 file of particles, or of a simulation code, is not read as a field; empty where it is none."""
     if "Header" in file and any(name.startswith("PartType") for name in file):
         return _SNAPSHOT.format("SWIFT" if "Units" in file and "Cosmology" in file else "Gadget, AREPO")

@@ -28,7 +28,7 @@ class UnusableFileError(InputError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stated:
+class StatedMetadata:
     """What the user says of a file: it completes what the file says itself, and may not contradict it."""
 
     format: str = "auto"
@@ -99,9 +99,9 @@ class Volume:
     """Side of a map [degrees]."""
     multipoles: tuple[float, float] | None = None
     """Of a map: least and largest multipole at which its C_ℓ is trusted, where the file says."""
-    masked: tuple[float, ...] = ()
+    mask_values: tuple[float, ...] = ()
     """Values that stand for masked pixels, as the file says."""
-    total: float | None = None
+    expected_total: float | None = None
     """Sum over the voxels of a channel, where the file says what it must be."""
     read: Callable[[int, int], np.ndarray] = field(repr=False, compare=False)
     """``read(start, stop)``: start ≤ x < stop along the first axis, shape (stop - start, …, C), native byte order."""
@@ -121,7 +121,7 @@ class Volume:
         )
 
 
-def one_simulation(parameters: dict[str, float]) -> str:
+def cosmology_id(parameters: dict[str, float]) -> str:
     """A name for the simulation of maps that do not tell theirs: maps of one cosmology have the same."""
     return "cosmology_" + hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()[:12]
 

@@ -10,9 +10,9 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator
 
 from tenfold.pipelines.quantities import convert_quantities
-from tenfold.pipelines.readers.formats import Format
-from tenfold.pipelines.readers.parameters import PARAMETERS, Densities
-from tenfold.pipelines.readers.volume import FILL_VALUES, Stated
+from tenfold.pipelines.readers.formats import VolumeFormat
+from tenfold.pipelines.readers.parameters import PARAMETERS, DensityConvention
+from tenfold.pipelines.readers.volume import FILL_VALUES, StatedMetadata
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,13 +30,13 @@ class Ingest:
     DIMENSIONS: ClassVar[int] = 3
     """Spatial axes of a record."""
 
-    format: Format = "auto"
+    format: VolumeFormat = "auto"
     """Format of the files; auto: told by their content."""
     key: Annotated[str, BeforeValidator(lambda key: str(key) if type(key) is int else key)] = ""
     """Dataset of HDF5 files, or image of FITS files: EXTNAME, EXTNAME,EXTVER or the number of the HDU."""
     table: str = ""
     """CSV table with columns file, parameters by name, and perhaps simulation: what the files do not say themselves."""
-    densities: Densities | None = None
+    densities: DensityConvention | None = None
     """Lower-case omega_b, omega_m and omega_cdm are Ω (fractions) or Ω h² (physical), where values do not tell."""
     box_mpc_h: float | None = None
     """Side of the box [Mpc/h], where the files do not say."""
@@ -105,9 +105,9 @@ class Ingest:
         """Records that a volume is cut into."""
         return self.cut**self.DIMENSIONS
 
-    def stated(self) -> Stated:
+    def stated(self) -> StatedMetadata:
         """What it says of the files that they do not say themselves."""
-        return Stated(
+        return StatedMetadata(
             format=self.format,
             key=self.key,
             densities=self.densities,
@@ -122,7 +122,7 @@ class Ingest:
             dimensions=self.DIMENSIONS,
         )
 
-    def parted(self, path: Path, stated: Stated) -> list[Stated]:
+    def parted(self, path: Path, stated: StatedMetadata) -> list[StatedMetadata]:
         """What is stated of each part of a file that belongs to a simulation of its own; here files are not parted."""
         return [stated]
 

@@ -9,9 +9,9 @@ from typing import ClassVar
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.quantities import convert_quantities
 from tenfold.pipelines.readers import camels_maps
-from tenfold.pipelines.readers.cmd_names import file_name
-from tenfold.pipelines.readers.formats import MapFormat, map_format_of
-from tenfold.pipelines.readers.volume import Stated, UnusableFileError
+from tenfold.pipelines.readers.cmd_names import parse_file_name
+from tenfold.pipelines.readers.formats import MapFormat, detect_map_format
+from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError
 from tenfold.pipelines.volumes.config import Ingest
 from tenfold.pipelines.volumes.ingest import IngestSummary, ingest_volumes
 
@@ -50,26 +50,26 @@ class MassMapIngest(Ingest):
         if self.side_deg is not None and not self.side_deg > 0:
             raise ValueError(f"side_deg: found {self.side_deg}, valid is above 0")
 
-    def stated(self) -> Stated:
+    def stated(self) -> StatedMetadata:
         """What it says of the files that they do not say themselves."""
         return replace(super().stated(), side_deg=self.side_deg)
 
-    def parted(self, path: Path, stated: Stated) -> list[Stated]:
+    def parted(self, path: Path, stated: StatedMetadata) -> list[StatedMetadata]:
         """What is stated of each simulation's maps of a file: those of CAMELS hold the maps of all simulations."""
-        name = file_name(path)
+        name = parse_file_name(path)
         if name is not None and name.kind == "Maps":
-            camels_maps.check_unlabelled(path, stated)
+            camels_maps.check_no_table_row(path, stated)
         if not self.camels_parameters:
             return [stated]
         try:
-            told = map_format_of(path) if self.format == "auto" else self.format
+            told = detect_map_format(path) if self.format == "auto" else self.format
             if told != "camels":
                 return [stated]
-            camels_maps.maps_of(path)
+            camels_maps.count_maps(path)
         except UnusableFileError:
             return [stated]  # looking at it will say so again, and set it aside
         if name is not None and name.kind == "Maps":
-            return camels_maps.simulations(path, name, Path(self.camels_parameters), stated)
+            return camels_maps.metadata_by_simulation(path, name, Path(self.camels_parameters), stated)
         if stated.parameters:
             return [stated]
         raise InputError(
@@ -79,7 +79,7 @@ class MassMapIngest(Ingest):
 
     def check_together(self, paths: list[Path]) -> None:
         """Refuse files that cannot be one set."""
-        camels_maps.check_alike(paths)
+        camels_maps.check_same_data_set(paths)
 
     def recorded(self) -> dict:
         """What decides the result, and no more, as a manifest keeps it."""

@@ -15,9 +15,9 @@ import hdf5plugin
 import numpy as np
 
 from tenfold.pipelines.files.atomic import replacing
-from tenfold.pipelines.readers.formats import volumes
-from tenfold.pipelines.readers.readable import readable, reading
-from tenfold.pipelines.readers.volume import Layout, Stated, UnusableFileError, Volume
+from tenfold.pipelines.readers.formats import read_volumes
+from tenfold.pipelines.readers.read_errors import translate_errors, translate_iterator_errors
+from tenfold.pipelines.readers.volume import Layout, StatedMetadata, UnusableFileError, Volume
 from tenfold.pipelines.volumes.manifest import RejectedFile
 from tenfold.pipelines.volumes.moments import Moments
 from tenfold.pipelines.volumes.pixels import SAMPLE, check_deviation, check_finite, check_masked
@@ -36,7 +36,7 @@ class SourceFile:
     path: Path
     bytes: int
     mtime_ns: int
-    stated: Stated
+    stated: StatedMetadata
 
     @property
     def name(self) -> str:
@@ -45,7 +45,7 @@ class SourceFile:
         return str(self.path) if part is None else f"{self.path}[{part[0]}:{part[1]}]"
 
     @classmethod
-    def at(cls, path: Path, stated: Stated) -> Self:
+    def at(cls, path: Path, stated: StatedMetadata) -> Self:
         """Return the file at a path, with its size and time."""
         about = path.stat() if path.exists() else path.lstat()  # of a dangling link, the link itself
         return cls(path=path, bytes=about.st_size, mtime_ns=about.st_mtime_ns, stated=stated)
@@ -167,11 +167,11 @@ def pack(task: ShardTask) -> PackedShard:
 
 
 def _pack_file(source: SourceFile, task: ShardTask, records: h5py.Dataset, checksums: list[int]) -> PackedFile:
-    with reading(source.path):
+    with translate_errors(source.path):
         sha256 = _sha256(source)
     start, value, log1p = len(checksums), Moments(), Moments()
     volume = None
-    for volume in volumes(source.path, source.stated):
+    for volume in read_volumes(source.path, source.stated):
         if volume.layout != task.layout:
             raise UnusableFileError(source.path, volume.key, f"changed while it was read: {volume.layout}")
         volume_moments: Moments | None = None
@@ -179,7 +179,7 @@ def _pack_file(source: SourceFile, task: ShardTask, records: h5py.Dataset, check
         step = max(1, math.prod(volume.shape[:-1]) // SAMPLE)
         records_of_volume = _records(volume, task.cut, source.stated.fill_values)
         # a failure while reading records is the fault of their file, not of the shard
-        for record in readable(records_of_volume, source.path, volume.key):
+        for record in translate_iterator_errors(records_of_volume, source.path, volume.key):
             if len(checksums) == len(records):
                 records.resize(2 * len(records) + 1, axis=0)
             records[len(checksums)] = record
@@ -194,7 +194,7 @@ def _pack_file(source: SourceFile, task: ShardTask, records: h5py.Dataset, check
         if volume_moments is None:
             continue
         if sample:
-            with reading(source.path, volume.key):
+            with translate_errors(source.path, volume.key):
                 whole = record if task.cut == 1 else None
                 check_deviation(volume, volume_moments, np.concatenate(sample), source.stated.largest_deviation, whole)
         value += volume_moments
@@ -233,7 +233,7 @@ def _records(volume: Volume, cut: int, fill_values: tuple[float, ...]) -> Iterat
         slab = volume.read(x, x + side)
         check_finite(volume, slab)
         least, greatest = slab.min(), slab.max()
-        if volume.masked or least <= -least_fill or greatest >= least_fill:
+        if volume.mask_values or least <= -least_fill or greatest >= least_fill:
             check_masked(volume, slab, least, greatest, fill_values)
         low, high = min(low, least), max(high, greatest)
         if volume.units == "counts" and low < 0:
@@ -245,9 +245,11 @@ def _records(volume: Volume, cut: int, fill_values: tuple[float, ...]) -> Iterat
     if low == high:
         raise UnusableFileError(volume.source, volume.key, f"every value is {low}: a constant field")
     exact = volume.dtype.kind in "iu"
-    if volume.total is not None and not np.allclose(total, volume.total, rtol=0 if exact else 1e-4, atol=0):
+    if volume.expected_total is not None and not np.allclose(
+        total, volume.expected_total, rtol=0 if exact else 1e-4, atol=0
+    ):
         sums = ", ".join(f"{channel:,.0f}" for channel in total)
-        reason = f"voxels add up to {sums}, where the file's attributes say {volume.total:,.0f} particles"
+        reason = f"voxels add up to {sums}, where the file's attributes say {volume.expected_total:,.0f} particles"
         raise UnusableFileError(volume.source, volume.key, reason)
 
 
@@ -293,6 +295,6 @@ def _sha256(source: SourceFile) -> str:
         with source.path.open("rb") as raw:
             return hashlib.file_digest(raw, "sha256").hexdigest()
     digest = hashlib.sha256()
-    for volume in volumes(source.path, source.stated):
+    for volume in read_volumes(source.path, source.stated):
         digest.update(np.ascontiguousarray(volume.read(0, volume.shape[0])).data)
     return digest.hexdigest()

@@ -60,7 +60,7 @@ def check_masked(volume: Volume, slab: np.ndarray, low: float, high: float, fill
     UnusableFileError
         Pixels are masked: how many, by which value, and where the first is.
     """
-    for value in volume.masked:
+    for value in volume.mask_values:
         if low <= value <= high and (slab == value).any():
             _refuse_masked(volume, value, "which the file names as its fill value")
     for value in fill_values:

@@ -10,8 +10,8 @@ from tenfold.hpc.isolated import ProcessDied, run_isolated
 from tenfold.hpc.progress import progress
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files.atomic import check_names
-from tenfold.pipelines.readers.formats import volumes
-from tenfold.pipelines.readers.readable import reading
+from tenfold.pipelines.readers.formats import read_volumes
+from tenfold.pipelines.readers.read_errors import translate_errors
 from tenfold.pipelines.readers.tables import ParameterRow, matching_key, read_table
 from tenfold.pipelines.readers.volume import Layout, UnusableFileError
 from tenfold.pipelines.storage.rejected import check_rejected, write_rejected
@@ -146,7 +146,7 @@ def read_headers(sources: Sequence[SourceFile], config: Ingest) -> tuple[list[Fi
 def _header(task: tuple[SourceFile, Ingest]) -> FileHeader | RejectedFile:
     source, config = task
     try:
-        with reading(source.path):
+        with translate_errors(source.path):
             return _read_header(source, config)
     except UnusableFileError as error:
         return source.rejected(error)
@@ -154,7 +154,7 @@ def _header(task: tuple[SourceFile, Ingest]) -> FileHeader | RejectedFile:
 
 def _read_header(source: SourceFile, config: Ingest) -> FileHeader:
     count, volume = 0, None
-    for volume in volumes(source.path, source.stated):
+    for volume in read_volumes(source.path, source.stated):
         count += 1
         side = volume.shape[0]
         if side % config.cut:

@@ -4,7 +4,7 @@ from tests.formats.camels import rows, write_maps, write_named, write_parameters
 from tests.formats.plain import write_table
 
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.readers.cmd_names import MAP_UNITS, file_name, table_name
+from tenfold.pipelines.readers.cmd_names import MAP_UNITS, parse_file_name, parse_table_name
 from tenfold.pipelines.volumes.manifest import Manifest
 from tenfold.pipelines.volumes.maps import MassMapIngest, ingest_massmaps
 from tenfold.pipelines.volumes.shards import Shards
@@ -33,14 +33,14 @@ def manifest(folder):
     ],
 )
 def test_the_name_of_a_file_says_field_suite_set_and_redshift(tmp_path, name, field, suite, kind):
-    found = file_name(tmp_path / name)
+    found = parse_file_name(tmp_path / name)
     assert (found.field, found.suite, found.set) == (field, suite, kind)
     assert found.redshift == float(name.split("z=")[1].removesuffix(".npy"))
 
 
 @pytest.mark.parametrize("name", ["maps.npy", "Maps_Mcdm.npy", "shuffled_Maps_T_SIMBA_LH_z=0.00.npy"])
 def test_any_other_name_says_nothing(tmp_path, name):
-    assert file_name(tmp_path / name) is None
+    assert parse_file_name(tmp_path / name) is None
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_any_other_name_says_nothing(tmp_path, name):
     ],
 )
 def test_the_name_of_a_parameter_file_says_suite_and_set(tmp_path, name, said):
-    assert table_name(tmp_path / name) == said
+    assert parse_table_name(tmp_path / name) == said
 
 
 @pytest.mark.parametrize(("field", "unit"), [("Mcdm", "(Msun/h)/(Mpc/h)^2"), ("T", "K"), ("Vcdm", "km/s")])

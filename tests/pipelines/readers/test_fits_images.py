@@ -8,8 +8,8 @@ import pytest
 from astropy.io import fits
 from tests.formats.plain import write_table
 
-from tenfold.pipelines.readers.formats import volumes
-from tenfold.pipelines.readers.volume import Stated, UnusableFileError
+from tenfold.pipelines.readers.formats import read_volumes
+from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError
 from tenfold.pipelines.volumes.ingest import estimate_size
 from tenfold.pipelines.volumes.manifest import Manifest
 from tenfold.pipelines.volumes.maps import MassMapIngest, ingest_massmaps
@@ -23,7 +23,10 @@ def image(seed=0, side=8):
 
 
 def maps_of(path, **stated):
-    found = [(volume, volume.read(0, volume.shape[0])) for volume in volumes(path, Stated(dimensions=2, **stated))]
+    found = [
+        (volume, volume.read(0, volume.shape[0]))
+        for volume in read_volumes(path, StatedMetadata(dimensions=2, **stated))
+    ]
     return [volume for volume, _ in found], np.stack([values for _, values in found])
 
 
@@ -50,7 +53,7 @@ def survey(tmp_path):
 
 def test_several_images_without_a_key_are_listed_not_guessed_at(survey):
     with pytest.raises(UnusableFileError) as refused:
-        list(volumes(survey, Stated(dimensions=2)))
+        list(read_volumes(survey, StatedMetadata(dimensions=2)))
     for said in ("3 images", "1 NGAL (8, 8)", "2 KAPPA_E (8, 8) [kappa]", "3 KAPPA_B (8, 8)", "--set ingest.key="):
         assert said in str(refused.value)
 
@@ -183,7 +186,7 @@ def test_tiles_larger_than_the_image_are_refused_before_one_is_unpacked(tmp_path
     with fits.open(tmp_path / "a.fits", mode="update", disable_image_compression=True) as hdus:
         hdus[1].header["ZTILE1"] = 10**9
     with pytest.raises(UnusableFileError, match=r"ZTILE: tiles of \(1, 1000000000\)"):
-        list(volumes(tmp_path / "a.fits", Stated(dimensions=2)))
+        list(read_volumes(tmp_path / "a.fits", StatedMetadata(dimensions=2)))
 
 
 def ingest(folder, out, **settings):

@@ -1,11 +1,11 @@
 import pytest
 
-from tenfold.pipelines.readers.parameters import canonical, convention
+from tenfold.pipelines.readers.parameters import canonical_parameters, density_convention
 from tenfold.pipelines.readers.volume import UnusableFileError
 
 
 def read(densities=None, **given):
-    return canonical(given, given.values(), "file", "key", densities)
+    return canonical_parameters(given, given.values(), "file", "key", densities)
 
 
 def test_the_physical_density_of_baryons_is_told_by_its_value():
@@ -45,11 +45,11 @@ def test_a_physical_density_without_h_is_refused():
 
 
 def test_all_rows_of_a_column_tell_what_it_holds():
-    assert convention({"omega_m": [0.1, 0.15, 0.4]}) == "fractions"
-    assert convention({"omega_m": [0.12, 0.14], "omega_b": [0.021, 0.023]}) == "physical"
-    assert convention({"Omega_m": [0.12], "ombh2": [0.022]}) is None
+    assert density_convention({"omega_m": [0.1, 0.15, 0.4]}) == "fractions"
+    assert density_convention({"omega_m": [0.12, 0.14], "omega_b": [0.021, 0.023]}) == "physical"
+    assert density_convention({"Omega_m": [0.12], "ombh2": [0.022]}) is None
     with pytest.raises(ValueError, match=r"may be Ω or Ω h²"):
-        convention({"omega_m": [0.12, 0.14]})
+        density_convention({"omega_m": [0.12, 0.14]})
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import pytest
 from tests.formats.cosmoflow import write_raw
 from tests.formats.hostile import BEFORE_READING, SECRET
 
-from tenfold.pipelines.readers.formats import volumes
-from tenfold.pipelines.readers.safe_hdf5 import dataset, masked_values, open_hdf5
-from tenfold.pipelines.readers.volume import Stated, UnusableFileError
+from tenfold.pipelines.readers.formats import read_volumes
+from tenfold.pipelines.readers.safe_hdf5 import get_dataset, mask_values, open_hdf5
+from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError
 
 
 @pytest.mark.parametrize("spoil", BEFORE_READING, ids=lambda spoil: spoil.__name__)
@@ -18,7 +18,7 @@ def test_a_hostile_file_is_refused_with_its_reason_and_leads_nowhere(spoil, tmp_
     write_raw(tmp_path / "box.h5", 1)
     spoil(tmp_path / "box.h5")
     with pytest.raises(UnusableFileError, match=BEFORE_READING[spoil]) as caught:
-        list(volumes(tmp_path / "box.h5", Stated()))
+        list(read_volumes(tmp_path / "box.h5", StatedMetadata()))
     assert caught.value.path == tmp_path / "box.h5"
     assert (tmp_path / SECRET).stat().st_atime_ns == 0, "the other file was read"
 
@@ -54,9 +54,9 @@ def test_chunks_that_were_never_written_are_called_so(tmp_path):
         with pytest.raises(
             UnusableFileError, match=r"8 chunks, and 4 are there; the other 4 were never written.* -1\.0"
         ):
-            dataset(file, "some", tmp_path / "a.h5")
+            get_dataset(file, "some", tmp_path / "a.h5")
         with pytest.raises(UnusableFileError, match="0 are there: never written"):
-            dataset(file, "none", tmp_path / "a.h5")
+            get_dataset(file, "none", tmp_path / "a.h5")
 
 
 def test_fill_values_are_masks_unless_they_may_be_counts(tmp_path):
@@ -70,5 +70,5 @@ def test_fill_values_are_masks_unless_they_may_be_counts(tmp_path):
             file.create_dataset(name, (4, 4), dtype, fillvalue=fill)[...] = 7
         file["zero"].attrs["missing_value"] = np.array([-9.0], np.float32)
     with open_hdf5(tmp_path / "a.h5") as file:
-        found = {name: masked_values(file[name], tmp_path / "a.h5") for name in file}
+        found = {name: mask_values(file[name], tmp_path / "a.h5") for name in file}
     assert found == {"real": (pytest.approx(1e20),), "integer": (-32767.0,), "counts": (), "zero": (-9.0,)}

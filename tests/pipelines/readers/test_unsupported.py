@@ -7,8 +7,8 @@ from astropy.io import fits
 from tests.formats.foreign import FOREIGN, nyx
 from tests.formats.ingested import HERE, boxes, rejected
 
-from tenfold.pipelines.readers.formats import format_of, map_format_of, volumes
-from tenfold.pipelines.readers.volume import Stated, UnusableFileError
+from tenfold.pipelines.readers.formats import detect_map_format, detect_volume_format, read_volumes
+from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError
 from tenfold.pipelines.volumes.ingest import ingest_volumes
 
 
@@ -17,19 +17,19 @@ from tenfold.pipelines.volumes.ingest import ingest_volumes
 def test_a_file_that_is_not_read_is_called_what_it_is(tmp_path, write, dimensions):
     write(tmp_path / "box.h5")
     with pytest.raises(UnusableFileError, match=FOREIGN[write]):
-        list(volumes(tmp_path / "box.h5", Stated(dimensions=dimensions)))
+        list(read_volumes(tmp_path / "box.h5", StatedMetadata(dimensions=dimensions)))
 
 
 def test_a_format_that_is_stated_does_not_hide_what_the_file_is(tmp_path):
     next(iter(FOREIGN))(tmp_path / "box.h5")
     with pytest.raises(UnusableFileError, match="a Git LFS pointer"):
-        list(volumes(tmp_path / "box.h5", Stated(format="cosmoflow")))
+        list(read_volumes(tmp_path / "box.h5", StatedMetadata(format="cosmoflow")))
 
 
 def test_a_nyx_field_is_read_by_its_name(tmp_path):
     nyx(tmp_path / "nyx.h5")
-    stated = Stated(key="native_fields/matter_density", parameters={"omega_m": 0.3}, box_mpc_h=10.0)
-    (volume,) = volumes(tmp_path / "nyx.h5", stated)
+    stated = StatedMetadata(key="native_fields/matter_density", parameters={"omega_m": 0.3}, box_mpc_h=10.0)
+    (volume,) = read_volumes(tmp_path / "nyx.h5", stated)
     assert volume.shape == (4, 4, 4, 1)
 
 
@@ -44,7 +44,7 @@ def test_a_link_that_leads_nowhere_is_set_aside_not_passed_over(tmp_path):
 def test_a_key_for_an_npy_file_is_said_to_be_too_much(tmp_path):
     np.save(tmp_path / "a.npy", np.ones((4, 4, 4)))
     with pytest.raises(UnusableFileError, match=r"an NPY file, not HDF5.*leave out ingest\.key"):
-        list(volumes(tmp_path / "a.npy", Stated(key="delta", parameters={"omega_m": 0.3})))
+        list(read_volumes(tmp_path / "a.npy", StatedMetadata(key="delta", parameters={"omega_m": 0.3})))
 
 
 def test_hdf5_behind_a_user_block_is_hdf5(tmp_path):
@@ -53,19 +53,19 @@ def test_hdf5_behind_a_user_block_is_hdf5(tmp_path):
         file["delta"] = field
     with (tmp_path / "matlab.mat").open("r+b") as raw:
         raw.write(b"MATLAB 7.3 MAT-file")
-    assert format_of(tmp_path / "matlab.mat") == map_format_of(tmp_path / "matlab.mat") == "hdf5"
-    (volume,) = volumes(tmp_path / "matlab.mat", Stated(key="delta", parameters={"omega_m": 0.3}))
+    assert detect_volume_format(tmp_path / "matlab.mat") == detect_map_format(tmp_path / "matlab.mat") == "hdf5"
+    (volume,) = read_volumes(tmp_path / "matlab.mat", StatedMetadata(key="delta", parameters={"omega_m": 0.3}))
     assert volume.shape == (4, 4, 4, 1)
 
 
 def test_fits_is_for_maps(tmp_path):
     fits.PrimaryHDU(np.ones((4, 4))).writeto(tmp_path / "a.fits")
-    assert map_format_of(tmp_path / "a.fits") == "fits"
+    assert detect_map_format(tmp_path / "a.fits") == "fits"
     with pytest.raises(UnusableFileError, match=r"a FITS file.*`tenfold ingest massmaps`"):
-        format_of(tmp_path / "a.fits")
+        detect_volume_format(tmp_path / "a.fits")
 
 
 def test_gzipped_fits_is_to_be_unpacked(tmp_path):
     fits.PrimaryHDU(np.ones((4, 4))).writeto(tmp_path / "a.fits.gz")
     with pytest.raises(UnusableFileError, match="compressed by gzip, and inside FITS: unpack it first"):
-        map_format_of(tmp_path / "a.fits.gz")
+        detect_map_format(tmp_path / "a.fits.gz")

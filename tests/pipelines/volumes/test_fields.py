@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from tests.formats.plain import write_table
 
-from tenfold.pipelines.readers.formats import volumes
-from tenfold.pipelines.readers.volume import Stated, UnusableFileError
+from tenfold.pipelines.readers.formats import read_volumes
+from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError
 from tenfold.pipelines.volumes.maps import MassMapIngest, ingest_massmaps
 from tenfold.pipelines.volumes.shards import Shards
 
@@ -26,7 +26,7 @@ def field(seed=0, *shape):
 
 
 def only(path, **stated):
-    (volume,) = volumes(path, Stated(dimensions=2, **stated))
+    (volume,) = read_volumes(path, StatedMetadata(dimensions=2, **stated))
     return volume
 
 

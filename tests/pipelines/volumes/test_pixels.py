@@ -69,7 +69,7 @@ def test_a_fill_value_that_the_file_names_is_a_mask_wherever_it_stands():
     field[7, 9] = 0
     judge(field)
     with pytest.raises(UnusableFileError, match=r"1 of 4,096 values are 0, which the file names.*\(7, 9, 0\)"):
-        judge(field, masked=(0.0,))
+        judge(field, mask_values=(0.0,))
 
 
 @pytest.mark.parametrize(("value", "pixels"), [(1.5, 1), (-1.5, 1), (77.0, 400), (-77.0, 1500), (1e30, 3)])

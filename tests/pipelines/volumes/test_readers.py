@@ -5,16 +5,16 @@ from tests.formats.cosmoflow import write_raw, write_split
 from tests.formats.plain import write_dataset, write_table
 
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.readers.formats import format_of, volumes
+from tenfold.pipelines.readers.formats import detect_volume_format, read_volumes
 from tenfold.pipelines.readers.tables import read_table
-from tenfold.pipelines.readers.volume import Stated, UnusableFileError
+from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError
 
 COSMOLOGY = {"omega_m": 0.3, "sigma_8": 0.8}
 
 
 def one(path, **stated):
     """The only volume of a file, with its voxels read."""
-    (found,) = ((volume, volume.read(0, volume.shape[0])) for volume in volumes(path, Stated(**stated)))
+    (found,) = ((volume, volume.read(0, volume.shape[0])) for volume in read_volumes(path, StatedMetadata(**stated)))
     return found
 
 
@@ -55,14 +55,14 @@ def test_a_compressed_big_endian_box_gives_the_same_values(tmp_path, compression
 
 def test_slabs_put_together_are_the_box(tmp_path):
     full = write_raw(tmp_path / "box.h5", 2)
-    for volume in volumes(tmp_path / "box.h5", Stated()):
+    for volume in read_volumes(tmp_path / "box.h5", StatedMetadata()):
         slabs = [volume.read(x, x + 2) for x in range(0, 8, 2)]
         np.testing.assert_array_equal(np.concatenate(slabs), full)
 
 
 def test_sub_volumes_of_one_file_are_one_simulation(tmp_path):
     x = write_split(tmp_path / "universe_7.hdf5", 7)
-    found = [(volume, volume.read(0, 4)) for volume in volumes(tmp_path / "universe_7.hdf5", Stated())]
+    found = [(volume, volume.read(0, 4)) for volume in read_volumes(tmp_path / "universe_7.hdf5", StatedMetadata())]
     np.testing.assert_array_equal(np.stack([values for _, values in found]), x)
     assert {volume.simulation for volume, _ in found} == {"universe_7"}
     assert not any(volume.periodic for volume, _ in found)
@@ -73,15 +73,15 @@ def test_sub_volumes_of_different_universes_in_one_file_are_refused(tmp_path):
     y = np.array([[0.3, 0.8, 0.96, 70.0]] * 2 + [[0.31, 0.8, 0.96, 70.0]])
     write_split(tmp_path / "mixed.h5", 0, y=y)
     with pytest.raises(UnusableFileError, match="differ between sub-volumes"):
-        list(volumes(tmp_path / "mixed.h5", Stated()))
+        list(read_volumes(tmp_path / "mixed.h5", StatedMetadata()))
 
 
 def test_unit_parameters_need_the_ranges_they_are_units_of(tmp_path):
     write_split(tmp_path / "unit.h5", 0, y=np.tile([0.0, 1.0, -1.0, 0.5], (3, 1)))
     with pytest.raises(UnusableFileError, match="give unit_ranges of omega_m, sigma_8, n_s, h"):
-        list(volumes(tmp_path / "unit.h5", Stated()))
+        list(read_volumes(tmp_path / "unit.h5", StatedMetadata()))
     ranges = {"omega_m": (0.2, 0.4), "sigma_8": (0.6, 1.0), "n_s": (0.9, 1.0), "h": (0.6, 0.8)}
-    found = next(volumes(tmp_path / "unit.h5", Stated(unit_ranges=ranges)))
+    found = next(read_volumes(tmp_path / "unit.h5", StatedMetadata(unit_ranges=ranges)))
     assert found.parameters == pytest.approx({"omega_m": 0.3, "sigma_8": 1.0, "n_s": 0.9, "h": 0.75})
 
 
@@ -97,7 +97,7 @@ def test_a_plain_dataset_takes_its_parameters_from_its_attributes(tmp_path):
 def test_a_plain_file_without_a_key_lists_what_it_holds(tmp_path):
     write_dataset(tmp_path / "a.h5", "density", np.ones((4, 4, 4)), Om=0.3)
     with pytest.raises(UnusableFileError, match="Set key to one of: density"):
-        list(volumes(tmp_path / "a.h5", Stated()))
+        list(read_volumes(tmp_path / "a.h5", StatedMetadata()))
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
@@ -114,7 +114,7 @@ def test_an_npy_file_is_read_in_our_order_and_the_machines_bytes(tmp_path, dtype
 def test_an_npy_file_of_pickled_objects_is_refused(tmp_path):
     np.save(tmp_path / "a.npy", np.full((2, 2, 2), {}, object), allow_pickle=True)
     with pytest.raises(UnusableFileError, match="holds object"):
-        list(volumes(tmp_path / "a.npy", Stated(parameters=COSMOLOGY)))
+        list(read_volumes(tmp_path / "a.npy", StatedMetadata(parameters=COSMOLOGY)))
 
 
 @pytest.mark.parametrize("cut", [40, 100, -8])
@@ -122,7 +122,7 @@ def test_an_npy_file_that_is_not_whole_is_refused(tmp_path, cut):
     np.save(tmp_path / "a.npy", np.ones((4, 4, 4)))
     (tmp_path / "a.npy").write_bytes((tmp_path / "a.npy").read_bytes()[:cut])
     with pytest.raises(UnusableFileError, match=r"not a whole NPY|are there"):
-        list(volumes(tmp_path / "a.npy", Stated(parameters=COSMOLOGY)))
+        list(read_volumes(tmp_path / "a.npy", StatedMetadata(parameters=COSMOLOGY)))
 
 
 def test_an_npy_header_of_a_million_million_voxels_allocates_nothing(tmp_path):
@@ -130,7 +130,7 @@ def test_an_npy_header_of_a_million_million_voxels_allocates_nothing(tmp_path):
         header = {"descr": "<f4", "fortran_order": False, "shape": (10_000,) * 3}
         np.lib.format.write_array_header_1_0(file, header)
     with pytest.raises(UnusableFileError, match="GiB that are believed"):
-        list(volumes(tmp_path / "a.npy", Stated(parameters=COSMOLOGY)))
+        list(read_volumes(tmp_path / "a.npy", StatedMetadata(parameters=COSMOLOGY)))
 
 
 def test_the_format_is_told_by_the_content_not_by_the_name(tmp_path):
@@ -138,7 +138,7 @@ def test_the_format_is_told_by_the_content_not_by_the_name(tmp_path):
     write_split(tmp_path / "really_split.h5", 0)
     with (tmp_path / "really_npy.h5").open("wb") as file:
         np.save(file, np.ones((4, 4, 4)))
-    found = [format_of(path) for path in sorted(tmp_path.iterdir())]
+    found = [detect_volume_format(path) for path in sorted(tmp_path.iterdir())]
     assert found == ["cosmoflow", "npy", "cosmoflow-split"]
 
 
@@ -167,7 +167,7 @@ def test_a_table_gives_parameters_and_simulations_by_file(tmp_path):
         ([{"file": "a.npy", "omega": 0.3}], "line 2: unknown parameter 'omega'"),
         ([{"file": "a.npy", "omega_m": "x"}], "line 2: could not convert"),
         ([{"file": "a.npy", "omega_m": "nan"}], "line 2: omega_m = nan is no value"),
-        ([{"file": "a.npy", "omega_m": 0.3}] * 2, "line 3: a.npy stands there twice"),
+        ([{"file": "a.npy", "omega_m": 0.3}] * 2, "line 3: a.npy occurs twice"),
     ],
 )
 def test_a_wrong_table_is_refused_by_line(tmp_path, rows, said):

@@ -8,16 +8,16 @@ from tests.formats.ingested import HERE, boxes
 from tests.formats.plain import write_dataset, write_table
 
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.readers.formats import volumes
-from tenfold.pipelines.readers.statements import agree
+from tenfold.pipelines.readers.consistency import values_agree
+from tenfold.pipelines.readers.formats import read_volumes
 from tenfold.pipelines.readers.tables import read_table
-from tenfold.pipelines.readers.volume import Stated, UnusableFileError
+from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError
 from tenfold.pipelines.volumes.ingest import ingest_volumes
 from tenfold.pipelines.volumes.shards import Shards
 
 
 def first(path, **stated):
-    return next(volumes(path, Stated(**stated)))
+    return next(read_volumes(path, StatedMetadata(**stated)))
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def first(path, **stated):
     ],
 )
 def test_numbers_agree_to_float32_or_to_the_digits_printed(one, other, same):
-    assert agree(one, other) == agree(other, one) == same
+    assert values_agree(one, other) == values_agree(other, one) == same
 
 
 def test_a_table_that_contradicts_the_file_is_an_error_with_both_values(tmp_path):

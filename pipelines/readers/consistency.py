@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from tenfold.pipelines.readers.parameters import PARAMETERS
-from tenfold.pipelines.readers.volume import Stated, UnusableFileError
+from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError
 
 Fact = TypeVar("Fact")
 _FLOAT32 = 1e-6
 _DIGITS = 3
 
 
-def agree(one: float, other: float) -> bool:
+def values_agree(one: float, other: float) -> bool:
     """Whether two numbers are the same one: to the rounding of float32, or to the digits of the one with fewer.
 
     Digits count from three on: 0.309 is 0.3089, and 0.3 is not.
@@ -30,7 +30,7 @@ def agree(one: float, other: float) -> bool:
     return False
 
 
-def settled(name: str, own: Fact | None, stated: Fact | None, path: Path, key: str, setting: str = "") -> Fact | None:
+def reconcile(name: str, own: Fact | None, stated: Fact | None, path: Path, key: str, setting: str = "") -> Fact | None:
     """The value of a fact that a file or the user gives, or both alike.
 
     Parameters
@@ -64,7 +64,7 @@ def _same(one: object, other: object) -> bool:
     if isinstance(one, tuple) and isinstance(other, tuple):
         return len(one) == len(other) and all(map(_same, one, other))
     if isinstance(one, float) and isinstance(other, float):
-        return agree(one, other)
+        return values_agree(one, other)
     return one == other
 
 
@@ -74,7 +74,7 @@ def _shown(value: object) -> str:
     return f"{value:.8g}" if isinstance(value, float) else str(value)
 
 
-def with_table(own: Mapping[str, float], stated: Stated, path: Path, key: str) -> dict[str, float]:
+def merge_parameters(own: Mapping[str, float], stated: StatedMetadata, path: Path, key: str) -> dict[str, float]:
     """Parameters that a file has, and those that a table adds to them, by canonical name.
 
     Raises
@@ -83,7 +83,7 @@ def with_table(own: Mapping[str, float], stated: Stated, path: Path, key: str) -
         The table has another value than the file.
     """
     for name, value in stated.parameters.items():
-        if name in own and not agree(own[name], value):
+        if name in own and not values_agree(own[name], value):
             raise UnusableFileError(
                 path, key, f"{name} is {own[name]:.8g} in the file, and {value:.8g} in the table of parameters "
                 "(ingest.table): correct one of them",

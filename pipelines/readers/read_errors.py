@@ -12,7 +12,7 @@ Item = TypeVar("Item")
 
 
 @contextlib.contextmanager
-def reading(path: Path, key: str = "") -> Iterator[None]:
+def translate_errors(path: Path, key: str = "") -> Iterator[None]:
     """Turn whatever a library raises while it reads a file into the reason why the file cannot be used.
 
     Raises
@@ -32,7 +32,7 @@ def reading(path: Path, key: str = "") -> Iterator[None]:
         raise UnusableFileError(path, key, reason) from error
 
 
-def readable(items: Iterator[Item], path: Path, key: str = "") -> Iterator[Item]:
+def translate_iterator_errors(items: Iterator[Item], path: Path, key: str = "") -> Iterator[Item]:
     """Give the items of a reader one by one; what the reader raises becomes the reason why the file cannot be used.
 
     Raises
@@ -42,7 +42,7 @@ def readable(items: Iterator[Item], path: Path, key: str = "") -> Iterator[Item]
     """
     ended = object()
     while True:
-        with reading(path, key):
+        with translate_errors(path, key):
             item = next(items, ended)
         if item is ended:
             return
