@@ -20,7 +20,7 @@
 # convergence κ, the projected matter density. Survey analyses need thousands of such maps for every cosmology they
 # consider, and simulations provide few of them at great cost. This notebook simulates convergence maps, trains a
 # generative network that emulates them for any (Ωm, σ8), and tests the emulator: which statistics of its maps are
-# right, which are not, and how can one tell?
+# right, which are not, and how can this be tested?
 #
 # A finished study of `tenfold run massmaps` is read if there is one; otherwise a smaller one is computed here, in a
 # few minutes on a laptop.
@@ -290,7 +290,7 @@ figure.colorbar(image, ax=axes, label="κ", shrink=0.75)
 print_trusted(figure, data.manifest.multipoles)
 
 # %% [markdown]
-# A generated map is not a copy of the map above it, but another draw from the same distribution. By eye one can judge
+# A generated map is not a copy of the map above it, but another draw from the same distribution. By eye one can see
 # whether contrast increases from left to right as it should, whether peaks are as sharp and as rare, and whether
 # there are artefacts such as grids, streaks or edges. Everything else requires statistics; see the acceptance tests
 # below.
@@ -373,11 +373,11 @@ except InputError as error:
 
 # %%
 records = np.sort(np.random.default_rng(0).permutation(data.split("train"))[:MAX_TREND_MAPS])
-compared, learnt = matched(held, read_map_set(data, records, tuple(emulator.ranges)))
+compared, training_maps = matched(held, read_map_set(data, records, tuple(emulator.ranges)))
 periodic = data.manifest.periodic
 statistics = statistics_for(compared.simulated.maps, simulation.side_deg, periodic=periodic, unit="κ/σ")
 assessment = assess(
-    statistics, compared.simulated, compared.generated, config.acceptance, training=learnt,
+    statistics, compared.simulated, compared.generated, config.acceptance, training=training_maps,
     training_maps=[data.read(data.split("train"))[..., 0]], periodic=periodic,
 )  # fmt: skip
 chosen = [
