@@ -1,7 +1,7 @@
-"""Maps of the CAMELS Multifield Dataset (CMD): one NPY file of a field, 15 maps of each simulation, a parameter file.
+"""Maps of the CAMELS Multifield Dataset (CMD): one NPY file per field, 15 maps per simulation, and a parameter file.
 
-Layout of https://camels-multifield-dataset.readthedocs.io (arXiv:2109.10915). What the maps are of stands in the file's
-name. Any other NPY file of maps (M, N, N) or (M, N, N, C) is read too, as of one simulation, with a row in a table.
+Format of https://camels-multifield-dataset.readthedocs.io (arXiv:2109.10915). The metadata of the maps are in the file
+name. Any other NPY file of maps (M, N, N) or (M, N, N, C) is read as one simulation, with a row in a table.
 """
 
 from collections.abc import Iterator
@@ -19,29 +19,30 @@ from tenfold.pipelines.readers.tables import parameters_by_row, read_text_table
 from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError, Volume, check_array
 
 DEFAULT_COLUMNS = ("Omega_m", "sigma_8", "A_SN1", "A_AGN1", "A_SN2", "A_AGN2")
-"""Of a parameter file that does not name them."""
+"""Columns of a parameter file without column names."""
 MAPS_PER_SIMULATION = 15
 _COSMOLOGY = ("omega_m", "sigma_8")
 
 
 def read_parameters(path: Path, name: CMDName) -> list[dict[str, float]]:
-    """Parameters of each simulation, a row each, of the suite and set that maps are of.
+    """Return the parameters of each simulation, from the rows of the parameter file for a suite and set.
 
-    Columns go by the names in the file's header. Without them they are the six that the dataset documents, Ωm σ8 A_SN1
-    A_AGN1 A_SN2 A_AGN2. Of N-body simulations only Ωm and σ8 are kept: the other columns say nothing of them.
+    Columns are identified by the names in the header. Without names they are the six documented for the dataset: Ωm σ8
+    A_SN1 A_AGN1 A_SN2 A_AGN2. For N-body simulations only Ωm and σ8 are kept, because the other parameters do not
+    apply.
 
     Parameters
     ----------
     path
-        ``params_SET_SUITE.txt``, or CAMELS' own ``CosmoAstroSeed_SUITE_L25n256_SET.txt``.
+        ``params_SET_SUITE.txt``, or ``CosmoAstroSeed_SUITE_L25n256_SET.txt`` of CAMELS.
     name
-        What the name of the maps' file says.
+        Metadata in the name of the file of maps.
 
     Raises
     ------
     InputError
-        The name says another suite or set, or none; the file cannot be read, is no table of numbers, or has neither
-        names nor six columns.
+        The name of the parameter file gives another suite or set, or none; or the file cannot be read, is not a table
+        of numbers, or has neither column names nor six columns.
     """
     told = parse_table_name(path)
     if told is None:
@@ -70,23 +71,23 @@ def read_parameters(path: Path, name: CMDName) -> list[dict[str, float]]:
 
 
 def metadata_by_simulation(path: Path, name: CMDName, parameters: Path, stated: StatedMetadata) -> list[StatedMetadata]:
-    """What is stated of the maps of each simulation of a file.
+    """Return the stated metadata of each simulation in a file of maps.
 
     Parameters
     ----------
     path
-        A file of maps.
+        File of maps.
     name
-        What its name says.
+        Metadata in its name.
     parameters
-        The parameter file of its suite and set.
+        Parameter file of its suite and set.
     stated
-        What else the user says: it may not contradict the name.
+        Metadata that the user states; they must not contradict the name.
 
     Raises
     ------
     InputError
-        The maps are not 15 for each row of parameters, or what is stated contradicts the name.
+        The number of maps is not 15 per row of parameters, or the stated metadata contradict the name.
     """
     rows = read_parameters(parameters, name)
     maps = count_maps(path)
@@ -106,12 +107,12 @@ def metadata_by_simulation(path: Path, name: CMDName, parameters: Path, stated: 
 
 
 def check_no_table_row(path: Path, stated: StatedMetadata) -> None:
-    """Refuse one label for all maps of a file.
+    """Check that the table has no row for a file, since a row cannot label maps of many simulations.
 
     Raises
     ------
     InputError
-        A table has a row for the file.
+        The table has a row for the file.
     """
     if stated.parameters or stated.simulation:
         raise InputError(
@@ -121,7 +122,7 @@ def check_no_table_row(path: Path, stated: StatedMetadata) -> None:
 
 
 def add_name_metadata(path: Path, name: CMDName, stated: StatedMetadata) -> StatedMetadata:
-    """What is stated of a file of CMD, with what its name says.
+    """Return the stated metadata of a CMD file, completed by the metadata in its name.
 
     Raises
     ------
@@ -141,12 +142,12 @@ def add_name_metadata(path: Path, name: CMDName, stated: StatedMetadata) -> Stat
 
 
 def check_same_data_set(paths: list[Path]) -> None:
-    """Refuse files of CMD that cannot have their labels and unit in common.
+    """Check that CMD files have the same field, suite, set and redshift.
 
     Raises
     ------
     InputError
-        Two differ in field, suite, set or redshift.
+        Two files differ.
     """
     named = [(path, name) for path in paths if (name := parse_file_name(path)) is not None]
     for path, name in named[1:]:
@@ -158,25 +159,25 @@ def check_same_data_set(paths: list[Path]) -> None:
 
 
 def count_maps(path: Path) -> int:
-    """Number of maps of a file.
+    """Return the number of maps in a file.
 
     Raises
     ------
     UnusableFileError
-        It is no whole NPY file.
+        The file is not a complete NPY file.
     """
     shape, *_ = inspect_array(path)
     return shape[0] if len(shape) > 2 else 1
 
 
 def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
-    """The map (N, N) of a file, or of many (M, N, N), (M, N, N, C) those of ``stated.part``; mapped, not loaded.
+    """Yield the map (N, N) of a file, or the maps ``stated.part`` of (M, N, N) or (M, N, N, C), memory-mapped.
 
     Raises
     ------
     UnusableFileError
-        The header is damaged, promises what no set of maps is or more than the file holds, or the parameters are not
-        stated.
+        The header is damaged, the shape is not that of maps or disagrees with the size of the file, or the parameters
+        are not stated.
     """
     shape, dtype, start, fortran = inspect_array(path)
     if len(shape) not in (2, 3, 4):

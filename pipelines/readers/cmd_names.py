@@ -1,4 +1,4 @@
-"""Names of the CAMELS Multifield Dataset's files, which say what they hold; the arrays in them say nothing.
+"""File names of the CAMELS Multifield Dataset (CMD), which carry the metadata; the arrays carry none.
 
 As documented at https://camels-multifield-dataset.readthedocs.io/en/latest/data.html (arXiv:2109.10915).
 """
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 BOX_MPC_H = 25.0
-"""Side of all boxes, and maps [Mpc/h]; they are periodic."""
+"""Side of all boxes and maps [Mpc/h]; they are periodic."""
 
 _SURFACE_DENSITY = "(Msun/h)/(Mpc/h)^2"
 MAP_UNITS = {
@@ -30,24 +30,24 @@ _TABLES = (
 
 @dataclass(frozen=True, kw_only=True)
 class CMDName:
-    """What the name of a file of maps or grids says."""
+    """Metadata in the name of a file of maps or grids."""
 
     kind: str
     """Maps or Grids."""
     field: str
     suite: str
-    """Code and, of N-body twins, what they are twins of: ``Nbody_IllustrisTNG``."""
+    """Simulation code; for N-body counterparts also the code of their hydrodynamic partner: ``Nbody_IllustrisTNG``."""
     set: str
     redshift: float
 
     @property
     def units(self) -> str:
-        """Of the pixels of maps, as the dataset documents it; of a field it does not know, the field's name."""
+        """Documented unit of the pixels of maps; for an undocumented field, the name of the field."""
         return MAP_UNITS.get(self.field, self.field)
 
 
 def parse_file_name(path: Path) -> CMDName | None:
-    """What the name of a file says; None where it is not one of the dataset's."""
+    """Return the metadata in the name of a file of maps or grids; None if the name is not one of the dataset."""
     found = _MAPS.fullmatch(path.name)
     if found is None:
         return None
@@ -57,6 +57,6 @@ def parse_file_name(path: Path) -> CMDName | None:
 
 
 def parse_table_name(path: Path) -> tuple[str, str] | None:
-    """Suite and set of a parameter file, by its name; None where it is not one of the dataset's."""
+    """Return suite and set in the name of a parameter file; None if the name is not one of the dataset."""
     found = next((match for pattern in _TABLES if (match := pattern.fullmatch(path.name))), None)
     return None if found is None else (found["suite"], found["set"])

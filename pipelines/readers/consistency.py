@@ -1,4 +1,4 @@
-"""What a file says of itself, held against what the user states of it: neither overrules the other."""
+"""Consistency of the metadata in a file with those that the user states: neither overrides the other."""
 
 import math
 from collections.abc import Mapping
@@ -15,9 +15,9 @@ _DIGITS = 3
 
 
 def values_agree(one: float, other: float) -> bool:
-    """Whether two numbers are the same one: to the rounding of float32, or to the digits of the one with fewer.
+    """Whether two numbers are equal to the precision of float32, or to the printed digits of the shorter one.
 
-    Digits count from three on: 0.309 is 0.3089, and 0.3 is not.
+    Three digits or more are compared: 0.309 agrees with 0.3089, and 0.3 does not.
     """
     if math.isclose(one, other, rel_tol=_FLOAT32, abs_tol=1e-12):
         return True
@@ -31,23 +31,23 @@ def values_agree(one: float, other: float) -> bool:
 
 
 def reconcile(name: str, own: Fact | None, stated: Fact | None, path: Path, key: str, setting: str = "") -> Fact | None:
-    """The value of a fact that a file or the user gives, or both alike.
+    """Return the value of a property that the file, the user, or both give.
 
     Parameters
     ----------
     name
-        Of the fact, as the file calls it.
+        Name of the property in the file.
     own, stated
-        What the file and the user say; None, or nothing in them, where they do not.
+        Values of the file and of the user; None or empty if not given.
     path, key
-        Where it stands, for the message.
+        File and key, for messages.
     setting
-        The key of the configuration that states it; by default ``ingest.NAME``.
+        Configuration key of the stated value; by default ``ingest.NAME``.
 
     Raises
     ------
     UnusableFileError
-        They contradict each other.
+        The two values contradict each other.
     """
     if own is None or own == () or own == "":
         return stated
@@ -75,12 +75,12 @@ def _shown(value: object) -> str:
 
 
 def merge_parameters(own: Mapping[str, float], stated: StatedMetadata, path: Path, key: str) -> dict[str, float]:
-    """Parameters that a file has, and those that a table adds to them, by canonical name.
+    """Return the parameters of a file, completed by those of a table, by canonical name.
 
     Raises
     ------
     UnusableFileError
-        The table has another value than the file.
+        The table contradicts the file.
     """
     for name, value in stated.parameters.items():
         if name in own and not values_agree(own[name], value):

@@ -1,6 +1,6 @@
-"""CosmoFlow's HDF5 files: whole boxes (`full`) and boxes already split into sub-volumes (`x`, `y`).
+"""CosmoFlow's HDF5 files: complete boxes (`full`) and boxes divided into sub-volumes (`x`, `y`).
 
-Layout of https://portal.nersc.gov/project/m3363 (arXiv:1808.04728). Our own simulated boxes have it too.
+Format of https://portal.nersc.gov/project/m3363 (arXiv:1808.04728), also used for tenfold's own simulated boxes.
 """
 
 import math
@@ -17,21 +17,24 @@ from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError, 
 
 _SPLIT_NAMES = ("Omega_m", "sigma_8", "N_spec", "H_0")
 _USUAL = {"omega_m": (0.05, 0.7), "sigma_8": (0.3, 1.6), "n_s": (0.6, 1.4), "h": (0.3, 1.2), "omega_b": (0.01, 0.15)}
-"""Values of simulated cosmologies: physical ones are told from unit parameters, in [-1, 1], by them."""
+"""Ranges of simulated cosmologies, which distinguish physical values from unit parameters in [-1, 1]."""
 
 
 def read_boxes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
-    """The box of a raw CosmoFlow file: counts or densities (N, N, N, C) under `full`.
+    """Yield the box of a raw CosmoFlow file: counts or densities (N, N, N, C) in `full`.
 
     Parameters
     ----------
+    path
+        HDF5 file.
     stated
-        A table's parameters and a stated box side stand in for what the file lacks; contradict it they may not.
+        Metadata of the file. Parameters of a table and the side of the box supply values that are missing; they must
+        not contradict the file.
 
     Raises
     ------
     UnusableFileError
-        The file is not safe, not whole, not what the layout says, or contradicts what is stated.
+        The file is unsafe or incomplete, does not follow the format, or contradicts the stated metadata.
     """
     with open_hdf5(path) as file:
         full = get_dataset(file, "full", path)
@@ -71,16 +74,24 @@ def read_boxes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
 
 
 def read_subvolumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
-    """The sub-volumes of one box: `x` (n, N, N, N, C) and `y` (n, P), named by `namePar`, or else Ωm, σ8, N_spec, H_0.
+    """Yield the sub-volumes of one box: `x` (n, N, N, N, C) with parameters `y` (n, P).
 
-    One file is one simulation, so that its sub-volumes stay in one split. `y` holds physical values, or unit parameters
-    in [-1, 1]: usual values of a cosmology are physical, whatever else they could be.
+    The names of the parameters are in `namePar`, and Ωm, σ8, N_spec, H_0 without it. A file is one simulation, so that
+    its sub-volumes stay in the same split. `y` contains physical values, or unit parameters in [-1, 1]. Values within
+    the ranges of simulated cosmologies count as physical.
+
+    Parameters
+    ----------
+    path
+        HDF5 file.
+    stated
+        Metadata of the file.
 
     Raises
     ------
     UnusableFileError
-        As for `read_boxes`; `y` differs between sub-volumes, has no names, or holds unit parameters and nothing says
-        of what.
+        As for `read_boxes`; also if `y` differs between sub-volumes, has no names, or contains unit parameters without
+        known ranges.
     """
     with open_hdf5(path) as file:
         x, y = get_dataset(file, "x", path), read_numbers(file, "y", path, ndim=2)
@@ -128,12 +139,12 @@ def _redshifts(file: h5py.File, path: Path) -> tuple[float, ...]:
 
 
 def _simulation(file: h5py.File, path: Path, stated: StatedMetadata) -> str:
-    """The file's own name of its universe goes before the file's name, which a copy may change."""
+    """Return the name of the simulation: the attribute, or else the file name, which copying may change."""
     return stated.simulation or as_text(file.attrs.get("universe_tag", "")) or path.name.split(".")[0]
 
 
 def _physical(named: Sequence[str], row: Sequence[float], stated: StatedMetadata, path: Path) -> dict[str, float]:
-    """Physical values of a row of `y`; none where they are unit parameters of which only a table says more."""
+    """Return the physical parameters of a row of `y`; empty if they are unit parameters that only a table resolves."""
     unit = all(-1 <= value <= 1 for value in row)
     own = [str(canonical_name(name)) for name in named]
     listed = ", ".join(f"{name} = {value:g}" for name, value in zip(named, row, strict=True))
@@ -163,7 +174,7 @@ def _physical(named: Sequence[str], row: Sequence[float], stated: StatedMetadata
 
 
 def _usual(named: Sequence[str], row: Sequence[float]) -> bool:
-    """Whether values are physical ones of a cosmology as one simulates it."""
+    """Whether values are within the ranges of simulated cosmologies."""
     for name, value in zip(named, row, strict=True):
         own = canonical_name(name) or ""
         low, high = _USUAL.get(own, PARAMETERS[own][1:] if own in PARAMETERS else (-math.inf, math.inf))

@@ -1,4 +1,4 @@
-"""Names of fields: what the values of a map are called where its file states no unit."""
+"""Names of fields, used in place of a unit if a file states none."""
 
 _CONVERGENCE = {"kappa", "convergence"}
 _ANY = {
@@ -8,18 +8,18 @@ _ANY = {
 
 
 def field_name(name: str) -> str:
-    """The field that a dataset, or image, of a name holds: "kappa" for the convergence, else its own name.
+    """Return the field of a dataset or image: "kappa" for the convergence, otherwise its own name.
 
     Parameters
     ----------
     name
-        Of a dataset with its groups (``z23/gamma1``), or EXTNAME of an image.
+        Path of a dataset (``z23/gamma1``), or EXTNAME of an image.
 
     Returns
     -------
     str
-        The last part in lower case: ``gamma1``, ``kappa_e``, ``mask``. Empty where the name says nothing of what is
-        held (``data``, ``maps``, a number).
+        Last component in lower case: ``gamma1``, ``kappa_e``, ``mask``. Empty if the name does not identify a field
+        (``data``, ``maps``, a number).
     """
     own = name.rstrip("/").rsplit("/", maxsplit=1)[-1].strip().lower()
     if own in _CONVERGENCE:

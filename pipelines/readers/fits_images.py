@@ -1,4 +1,4 @@
-"""Images of a FITS file: the one that is meant, its header, and its pixels as the header scales them."""
+"""Images in FITS files: selection of one image, its header, and its scaled pixels."""
 
 import contextlib
 import functools
@@ -18,12 +18,12 @@ MAGIC = b"SIMPLE  ="
 _BLOCK = 2880
 _TYPES = {8: "u1", 16: "i2", 32: "i4", 64: "i8", -32: "f4", -64: "f8"}
 _UNSIGNED = {8: -(2**7), 16: 2**15, 32: 2**31, 64: 2**63}
-"""BZERO by BITPIX, with BSCALE 1, of integers of the other signedness (FITS standard 4.0, table 11)."""
+"""BZERO by BITPIX, with BSCALE 1, of integers of opposite signedness (FITS standard 4.0, table 11)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Image:
-    """One image of a FITS file; its pixels are read while the file is open."""
+    """One image of a FITS file. Its pixels can be read while the file is open."""
 
     name: str
     """EXTNAME, or the number of the HDU."""
@@ -32,36 +32,38 @@ class Image:
     header: Mapping[str, Any]
     """Header of its HDU, then that of the primary HDU."""
     unit: str | None
-    """BUNIT or UNIT of its HDU, or of a primary HDU without an image; None where they do not stand there."""
+    """BUNIT or UNIT of its HDU, or of a primary HDU without an image; None if both are absent."""
     shape: tuple[int, ...]
     """Slowest axis first: (NAXISn, …, NAXIS1)."""
     dtype: np.dtype
-    """Of the pixels after BSCALE and BZERO, native byte order."""
+    """Type of the pixels after BSCALE and BZERO, native byte order."""
     blank: float | None
-    """Value that undefined pixels have after BSCALE and BZERO, where the header defines BLANK."""
-    check: Callable[[], None] = field(repr=False)
-    """Raise `UnusableFileError` where the file is too short for its image."""
+    """Value of undefined pixels after BSCALE and BZERO, if the header defines BLANK."""
+    check_size: Callable[[], None] = field(repr=False)
+    """Check that the file is large enough for its image; raises `UnusableFileError`."""
     read: Callable[[tuple[int | slice, ...]], np.ndarray] = field(repr=False)
-    """``read(index)``: part of the image, after BSCALE and BZERO, native byte order."""
+    """``read(index)``: part of the image after BSCALE and BZERO, native byte order."""
 
 
 @contextlib.contextmanager
 def open_image(path: Path, key: str = "") -> Iterator[Image]:
-    """Open the image of a file: the one named by `key`, or else the only one there is.
+    """Open an image of a FITS file: the one selected by `key`, or the only one.
 
     Tile-compressed images are decompressed tile by tile. Pixels are BZERO + BSCALE × the stored value (FITS standard
-    4.0, §5.3): exact for unsigned integers, otherwise single precision where that tells all stored values apart, and
-    double precision where it does not.
+    4.0, §5.3): exact for unsigned integers, otherwise in single precision if that distinguishes all stored values, and
+    in double precision if not.
 
     Parameters
     ----------
+    path
+        FITS file.
     key
-        EXTNAME, EXTNAME,EXTVER or the number of the HDU, the primary being 0.
+        EXTNAME, EXTNAME,EXTVER or the number of the HDU; the primary HDU is 0.
 
     Raises
     ------
     UnusableFileError
-        The file is damaged or cut short, holds no image of two or more axes, or it is not plain which is meant.
+        The file is damaged or truncated, contains no image of two or more axes, or several images match.
     """
     from astropy.io import fits
 
@@ -113,7 +115,7 @@ def _described(number: int, hdu: Any) -> str:
 
 
 def _tables(hdus: list[tuple[int, Any]]) -> str:
-    """Why a file without images is not read."""
+    """Return why a file without images is not read."""
     for _, hdu in hdus:
         if str(hdu.header.get("PIXTYPE", "")).strip().upper() == "HEALPIX":
             return (
@@ -141,7 +143,7 @@ def _image(path: Path, hdus: Any, number: int, hdu: Any) -> Image:
         inside = limits.min <= blank <= limits.max
         blank = float(scaled(np.array([blank], stored))[0]) if inside else None  # no pixel can have it
 
-    def check() -> None:
+    def check_size() -> None:
         if compressed:
             _check_tiles(path, hdu, shape)
             return
@@ -164,12 +166,12 @@ def _image(path: Path, hdus: Any, number: int, hdu: Any) -> Image:
     unit = next((str(each[name]).strip() for each in said for name in ("BUNIT", "UNIT") if name in each), None)
     return Image(
         name=hdu.name or str(number), primary=number == 0, header=ChainMap(header, shared), unit=unit, shape=shape,
-        dtype=dtype, blank=blank, check=check, read=read,
+        dtype=dtype, blank=blank, check_size=check_size, read=read,
     )  # fmt: skip
 
 
 def _check_tiles(path: Path, hdu: Any, shape: tuple[int, ...]) -> None:
-    """Refuse tiles larger than the image, before one is decompressed, and a file too short for its tiles."""
+    """Check, before any decompression, that no tile exceeds the image and that the file contains all its tiles."""
     tile = tuple(map(int, getattr(hdu, "tile_shape", shape)))
     if len(tile) != len(shape) or any(not 0 < part <= max(side, 1) for part, side in zip(tile, shape, strict=True)):
         raise UnusableFileError(path, "ZTILE", f"tiles of {tile} for an image of shape {shape}")
@@ -180,7 +182,7 @@ def _check_tiles(path: Path, hdu: Any, shape: tuple[int, ...]) -> None:
 
 
 def _scaling(header: Any, path: Path) -> tuple[np.dtype, Callable[[np.ndarray], np.ndarray]]:
-    """Type of the pixels, and the function from stored to physical values."""
+    """Return the type of the pixels, and the function from stored to physical values."""
     bits = header["BITPIX"]
     stored = np.dtype(_TYPES[bits])
     scale, zero = (header.get(name, usual) for name, usual in (("BSCALE", 1), ("BZERO", 0)))

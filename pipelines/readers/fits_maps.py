@@ -1,4 +1,4 @@
-"""FITS images of maps: one map or a cube of them, with a header as LensTools writes it."""
+"""Maps in FITS images: one map or a cube of maps, with a header as written by LensTools."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,28 +24,36 @@ _NAMES = {
 
 
 def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
-    """The maps of a file: an image (N, N), a cube (maps, N, N), or (maps, C, N, N) with a channel per source redshift.
+    """Yield the maps of an image (N, N), a cube (M, N, N), or (M, C, N, N) with a channel per source redshift.
 
-    ``stated.key`` names the image (see `tenfold.pipelines.readers.fits_images.open_image`); without it a file may hold
-    only one. Its HDU's header goes before that of the primary HDU.
+    ``stated.key`` selects the image (see `tenfold.pipelines.readers.fits_images.open_image`); without it the file must
+    contain exactly one. The header of its HDU takes precedence over that of the primary HDU.
 
-    The header gives ANGLE [degrees], or SIDE [Mpc] with H0, or our own BOXMPCH [Mpc/h], and the cosmology (OMEGA_M,
-    OMEGA_L, SIGMA_8, NS, H0, OMEGA_B, W0, WA, …), Z or Z1, Z2, … the source redshifts, PERIODIC (T or F), SIMUL the
-    simulation, LMIN and LMAX the multipoles at which C_ℓ is trusted. What the user states, or a table, stands in for
-    what is not there; contradict it they may not. Where neither SIMUL nor a table names the simulation, files of one
-    cosmology are taken to be of one simulation, so that their maps never part at the splitting.
+    The side is ANGLE [degrees], or SIDE [Mpc] with H0, or tenfold's own BOXMPCH [Mpc/h]. The cosmology is in OMEGA_M,
+    OMEGA_L, SIGMA_8, NS, H0, OMEGA_B, W0, WA, …, the source redshifts in Z or Z1, Z2, …, periodicity in PERIODIC (T or
+    F), the name of the simulation in SIMUL, and the range of multipoles with a reliable C_ℓ in LMIN and LMAX. The
+    stated metadata supplies values that are missing and must not contradict the header. If neither SIMUL nor a table
+    names the simulation, files of the same cosmology are assigned to the same simulation, so that their maps stay in
+    the same split.
+
+    Parameters
+    ----------
+    path
+        FITS file.
+    stated
+        Metadata of the file.
 
     Raises
     ------
     UnusableFileError
-        The file is damaged or cut short, holds no square maps, it is not plain which image is meant, or nothing gives
-        its parameters, unit or the maps' side.
+        The file is damaged or truncated, contains no square maps, has several candidate images, or contradicts the
+        stated metadata; or the parameters, the unit or the side of the maps are missing.
     """
     with open_image(path, stated.key) as image:
         header = image.header
         count, channels, *sides = _counted(image, path)
         check_array((*sides, channels), image.dtype, stated.largest_gib, path, "image", 2)
-        image.check()
+        image.check_size()
         redshifts = reconcile("redshifts", _redshifts(header, path), stated.redshifts, path, "Z") or ()
         if redshifts and len(redshifts) != channels:
             raise UnusableFileError(path, "Z", f"{len(redshifts)} source redshifts for maps of {channels} channels")
@@ -94,7 +102,7 @@ def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
 
 
 def _counted(image: Image, path: Path) -> tuple[int, ...]:
-    """(maps, channels, N, N), from the header alone."""
+    """Return (maps, channels, N, N), from the header alone."""
     axes = len(image.shape)
     if not 2 <= axes <= 4:
         raise UnusableFileError(path, "NAXIS", f"an image of {axes} axes, where 2, 3 or 4 are known")
@@ -102,7 +110,7 @@ def _counted(image: Image, path: Path) -> tuple[int, ...]:
 
 
 def _units(image: Image, path: Path) -> str:
-    """Unit of the pixels: what the header says, or else the name of the image.
+    """Return the unit of the pixels from the header, or the field from the name of the image.
 
     LensTools writes convergence maps without a unit: one image (N, N) in the primary HDU, with ANGLE or SIDE.
     """
@@ -124,7 +132,7 @@ def _redshifts(header: Any, path: Path) -> tuple[float, ...]:
 
 
 def _side_mpc_h(header: Any, parameters: dict[str, float], path: Path) -> float | None:
-    """Side of a map that has a length, and no angle [Mpc/h]."""
+    """Return the side of a map that has a length instead of an angle [Mpc/h]; None if not given."""
     own = _number(header, "BOXMPCH", path) if "BOXMPCH" in header else None
     if "SIDE" not in header:
         return own

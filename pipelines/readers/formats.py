@@ -1,4 +1,4 @@
-"""Which format a file has, told by what is in it; the name's ending is not believed."""
+"""Formats of files, detected from their content; file extensions are ignored."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,12 +16,12 @@ MapFormat = Literal["auto", "fits", "camels", "ktng", "hdf5"]
 
 
 def detect_volume_format(path: Path) -> VolumeFormat:
-    """The format of a file, by its content.
+    """Return the format of a file of volumes, detected from its content.
 
     Raises
     ------
     UnusableFileError
-        The file is empty, cannot be read, or is none of those known.
+        The file is empty, cannot be read, or has an unsupported format.
     """
     head = _head(path, len(SIGNATURE))
     if head.startswith(npy.MAGIC):
@@ -37,14 +37,21 @@ def detect_volume_format(path: Path) -> VolumeFormat:
 
 
 def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
-    """The volumes of a file, one after the other; each can be read until the next is asked for.
+    """Yield the volumes or maps of a file. Each can be read until the next one is requested.
+
+    Parameters
+    ----------
+    path
+        File.
+    stated
+        Metadata of the file.
 
     Raises
     ------
     UnusableFileError
-        The file cannot be used: the message says in which key and why.
+        The file cannot be used; the message gives the key and the reason.
     InputError
-        There is no such format.
+        The stated format does not exist.
     """
     yield from translate_iterator_errors(_read_volumes(path, stated), path)
 
@@ -68,12 +75,12 @@ def _read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
 
 
 def detect_map_format(path: Path) -> MapFormat:
-    """The format of a file of maps, by its content.
+    """Return the format of a file of maps, detected from its content.
 
     Raises
     ------
     UnusableFileError
-        The file is empty, cannot be read, or is none of those known.
+        The file is empty, cannot be read, or has an unsupported format.
     """
     head = _head(path, len(fits_maps.MAGIC))
     known: tuple[tuple[bytes, MapFormat], ...] = ((fits_maps.MAGIC, "fits"), (npy.MAGIC, "camels"))
@@ -103,7 +110,7 @@ def _read_maps(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
 
 
 def _head(path: Path, length: int) -> bytes:
-    """The first bytes of a file."""
+    """Return the first bytes of a file."""
     if path.is_symlink() and not path.exists():
         reason = "a link to a file that is not there: fetch it (where git-annex keeps it: `git annex get`)"
         raise UnusableFileError(path, "", reason)

@@ -1,4 +1,4 @@
-"""One dataset of an HDF5 file, named by the user; parameters from its attributes or from a table."""
+"""One dataset of an HDF5 file, selected by the user, with parameters from its attributes or a table."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,15 +12,24 @@ from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError, 
 
 
 def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
-    """The volume (N, N, N) or (N, N, N, C) under ``stated.key``.
+    """Yield the volume (N, N, N) or (N, N, N, C) of the dataset ``stated.key``.
 
-    Attributes of the dataset go before those of the file: parameters by any of their names, `box_mpc_h`, `redshifts`,
-    `units`, `periodic`. What the user states, or a table, stands in for what is not there; contradict it they may not.
+    Attributes of the dataset take precedence over those of the file: parameters under any of their names, `box_mpc_h`,
+    `redshifts`, `units`, `periodic`. The stated metadata supplies values that are missing and must not contradict the
+    file.
+
+    Parameters
+    ----------
+    path
+        HDF5 file.
+    stated
+        Metadata of the file; its key is required.
 
     Raises
     ------
     UnusableFileError
-        The file is not safe, not whole, has no such dataset, or nothing gives its parameters.
+        The file is unsafe or incomplete, lacks the dataset, or contradicts the stated metadata; or the parameters are
+        missing.
     """
     with open_hdf5(path) as file:
         if not stated.key:
@@ -56,12 +65,21 @@ def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
 
 
 def read_parameters(about: Mapping[str, object], stated: StatedMetadata, path: Path, key: str) -> dict[str, float]:
-    """Parameters among attributes, by any of their names, and those that a table adds.
+    """Return the cosmological parameters of a file by canonical name: from its attributes, completed by a table.
+
+    Parameters
+    ----------
+    attributes
+        Attributes; parameters may have any of their names.
+    stated
+        Metadata of the file.
+    path, key
+        File and key, for messages.
 
     Raises
     ------
     UnusableFileError
-        There are none, one is no number or no value of a cosmology, or the table has another.
+        There are no parameters, one is not a number or out of range, or the table contradicts the attributes.
     """
     named = {name: read_scalar(value, name, path) for name, value in about.items() if canonical_name(name)}
     ours = "emulator" in about  # our own maps have our own names
@@ -74,12 +92,12 @@ def read_parameters(about: Mapping[str, object], stated: StatedMetadata, path: P
 
 
 def read_periodic(about: Mapping[str, object], path: Path) -> bool | None:
-    """Whether an attribute `periodic` says so; None where there is none.
+    """Return the value of the attribute `periodic`; None if there is none.
 
     Raises
     ------
     UnusableFileError
-        It is neither true nor false.
+        The value is neither true nor false.
     """
     if "periodic" not in about:
         return None
@@ -90,7 +108,13 @@ def read_periodic(about: Mapping[str, object], path: Path) -> bool | None:
 
 
 def read_scalar(value: object, name: str, path: Path) -> float:
-    """One number, also where it is kept as an array of one."""
+    """Return a number that is stored as a scalar or as an array of one element.
+
+    Raises
+    ------
+    UnusableFileError
+        The value is not a single number.
+    """
     found = np.asarray(value)
     if found.dtype.kind not in "iuf" or found.size != 1:
         raise UnusableFileError(path, name, f"holds {found.dtype} {found.shape} where one number is meant")

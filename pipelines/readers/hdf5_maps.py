@@ -1,4 +1,4 @@
-"""Maps in plain HDF5: a dataset of one or many, what they are of in attributes, as `tenfold emulate` writes them."""
+"""Maps in plain HDF5: a dataset of one or more maps with metadata in attributes, as written by `tenfold emulate`."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,18 +20,25 @@ from tenfold.pipelines.readers.volume import (
 
 
 def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
-    """The maps (N, N), (maps, N, N) or (maps, N, N, C) under ``stated.key``, or else the only ones there.
+    """Yield the maps (N, N), (M, N, N) or (M, N, N, C) of the dataset ``stated.key``, or of the only dataset of maps.
 
-    Attributes of the dataset go before those of the file: parameters by any of their names, `angle_deg` or `box_mpc_h`,
-    `periodic`, `redshifts`, `units`, `multipoles`, `simulation`, `varied`. What the user states, or a table, stands in
-    for what is not there; contradict it they may not. Where nothing states the unit, the dataset's name does
-    (``kappa``, ``gamma1``).
+    Attributes of the dataset take precedence over those of the file: parameters under any of their names, `angle_deg`
+    or `box_mpc_h`, `periodic`, `redshifts`, `units`, `multipoles`, `simulation`, `varied`. The stated metadata supplies
+    values that are missing and must not contradict the file. If no unit is given, the name of the dataset (``kappa``,
+    ``gamma1``) determines it.
+
+    Parameters
+    ----------
+    path
+        HDF5 file.
+    stated
+        Metadata of the file.
 
     Raises
     ------
     UnusableFileError
-        The file is not safe, not whole, has no such dataset, it is not plain which is meant, or nothing gives its
-        parameters, unit or the maps' side.
+        The file is unsafe or incomplete, lacks the dataset, has several candidates, or contradicts the stated metadata;
+        or the parameters, the unit or the side of the maps are missing.
     """
     with open_hdf5(path) as file:
         key = stated.key or _only(file, path)
@@ -103,7 +110,7 @@ def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
 
 
 def _only(file: h5py.File, path: Path) -> str:
-    """The only dataset that can be maps, by its shape."""
+    """Return the name of the only dataset whose shape is that of maps."""
     every = list_datasets(file)
     held = [name for name, shape in every.items() if _are_maps(shape)]
     if len(held) == 1:

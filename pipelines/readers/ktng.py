@@ -1,4 +1,4 @@
-"""Convergence maps of κTNG (arXiv:2010.09731): HDF5 with a group per source plane, ``z23/kappa`` and the like."""
+"""Convergence maps of κTNG (arXiv:2010.09731): HDF5 with a group per source plane, such as ``z23/kappa``."""
 
 import re
 from collections.abc import Iterator
@@ -14,25 +14,33 @@ from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError, 
 
 SIDE_DEG = 5.0
 TNG_PARAMETERS = {"omega_m": 0.3089, "sigma_8": 0.8159, "n_s": 0.9667, "h": 0.6774, "omega_b": 0.0486}
-"""Of IllustrisTNG (Planck 2015), from which all of κTNG is made."""
+"""Cosmology of IllustrisTNG (Planck 2015), the same for all κTNG maps."""
 
 
 def list_maps(file: h5py.File) -> list[str]:
-    """Names of the maps of a file, by source plane."""
+    """Return the names of the maps in a file, one per source plane."""
     return sorted(f"{name}/kappa" for name in file if re.fullmatch(r"z\d+", name) and f"{name}/kappa" in file)
 
 
 def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
-    """The map of a file: ``stated.key``, or the only dataset ``z…/kappa`` there.
+    """Yield the map ``stated.key`` of a file, or its only dataset ``z…/kappa``.
 
-    A file is of κTNG by its name, or because ``stated.format`` says so: its cosmology and side are then known. Any
-    other file of such groups needs a table and a side. Files of one random arrangement of planes
-    (``LP001_run001_maps.hdf5``: LP001) are taken to be of one simulation.
+    A file is recognised as κTNG by its name or by ``stated.format``; its cosmology and side are then known. Any other
+    file with such groups needs a table and a side. Files of the same random arrangement of planes
+    (``LP001_run001_maps.hdf5``: LP001) are assigned to the same simulation.
+
+    Parameters
+    ----------
+    path
+        HDF5 file.
+    stated
+        Metadata of the file.
 
     Raises
     ------
     UnusableFileError
-        The file is not safe, not whole, or it is not plain which map is meant.
+        The file is unsafe or incomplete, has several candidates, or contradicts the stated metadata; or the cosmology
+        or the side of the map is missing.
     """
     with open_hdf5(path) as file:
         held = list_maps(file)

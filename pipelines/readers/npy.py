@@ -1,4 +1,4 @@
-"""NumPy's own files: a volume (N, N, N) or (N, N, N, C); parameters from a table."""
+"""NPY files: one volume (N, N, N) or (N, N, N, C), with parameters from a table."""
 
 import tokenize
 from collections.abc import Iterator
@@ -14,12 +14,20 @@ MAGIC = b"\x93NUMPY"
 
 
 def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
-    """The volume of one file, mapped, not loaded; pickled objects are refused.
+    """Yield the volume of a file, memory-mapped. Pickled objects are refused.
+
+    Parameters
+    ----------
+    path
+        NPY file.
+    stated
+        Metadata of the file; its parameters are required.
 
     Raises
     ------
     UnusableFileError
-        The header is damaged, promises what no volume is or more than the file holds; or no table gives parameters.
+        The header is damaged, the shape is not that of a volume or disagrees with the size of the file, or the
+        parameters are not stated.
     """
     shape, dtype, start, fortran = _header(path)
     name = parse_file_name(path)
@@ -59,12 +67,12 @@ def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
 
 
 def inspect_array(path: Path) -> tuple[tuple[int, ...], np.dtype, int, bool]:
-    """Shape, type, place of the first value [bytes] and whether the order is Fortran's, of a file that is whole.
+    """Return shape, type, offset of the first value [bytes] and whether the order is Fortran's.
 
     Raises
     ------
     UnusableFileError
-        The header is damaged, or promises more or less than the file holds.
+        The header is damaged, or its shape disagrees with the size of the file.
     """
     shape, dtype, start, fortran = _header(path)
     _check_size(path, shape, dtype, start)

@@ -1,4 +1,4 @@
-"""Cosmological parameters: their names in the field's files, and the values that they can have."""
+"""Cosmological parameters: their names in published files, and their valid ranges."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -39,16 +39,16 @@ _PHYSICAL_NAMES = {
 _EITHER = {"omega_m": "omega_m", "omega_b": "omega_b", "omega_cdm": "omega_cdm", "omega_c": "omega_cdm"}
 
 DensityConvention = Literal["fractions", "physical"]
-"""Of a lower-case ``omega_b``, ``omega_m`` or ``omega_cdm``: Ω, or Ω h²."""
+"""Meaning of a lower-case ``omega_b``, ``omega_m`` or ``omega_cdm``: Ω, or Ω h²."""
 
 _BARYONS_PHYSICAL, _BARYONS_FRACTION = (0.018, 0.027), (0.03, 0.1)
 _MATTER_FRACTION = 0.19
 _FLAT = 2e-3
-"""Curvature below which radiation and neutrinos explain what is missing from 1."""
+"""Maximum |Ω_k| that is attributed to radiation and neutrinos."""
 
 
 def canonical_name(name: str) -> str | None:
-    """Our name of a parameter, from any it is known by; None where it is not known."""
+    """Return the canonical name of a parameter from any of its names; None if the name is unknown."""
     if name in _H0_NAMES:
         return "h"
     if name in _EITHER:
@@ -62,29 +62,29 @@ def canonical_name(name: str) -> str | None:
 def density_convention(
     columns: Mapping[str, Sequence[float]], stated: DensityConvention | None = None
 ) -> DensityConvention | None:
-    """What lower-case densities stand for: ``omega_b`` is Ω_b in some files, and Ω_b h² in CLASS and AbacusSummit.
+    """Infer whether lower-case densities are Ω or Ω h²: ``omega_b`` is Ω_b in some files, Ω_b h² in CLASS and AbacusSummit.
 
     All lower-case densities of a table or file follow one convention. ``omega_b`` from 0.018 to 0.027 is Ω_b h², from
-    0.03 to 0.1 Ω_b; ``omega_m`` and ``omega_cdm`` from 0.19 on are Ω. Below, the value does not tell (Ω_m = 0.14 is a
-    cosmology, and so is Ω_m h² = 0.14), and the user must.
+    0.03 to 0.1 Ω_b; ``omega_m`` and ``omega_cdm`` from 0.19 on are Ω. Smaller values are ambiguous (Ω_m = 0.14 and Ω_m
+    h² = 0.14 are both possible cosmologies), and the user must state the convention.
 
     Parameters
     ----------
     columns
-        By name, the values in all rows of a table, or the one in a file. Names that have only one meaning, such as
-        ``Omega_b`` and ``ombh2``, play no part.
+        Values by name: all rows of a table, or the one value in a file. Unambiguous names, such as ``Omega_b`` and
+        ``ombh2``, are ignored.
     stated
-        What the user says, or a file of tenfold's own.
+        Convention that the user states, or that of tenfold's own files.
 
     Returns
     -------
     str or None
-        None where there are no such columns.
+        None if there are no such columns.
 
     Raises
     ------
     ValueError
-        The values tell nothing, or contradict each other or what is stated.
+        The values are ambiguous, or contradict each other or the stated convention.
     """
     asked = {name: values for name, values in columns.items() if name in _EITHER}
     if not asked:
@@ -120,23 +120,30 @@ def _told(name: str, value: float) -> DensityConvention | None:
 def canonical_parameters(
     names: Iterable[str], values: Iterable[float], path: Path, key: str, densities: DensityConvention | None = None
 ) -> dict[str, float]:
-    """Cosmological parameters under their canonical names and in our units.
+    """Convert cosmological parameters to their canonical names and units.
+
+    ``H_0`` [km/s/Mpc] becomes ``h``, ``N_spec`` becomes ``n_s``, and Ω h² becomes Ω. If Ω_Λ and Ω_m are both given, Ω_Λ
+    is replaced by ``omega_k`` = 1 − Ω_m − Ω_Λ, set to 0 if its absolute value is less than 0.002.
 
     Parameters
     ----------
     names, values
-        As the file has them: ``H_0`` in km/s/Mpc becomes ``h``, ``N_spec`` becomes ``n_s``, Ω h² becomes Ω. Ω_Λ beside
-        Ω_m becomes ``omega_k`` = 1 − Ω_m − Ω_Λ, 0 where that is less than 0.002.
+        Names and values in the file.
     path, key
-        Where they stand, for the message.
+        File and key, for messages.
     densities
-        What lower-case densities stand for, where it is known: see `density_convention`.
+        Meaning of lower-case densities, if known: see `density_convention`.
+
+    Returns
+    -------
+    dict
+        Values by canonical name, in the order of `PARAMETERS`.
 
     Raises
     ------
     UnusableFileError
-        A name is not known, stands twice, or its value is not finite or not one of a cosmology; a density may be Ω or
-        Ω h², or is Ω h² without h.
+        A name is unknown or occurs twice, a value is not finite or out of range, a density is ambiguous, or Ω h² is
+        given without h.
     """
     given = list(zip(names, values, strict=True))
     try:
@@ -178,7 +185,7 @@ def _check_range(known: str, value: float, told: str, path: Path, key: str) -> N
 
 
 def _curve(found: dict[str, float], path: Path, key: str) -> None:
-    """Put the curvature in place of Ω_Λ, which follows from Ω_m in a flat cosmology and would be learnt beside it."""
+    """Replace Ω_Λ, which is redundant with Ω_m in a flat cosmology, by the curvature."""
     dark_energy = found.pop("omega_l")
     curvature = 1 - found["omega_m"] - dark_energy
     told = found.setdefault("omega_k", 0.0 if abs(curvature) < _FLAT else float(f"{curvature:.6g}"))

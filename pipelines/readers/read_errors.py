@@ -1,4 +1,4 @@
-"""Reading a stranger's file: whatever goes wrong inside a reader is a fault of its file, and says so."""
+"""Errors of readers: any exception raised while a file is read becomes an `UnusableFileError` of that file."""
 
 import contextlib
 from collections.abc import Iterator
@@ -13,12 +13,12 @@ Item = TypeVar("Item")
 
 @contextlib.contextmanager
 def translate_errors(path: Path, key: str = "") -> Iterator[None]:
-    """Turn whatever a library raises while it reads a file into the reason why the file cannot be used.
+    """Convert exceptions that libraries raise while reading a file to `UnusableFileError`.
 
     Raises
     ------
     UnusableFileError
-        The body failed: a damaged chunk, a header nobody foresaw, or too little memory for this file.
+        The body failed, for example on a damaged chunk, an unexpected header, or for lack of memory.
     """
     try:
         yield
@@ -33,12 +33,12 @@ def translate_errors(path: Path, key: str = "") -> Iterator[None]:
 
 
 def translate_iterator_errors(items: Iterator[Item], path: Path, key: str = "") -> Iterator[Item]:
-    """Give the items of a reader one by one; what the reader raises becomes the reason why the file cannot be used.
+    """Yield the items of a reader, with its exceptions converted to `UnusableFileError`.
 
     Raises
     ------
     UnusableFileError
-        The reader failed, whatever it raised.
+        The reader raised an exception.
     """
     ended = object()
     while True:

@@ -1,7 +1,8 @@
-"""Opening a stranger's HDF5 file without letting it lead anywhere else.
+"""Safe access to HDF5 files from untrusted sources.
 
-An HDF5 file can name other files: by external links, by external storage of a dataset, by virtual datasets. Reading it
-would then read whatever the process may read. All of it is looked for, and refused, before any value is read.
+An HDF5 file can refer to other files, by external links, external storage of a dataset, or virtual datasets. Reading it
+could then disclose any file that the process can read. All such references are detected and refused before any value is
+read.
 """
 
 import contextlib
@@ -24,13 +25,13 @@ _DAMAGE = (OSError, RuntimeError, LookupError, ValueError, TypeError, Arithmetic
 
 
 def is_hdf5(path: Path) -> bool:
-    """Whether a file is HDF5 by its signature, which may stand behind a user block, as in MATLAB's files."""
+    """Whether a file has the signature of HDF5, possibly behind a user block, as in MATLAB's files."""
     with path.open("rb") as raw:
         return raw.read(len(SIGNATURE)) == SIGNATURE or bool(h5py.is_hdf5(path))
 
 
 def has_link(path: Path, name: str) -> bool:
-    """Whether the root of an HDF5 file has a link of this name, which is not followed; False where it is damaged."""
+    """Whether the root of an HDF5 file has a link of this name. It is not followed; False if the file is damaged."""
     try:
         with h5py.File(path, "r") as file:
             return file.id.links.exists(name.encode())
@@ -40,13 +41,13 @@ def has_link(path: Path, name: str) -> bool:
 
 @contextlib.contextmanager
 def open_hdf5(path: Path) -> Iterator[h5py.File]:
-    """Open an HDF5 file for reading after looking through all it contains.
+    """Open an HDF5 file for reading, after an inspection of all its objects.
 
     Raises
     ------
     UnusableFileError
-        The file is missing, empty, truncated or no HDF5; it has an external or broken link, a loop of groups, a dataset
-        kept in another file or put together from others; or reading from it failed.
+        The file is missing, empty, truncated or not HDF5; it has an external or broken link, a loop of groups, a
+        virtual dataset or external storage; or reading it failed.
     """
     try:
         with path.open("rb") as raw:
@@ -76,7 +77,7 @@ def _short(error: Exception) -> str:
 
 
 def _look_through(file: h5py.File, path: Path) -> None:
-    """Walk along hard links only, by the low-level interface, which follows nothing by itself."""
+    """Inspect all objects along hard links, by the low-level interface, which resolves no link itself."""
     seen: set[int] = set()
     above: list[int] = []
     soft: list[str] = []
@@ -126,12 +127,12 @@ def _look_through(file: h5py.File, path: Path) -> None:
 
 
 def get_dataset(file: h5py.File, key: str, path: Path) -> h5py.Dataset:
-    """The dataset under a key, of real numbers, whose values are really there.
+    """Return a dataset of numbers or text, after a check that all its values are stored.
 
     Raises
     ------
     UnusableFileError
-        There is none of that name, it is no dataset, or the file holds less of it than its shape promises.
+        The key is missing or not a dataset, or less data is stored than its shape requires.
     """
     found = file.get(key)
     if found is None:
@@ -163,7 +164,7 @@ def _unwritten(array: h5py.Dataset) -> str:
 
 
 def list_datasets(file: h5py.File) -> dict[str, tuple[int, ...]]:
-    """Shapes of all datasets of numbers, by their names with groups, in order of the names."""
+    """Return the shapes of all numeric datasets by their full names, sorted by name."""
     found: dict[str, tuple[int, ...]] = {}
 
     def note(name: str, each: h5py.Group | h5py.Dataset) -> None:
@@ -175,14 +176,14 @@ def list_datasets(file: h5py.File) -> dict[str, tuple[int, ...]]:
 
 
 def mask_values(array: h5py.Dataset, path: Path) -> tuple[float, ...]:
-    """Values that stand for masked pixels, as a dataset says: ``_FillValue``, ``missing_value``, HDF5's own fill value.
+    """Return the values of masked pixels of a dataset: ``_FillValue``, ``missing_value``, or HDF5's fill value.
 
-    HDF5's own counts where the file's maker chose it, and it is negative, or, among real numbers, not 0.
+    HDF5's fill value is used only if the file sets it explicitly and it is negative or, for real numbers, not 0.
 
     Raises
     ------
     UnusableFileError
-        ``scale_factor`` or ``add_offset`` say that the values are packed.
+        ``scale_factor`` or ``add_offset`` indicate packed values.
     """
     about = dict(array.attrs) if len(array.attrs) else {}
     for name, usual in (("scale_factor", 1), ("add_offset", 0)):
@@ -198,12 +199,17 @@ def mask_values(array: h5py.Dataset, path: Path) -> tuple[float, ...]:
 
 
 def read_numbers(file: h5py.File, key: str, path: Path, ndim: int = 1) -> np.ndarray:
-    """A small dataset of numbers, read whole: parameters, redshifts. Shape as stored where it has `ndim` axes.
+    """Read a small numeric dataset, such as parameters or redshifts.
+
+    Parameters
+    ----------
+    ndim
+        Required number of axes.
 
     Raises
     ------
     UnusableFileError
-        As for `dataset`; or it is not small, not of numbers, or of another shape.
+        As for `get_dataset`; also if it is too large, not numeric, or has another number of axes.
     """
     found = _small(file, key, path)
     if found.dtype.kind not in "iuf" or found.ndim != ndim:
@@ -212,12 +218,12 @@ def read_numbers(file: h5py.File, key: str, path: Path, ndim: int = 1) -> np.nda
 
 
 def read_names(file: h5py.File, key: str, path: Path) -> list[str]:
-    """A small dataset of names, fixed or variable in length.
+    """Read a small dataset of names of fixed or variable length.
 
     Raises
     ------
     UnusableFileError
-        As for `dataset`; or it is not small, or not a list of names.
+        As for `get_dataset`; also if it is too large, or not a list of names.
     """
     found = _small(file, key, path)
     if found.dtype.kind not in "SO" or found.ndim != 1:
@@ -233,7 +239,7 @@ def _small(file: h5py.File, key: str, path: Path) -> np.ndarray:
 
 
 def find_units(*attributes: Mapping[str, object]) -> str | None:
-    """The unit that attributes state, as ``units`` or ``unit``; None where none does. The first to state it decides."""
+    """Return the unit from the first attributes that have ``units`` or ``unit``; None if none do."""
     for about in attributes:
         for name in ("units", "unit", "Units", "Unit", "UNITS", "UNIT"):
             if name in about:
@@ -242,7 +248,7 @@ def find_units(*attributes: Mapping[str, object]) -> str | None:
 
 
 def as_text(value: object) -> str:
-    """An attribute or a name as text: bytes, NumPy strings and arrays of one are all met with."""
+    """Convert an attribute or name to text, from bytes, a NumPy string or an array of one element."""
     if isinstance(value, np.ndarray):
         value = value.reshape(-1)[0] if value.size else ""
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

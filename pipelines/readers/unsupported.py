@@ -1,4 +1,4 @@
-"""Files that are not read: what they are, by their content, and what is read instead."""
+"""Files of unsupported formats: identified by content, with a hint on how to convert them."""
 
 import struct
 import zipfile
@@ -8,7 +8,7 @@ from pathlib import Path
 import h5py
 
 NOT_SUPPORTED = {2: "neither FITS nor HDF5 nor NPY", 3: "neither HDF5 nor NPY"}
-"""What a file is not, by the dimensions that are wanted: maps or volumes."""
+"""Statement that a file has no supported format, by the dimensions requested: 2 for maps, 3 for volumes."""
 _HEAD = 4096
 _GRID = "tenfold reads fields on a grid"
 _MAGIC = (
@@ -33,14 +33,15 @@ _SNAPSHOT = (
 
 
 def describe_unsupported(path: Path, dimensions: int = 3) -> str:
-    """What a file is that is none of those that are read, and what to do.
+    """Return a description of an unsupported file, and a remedy.
 
     Parameters
     ----------
     path
-        Only its first bytes are looked at, of a ZIP archive its table of contents; nothing is unpickled or run.
+        File. Only its first bytes are read, and the table of contents of a ZIP archive; nothing is unpickled or
+        executed.
     dimensions
-        2 where maps are wanted, 3 where volumes are.
+        2 if maps are requested, 3 if volumes are.
     """
     with path.open("rb") as file:
         head = file.read(_HEAD)
@@ -54,7 +55,7 @@ def describe_unsupported(path: Path, dimensions: int = 3) -> str:
 
 
 def explain_unsupported_hdf5(file: h5py.File) -> str:
-    """Why an HDF5 file of particles, or of a simulation code, is not read as a field; empty where it is none."""
+    """Return why an HDF5 file of particles or of a simulation code is not read as a field; empty for other files."""
     if "Header" in file and any(name.startswith("PartType") for name in file):
         return _SNAPSHOT.format("SWIFT" if "Units" in file and "Cosmology" in file else "Gadget, AREPO")
     if "native_fields" in file and "domain" in file:
@@ -103,7 +104,7 @@ def _text(head: bytes) -> str:
 
 
 def _inside(head: bytes) -> str:
-    """What a gzip file holds, from its first bytes, of which no more than a few are unpacked."""
+    """Return the format inside a gzip file, from at most 64 decompressed bytes."""
     try:
         start = zlib.decompressobj(31).decompress(head, 64)
     except zlib.error:
@@ -129,7 +130,7 @@ def _archive(path: Path) -> str:
 
 
 def _is_record(head: bytes) -> bool:
-    """Whether a length (u64) and the masked CRC-32C of its bytes (u32) come first, as in a TFRecord file."""
+    """Whether data start with a length (u64) and the masked CRC-32C of its bytes (u32), as in a TFRecord file."""
     if len(head) < 12:
         return False
     crc = 0xFFFFFFFF

@@ -1,4 +1,4 @@
-"""A simulated volume, or map, as a reader gives it: everything known about it before its voxels are read."""
+"""Simulated volumes and maps: metadata that is known before any voxel is read."""
 
 import hashlib
 import json
@@ -13,11 +13,11 @@ import numpy as np
 from tenfold.pipelines.errors import InputError
 
 FILL_VALUES = (-1.6375e30, -99.0, -999.0, -9999.0, -99999.0, 1e20, 9.969209968386869e36)
-"""What stands for masked pixels where a file does not say: HEALPix's UNSEEN, survey maps' −99 …, netCDF's two."""
+"""Masked pixels if a file defines no value for them: HEALPix's UNSEEN, −99 … of surveys, two values of netCDF."""
 
 
 class UnusableFileError(InputError):
-    """One file cannot be used: where it stands, in which key, and why."""
+    """Error of one file that cannot be used, with its path, key and reason."""
 
     def __init__(self, path: Path, key: str, reason: str):
         super().__init__(path, key, reason)
@@ -29,41 +29,41 @@ class UnusableFileError(InputError):
 
 @dataclass(frozen=True, kw_only=True)
 class StatedMetadata:
-    """What the user says of a file: it completes what the file says itself, and may not contradict it."""
+    """Metadata of a file that the user states. It complements the metadata in the file and must not contradict it."""
 
     format: str = "auto"
     key: str = ""
-    """Dataset to read in a plain HDF5 file."""
+    """Dataset of a plain HDF5 file, or image of a FITS file."""
     simulation: str = ""
     parameters: dict[str, float] = field(default_factory=dict)
-    """By canonical name; from the table of parameters."""
+    """Cosmological parameters by canonical name, from the table of parameters."""
     box_mpc_h: float | None = None
     """Side of the box [Mpc/h]."""
     periodic: bool | None = None
-    """Whether it is a whole periodic box; None: not said."""
+    """Whether the volume is a complete periodic box; None: not stated."""
     redshifts: tuple[float, ...] = ()
     units: str = ""
     densities: Literal["fractions", "physical"] | None = None
-    """What lower-case densities such as ``omega_b`` stand for: Ω or Ω h²; None: not said."""
+    """Meaning of lower-case densities such as ``omega_b``: Ω or Ω h²; None: not stated."""
     unit_ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
-    """What -1 and 1 stand for, by canonical name, where a file holds unit parameters only."""
+    """Physical values of -1 and 1, by canonical name, for files that contain unit parameters only."""
     largest_gib: float = 16.0
-    """Largest volume that is believed [GiB]."""
+    """Maximum size of a volume [GiB]."""
     dimensions: int = 3
-    """2: the file holds maps."""
+    """3: the file contains volumes; 2: maps."""
     side_deg: float | None = None
     """Side of a map [degrees]."""
     fill_values: tuple[float, ...] = FILL_VALUES
-    """Values that stand for masked pixels, besides those that a file names itself."""
+    """Values of masked pixels, in addition to those that a file defines."""
     largest_deviation: float = 50.0
-    """Distance from the median from which an isolated value is asked about [robust standard deviations]."""
+    """Distance from the median above which an isolated value is refused [robust standard deviations]."""
     part: tuple[int, int] | None = None
-    """Of a file with many simulations: the records from one to before the other belong to this one."""
+    """Records of this simulation in a file of many simulations, as (start, stop); None: all."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """What all volumes of one data set have in common."""
+    """Properties that all volumes of a data set share."""
 
     shape: tuple[int, ...]
     dtype: str
@@ -77,38 +77,38 @@ class Layout:
 
 @dataclass(frozen=True, kw_only=True)
 class Volume:
-    """One volume of one simulation; its voxels are read slab by slab while its file is open."""
+    """One volume or map of a simulation. Its voxels are read slab by slab while its file is open."""
 
     simulation: str
     source: Path
     key: str
     shape: tuple[int, ...]
-    """(X, Y, Z, C), of a map (Y, X, C): C redshifts."""
+    """(X, Y, Z, C) for a volume, (Y, X, C) for a map, with C redshifts."""
     dtype: np.dtype
     parameters: dict[str, float]
-    """By canonical name, physical units."""
+    """Cosmological parameters in physical units, by canonical name."""
     varied: tuple[str, ...]
-    """Names of those that vary in the suite; empty where the file does not say."""
+    """Names of the parameters that vary in the suite; empty if the file does not list them."""
     redshifts: tuple[float, ...]
     box_mpc_h: float | None
-    """Side of this volume [Mpc/h]."""
+    """Side of the volume or map [Mpc/h]."""
     periodic: bool | None
-    """Whether it is a whole periodic box; None where nobody says."""
+    """Whether it is a complete periodic box; None if unknown."""
     units: str
     side_deg: float | None = None
     """Side of a map [degrees]."""
     multipoles: tuple[float, float] | None = None
-    """Of a map: least and largest multipole at which its C_ℓ is trusted, where the file says."""
+    """Minimum and maximum multipole at which the C_ℓ of a map is reliable, if the file gives them."""
     mask_values: tuple[float, ...] = ()
-    """Values that stand for masked pixels, as the file says."""
+    """Values of masked pixels, as defined in the file."""
     expected_total: float | None = None
-    """Sum over the voxels of a channel, where the file says what it must be."""
+    """Expected sum over the voxels of a channel, if the file gives it."""
     read: Callable[[int, int], np.ndarray] = field(repr=False, compare=False)
     """``read(start, stop)``: start ≤ x < stop along the first axis, shape (stop - start, …, C), native byte order."""
 
     @property
     def layout(self) -> Layout:
-        """What must agree with the other volumes."""
+        """Properties that must be the same for all volumes of a data set."""
         return Layout(
             shape=self.shape,
             dtype=str(self.dtype),
@@ -122,28 +122,35 @@ class Volume:
 
 
 def cosmology_id(parameters: dict[str, float]) -> str:
-    """A name for the simulation of maps that do not tell theirs: maps of one cosmology have the same."""
+    """Return a simulation name derived from the cosmological parameters, for maps that do not name their simulation.
+
+    Maps of the same cosmology get the same name.
+    """
     return "cosmology_" + hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def check_array(
     shape: tuple[int, ...], dtype: np.dtype, largest_gib: float, path: Path, key: str, dimensions: int = 3
 ) -> None:
-    """Refuse an array that no volume, or map, can be, before a byte is allocated for it.
+    """Check type, shape and size of an array before memory is allocated for it.
 
     Parameters
     ----------
     shape
-        (X, Y, Z, C) with X = Y = Z; of a map (Y, X, C) with X = Y.
+        (X, Y, Z, C) with X = Y = Z for a volume; (Y, X, C) with X = Y for a map.
+    dtype
+        Type of the values.
     largest_gib
-        Largest size that is believed [GiB].
+        Maximum size [GiB].
+    path, key
+        File and key, for messages.
     dimensions
         3 for volumes, 2 for maps.
 
     Raises
     ------
     UnusableFileError
-        The type is not a real number, the shape not a cube, empty, or too large.
+        The values are not real numbers, or the array is not a cube (or square), is empty or is too large.
     """
     if dtype.kind not in "iuf" or dtype.itemsize > 8:
         raise UnusableFileError(path, key, f"holds {dtype}, not integers or real numbers of up to 64 bits")

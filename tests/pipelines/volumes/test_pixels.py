@@ -235,7 +235,7 @@ def test_whatever_a_reader_raises_names_the_file(tmp_path, monkeypatch, error, w
         return map(function, items)
 
     monkeypatch.setattr(sources, "run_isolated", in_this_process)
-    own = cosmoflow.raw_volumes
+    own = cosmoflow.read_boxes
 
     def spoilt(path, stated):
         for volume in own(path, stated):
@@ -246,7 +246,7 @@ def test_whatever_a_reader_raises_names_the_file(tmp_path, monkeypatch, error, w
     def broken(start, stop):
         raise error
 
-    monkeypatch.setattr(cosmoflow, "raw_volumes", spoilt)
+    monkeypatch.setattr(cosmoflow, "read_boxes", spoilt)
     boxes(tmp_path / "boxes", 6)
     ingest_volumes([tmp_path / "boxes"], tmp_path / "data", dataclasses.replace(HERE, rejected_threshold=0.5))
     (name, (_, reason)) = next(iter(rejected(tmp_path / "data").items()))
