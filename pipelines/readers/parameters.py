@@ -62,7 +62,9 @@ def canonical_name(name: str) -> str | None:
 def density_convention(
     columns: Mapping[str, Sequence[float]], stated: DensityConvention | None = None
 ) -> DensityConvention | None:
-    """Infer whether lower-case densities are Ω or Ω h²: ``omega_b`` is Ω_b in some files, Ω_b h² in CLASS and AbacusSummit.
+    """Infer whether lower-case densities are Ω or Ω h².
+
+    For example, ``omega_b`` is Ω_b in some files, and Ω_b h² in CLASS and AbacusSummit.
 
     All lower-case densities of a table or file follow one convention. ``omega_b`` from 0.018 to 0.027 is Ω_b h², from
     0.03 to 0.1 Ω_b; ``omega_m`` and ``omega_cdm`` from 0.19 on are Ω. Smaller values are ambiguous (Ω_m = 0.14 and Ω_m
