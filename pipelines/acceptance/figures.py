@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tenfold.pipelines.acceptance.map_statistics import Statistic
-from tenfold.pipelines.reports.figures import PANEL, SERIES, STYLE, Picture, grey_beyond, png, print_trusted, svg
+from tenfold.pipelines.reports.figures import PANEL, SERIES, STYLE, EmbeddedFigure, grey_beyond, png, print_trusted, svg
 from tenfold.stats.agreement import Agreement
 
 SIMULATED, GENERATED = SERIES[0], SERIES[1]
@@ -31,7 +31,7 @@ def _spectral_axis(axes: Axes, statistic: Statistic, trusted: Trusted) -> None:
 
 def map_comparison(
     simulated: np.ndarray, generated: np.ndarray, unit: str, titles: Sequence[str], trusted: Trusted = None
-) -> Picture:
+) -> EmbeddedFigure:
     """Plot simulated and generated maps, shape (n, N, N) each, in two rows with one colour scale."""
     with matplotlib.rc_context(STYLE):
         count = len(simulated)
@@ -53,7 +53,9 @@ def map_comparison(
         return png(figure, "Simulated maps (top) and generated maps (bottom), on one colour scale")
 
 
-def means(statistic: Statistic, simulated: np.ndarray, generated: np.ndarray, trusted: Trusted = None) -> Picture:
+def means(
+    statistic: Statistic, simulated: np.ndarray, generated: np.ndarray, trusted: Trusted = None
+) -> EmbeddedFigure:
     """Plot the mean and standard deviation over the maps of a statistic, given as rows, shape (n, B)."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(PANEL, layout="constrained")
@@ -79,7 +81,7 @@ def means(statistic: Statistic, simulated: np.ndarray, generated: np.ndarray, tr
         return svg(figure, f"{statistic.label}: mean and standard deviation of simulated and generated maps")
 
 
-def deviations(statistic: Statistic, agreement: Agreement, tolerance: float, trusted: Trusted = None) -> Picture:
+def deviations(statistic: Statistic, agreement: Agreement, tolerance: float, trusted: Trusted = None) -> EmbeddedFigure:
     """Plot the relative deviation of a statistic's mean by bin, with the null band and the tolerance."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(PANEL, layout="constrained")
@@ -110,7 +112,7 @@ def deviations(statistic: Statistic, agreement: Agreement, tolerance: float, tru
 
 def correlations(
     statistic: Statistic, simulated: np.ndarray, generated: np.ndarray, trusted: Trusted = None
-) -> Picture:
+) -> EmbeddedFigure:
     """Plot the correlation matrix of the bins: simulated below the diagonal, generated above."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(PANEL, layout="constrained")
@@ -129,7 +131,7 @@ def correlations(
         return svg(figure, f"{statistic.label}: correlation matrix of the bins")
 
 
-def error_by_distance(distances: np.ndarray, errors: dict[str, np.ndarray], trusted: Trusted = None) -> Picture:
+def error_by_distance(distances: np.ndarray, errors: dict[str, np.ndarray], trusted: Trusted = None) -> EmbeddedFigure:
     """Plot the errors at held-out cosmologies against the distance to the nearest training cosmology."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(PANEL, layout="constrained")
@@ -142,7 +144,7 @@ def error_by_distance(distances: np.ndarray, errors: dict[str, np.ndarray], trus
         return svg(figure, "Error against the distance to the nearest training cosmology")
 
 
-def memorisation(generated: np.ndarray, unseen: np.ndarray, trusted: Trusted = None) -> Picture:
+def memorisation(generated: np.ndarray, unseen: np.ndarray, trusted: Trusted = None) -> EmbeddedFigure:
     """Plot histograms of the distance to the nearest training map."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(PANEL, layout="constrained")

@@ -76,7 +76,7 @@ def write_report(path: Path, metrics: Mapping[str, Any], comparison: Comparison)
         agreement = comparison.assessment.agreements[statistic.name]
         panels.append({
             "name": statistic.name.replace("_", " "),
-            "pictures": [
+            "figures": [
                 figures.means(statistic, *rows, comparison.trusted),
                 figures.deviations(statistic, agreement, agreement.mean.tolerance, comparison.trusted),
                 figures.correlations(statistic, *rows, comparison.trusted),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from tenfold.pipelines.estimator.baseline import Estimates
-from tenfold.pipelines.reports.figures import PANEL, SERIES, STYLE, SYMBOL, Picture, png, short, svg
+from tenfold.pipelines.reports.figures import PANEL, SERIES, STYLE, SYMBOL, EmbeddedFigure, png, short, svg
 
 Array = NDArray[np.float64]
 
@@ -27,7 +27,7 @@ def symbol(name: str) -> str:
     return f"${SYMBOL[name]}$" if name in SYMBOL else short(name.replace("_", " "), 24)
 
 
-def field_slice(delta: Array, box_mpc_h: float | None, title: str, *, depth: int) -> Picture:
+def field_slice(delta: Array, box_mpc_h: float | None, title: str, *, depth: int) -> EmbeddedFigure:
     """Draw a slab of a box.
 
     Parameters
@@ -59,7 +59,7 @@ def field_slice(delta: Array, box_mpc_h: float | None, title: str, *, depth: int
         return png(figure, f"Slice through a box, {title}")
 
 
-def colour_bar() -> Picture:
+def colour_bar() -> EmbeddedFigure:
     """Draw the colour bar of `field_slice`."""
     with matplotlib.rc_context(STYLE):
         figure = Figure((PANEL[0], 0.55), layout="constrained")
@@ -69,7 +69,7 @@ def colour_bar() -> Picture:
         return svg(figure, "Colour bar of the slices")
 
 
-def power(curves: Sequence[tuple[str, Mapping[str, Any]]], redshift: float) -> list[Picture]:
+def power(curves: Sequence[tuple[str, Mapping[str, Any]]], redshift: float) -> list[EmbeddedFigure]:
     """Draw measured power spectra with CAMB's, and their ratio to HMcode2020.
 
     Parameters
@@ -108,7 +108,9 @@ def power(curves: Sequence[tuple[str, Mapping[str, Any]]], redshift: float) -> l
         return panels
 
 
-def scatter(name: str, true: Array, estimates: Estimates, p: int, method: str, note: str, limits: Array) -> Picture:
+def scatter(
+    name: str, true: Array, estimates: Estimates, p: int, method: str, note: str, limits: Array
+) -> EmbeddedFigure:
     """Draw the estimates of parameter p by one method against the truth, with their predicted errors."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(PANEL, layout="constrained")
@@ -125,7 +127,7 @@ def scatter(name: str, true: Array, estimates: Estimates, p: int, method: str, n
         return svg(figure, f"{name}: estimates by the {LABEL[method]} against the truth; {note}")
 
 
-def pulls(name: str, true: Array, estimates: Mapping[str, Estimates], p: int) -> Picture:
+def pulls(name: str, true: Array, estimates: Mapping[str, Estimates], p: int) -> EmbeddedFigure:
     """Draw the distribution of pulls, (estimate − truth)/σ, with a standard normal."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(PANEL, layout="constrained")
@@ -145,7 +147,7 @@ def pulls(name: str, true: Array, estimates: Mapping[str, Estimates], p: int) ->
         return svg(figure, f"{name}: distribution of pulls")
 
 
-def ratios(rows: Sequence[tuple[str, str, Mapping[str, float]]]) -> Picture:
+def ratios(rows: Sequence[tuple[str, str, Mapping[str, float]]]) -> EmbeddedFigure:
     """Draw error ratios with their intervals: rows of (parameter, data, {value, low, high})."""
     with matplotlib.rc_context(STYLE):
         figure = Figure((PANEL[0], 0.9 + 0.34 * len(rows)), layout="constrained")

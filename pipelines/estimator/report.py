@@ -11,7 +11,7 @@ from markupsafe import Markup
 from tenfold.pipelines.estimator import figures
 from tenfold.pipelines.estimator.comparison import METHODS, Comparison, verdict
 from tenfold.pipelines.reports import digits
-from tenfold.pipelines.reports.figures import Picture, loss
+from tenfold.pipelines.reports.figures import EmbeddedFigure, loss
 from tenfold.pipelines.reports.html import flatten, write_page
 
 SYMBOL = {
@@ -28,9 +28,9 @@ METHOD_LABELS = {"network": "Network", "power_spectrum": "Power spectrum", "trai
 class BoxFigures:
     """Figures of example boxes, drawn by `tenfold.pipelines.estimator.example_boxes`."""
 
-    slices: Sequence[Picture] = field(default_factory=tuple)
-    surrogates: Sequence[Picture] = field(default_factory=tuple)
-    power: Sequence[Picture] = field(default_factory=tuple)
+    slices: Sequence[EmbeddedFigure] = field(default_factory=tuple)
+    surrogates: Sequence[EmbeddedFigure] = field(default_factory=tuple)
+    power: Sequence[EmbeddedFigure] = field(default_factory=tuple)
     power_caption: str = ""
 
 

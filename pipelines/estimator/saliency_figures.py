@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from tenfold.pipelines.estimator.figures import symbol
 from tenfold.pipelines.estimator.saliency import PEAKS, Saliency
-from tenfold.pipelines.reports.figures import PANEL, SERIES, STYLE, Picture, png, print_trusted, svg
+from tenfold.pipelines.reports.figures import PANEL, SERIES, STYLE, EmbeddedFigure, png, print_trusted, svg
 from tenfold.stats.saliency import highest_peaks
 
 RAISES, LOWERS = "#D55E00", "#0072B2"
@@ -78,7 +78,7 @@ def field_display(
     return FieldDisplay(label=label, logarithm=logarithm, limits=(float(low), float(high)), trusted=trusted)
 
 
-def field(saliency: Saliency, sample: int, display: FieldDisplay) -> Picture:
+def field(saliency: Saliency, sample: int, display: FieldDisplay) -> EmbeddedFigure:
     """Draw a sample with circles around its highest peaks."""
     with matplotlib.rc_context(STYLE):
         figure, axes = _field_panel()
@@ -93,7 +93,7 @@ def field(saliency: Saliency, sample: int, display: FieldDisplay) -> Picture:
         return png(figure, "The field, with circles around its highest peaks")
 
 
-def overlay(saliency: Saliency, sample: int, parameter: int, display: FieldDisplay) -> Picture:
+def overlay(saliency: Saliency, sample: int, parameter: int, display: FieldDisplay) -> EmbeddedFigure:
     """Draw the attribution of a parameter over the sample in grey, with the highest peaks of both."""
     with matplotlib.rc_context(STYLE):
         figure, axes = _field_panel()
@@ -121,7 +121,7 @@ def overlay(saliency: Saliency, sample: int, parameter: int, display: FieldDispl
         return png(figure, f"Attribution of {saliency.names[parameter]} over the field, with the highest peaks of both")
 
 
-def randomisation_test(saliency: Saliency, sample: int, display: FieldDisplay) -> Picture:
+def randomisation_test(saliency: Saliency, sample: int, display: FieldDisplay) -> EmbeddedFigure:
     """Draw the rank correlation with the trained attribution against the number of randomised layers."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(STRIP_SIZE, layout="constrained")
@@ -143,7 +143,7 @@ def randomisation_test(saliency: Saliency, sample: int, display: FieldDisplay) -
         return svg(figure, "Rank correlation with the trained attribution as layers are randomised")
 
 
-def by_density(saliency: Saliency, parameter: int, display: FieldDisplay) -> Picture:
+def by_density(saliency: Saliency, parameter: int, display: FieldDisplay) -> EmbeddedFigure:
     """Draw the fraction of the attribution in each quantile of the field, with that of randomised networks."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(PANEL, layout="constrained")

@@ -19,7 +19,7 @@ from tenfold.pipelines.estimator.saliency import (
     Saliency,
 )
 from tenfold.pipelines.reports.digits import figure
-from tenfold.pipelines.reports.figures import Picture
+from tenfold.pipelines.reports.figures import EmbeddedFigure
 from tenfold.pipelines.volumes.manifest import Manifest
 
 METHOD_DESCRIPTIONS = {
@@ -39,9 +39,9 @@ UNITS = {"kappa": "κ", "counts": "count"}
 class SampleFigures:
     """Figures and caption of one sample."""
 
-    panels: Sequence[Picture]
+    panels: Sequence[EmbeddedFigure]
     """The field, and the attribution of each parameter."""
-    randomisation_test: Picture
+    randomisation_test: EmbeddedFigure
     caption: Markup
 
 
@@ -52,7 +52,7 @@ class SaliencySection:
     method: str
     headline: Markup
     samples: Sequence[SampleFigures]
-    by_density: Sequence[Picture]
+    by_density: Sequence[EmbeddedFigure]
     names: Sequence[Markup]
     rows: Sequence[tuple[str, Sequence[str]]]
     """Rows of the table: quantity, and its value for each parameter."""

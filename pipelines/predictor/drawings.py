@@ -9,7 +9,7 @@ from rdkit import Chem
 from rdkit.Chem.Draw import rdMolDraw2D
 
 from tenfold.hpc.isolated import ProcessDied, run_isolated
-from tenfold.pipelines.reports.figures import Picture
+from tenfold.pipelines.reports.figures import EmbeddedFigure
 
 DrawingTask = tuple[Chem.Mol, str, np.ndarray | None, np.ndarray | None]
 """Arguments of `draw_molecule`."""
@@ -19,7 +19,7 @@ RAISES, LOWERS = "#D55E00", "#0072B2"
 _MAX_MEMORY = 8 * 2**30
 
 
-def draw_molecules(tasks: Iterable[DrawingTask], seconds: float) -> Iterator[Picture | str]:
+def draw_molecules(tasks: Iterable[DrawingTask], seconds: float) -> Iterator[EmbeddedFigure | str]:
     """Draw molecules in bounded time and memory, since the layout of a molecule with many rings may not terminate.
 
     Parameters
@@ -31,14 +31,14 @@ def draw_molecules(tasks: Iterable[DrawingTask], seconds: float) -> Iterator[Pic
 
     Yields
     ------
-    Picture or str
+    EmbeddedFigure or str
         The drawing of each task, or the reason for its failure.
     """
     for result in run_isolated(_try_to_draw, tasks, seconds, _MAX_MEMORY):
         yield f"the drawing {result.reason}" if isinstance(result, ProcessDied) else result
 
 
-def _try_to_draw(task: DrawingTask) -> Picture | str:
+def _try_to_draw(task: DrawingTask) -> EmbeddedFigure | str:
     try:
         return draw_molecule(*task)
     except (RuntimeError, ValueError, MemoryError) as error:
@@ -47,7 +47,7 @@ def _try_to_draw(task: DrawingTask) -> Picture | str:
 
 def draw_molecule(
     molecule: Chem.Mol, description: str, atoms: np.ndarray | None = None, bonds: np.ndarray | None = None
-) -> Picture:
+) -> EmbeddedFigure:
     """Draw a molecule.
 
     Parameters
@@ -76,7 +76,7 @@ def draw_molecule(
     )  # fmt: skip
     drawer.FinishDrawing()
     source = base64.b64encode(drawer.GetDrawingText().encode()).decode()
-    return Picture(f"data:image/svg+xml;base64,{source}", description)
+    return EmbeddedFigure(f"data:image/svg+xml;base64,{source}", description)
 
 
 def _merge_hydrogens(molecule: Chem.Mol, atoms: np.ndarray | None, bonds: np.ndarray | None):

@@ -18,7 +18,7 @@ from tenfold.pipelines.molecules.parsing import read_molecules
 from tenfold.pipelines.predictor.drawings import draw_molecules
 from tenfold.pipelines.predictor.predictor import MoleculePredictor
 from tenfold.pipelines.reports.digits import figure, measured
-from tenfold.pipelines.reports.figures import Picture
+from tenfold.pipelines.reports.figures import EmbeddedFigure
 from tenfold.pipelines.reports.html import write_page
 from tenfold.pipelines.storage.output_folder import OutputFolder
 
@@ -207,7 +207,7 @@ def _write_table(
                 table.writerow([*first, "bond", bond.GetIdx(), ends, f"{value:.6g}", "", *last])
 
 
-def _panels(explanations: Sequence[Explanation], seconds: float) -> list[dict[str, Picture | str]]:
+def _panels(explanations: Sequence[Explanation], seconds: float) -> list[dict[str, EmbeddedFigure | str]]:
     """Return the caption and two drawings of each explanation, or the reason why there are no drawings."""
     captions = list(map(_caption, explanations))
     tasks = []

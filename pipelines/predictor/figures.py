@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from tenfold.pipelines.reports.digits import figure as format_number
-from tenfold.pipelines.reports.figures import PANEL, SERIES, STYLE, Picture, short, svg
+from tenfold.pipelines.reports.figures import PANEL, SERIES, STYLE, EmbeddedFigure, short, svg
 from tenfold.stats.calibration import coverage_band
 
 Array = NDArray[np.float64]
@@ -22,7 +22,7 @@ def label(name: str, unit: str) -> str:
     return f"{title} [{unit}]" if unit else title
 
 
-def parity(name: str, unit: str, true: Array, mean: Array, sigma: Array, note: str) -> Picture:
+def parity(name: str, unit: str, true: Array, mean: Array, sigma: Array, note: str) -> EmbeddedFigure:
     """Draw a parity plot: predictions with their standard deviations against true values, shape (n,) each."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(PANEL, layout="constrained")
@@ -42,7 +42,7 @@ def parity(name: str, unit: str, true: Array, mean: Array, sigma: Array, note: s
 
 def error_by_similarity(
     name: str, unit: str, bins: Sequence[Sequence[float]], error: Sequence, counts: Sequence
-) -> Picture:
+) -> EmbeddedFigure:
     """Draw the mean error and the number of molecules by similarity to the nearest training molecule."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(PANEL, layout="constrained")
@@ -61,7 +61,7 @@ def error_by_similarity(
         return svg(figure, f"{name}: error by similarity to the training set")
 
 
-def coverage(name: str, true: Array, mean: Array, sigma: Array) -> Picture:
+def coverage(name: str, true: Array, mean: Array, sigma: Array) -> EmbeddedFigure:
     """Draw the coverage of central intervals against their nominal probability: shape (n,) each."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(PANEL, layout="constrained")
@@ -80,7 +80,7 @@ def coverage(name: str, true: Array, mean: Array, sigma: Array) -> Picture:
         return svg(figure, f"{name}: coverage of the predicted intervals")
 
 
-def reliability(name: str, true: Array, probability: Array, event: str = "of ones") -> Picture:
+def reliability(name: str, true: Array, probability: Array, event: str = "of ones") -> EmbeddedFigure:
     """Draw a reliability diagram: observed frequency of an event against its predicted probability, shape (n,) each."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(PANEL, layout="constrained")
@@ -100,7 +100,7 @@ def reliability(name: str, true: Array, probability: Array, event: str = "of one
         return svg(figure, f"{name}: reliability diagram")
 
 
-def cpu_time(rows: Sequence[tuple[str, float]]) -> Picture:
+def cpu_time(rows: Sequence[tuple[str, float]]) -> EmbeddedFigure:
     """Draw the CPU time per molecule of each method: rows of (method, seconds)."""
     with matplotlib.rc_context(STYLE):
         figure = Figure((PANEL[0], 0.9 + 0.3 * len(rows)), layout="constrained")

@@ -16,7 +16,7 @@ from tenfold.pipelines.predictor.drawings import draw_molecules
 from tenfold.pipelines.predictor.predictor import MoleculePredictor
 from tenfold.pipelines.predictor.uncertainty import calibration_warnings, coverage_deviation
 from tenfold.pipelines.reports.digits import figure, interval, measured, number
-from tenfold.pipelines.reports.figures import Picture, loss
+from tenfold.pipelines.reports.figures import EmbeddedFigure, loss
 from tenfold.pipelines.reports.html import flatten, write_page
 from tenfold.pipelines.training.run_folder import RunFolder
 
@@ -170,7 +170,9 @@ def _draw_worst(targets: list[dict[str, Any]], seconds: float) -> list[dict[str,
     return targets
 
 
-def _class_panels(test: ReportData, t: int, true: np.ndarray, mean: np.ndarray) -> tuple[list[Picture], np.ndarray]:
+def _class_panels(
+    test: ReportData, t: int, true: np.ndarray, mean: np.ndarray
+) -> tuple[list[EmbeddedFigure], np.ndarray]:
     """Draw the reliability diagram of a classification target, and find the worst predictions."""
     name, classes = test.predictor.config.targets[t].name, test.predictor.config.classes[t]
     if len(classes) == 2 or test.probability is None:

@@ -41,12 +41,12 @@ PANEL = (3.5, 2.9)  # width and height [inches]; the width of a phone screen
 
 
 @dataclass(frozen=True)
-class Picture:
+class EmbeddedFigure:
     """An image of a report."""
 
     source: str
     """Value of the `src` attribute, a data URI."""
-    words: str
+    alt_text: str
     """Alternative text."""
 
 
@@ -98,7 +98,7 @@ def print_trusted(figure: Figure, multipoles: tuple[float, float] | None) -> Non
         figure.supxlabel(f"trusted: {label}", x=0.99, ha="right", fontsize=8, color="#767676")
 
 
-def loss(history: Mapping[str, NDArray[np.float64]], title: str) -> Picture:
+def loss(history: Mapping[str, NDArray[np.float64]], title: str) -> EmbeddedFigure:
     """Plot training and validation loss against the epoch."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(PANEL, layout="constrained")
@@ -115,17 +115,17 @@ def loss(history: Mapping[str, NDArray[np.float64]], title: str) -> Picture:
         return svg(figure, f"Loss of the training on {title}")
 
 
-def svg(figure: Figure, words: str) -> Picture:
+def svg(figure: Figure, alt_text: str) -> EmbeddedFigure:
     """Render a figure as SVG; equal data give equal bytes."""
     _escape_labels(figure)
     out = io.StringIO()
     figure.savefig(out, format="svg", dpi=200, metadata={"Date": None, "Creator": None})
-    return Picture("data:image/svg+xml;base64," + base64.b64encode(out.getvalue().encode()).decode(), words)
+    return EmbeddedFigure("data:image/svg+xml;base64," + base64.b64encode(out.getvalue().encode()).decode(), alt_text)
 
 
-def png(figure: Figure, words: str) -> Picture:
+def png(figure: Figure, alt_text: str) -> EmbeddedFigure:
     """Render a figure as PNG, for images with too many pixels for SVG."""
     _escape_labels(figure)
     out = io.BytesIO()
     figure.savefig(out, format="png", dpi=180, metadata={"Software": None})
-    return Picture("data:image/png;base64," + base64.b64encode(out.getvalue()).decode(), words)
+    return EmbeddedFigure("data:image/png;base64," + base64.b64encode(out.getvalue()).decode(), alt_text)

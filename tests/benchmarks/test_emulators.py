@@ -44,7 +44,7 @@ def judged(what: str, run: Path, out: Path, *words: str | Path) -> list[str]:
     print(f"\n{what}: {sum(each['passed'] for each in verdicts.values())} of {len(verdicts)} verdicts favourable;",
           f"training {metrics['environment']['wall_s']['training']:.0f} s")  # fmt: skip
     for key, each in verdicts.items():
-        if "largest deviation" in each["said"] or not each["passed"]:
+        if "largest deviation" in each["description"] or not each["passed"]:
             print(f"  {key:36} {each['value']:7.3f}  tolerance {each['tolerance']:.2f}  null {each['null']:.3f}",
                   "" if each["passed"] else "FAILED")  # fmt: skip
     assert len(verdicts) > 40

@@ -50,7 +50,7 @@ def test_verdicts_over_seeds(tmp_path):
                     "--out", out, *words, may_fail=True)  # fmt: skip
             found[where].append(json.loads((out / "metrics.json").read_text())["verdicts"])
     for name in found["held out"][0]:
-        if "largest deviation" in found["held out"][0][name]["said"]:
+        if "largest deviation" in found["held out"][0][name]["description"]:
             print(
                 f"| {name} |", " | ".join(spread([100 * run[name]["value"] for run in runs]) for runs in found.values())
             )

@@ -45,14 +45,14 @@ def test_notebook_runs_on_small_data(name, tmp_path):
     notebook = jupytext.read(NOTEBOOKS / f"{name}.py")
     parameters_of(notebook).source = SMALL[name].format(out=str(tmp_path / "out"))
     NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": tmp_path}}).execute()
-    pictures = [
+    figures = [
         output
         for cell in notebook.cells
         if cell.cell_type == "code"
         for output in cell.outputs
         if "image/png" in output.get("data", {})
     ]
-    assert len(pictures) >= 3
+    assert len(figures) >= 3
     if name == "03_mass_maps":
         _, assessment = validate_massmaps(tmp_path / "out" / "network", tmp_path / "page")
         printed = "".join(output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", []))

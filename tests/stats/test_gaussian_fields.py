@@ -32,7 +32,7 @@ from gaussian_theory import (
     smooth,
 )
 
-from tenfold.pipelines.reports.figures import PANEL, SERIES, STYLE, Picture, png, svg
+from tenfold.pipelines.reports.figures import PANEL, SERIES, STYLE, EmbeddedFigure, png, svg
 from tenfold.pipelines.reports.html import TEMPLATES
 
 LEGENDS = {"pixels": "lower center", "V0": "upper right", "V0, 3-D": "upper right", "peaks": "lower center",
@@ -82,7 +82,7 @@ def test_a_page_shows_theory_and_measurement(fields, comparisons, tmp_path):
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     page = environment.get_template("gaussian_fields.html.j2").render(
-        found=comparisons, pictures={name: panel(each) for name, each in comparisons.items()},
+        found=comparisons, images={name: panel(each) for name, each in comparisons.items()},
         fields=[drawn_map(fields[0][0]), drawn_section(fields[1][0])], names=NAMES,
         agree=sum(0.001 < each.probability < 0.999 for each in comparisons.values()),
         moments=moments(), maps=MAPS, side=SIDE, cubes=CUBES, cells=CELLS,
@@ -104,7 +104,7 @@ def moments() -> dict[str, str]:
     }
 
 
-def panel(each: Comparison) -> Picture:
+def panel(each: Comparison) -> EmbeddedFigure:
     """Theory as a line, means with their errors; beneath, their difference over the error."""
     with matplotlib.rc_context(STYLE):
         figure = Figure((PANEL[0], 3.8), layout="constrained")
@@ -132,7 +132,7 @@ def panel(each: Comparison) -> Picture:
         return svg(figure, f"{each.name}: theory and mean over the fields, with the difference in units of the error")
 
 
-def drawn_map(field: np.ndarray) -> Picture:
+def drawn_map(field: np.ndarray) -> EmbeddedFigure:
     with matplotlib.rc_context(STYLE):
         figure = Figure((PANEL[0], 3.3), layout="constrained")
         axes = figure.subplots()
@@ -146,7 +146,7 @@ def drawn_map(field: np.ndarray) -> Picture:
         return png(figure, "A Gaussian map with its peaks and minima marked")
 
 
-def drawn_section(cube: np.ndarray) -> Picture:
+def drawn_section(cube: np.ndarray) -> EmbeddedFigure:
     with matplotlib.rc_context(STYLE):
         figure = Figure((PANEL[0], 3.3), layout="constrained")
         axes = figure.subplots()

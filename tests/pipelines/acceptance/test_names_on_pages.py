@@ -6,8 +6,8 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from tests.pipelines.reports.pages import HOSTILE, USUAL, check_page, name_fields
-from tests.pipelines.studies.test_study import SIDE, say_trained_on, write_skies
+from tests.pipelines.reports.pages import HOSTILE, ORDINARY, check_page, name_fields
+from tests.pipelines.studies.test_study import SIDE, write_estimator, write_map_files
 
 from tenfold.emulators.gan import GAN
 from tenfold.emulators.intensity import IntensityTransform
@@ -23,7 +23,7 @@ from tenfold.pipelines.volumes.manifest import Manifest
 from tenfold.pipelines.volumes.maps import MassMapIngest, ingest_massmaps
 from tenfold.pipelines.volumes.provenance import FieldProperties
 
-UNITS = {USUAL: "unit", HOSTILE: HOSTILE[0]}
+UNITS = {ORDINARY: "unit", HOSTILE: HOSTILE[0]}
 QUICK = Tolerances(draws=20, repeats=1)
 
 
@@ -31,7 +31,7 @@ QUICK = Tolerances(draws=20, repeats=1)
 def data(tmp_path_factory) -> dict[tuple[str, ...], Path]:
     """Shards of small maps, by the names of their parameters."""
     folder = tmp_path_factory.mktemp("maps")
-    write_skies(folder / "maps", 24, seed=1)
+    write_map_files(folder / "maps", 24, seed=1)
     ingest_massmaps([folder / "maps"], folder / "data", MassMapIngest(processes=1, fractions=(0.3, 0.1, 0.6)))
     made = {}
     for place, (names, unit) in enumerate(UNITS.items()):
@@ -77,7 +77,7 @@ def test_of_parameters_that_an_emulator_takes_and_an_estimator_reads(data, tmp_p
     def render(names: tuple[str, ...]) -> Path:
         run = untrained(tmp_path / str(names is HOSTILE), data[names], names)
         (run / "estimator").mkdir()
-        say_trained_on(data[names], run / "estimator", names[:2])
+        write_estimator(data[names], run / "estimator", names[:2])
         return validate_massmaps(run, tolerances=QUICK, estimator=run / "estimator")[0]
 
     check_page(render, UNITS[HOSTILE])

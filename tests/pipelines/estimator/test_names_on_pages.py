@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.pipelines.estimator.test_validate import SIDE, make_run, make_shards
-from tests.pipelines.reports.pages import HOSTILE, USUAL, check_page, name_fields
+from tests.pipelines.reports.pages import HOSTILE, ORDINARY, check_page, name_fields
 
 from tenfold.emulators.cnn import CNN
 from tenfold.pipelines.estimator import example_boxes
@@ -20,7 +20,7 @@ from tenfold.pipelines.training.run_folder import RunFolder
 from tenfold.pipelines.volumes.manifest import Manifest
 from tenfold.pipelines.volumes.provenance import FieldProperties
 
-RUNS = {USUAL: "run", HOSTILE: f"{HOSTILE[1]}\udcff"}
+RUNS = {ORDINARY: "run", HOSTILE: f"{HOSTILE[1]}\udcff"}
 """Names of the folders; a byte that is not UTF-8 is in one."""
 
 

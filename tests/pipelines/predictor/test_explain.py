@@ -14,7 +14,7 @@ from tenfold.pipelines.predictor.config import PredictorConfig, Target
 from tenfold.pipelines.predictor.drawings import draw_molecules
 from tenfold.pipelines.predictor.explain import explain, explain_molecules
 from tenfold.pipelines.predictor.predictor import MoleculePredictor
-from tenfold.pipelines.reports.figures import Picture
+from tenfold.pipelines.reports.figures import EmbeddedFigure
 
 
 def untrained(network: str, geometry: str, *targets: str, max_atoms: int = 1000) -> MoleculePredictor:
@@ -96,4 +96,4 @@ def test_a_drawing_that_exceeds_its_time_is_reported_and_the_next_one_is_drawn()
     tasks = [(mol, "words", np.zeros(mol.GetNumAtoms()), np.zeros(mol.GetNumBonds())) for mol in (chain, ethanol)]
     first, second = draw_molecules(tasks, 0.5)
     assert first == "the drawing did not end within 0.5 s"
-    assert isinstance(second, Picture)
+    assert isinstance(second, EmbeddedFigure)

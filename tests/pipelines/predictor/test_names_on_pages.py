@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.formats.molecules import CONFIG, write_csv
-from tests.pipelines.reports.pages import HOSTILE, USUAL, check_page
+from tests.pipelines.reports.pages import HOSTILE, ORDINARY, check_page
 
 from tenfold.emulators.attributions import integrated_gradients
 from tenfold.emulators.mpnn import MPNN
@@ -93,7 +93,7 @@ def untrained(path: Path, data: Path) -> RunFolder:
 
 def test_of_targets_with_units(tmp_path):
     def render(names: tuple[str, ...]) -> Path:
-        study = tmp_path / str(names is USUAL)
+        study = tmp_path / str(names is ORDINARY)
         study.mkdir()
         labels = {name: [len(smiles) + 0.1 * n for smiles in MOLECULES] for n, name in enumerate(names)}
         units = dict(zip(names, names, strict=True))
@@ -111,7 +111,7 @@ def test_of_targets_with_units(tmp_path):
 
 def test_of_classes(tmp_path):
     def render(names: tuple[str, ...]) -> Path:
-        study = tmp_path / str(names is USUAL)
+        study = tmp_path / str(names is ORDINARY)
         study.mkdir()
         labels = {
             names[0]: [names[len(smiles) % len(names)] for smiles in MOLECULES],

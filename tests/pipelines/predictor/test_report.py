@@ -7,7 +7,7 @@ from rdkit import Chem
 
 from tenfold.pipelines.predictor.report import _draw_worst, with_interval
 from tenfold.pipelines.predictor.validate import labelling_cost
-from tenfold.pipelines.reports.figures import Picture
+from tenfold.pipelines.reports.figures import EmbeddedFigure
 from tenfold.pipelines.storage.output_folder import RECORD
 
 
@@ -19,7 +19,7 @@ def test_a_molecule_that_cannot_be_drawn_in_time_keeps_its_caption_and_the_next_
     slow, unread, drawn = (molecule for target in _draw_worst([first, second], 0.5) for molecule in target["worst"])
     assert (slow["drawing"], slow["problem"]) == (None, "the drawing did not end within 0.5 s")
     assert (unread["drawing"], unread["problem"]) == (None, "RDKit cannot read the SMILES")
-    assert isinstance(drawn["drawing"], Picture) and drawn["problem"] == ""
+    assert isinstance(drawn["drawing"], EmbeddedFigure) and drawn["problem"] == ""
     assert [molecule["caption"] for molecule in (slow, unread, drawn)] == ["chain", "none", "ethanol"]
 
 

@@ -1,4 +1,4 @@
-"""Names that try to be more than text, and the elements of a page, to see that they are not."""
+"""Hostile names that contain markup, and a parser of pages to check that they are shown as text."""
 
 import base64
 from collections.abc import Callable
@@ -25,34 +25,35 @@ HOSTILE = (
     "$x$ $",
     "a\x1b[31m\x00b",
 )
-USUAL = tuple(f"name {sorted(HOSTILE).index(name):02d}" for name in HOSTILE)
-"""As many, in the same alphabetical order: what is drawn by chance, name by name, is drawn alike."""
+ORDINARY = tuple(f"name {sorted(HOSTILE).index(name):02d}" for name in HOSTILE)
+"""The same number of ordinary names, in the same alphabetical order: random draws by name are therefore
+the same."""
 
 
 class Elements(HTMLParser):
-    """Tags of a page, names of their attributes, its text and its pictures."""
+    """Tags of a page, names of their attributes, its text, and the alternative texts and sources of its images."""
 
     def __init__(self, page: str):
         super().__init__()
         self.tags: list[str] = []
         self.attributes: list[tuple[str, ...]] = []
         self.text = ""
-        self.words: list[str] = []
-        self.pictures: list[str] = []
+        self.alt_texts: list[str] = []
+        self.image_sources: list[str] = []
         self.feed(page)
 
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
         self.attributes.append(tuple(name for name, _ in attrs))
-        self.words += [value for name, value in attrs if name == "alt"]
-        self.pictures += [value for name, value in attrs if name == "src"]
+        self.alt_texts += [value for name, value in attrs if name == "alt"]
+        self.image_sources += [value for name, value in attrs if name == "src"]
 
     def handle_data(self, data):
         self.text += data
 
 
-def check_picture(source: str) -> None:
-    """Check that a picture of a page can be read, and runs nothing."""
+def check_image(source: str) -> None:
+    """Check that an image of a page can be read and runs no script."""
     kind, _, content = source.partition(";base64,")
     assert kind in ("data:image/svg+xml", "data:image/png")
     if kind == "data:image/svg+xml":
@@ -64,35 +65,35 @@ def check_picture(source: str) -> None:
 def check_page(
     render: Callable[[tuple[str, ...]], Path], *also: str, hostile: tuple[str, ...] = HOSTILE
 ) -> None:  # fmt: skip
-    """Check that a page shows names as text, and that else it has the elements of the page with usual names.
+    """Check that a page shows hostile names as text and otherwise has the elements of a page with ordinary names.
 
     Parameters
     ----------
     render
-        Writes the page with usual or hostile names.
+        Writes the page with ordinary or hostile names.
     also
-        What else must be read on the latter.
+        Further text that the page with hostile names must show.
     hostile
-        As many names as `USUAL`.
+        Hostile names, as many as `ORDINARY`.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Figure, "savefig", lambda *_, **__: None)  # only its elements are compared
-        expected = Elements(render(USUAL).read_text())
-    found = Elements(render(hostile).read_text())
-    assert found.tags == expected.tags
-    assert found.attributes == expected.attributes
-    assert "script" not in found.tags
-    assert not [name for each in found.attributes for name in each if name.startswith("on")]
-    assert [name for name in (*hostile, *also) if name not in found.text] == []
-    assert len(found.words) == len(found.pictures) > 0
-    for source in found.pictures:
-        check_picture(source)
+        patch.setattr(Figure, "savefig", lambda *_, **__: None)  # only the elements are compared
+        expected = Elements(render(ORDINARY).read_text())
+    page = Elements(render(hostile).read_text())
+    assert page.tags == expected.tags
+    assert page.attributes == expected.attributes
+    assert "script" not in page.tags
+    assert not [name for each in page.attributes for name in each if name.startswith("on")]
+    assert [name for name in (*hostile, *also) if name not in page.text] == []
+    assert len(page.alt_texts) == len(page.image_sources) > 0
+    for source in page.image_sources:
+        check_image(source)
 
 
 def name_fields(data: Path, names: tuple[str, ...]) -> Manifest:
-    """Rename the parameters of shards of fields, each as often as there are names, and their simulations.
+    """Rename the parameters and simulations of shards of fields; parameters are repeated to match the names.
 
-    Those of the test split have all the names, if there are enough of them.
+    The simulations of the test split have all the names, if there are enough simulations.
     """
     manifest = Manifest.read(data / "manifest.json")
     old = manifest.parameter_names

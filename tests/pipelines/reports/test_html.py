@@ -1,21 +1,21 @@
-"""Pages show other people's names as text, in every element, attribute and picture."""
+"""Names from a user's data are shown as text in every element, attribute and figure of a page."""
 
 import numpy as np
 import pytest
 from markupsafe import Markup
 from matplotlib.figure import Figure
-from tests.pipelines.reports.pages import HOSTILE, Elements, check_picture
+from tests.pipelines.reports.pages import HOSTILE, Elements, check_image
 
 from tenfold.pipelines.estimator import report as cosmology
 from tenfold.pipelines.estimator.figures import ratios, symbol
 from tenfold.pipelines.predictor import figures as molecules
-from tenfold.pipelines.reports.figures import SYMBOL, Picture, png, short, svg
+from tenfold.pipelines.reports.figures import SYMBOL, EmbeddedFigure, png, short, svg
 from tenfold.pipelines.reports.html import TEMPLATES, write_page
 
 
 def explained(path, name: str) -> Elements:
-    panel = {"caption": name, "gradients": Picture("data:,", name), "masking": Picture("data:,", name), "problem": "",
-             "error": "0.1"}  # fmt: skip
+    figure = EmbeddedFigure("data:,", name)
+    panel = {"caption": name, "gradients": figure, "masking": figure, "problem": "", "error": "0.1"}
     write_page(path, "explained.html.j2", {}, bundle=name, classification=False,
                molecules=[{"smiles": name, "panels": [panel], "problem": name}])  # fmt: skip
     return Elements(path.read_text())
@@ -23,18 +23,18 @@ def explained(path, name: str) -> Elements:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_names_on_a_page_are_text(name, tmp_path):
-    usual, found = explained(tmp_path / "a.html", "name"), explained(tmp_path / "b.html", name)
-    assert (found.tags, found.attributes) == (usual.tags, usual.attributes)
-    assert found.words == [name] * len(usual.words)
-    assert name in found.text
+    expected, page = explained(tmp_path / "a.html", "name"), explained(tmp_path / "b.html", name)
+    assert (page.tags, page.attributes) == (expected.tags, expected.attributes)
+    assert page.alt_texts == [name] * len(expected.alt_texts)
+    assert name in page.text
 
 
-def test_a_name_that_is_not_in_utf_8_is_written_out(tmp_path):
+def test_a_name_that_is_not_in_utf_8_is_written_with_escapes(tmp_path):
     assert r"a\udcff" in explained(tmp_path / "a.html", "a\udcff").text
 
 
 @pytest.mark.parametrize("template", sorted(path.name for path in TEMPLATES.glob("*.j2")))
-def test_no_template_lets_text_through_unescaped(template):
+def test_templates_escape_all_text(template):
     text = (TEMPLATES / template).read_text()
     for way in (
         "|safe",
@@ -45,7 +45,7 @@ def test_no_template_lets_text_through_unescaped(template):
         "href={{",
         "src={{",
         "alt={{",
-        "=\"{{ it.words }}'",
+        "=\"{{ it.alt_text }}'",
     ):
         assert way not in text
 
@@ -59,9 +59,9 @@ def test_sentences_with_names_of_parameters_are_escaped(name):
             "rmse_ratio_training_mean": {name: ratio, "omega_m": ratio},
         }
     }
-    for said in (cosmology.headline(metrics), *cosmology.verdicts(metrics), cosmology.symbol(name)):
-        assert isinstance(said, Markup)
-        assert set(Elements(str(said)).tags) <= {"sub"}
+    for sentence in (cosmology.headline(metrics), *cosmology.verdicts(metrics), cosmology.symbol(name)):
+        assert isinstance(sentence, Markup)
+        assert set(Elements(str(sentence)).tags) <= {"sub"}
 
 
 def drawn(text: str) -> Figure:
@@ -75,16 +75,16 @@ def drawn(text: str) -> Figure:
 
 
 @pytest.mark.parametrize("name", [*HOSTILE, "not in UTF-8: \udcff"])
-def test_names_in_pictures_are_neither_typeset_nor_markup(name):
-    check_picture(svg(drawn(name), name).source)
-    assert png(drawn(name), name).words == name
+def test_names_in_figures_are_neither_typeset_nor_markup(name):
+    check_image(svg(drawn(name), name).source)
+    assert png(drawn(name), name).alt_text == name
 
 
-def test_a_name_leaves_room_for_what_a_figure_shows():
+def test_long_names_are_shortened_in_figures():
     assert short("of two\n lines", 13) == "of two lines"
     assert short("n" * 14, 13) == f"{'n' * 12}…"
     ratio = {"value": 2.0, "low": 1.5, "high": 2.5}
-    check_picture(ratios([("n" * 1000, "Gaussian twins", ratio)]).source)
+    check_image(ratios([("n" * 1000, "simulations", ratio)]).source)
 
 
 @pytest.mark.parametrize("name", SYMBOL)

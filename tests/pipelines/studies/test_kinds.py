@@ -1,4 +1,4 @@
-"""Kinds of trained networks: told by the run record alone, each with its own functions and options."""
+"""Kinds of trained networks: identified by the run record, each with its own functions and options."""
 
 import inspect
 import json
@@ -21,7 +21,7 @@ def run(request, tmp_path):
     return folder
 
 
-def test_the_kind_of_a_run_is_what_its_record_says(run):
+def test_the_kind_of_a_run_is_read_from_its_record(run):
     assert kind_of(run.path).name == run.path.name == run.read_record()["what"]
 
 
@@ -40,30 +40,30 @@ def test_a_run_of_another_kind_is_refused(run):
 
 
 @pytest.mark.parametrize("record", [{"data": "x"}, {"what": "massmaps"}, {"what": ["estimator"]}, {"what": None}])
-def test_a_record_that_does_not_say_its_kind_is_refused(record, tmp_path):
+def test_a_record_without_a_valid_kind_is_refused(record, tmp_path):
     (tmp_path / "run.json").write_text(json.dumps(record))
-    told = CliRunner().invoke(app, ["validate", str(tmp_path)])
-    assert isinstance(told.exception, InputError)
-    assert "earlier version of tenfold" in str(told.exception)
-    assert "Train again" in str(told.exception)
+    result = CliRunner().invoke(app, ["validate", str(tmp_path)])
+    assert isinstance(result.exception, InputError)
+    assert "earlier version of tenfold" in str(result.exception)
+    assert "Train again" in str(result.exception)
 
 
 @pytest.mark.parametrize(
     ("option", "kind"), [("--null", "estimator"), ("--estimator", "emulator"), ("--unseen", "emulator")]
 )
-def test_an_option_of_another_kind_is_refused_by_its_name(run, option, kind):
+def test_an_option_of_another_kind_is_refused_by_name(run, option, kind):
     if run.path.name == kind:
         return
-    told = CliRunner().invoke(app, ["validate", str(run.path), option, "x"])
-    assert isinstance(told.exception, InputError)
-    assert str(told.exception).startswith(f"{option}: does not apply")
-    assert str(told.exception).endswith(f"only to one of `tenfold train {kind}`")
+    result = CliRunner().invoke(app, ["validate", str(run.path), option, "x"])
+    assert isinstance(result.exception, InputError)
+    assert str(result.exception).startswith(f"{option}: does not apply")
+    assert str(result.exception).endswith(f"only to one of `tenfold train {kind}`")
 
 
 @pytest.mark.parametrize("name", ["estimator", "molecules"])
-def test_only_acceptance_tests_are_configured_at_validation(name, tmp_path):
+def test_only_acceptance_tests_can_be_configured_at_validation(name, tmp_path):
     RunFolder(tmp_path).create()
     RunFolder(tmp_path).write_record(name, {"data": "x"})
-    told = CliRunner().invoke(app, ["validate", str(tmp_path), "--set", "acceptance.draws=3"])
-    assert isinstance(told.exception, InputError)
-    assert "--config, --set" in str(told.exception)
+    result = CliRunner().invoke(app, ["validate", str(tmp_path), "--set", "acceptance.draws=3"])
+    assert isinstance(result.exception, InputError)
+    assert "--config, --set" in str(result.exception)

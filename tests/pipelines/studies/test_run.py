@@ -1,4 +1,4 @@
-"""A whole study of mass maps by its command, and families of networks from shards to their trial."""
+"""A complete study of mass maps by its command, and families of networks from shards to acceptance tests."""
 
 import json
 import logging
@@ -32,7 +32,7 @@ from tenfold.pipelines.studies.study import run_study
 from tenfold.pipelines.volumes.maps import MassMapIngest, ingest_massmaps
 
 SIDE, MAPS = 16, 16
-# of eight cosmologies three train, and four of those between them judge
+# of eight cosmologies, three are for training and four, which lie between them, for the acceptance tests
 STUDY = """
 simulation: {count: 8, maps: 16, particles: 16, plane: 48, steps: 2, side_deg: 2.0, pixels: 16, sources: [0.3],
   ranges: {sigma_8: [0.6, 1.0]}, processes: 1}
@@ -49,20 +49,22 @@ acceptance: {draws: 20}
 
 @pytest.fixture
 def launched(monkeypatch) -> list[list[str]]:
-    """Carry out the commands that a study gives in this process, and note them."""
+    """Run the commands of a study in this process and record them."""
     calls = []
 
-    def carry_out(command, check):
+    def run_here(command, check):
         calls.append(command[1:3])
         done = CliRunner().invoke(app, command[1:])
         return subprocess.CompletedProcess(command, done.exit_code)
 
-    monkeypatch.setattr(stages.subprocess, "run", carry_out)
-    monkeypatch.setattr(logging.getLogger("tenfold"), "handlers", [])  # the commands' own end with them
+    monkeypatch.setattr(stages.subprocess, "run", run_here)
+    monkeypatch.setattr(logging.getLogger("tenfold"), "handlers", [])  # each command's handlers end with it
     return calls
 
 
-def test_a_study_goes_from_an_empty_folder_to_its_verdicts_and_is_not_done_twice(tmp_path, launched, monkeypatch):
+def test_a_study_runs_from_an_empty_folder_to_its_verdicts_and_repeats_only_the_assessment(
+    tmp_path, launched, monkeypatch
+):
     (tmp_path / "study.yaml").write_text(STUDY)
     out = tmp_path / "study"
     command = ["run", "massmaps", "--config", str(tmp_path / "study.yaml"), "--out", str(out), "--ranks", "1"]
@@ -79,32 +81,32 @@ def test_a_study_goes_from_an_empty_folder_to_its_verdicts_and_is_not_done_twice
     assert metrics["speed"]["simulated_wall_s"] > 0
     assert "<img " in (out / "report.html").read_text()
 
-    def made():
-        kept = [path for path in out.rglob("*") if path.suffix in (".fits", ".h5", ".tenfold", ".csv")]
-        return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in kept}
+    def outputs():
+        paths = [path for path in out.rglob("*") if path.suffix in (".fits", ".h5", ".tenfold", ".csv")]
+        return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in paths}
 
-    before = made()
+    before = outputs()
     assert {path.suffix for path in before} >= {".fits", ".tenfold", ".csv"}
-    judged = []
+    assessments = []
 
-    def judge_again(*given, **_):
-        judged.append(given)
-        raise InputError("judged again, and nothing else")
+    def assess_again(*arguments, **_):
+        assessments.append(arguments)
+        raise InputError("only the assessment is repeated")
 
-    monkeypatch.setattr(validation, "validate_massmaps", judge_again)
+    monkeypatch.setattr(validation, "validate_massmaps", assess_again)
     again = CliRunner().invoke(app, command)
     assert isinstance(again.exception, InputError)
-    assert len(judged) == 1
-    assert made() == before
+    assert len(assessments) == 1
+    assert outputs() == before
 
 
 @pytest.mark.parametrize("setting", ["simulation.ranges={}", "simulation.sources=[1.0, 0.5]"])
-def test_where_an_estimator_cannot_judge_none_is_trained(tmp_path, monkeypatch, setting):
-    trained, judges = [], []
+def test_no_estimator_is_trained_where_it_could_not_test_the_emulator(tmp_path, monkeypatch, setting):
+    trained, estimators = [], []
     assessment = SimpleNamespace(favourable=0, verdicts={}, undecided=[], failed=[], passed=True)
 
     def validate(*_, estimator, **__):
-        judges.append(estimator)
+        estimators.append(estimator)
         return tmp_path / "report.html", assessment
 
     for part in ("simulate_massmaps", "ingest_massmaps"):
@@ -112,19 +114,19 @@ def test_where_an_estimator_cannot_judge_none_is_trained(tmp_path, monkeypatch, 
     monkeypatch.setattr(massmaps_run, "launch_training", lambda kind, *_: trained.append(kind))
     monkeypatch.setattr(validation, "validate_massmaps", validate)
     run_study(load(MassMapsRun, preset="demo", settings=(setting,)), tmp_path)
-    assert (trained, judges) == (["emulator"], [None])
+    assert (trained, estimators) == (["emulator"], [None])
 
 
-def test_nothing_is_estimated_of_maps_of_one_cosmology():
+def test_an_estimator_needs_a_parameter_that_varies():
     data = SimpleNamespace(manifest=SimpleNamespace(shape=(SIDE, SIDE, 1), parameter_names=()))
     with pytest.raises(InputError, match="no parameter varies"):
         build_estimator(data, CNN(dimensions=2, size=SIDE, filters=(4,), dense=(4,)), FieldTraining())
 
 
 @pytest.fixture(scope="module")
-def skies(tmp_path_factory):
+def map_shards(tmp_path_factory):
     """Shards of log-normal maps of sixteen cosmologies, at one source redshift and at two."""
-    folder, rng = tmp_path_factory.mktemp("skies"), np.random.default_rng(1)
+    folder, rng = tmp_path_factory.mktemp("map_shards"), np.random.default_rng(1)
     for name in ("one", "two"):
         (folder / f"{name}_maps").mkdir()
     for n, sigma_8 in enumerate(np.linspace(0.6, 1.0, 16)):
@@ -141,18 +143,25 @@ def skies(tmp_path_factory):
 
 
 def trained(data, out, **changes) -> MassMapEmulator:
-    """An emulator that was taught for an epoch."""
-    shape = {"size": SIDE, "latent_dim": 4, "filters": (4, 4), "critic_filters": (4,), "style_dim": 4, "group_size": 2}
+    """Train an emulator for one epoch."""
+    architecture = {
+        "size": SIDE,
+        "latent_dim": 4,
+        "filters": (4, 4),
+        "critic_filters": (4,),
+        "style_dim": 4,
+        "group_size": 2,
+    }
     training = AdversarialTraining(
         epochs=1, global_batch=16, reference_batch=16, validation_maps=16, moment_matching_steps=20,
         shifts=False, loss="logistic", penalty="none",
     )  # fmt: skip
-    train_emulator(data, out, GAN(boundary="cropped", **{**shape, **changes}), training, Ranks())
+    train_emulator(data, out, GAN(boundary="cropped", **{**architecture, **changes}), training, Ranks())
     return MassMapEmulator.load(out)
 
 
-def judged(run, emulator, channel: int = 0) -> tuple[dict, str]:
-    """What the acceptance tests find of an emulator of one cosmology: its numbers and its page."""
+def assessed(run, emulator, channel: int = 0) -> tuple[dict, str]:
+    """Metrics and report of the acceptance tests of an emulator of one cosmology."""
     with pytest.raises(InputError, match="sigma_8: no parameter"):
         emulator.sample(1, seed=1, sigma_8=0.8)
     report, assessment = validate_massmaps(run, tolerances=Tolerances(draws=20, channel=channel))
@@ -164,31 +173,31 @@ def judged(run, emulator, channel: int = 0) -> tuple[dict, str]:
     return metrics, page
 
 
-def test_a_dcgan_goes_from_shards_to_its_trial(skies, tmp_path):
-    emulator = trained(skies / "one", tmp_path / "run", network="dcgan")
+def test_a_dcgan_runs_from_shards_to_its_acceptance_tests(map_shards, tmp_path):
+    emulator = trained(map_shards / "one", tmp_path / "run", network="dcgan")
     maps = emulator.sample(20, seed=1)
     assert maps.shape == (20, SIDE, SIDE)
     assert np.isfinite(maps).all()
     assert (emulator.sample(3, seed=1) == maps[:3]).all()
     assert len({one.tobytes() for one in maps}) == 20
-    metrics, page = judged(tmp_path / "run", emulator)
+    metrics, page = assessed(tmp_path / "run", emulator)
     assert metrics["held_out"]["channels"] == 1
     assert "source redshifts" not in page
-    assert "trained to match" not in page  # its critic sees pixels alone
+    assert "trained to match" not in page  # its critic sees only pixels
 
 
-def test_maps_of_two_source_redshifts_are_correlated_and_the_page_says_which_is_judged(skies, tmp_path):
-    emulator = trained(skies / "two", tmp_path / "run", channels=2)
+def test_maps_of_two_source_redshifts_are_correlated_and_the_report_names_the_tested_one(map_shards, tmp_path):
+    emulator = trained(map_shards / "two", tmp_path / "run", channels=2)
     maps = emulator.sample(256, seed=1)
     assert maps.shape == (256, SIDE, SIDE, 2)
     far, near = maps[..., 0], maps[..., 1]
     assert near.std() / far.std() == pytest.approx(0.5, abs=0.1)
     assert np.corrcoef(far.ravel(), near.ravel())[0, 1] == pytest.approx(0.8, abs=0.1)
-    metrics, page = judged(tmp_path / "run", emulator, channel=1)
+    metrics, page = assessed(tmp_path / "run", emulator, channel=1)
     assert metrics["held_out"]["channels"] == 2
     assert "The maps have 2 source redshifts. Channel 1 is tested (z = 0.5);" in page
-    for said in ("those that it is trained to match", "chosen on such verdicts", "kurtosis 36 % too high", "0.96"):
-        assert said in page
+    for sentence in ("those that it is trained to match", "chosen on such verdicts", "kurtosis 36 % too high", "0.96"):
+        assert sentence in page
     assert max(metrics["bins"]["pixel_distribution"]["centres"]) < 0.7 * np.quantile(far, 0.998)
     with pytest.raises(InputError, match=r"acceptance\.channel: found 2, the maps have 0 to 1"):
         validate_massmaps(tmp_path / "run", tolerances=Tolerances(channel=2))

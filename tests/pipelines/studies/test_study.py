@@ -1,4 +1,4 @@
-"""A cosmologist's day with maps by the command line: a folder of FITS in, an emulator and its trial out."""
+"""Mass maps by the command line: from a folder of FITS files to an emulator and its acceptance tests."""
 
 import json
 import re
@@ -51,8 +51,8 @@ def tenfold(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
 
 
-def write_skies(folder: Path, cosmologies: int, seed: int, name: str = "sky", side_deg: float = 2.0) -> None:
-    """Log-normal maps over cosmologies, a FITS cube each."""
+def write_map_files(folder: Path, cosmologies: int, seed: int, name: str = "sky", side_deg: float = 2.0) -> None:
+    """Write log-normal maps, one FITS cube per cosmology."""
     rng = np.random.default_rng(seed)
     folder.mkdir()
     for n in range(cosmologies):
@@ -66,9 +66,9 @@ def write_skies(folder: Path, cosmologies: int, seed: int, name: str = "sky", si
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory) -> Path:
-    """Log-normal maps of sixteen cosmologies, and a pair of networks trained on half of them for an epoch."""
+    """Log-normal maps of sixteen cosmologies, and an emulator trained on half of them for one epoch."""
     folder = tmp_path_factory.mktemp("maps")
-    write_skies(folder / "maps", COSMOLOGIES, seed=1)
+    write_map_files(folder / "maps", COSMOLOGIES, seed=1)
     (folder / "study.yaml").write_text(CONFIG)
     for command in (
         ["ingest", "massmaps", folder / "maps", "--out", folder / "data"],
@@ -84,11 +84,11 @@ def parameters(omega_m: float, sigma_8: float) -> list[str]:
 
 
 @pytest.mark.parametrize("ending", [".fits", ".h5"])
-def test_maps_of_a_new_cosmology_are_written_with_what_they_are_of(study, tmp_path, ending):
+def test_maps_of_a_new_cosmology_are_written_with_their_parameters(study, tmp_path, ending):
     out = tmp_path / f"maps{ending}"
-    asked = ["--out", str(out), "--count", "3", "--seed", "7", *parameters(0.3, 0.8)]
-    told = CliRunner().invoke(app, ["emulate", str(study / "network"), *asked])
-    assert told.exit_code == 0, told.output
+    options = ["--out", str(out), "--count", "3", "--seed", "7", *parameters(0.3, 0.8)]
+    result = CliRunner().invoke(app, ["emulate", str(study / "network"), *options])
+    assert result.exit_code == 0, result.output
     if ending == ".fits":
         with fits.open(out) as hdus:
             maps, header = np.array(hdus[0].data), hdus[0].header
@@ -102,7 +102,7 @@ def test_maps_of_a_new_cosmology_are_written_with_what_they_are_of(study, tmp_pa
     assert len({one.tobytes() for one in maps}) == 3
 
 
-def test_what_is_emulated_is_read_as_what_it_was_made_for(study, tmp_path):
+def test_emulated_maps_are_ingested_with_the_metadata_of_the_training_maps(study, tmp_path):
     wanted = {"omega_m": 0.1 + 0.2, "sigma_8": 0.8123456789012345}
     maps = {}
     for n, omega_m in enumerate((wanted["omega_m"], 0.31, 0.32)):
@@ -116,13 +116,13 @@ def test_what_is_emulated_is_read_as_what_it_was_made_for(study, tmp_path):
     ingest_massmaps(sorted(tmp_path.glob("*.fits")), tmp_path / "data", config)
     ingest_massmaps(sorted(tmp_path.glob("*.h5")), tmp_path / "again", config)
     folders = (tmp_path / "data", tmp_path / "again", study / "data")
-    told, again, learnt = (Manifest.read(folder / "manifest.json") for folder in folders)
+    from_fits, from_hdf5, trained_on = (Manifest.read(folder / "manifest.json") for folder in folders)
     for fact in ("side_deg", "redshifts", "units", "multipoles", "parameter_names", "shape", "dtype", "periodic"):
-        assert getattr(told, fact) == getattr(again, fact) == getattr(learnt, fact)
-    assert told.simulations[0].parameters == {**learnt.simulations[0].parameters, **wanted}
+        assert getattr(from_fits, fact) == getattr(from_hdf5, fact) == getattr(trained_on, fact)
+    assert from_fits.simulations[0].parameters == {**trained_on.simulations[0].parameters, **wanted}
     with Shards.open(tmp_path / "data") as shards:
-        for n, each in enumerate(told.simulations):
-            assert np.array_equal(shards.read(np.arange(2 * n, 2 * n + 2))[..., 0], maps[Path(each.source).name])
+        for n, simulation in enumerate(from_fits.simulations):
+            assert np.array_equal(shards.read(np.arange(2 * n, 2 * n + 2))[..., 0], maps[Path(simulation.source).name])
     with Shards.open(tmp_path / "again") as plain, Shards.open(tmp_path / "data") as shards:
         assert np.array_equal(plain.read(np.arange(6)), shards.read(np.arange(6)))
     header = fits.getheader(tmp_path / "0.fits")
@@ -130,7 +130,7 @@ def test_what_is_emulated_is_read_as_what_it_was_made_for(study, tmp_path):
     assert {key: header[key] for key in cosmology} == cosmology
 
 
-def test_a_bundle_alone_is_enough_and_one_that_lacks_a_fact_is_refused(study, tmp_path):
+def test_a_bundle_is_self_contained_and_an_incomplete_one_is_refused(study, tmp_path):
     bundle = Bundle.read(study / "network", "emulator")
     bundle.write(tmp_path / "mailed.tenfold")
     emulator = MassMapEmulator.load(tmp_path / "mailed.tenfold")
@@ -144,7 +144,7 @@ def test_a_bundle_alone_is_enough_and_one_that_lacks_a_fact_is_refused(study, tm
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--out", "maps.png", *parameters(0.3, 0.8)], ".fits or .h5"),
         (["--out", "maps.fits", *parameters(0.9, 0.8)], "omega_m"),
@@ -152,17 +152,17 @@ def test_a_bundle_alone_is_enough_and_one_that_lacks_a_fact_is_refused(study, tm
         (["--out", "maps.fits", "--parameter", "omega_m:0.3"], "NAME=NUMBER"),
     ],
 )
-def test_what_cannot_be_emulated_leaves_nothing(study, tmp_path, arguments, said):
+def test_a_refused_emulation_writes_nothing(study, tmp_path, arguments, message):
     arguments[1] = str(tmp_path / arguments[1])
-    told = CliRunner().invoke(app, ["emulate", str(study / "network"), *arguments])
-    assert isinstance(told.exception, InputError)
-    assert said in str(told.exception)
+    result = CliRunner().invoke(app, ["emulate", str(study / "network"), *arguments])
+    assert isinstance(result.exception, InputError)
+    assert message in str(result.exception)
     assert not list(tmp_path.iterdir())
 
 
-def test_an_emulator_that_has_learnt_nothing_fails_its_trial_and_says_by_what(study):
+def test_an_untrained_emulator_fails_its_acceptance_tests_and_the_failed_verdicts_are_named(study):
     done = tenfold("validate", study / "network")
-    assert done.returncode == 0, done.stderr  # of so few and small maps, all that is off is within chance
+    assert done.returncode == 0, done.stderr  # with so few and small maps, no deviation is significant
     undecided = re.search("Undecided: (.*)", done.stdout)
     done = tenfold("validate", study / "network", "--set", "acceptance.seed_margin=0")
     assert done.returncode == 1, done.stderr
@@ -184,10 +184,10 @@ def test_an_emulator_that_has_learnt_nothing_fails_its_trial_and_says_by_what(st
     assert "failed" in page
 
 
-def test_settings_that_a_trial_would_ignore_are_refused(study):
-    told = CliRunner().invoke(app, ["validate", str(study / "network"), "--set", "training.epochs=5"])
-    assert isinstance(told.exception, InputError)
-    assert "training.epochs=5: only the acceptance tests are configured" in str(told.exception)
+def test_settings_without_effect_on_the_acceptance_tests_are_refused(study):
+    result = CliRunner().invoke(app, ["validate", str(study / "network"), "--set", "training.epochs=5"])
+    assert isinstance(result.exception, InputError)
+    assert "training.epochs=5: only the acceptance tests are configured" in str(result.exception)
 
 
 @pytest.mark.parametrize(
@@ -196,19 +196,19 @@ def test_settings_that_a_trial_would_ignore_are_refused(study):
      ("acceptance.variety_tolerance", "acceptance.variety_tolerance: renamed to acceptance.scatter_tolerance")],
 )  # fmt: skip
 def test_former_names_of_tolerances_are_refused_with_the_new_ones(study, old, new):
-    told = CliRunner().invoke(app, ["validate", str(study / "network"), "--set", f"{old}=0.1"])
-    assert isinstance(told.exception, InputError)
-    assert new in str(told.exception)
+    result = CliRunner().invoke(app, ["validate", str(study / "network"), "--set", f"{old}=0.1"])
+    assert isinstance(result.exception, InputError)
+    assert new in str(result.exception)
 
 
 def test_the_former_command_for_surrogates_is_refused_with_the_new_one():
-    told = CliRunner().invoke(app, ["simulate", "twins", "boxes", "--out", "somewhere"])
-    assert "renamed to tenfold simulate surrogates" in str(told.exception)
+    result = CliRunner().invoke(app, ["simulate", "twins", "boxes", "--out", "somewhere"])
+    assert "renamed to tenfold simulate surrogates" in str(result.exception)
 
 
-def test_maps_simulated_since_judge_in_place_of_the_test_split_unless_they_were_trained_on(study, tmp_path):
-    write_skies(tmp_path / "maps", 30, seed=5, name="later")
-    write_skies(tmp_path / "wider", 3, seed=6, name="wider", side_deg=3.0)
+def test_newly_simulated_maps_replace_the_test_split_unless_they_were_trained_on(study, tmp_path):
+    write_map_files(tmp_path / "maps", 30, seed=5, name="later")
+    write_map_files(tmp_path / "wider", 3, seed=6, name="wider", side_deg=3.0)
     for name in ("maps", "wider"):
         ingest_massmaps([tmp_path / name], tmp_path / f"{name}_data", MassMapIngest())
     report, _ = validate_massmaps(study / "network", unseen=tmp_path / "maps_data")
@@ -216,20 +216,20 @@ def test_maps_simulated_since_judge_in_place_of_the_test_split_unless_they_were_
     held = json.loads((report.parent / "metrics.json").read_text())["held_out"]
     assert len(held["cosmologies"]) + held["outside_range"] == 30
     assert all(name.startswith("later_") for name in held["cosmologies"])
-    for unfit, said in ((tmp_path / "wider_data", "side_deg is 3.0"), (study / "data", "were trained on")):
-        with pytest.raises(InputError, match=said):
-            validate_massmaps(study / "network", unseen=unfit)
+    for unsuitable, message in ((tmp_path / "wider_data", "side_deg is 3.0"), (study / "data", "were trained on")):
+        with pytest.raises(InputError, match=message):
+            validate_massmaps(study / "network", unseen=unsuitable)
 
 
 @pytest.fixture(scope="module")
 def estimator(tmp_path_factory) -> Path:
-    """Folder of an estimator of maps that has learnt nothing."""
-    folder = RunFolder(tmp_path_factory.mktemp("judge") / "estimator")
+    """Folder of an untrained estimator of maps."""
+    folder = RunFolder(tmp_path_factory.mktemp("untrained") / "estimator")
     folder.create()
     return folder.path
 
 
-def say_trained_on(data: Path, estimator: Path, names: tuple[str, ...] = ("omega_m", "sigma_8")) -> None:
+def write_estimator(data: Path, estimator: Path, names: tuple[str, ...] = ("omega_m", "sigma_8")) -> None:
     fingerprint = Manifest.read(data / "manifest.json").fingerprint
     config = EstimatorConfig(
         architecture=CNN(dimensions=2, size=SIDE, transform="identity", filters=(4,), dense=(8,), readout="global"),
@@ -244,38 +244,43 @@ def say_trained_on(data: Path, estimator: Path, names: tuple[str, ...] = ("omega
 
 @pytest.fixture
 def figures(monkeypatch) -> list[Figure]:
-    """All figures that are drawn."""
-    drawn, save = [], Figure.savefig
+    """All figures that are saved during a test."""
+    saved, save = [], Figure.savefig
 
-    def keep(figure, *arguments, **words):
-        drawn.append(figure)
-        return save(figure, *arguments, **words)
+    def record(figure, *arguments, **options):
+        saved.append(figure)
+        return save(figure, *arguments, **options)
 
-    monkeypatch.setattr(Figure, "savefig", keep)
-    return drawn
-
-
-def words_of(figure: Figure) -> str:
-    """All that is written on a figure."""
-    return " ".join(each.get_text() for each in figure.findobj(Text))
+    monkeypatch.setattr(Figure, "savefig", record)
+    return saved
 
 
-def test_the_report_shows_what_an_estimator_looks_at(study, estimator, figures, tmp_path):
-    say_trained_on(study / "data", estimator)
+def text_of(figure: Figure) -> str:
+    """Return all text of a figure."""
+    return " ".join(text.get_text() for text in figure.findobj(Text))
+
+
+def test_the_report_shows_the_attributions_of_an_estimator(study, estimator, figures, tmp_path):
+    write_estimator(study / "data", estimator)
     report, _ = validate_massmaps(study / "network", tmp_path / "out", estimator=estimator)
     assert len(figures) > 45
     assert {figure.get_supxlabel() for figure in figures} == {"trusted: ℓ = 180–1,440"}
     saliency = json.loads((tmp_path / "out" / "metrics.json").read_text())["saliency"]
     assert (saliency["method"], saliency["samples"]) == ("integrated", 3)
-    for found in saliency["parameters"].values():
-        assert sum(found["attribution_by_density"]) == pytest.approx(1)
-        assert list(found["rank_correlation_by_randomised_layers"]) == ["out", "dense_0", "affine", "convolution_0"]
+    for attributions in saliency["parameters"].values():
+        assert sum(attributions["attribution_by_density"]) == pytest.approx(1)
+        assert list(attributions["rank_correlation_by_randomised_layers"]) == [
+            "out",
+            "dense_0",
+            "affine",
+            "convolution_0",
+        ]
     page = report.read_text()
     assert "Attributions of the estimator" in page
     assert not re.search(r"<script|<link|@import|url\(|https?://", page)
 
 
-def test_maps_without_an_angle_are_told_of_in_their_own_units(study, estimator, figures, tmp_path):
+def test_maps_without_an_angular_size_are_reported_in_their_own_units(study, estimator, figures, tmp_path):
     rng = np.random.default_rng(3)
     cosmologies = np.stack([rng.uniform(0.2, 0.4, 16), rng.uniform(0.6, 1.0, 16)], axis=1)
     maps = [lognormal(SIDE, sigma_8 - 0.3, -4 * omega_m - 1, MAPS, rng) for omega_m, sigma_8 in cosmologies]
@@ -290,21 +295,26 @@ def test_maps_without_an_angle_are_told_of_in_their_own_units(study, estimator, 
     shutil.copytree(study / "network", tmp_path / "network")
     run = RunFolder(tmp_path / "network")
     manifest = Manifest.read(tmp_path / "data" / "manifest.json")
-    told = {"data": str(tmp_path / "data"), "fingerprint": manifest.fingerprint, "low": [0.2, 0.6], "high": [0.4, 1.0]}
-    told |= map_metadata(manifest, ("omega_m", "sigma_8"))
-    run.write_record("emulator", run.read_record() | told)
-    say_trained_on(study / "data", estimator)
+    record = {
+        "data": str(tmp_path / "data"),
+        "fingerprint": manifest.fingerprint,
+        "low": [0.2, 0.6],
+        "high": [0.4, 1.0],
+    }
+    record |= map_metadata(manifest, ("omega_m", "sigma_8"))
+    run.write_record("emulator", run.read_record() | record)
+    write_estimator(study / "data", estimator)
     with pytest.raises(InputError, match="may have seen the emulator's test split"):
         validate_massmaps(run.path, tmp_path / "out", estimator=estimator)
-    say_trained_on(tmp_path / "data", estimator, ("n_s", "h"))
+    write_estimator(tmp_path / "data", estimator, ("n_s", "h"))
     with pytest.raises(InputError, match="estimates n_s, h, but the emulator takes omega_m, sigma_8"):
         validate_massmaps(run.path, tmp_path / "out", estimator=estimator)
-    say_trained_on(tmp_path / "data", estimator)
+    write_estimator(tmp_path / "data", estimator)
     report, _ = validate_massmaps(run.path, tmp_path / "out", estimator=estimator)
     page = report.read_text()
     assert "Maps of 25 Mpc/h per side" in page
-    written = [words_of(figure) for figure in figures]
-    for words in (page.split("Versions, seeds and times")[0], *written):
-        assert not re.search("°|ℓ|κ|multipole|trusted", words.replace("starlet ℓ1-norm", ""))
-    assert any("wavenumber k [h/Mpc]" in each and "P(k)" in each for each in written)
-    assert any("Σ, 25 Mpc/h per side" in each for each in written)
+    written = [text_of(figure) for figure in figures]
+    for text in (page.split("Versions, seeds and times")[0], *written):
+        assert not re.search("°|ℓ|κ|multipole|trusted", text.replace("starlet ℓ1-norm", ""))
+    assert any("wavenumber k [h/Mpc]" in text and "P(k)" in text for text in written)
+    assert any("Σ, 25 Mpc/h per side" in text for text in written)
