@@ -44,29 +44,29 @@ def read_parameters(path: Path, name: CMDName) -> list[dict[str, float]]:
         The name of the parameter file gives another suite or set, or none; or the file cannot be read, is not a table
         of numbers, or has neither column names nor six columns.
     """
-    told = parse_table_name(path)
-    if told is None:
-        wanted = f"params_{name.set}_{name.suite}.txt"
-        raise InputError(f"{path}: the name does not say which suite and set it is of, as that of {wanted} does")
-    if told != (name.suite, name.set):
+    suite_and_set = parse_table_name(path)
+    if suite_and_set is None:
+        expected = f"params_{name.set}_{name.suite}.txt"
+        raise InputError(f"{path}: the name does not give suite and set; expected a name such as {expected}")
+    if suite_and_set != (name.suite, name.set):
         raise InputError(
-            f"{path}: parameters of {told[0]}, set {told[1]}, where the maps are of {name.suite}, set {name.set}: "
-            "name their own file in ingest.camels_parameters"
+            f"{path}: parameters of {suite_and_set[0]}, set {suite_and_set[1]}, but the maps are of {name.suite}, set "
+            f"{name.set}: give their own parameter file as ingest.camels_parameters"
         )
     table = read_text_table(path)
     names = table.names or DEFAULT_COLUMNS
     if len(table.cells[0]) != len(names):
         raise InputError(
-            f"{path}: {len(table.cells[0])} columns without names, where the dataset documents {len(names)}: "
+            f"{path}: {len(table.cells[0])} columns without names, but the dataset documents {len(names)}: "
             f"{', '.join(DEFAULT_COLUMNS)}. Name them in a first line that begins with #"
         )
-    skipped = [each for each in names if each.lower() in ("name", "seed")]
+    skipped = [column for column in names if column.lower() in ("name", "seed")]
     if name.suite.startswith("Nbody"):
-        skipped += [each for each in names if canonical_name(each) not in _COSMOLOGY]
+        skipped += [column for column in names if canonical_name(column) not in _COSMOLOGY]
     if table.names and table.names[0].lower() == "name":
         for n, (line, cells) in enumerate(zip(table.lines, table.cells, strict=True)):
             if name.set in ("LH", "CV", "EX") and cells[0] != f"{name.set}_{n}":
-                raise InputError(f"{path}, line {line}: is of {cells[0]}, where row {n} must be of {name.set}_{n}")
+                raise InputError(f"{path}, line {line}: is of {cells[0]}, but row {n} must be of {name.set}_{n}")
     return parameters_by_row(table, names, path, skipped)
 
 
@@ -93,7 +93,7 @@ def metadata_by_simulation(path: Path, name: CMDName, parameters: Path, stated: 
     maps = count_maps(path)
     if maps != MAPS_PER_SIMULATION * len(rows):
         raise InputError(
-            f"{path}: {maps} maps are {maps / MAPS_PER_SIMULATION:g} simulations of {MAPS_PER_SIMULATION} maps, and "
+            f"{path}: {maps} maps are {maps / MAPS_PER_SIMULATION:g} simulations of {MAPS_PER_SIMULATION} maps, but "
             f"{parameters} has {len(rows)} rows of parameters"
         )
     stated = add_name_metadata(path, name, stated)
@@ -116,8 +116,8 @@ def check_no_table_row(path: Path, stated: StatedMetadata) -> None:
     """
     if stated.parameters or stated.simulation:
         raise InputError(
-            f"{path}: holds the maps of many simulations, which ingest.camels_parameters labels: take its row out of "
-            "ingest.table"
+            f"{path}: contains maps of many simulations, whose parameters are in ingest.camels_parameters: remove its "
+            "row from ingest.table"
         )
 
 
@@ -153,8 +153,8 @@ def check_same_data_set(paths: list[Path]) -> None:
     for path, name in named[1:]:
         if name != named[0][1]:
             raise InputError(
-                f"{named[0][0]} and {path} differ in field, suite, set or redshift: they are not one set of maps. "
-                "Ingest each by itself, into its own folder"
+                f"{named[0][0]} and {path} differ in field, suite, set or redshift: they are not one data set. "
+                "Ingest them separately, into folders of their own"
             )
 
 
@@ -181,31 +181,31 @@ def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
     """
     shape, dtype, start, fortran = inspect_array(path)
     if len(shape) not in (2, 3, 4):
-        raise UnusableFileError(path, "", f"shape {shape} is not of maps, (N, N), (M, N, N) or (M, N, N, C)")
+        raise UnusableFileError(path, "", f"shape {shape} is not that of maps, (N, N), (M, N, N) or (M, N, N, C)")
     if len(shape) == 2:
         shape = (1, *shape)
-    one = (*shape[1:3], shape[3] if len(shape) == 4 else 1)
-    check_array(one, dtype, stated.largest_gib, path, "", 2)
+    map_shape = (*shape[1:3], shape[3] if len(shape) == 4 else 1)
+    check_array(map_shape, dtype, stated.largest_gib, path, "", 2)
     if not stated.parameters:
         remedy = "give the file a row in a table, --set ingest.table=FILE"
         if parse_file_name(path) is not None:
-            remedy = "name the maps' parameter file, --set ingest.camels_parameters=FILE"
+            remedy = "give the parameter file of the maps, --set ingest.camels_parameters=FILE"
         raise UnusableFileError(path, "", f"no cosmological parameters: {remedy}")
-    if stated.redshifts and len(stated.redshifts) != one[2]:
-        raise UnusableFileError(path, "", f"{len(stated.redshifts)} redshifts stated for {one[2]} channels")
+    if stated.redshifts and len(stated.redshifts) != map_shape[2]:
+        raise UnusableFileError(path, "", f"{len(stated.redshifts)} redshifts stated for {map_shape[2]} channels")
     array = np.memmap(path, dtype=dtype, mode="r", offset=start, shape=shape, order="F" if fortran else "C")
     native = dtype.newbyteorder("=")
     first, last = stated.part or (0, shape[0])
     for n in range(first, last):
 
         def read(begin: int, end: int, n: int = n) -> np.ndarray:
-            return np.array(array[n, begin:end], dtype=native, order="C").reshape(end - begin, *one[1:])
+            return np.array(array[n, begin:end], dtype=native, order="C").reshape(end - begin, *map_shape[1:])
 
         yield Volume(
             simulation=stated.simulation or path.name.split(".")[0],
             source=path,
             key=f"map {n}",
-            shape=one,
+            shape=map_shape,
             dtype=native,
             parameters=stated.parameters,
             varied=(),

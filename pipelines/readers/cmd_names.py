@@ -48,15 +48,15 @@ class CMDName:
 
 def parse_file_name(path: Path) -> CMDName | None:
     """Return the metadata in the name of a file of maps or grids; None if the name is not one of the dataset."""
-    found = _MAPS.fullmatch(path.name)
-    if found is None:
+    match = _MAPS.fullmatch(path.name)
+    if match is None:
         return None
     return CMDName(
-        kind=found["kind"], field=found["field"], suite=found["suite"], set=found["set"], redshift=float(found["z"])
+        kind=match["kind"], field=match["field"], suite=match["suite"], set=match["set"], redshift=float(match["z"])
     )
 
 
 def parse_table_name(path: Path) -> tuple[str, str] | None:
     """Return suite and set in the name of a parameter file; None if the name is not one of the dataset."""
-    found = next((match for pattern in _TABLES if (match := pattern.fullmatch(path.name))), None)
-    return None if found is None else (found["suite"], found["set"])
+    match = next(filter(None, (pattern.fullmatch(path.name) for pattern in _TABLES)), None)
+    return None if match is None else (match["suite"], match["set"])

@@ -9,35 +9,37 @@ from typing import TypeVar
 from tenfold.pipelines.readers.parameters import PARAMETERS
 from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError
 
-Fact = TypeVar("Fact")
-_FLOAT32 = 1e-6
-_DIGITS = 3
+Value = TypeVar("Value")
+_FLOAT32_PRECISION = 1e-6
+_MIN_DIGITS = 3
 
 
-def values_agree(one: float, other: float) -> bool:
+def values_agree(first: float, second: float) -> bool:
     """Whether two numbers are equal to the precision of float32, or to the printed digits of the shorter one.
 
     Three digits or more are compared: 0.309 agrees with 0.3089, and 0.3 does not.
     """
-    if math.isclose(one, other, rel_tol=_FLOAT32, abs_tol=1e-12):
+    if math.isclose(first, second, rel_tol=_FLOAT32_PRECISION, abs_tol=1e-12):
         return True
-    for short, long in ((one, other), (other, one)):
+    for short, long in ((first, second), (second, first)):
         printed = Decimal(repr(float(short))).normalize().as_tuple()
-        if not isinstance(printed.exponent, int) or len(printed.digits) < _DIGITS:
+        if not isinstance(printed.exponent, int) or len(printed.digits) < _MIN_DIGITS:
             continue
-        if abs(long - short) <= 0.5 * 10.0**printed.exponent * (1 + _FLOAT32):
+        if abs(long - short) <= 0.5 * 10.0**printed.exponent * (1 + _FLOAT32_PRECISION):
             return True
     return False
 
 
-def reconcile(name: str, own: Fact | None, stated: Fact | None, path: Path, key: str, setting: str = "") -> Fact | None:
+def reconcile(
+    name: str, in_file: Value | None, stated: Value | None, path: Path, key: str, setting: str = ""
+) -> Value | None:
     """Return the value of a property that the file, the user, or both give.
 
     Parameters
     ----------
     name
         Name of the property in the file.
-    own, stated
+    in_file, stated
         Values of the file and of the user; None or empty if not given.
     path, key
         File and key, for messages.
@@ -49,32 +51,32 @@ def reconcile(name: str, own: Fact | None, stated: Fact | None, path: Path, key:
     UnusableFileError
         The two values contradict each other.
     """
-    if own is None or own == () or own == "":
+    if in_file is None or in_file == () or in_file == "":
         return stated
     if stated is None or stated == () or stated == "":
-        return own
-    if not _same(own, stated):
+        return in_file
+    if not _same(in_file, stated):
         setting = setting or f"ingest.{name}"
-        reason = f"{name} is {_shown(own)} in the file, and {setting} says {_shown(stated)}: correct one of them"
+        reason = f"{name} is {_format(in_file)} in the file, but {setting} is {_format(stated)}: correct one of them"
         raise UnusableFileError(path, key, reason)
-    return own
+    return in_file
 
 
-def _same(one: object, other: object) -> bool:
-    if isinstance(one, tuple) and isinstance(other, tuple):
-        return len(one) == len(other) and all(map(_same, one, other))
-    if isinstance(one, float) and isinstance(other, float):
-        return values_agree(one, other)
-    return one == other
+def _same(first: object, second: object) -> bool:
+    if isinstance(first, tuple) and isinstance(second, tuple):
+        return len(first) == len(second) and all(map(_same, first, second))
+    if isinstance(first, float) and isinstance(second, float):
+        return values_agree(first, second)
+    return first == second
 
 
-def _shown(value: object) -> str:
+def _format(value: object) -> str:
     if isinstance(value, tuple):
-        return f"({', '.join(map(_shown, value))})"
+        return f"({', '.join(map(_format, value))})"
     return f"{value:.8g}" if isinstance(value, float) else str(value)
 
 
-def merge_parameters(own: Mapping[str, float], stated: StatedMetadata, path: Path, key: str) -> dict[str, float]:
+def merge_parameters(in_file: Mapping[str, float], stated: StatedMetadata, path: Path, key: str) -> dict[str, float]:
     """Return the parameters of a file, completed by those of a table, by canonical name.
 
     Raises
@@ -83,10 +85,10 @@ def merge_parameters(own: Mapping[str, float], stated: StatedMetadata, path: Pat
         The table contradicts the file.
     """
     for name, value in stated.parameters.items():
-        if name in own and not values_agree(own[name], value):
+        if name in in_file and not values_agree(in_file[name], value):
             raise UnusableFileError(
-                path, key, f"{name} is {own[name]:.8g} in the file, and {value:.8g} in the table of parameters "
+                path, key, f"{name} is {in_file[name]:.8g} in the file, but {value:.8g} in the table of parameters "
                 "(ingest.table): correct one of them",
             )  # fmt: skip
-    both = {**stated.parameters, **own}
-    return {name: both[name] for name in PARAMETERS if name in both}
+    merged = {**stated.parameters, **in_file}
+    return {name: merged[name] for name in PARAMETERS if name in merged}

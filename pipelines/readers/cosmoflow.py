@@ -16,7 +16,13 @@ from tenfold.pipelines.readers.safe_hdf5 import as_text, get_dataset, mask_value
 from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError, Volume, check_array
 
 _SPLIT_NAMES = ("Omega_m", "sigma_8", "N_spec", "H_0")
-_USUAL = {"omega_m": (0.05, 0.7), "sigma_8": (0.3, 1.6), "n_s": (0.6, 1.4), "h": (0.3, 1.2), "omega_b": (0.01, 0.15)}
+_TYPICAL_RANGES = {
+    "omega_m": (0.05, 0.7),
+    "sigma_8": (0.3, 1.6),
+    "n_s": (0.6, 1.4),
+    "h": (0.3, 1.2),
+    "omega_b": (0.01, 0.15),
+}
 """Ranges of simulated cosmologies, which distinguish physical values from unit parameters in [-1, 1]."""
 
 
@@ -40,9 +46,9 @@ def read_boxes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
         full = get_dataset(file, "full", path)
         shape = full.shape if full.ndim == 4 else (*full.shape, 1)
         check_array(shape, full.dtype, stated.largest_gib, path, "full")
-        named, values = read_names(file, "namePar", path), read_numbers(file, "physPar", path)
-        if len(named) != len(values):
-            raise UnusableFileError(path, "physPar", f"{len(values)} values for {len(named)} names in namePar")
+        names, values = read_names(file, "namePar", path), read_numbers(file, "physPar", path)
+        if len(names) != len(values):
+            raise UnusableFileError(path, "physPar", f"{len(values)} values for {len(names)} names in namePar")
         redshifts = reconcile("redshifts", _redshifts(file, path), stated.redshifts, path, "redshifts") or ()
         if redshifts and len(redshifts) != shape[3]:
             raise UnusableFileError(path, "redshifts", f"{len(redshifts)} redshifts for {shape[3]} channels of full")
@@ -50,7 +56,7 @@ def read_boxes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
         units = reconcile("units", as_text(file.attrs.get("units", "")), stated.units, path, "units")
         units = units or ("counts" if full.dtype.kind in "iu" else "density")
         box = float(file.attrs["box_mpc_h"]) if "box_mpc_h" in file.attrs else None
-        parameters = canonical_parameters(named, values.tolist(), path, "namePar/physPar")
+        parameters = canonical_parameters(names, values.tolist(), path, "namePar/physPar")
         yield Volume(
             simulation=_simulation(file, path, stated),
             source=path,
@@ -100,17 +106,17 @@ def read_subvolumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
             raise UnusableFileError(path, "x", reason)
         check_array(x.shape[1:], x.dtype, stated.largest_gib, path, "x")
         if not np.array_equal(y, np.broadcast_to(y[:1], y.shape)):
-            raise UnusableFileError(path, "y", "parameters differ between sub-volumes: one file is one simulation")
+            raise UnusableFileError(
+                path, "y", "parameters differ between sub-volumes: a file must contain one simulation"
+            )
         if not len(x):
             raise UnusableFileError(path, "x", f"shape {x.shape} is empty")
-        named = read_names(file, "namePar", path) if "namePar" in file else _SPLIT_NAMES
-        if y.shape[1] == len(named):
-            parameters = merge_parameters(_physical(named, y[0].tolist(), stated, path), stated, path, "y")
+        names = read_names(file, "namePar", path) if "namePar" in file else _SPLIT_NAMES
+        if y.shape[1] == len(names):
+            parameters = merge_parameters(_physical_parameters(names, y[0].tolist(), stated, path), stated, path, "y")
         elif "namePar" in file or not stated.parameters:
-            said = f"namePar has {len(named)}" if "namePar" in file else "no namePar says of what"
-            raise UnusableFileError(
-                path, "y", f"{y.shape[1]} columns, and {said}: give a table, --set ingest.table=FILE"
-            )
+            problem = f", but namePar has {len(names)} names" if "namePar" in file else " without names in namePar"
+            raise UnusableFileError(path, "y", f"{y.shape[1]} columns{problem}: give a table, --set ingest.table=FILE")
         else:
             parameters = stated.parameters
         redshifts = reconcile("redshifts", _redshifts(file, path), stated.redshifts, path, "redshifts") or ()
@@ -143,41 +149,50 @@ def _simulation(file: h5py.File, path: Path, stated: StatedMetadata) -> str:
     return stated.simulation or as_text(file.attrs.get("universe_tag", "")) or path.name.split(".")[0]
 
 
-def _physical(named: Sequence[str], row: Sequence[float], stated: StatedMetadata, path: Path) -> dict[str, float]:
+def _physical_parameters(
+    names: Sequence[str], row: Sequence[float], stated: StatedMetadata, path: Path
+) -> dict[str, float]:
     """Return the physical parameters of a row of `y`; empty if they are unit parameters that only a table resolves."""
-    unit = all(-1 <= value <= 1 for value in row)
-    own = [str(canonical_name(name)) for name in named]
-    listed = ", ".join(f"{name} = {value:g}" for name, value in zip(named, row, strict=True))
-    readings = []
-    if not unit or _usual(named, row):
-        readings.append(canonical_parameters(named, row, path, "y", stated.densities))
-    if unit and set(own) <= set(stated.unit_ranges):
-        middle = {name: sum(stated.unit_ranges[name]) / 2 for name in own}
-        half = {name: stated.unit_ranges[name][1] - middle[name] for name in own}
-        values = [middle[name] + half[name] * value for name, value in zip(own, row, strict=True)]
-        readings.append(canonical_parameters(own, values, path, "y", "fractions"))
+    may_be_unit = all(-1 <= value <= 1 for value in row)
+    canonical_names = [str(canonical_name(name)) for name in names]
+    listed = ", ".join(f"{name} = {value:g}" for name, value in zip(names, row, strict=True))
+    candidates = []
+    if not may_be_unit or _is_typical(names, row):
+        candidates.append(canonical_parameters(names, row, path, "y", stated.densities))
+    if may_be_unit and set(canonical_names) <= set(stated.unit_ranges):
+        centre = {name: sum(stated.unit_ranges[name]) / 2 for name in canonical_names}
+        half_width = {name: stated.unit_ranges[name][1] - centre[name] for name in canonical_names}
+        values = [centre[name] + half_width[name] * value for name, value in zip(canonical_names, row, strict=True)]
+        candidates.append(canonical_parameters(canonical_names, values, path, "y", "fractions"))
     agreeing = [
-        each for each in readings if all(values_agree(each[k], v) for k, v in stated.parameters.items() if k in each)
+        candidate
+        for candidate in candidates
+        if all(values_agree(candidate[k], v) for k, v in stated.parameters.items() if k in candidate)
     ]
     if stated.parameters:
-        return (agreeing or readings or [{}])[0]
-    if not readings:
-        reason = f"holds {listed}: unit parameters, in [-1, 1]: give unit_ranges of {', '.join(own)}, or a table"
-        raise UnusableFileError(path, "y", reason)
-    if len(readings) > 1:
+        return (agreeing or candidates or [{}])[0]
+    if not candidates:
         reason = (
-            f"holds {listed}, which may be physical values, and unit parameters as ingest.unit_ranges says: give the "
-            "physical values in a table, --set ingest.table=FILE"
+            f"contains {listed}: unit parameters in [-1, 1]; give unit_ranges of {', '.join(canonical_names)}, or a "
+            "table, --set ingest.table=FILE"
         )
         raise UnusableFileError(path, "y", reason)
-    return readings[0]
+    if len(candidates) > 1:
+        reason = (
+            f"contains {listed}, which may be physical values or unit parameters (ingest.unit_ranges is set): give "
+            "the physical values in a table, --set ingest.table=FILE"
+        )
+        raise UnusableFileError(path, "y", reason)
+    return candidates[0]
 
 
-def _usual(named: Sequence[str], row: Sequence[float]) -> bool:
+def _is_typical(names: Sequence[str], row: Sequence[float]) -> bool:
     """Whether values are within the ranges of simulated cosmologies."""
-    for name, value in zip(named, row, strict=True):
-        own = canonical_name(name) or ""
-        low, high = _USUAL.get(own, PARAMETERS[own][1:] if own in PARAMETERS else (-math.inf, math.inf))
+    for name, value in zip(names, row, strict=True):
+        canonical = canonical_name(name) or ""
+        low, high = _TYPICAL_RANGES.get(
+            canonical, PARAMETERS[canonical][1:] if canonical in PARAMETERS else (-math.inf, math.inf)
+        )
         if not low <= (value / 100 if name in ("H_0", "H0") else value) <= high:
             return False
     return True

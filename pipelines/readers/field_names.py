@@ -1,7 +1,7 @@
 """Names of fields, used in place of a unit if a file states none."""
 
-_CONVERGENCE = {"kappa", "convergence"}
-_ANY = {
+_CONVERGENCE_NAMES = {"kappa", "convergence"}
+_GENERIC_NAMES = {
     "", "arr", "arr_0", "array", "compressed_image", "data", "dataset", "field", "fields", "image", "images", "map",
     "maps", "primary", "sci", "values", "x",
 }  # fmt: skip
@@ -21,7 +21,7 @@ def field_name(name: str) -> str:
         Last component in lower case: ``gamma1``, ``kappa_e``, ``mask``. Empty if the name does not identify a field
         (``data``, ``maps``, a number).
     """
-    own = name.rstrip("/").rsplit("/", maxsplit=1)[-1].strip().lower()
-    if own in _CONVERGENCE:
+    last = name.rstrip("/").rsplit("/", maxsplit=1)[-1].strip().lower()
+    if last in _CONVERGENCE_NAMES:
         return "kappa"
-    return "" if own in _ANY or own.isdigit() else own
+    return "" if last in _GENERIC_NAMES or last.isdigit() else last

@@ -15,9 +15,9 @@ import numpy as np
 from tenfold.pipelines.readers.volume import UnusableFileError
 
 MAGIC = b"SIMPLE  ="
-_BLOCK = 2880
-_TYPES = {8: "u1", 16: "i2", 32: "i4", 64: "i8", -32: "f4", -64: "f8"}
-_UNSIGNED = {8: -(2**7), 16: 2**15, 32: 2**31, 64: 2**63}
+_BLOCK_BYTES = 2880
+_TYPE_BY_BITPIX = {8: "u1", 16: "i2", 32: "i4", 64: "i8", -32: "f4", -64: "f8"}
+_OPPOSITE_SIGN_ZERO = {8: -(2**7), 16: 2**15, 32: 2**31, 64: 2**63}
 """BZERO by BITPIX, with BSCALE 1, of integers of opposite signedness (FITS standard 4.0, table 11)."""
 
 
@@ -69,103 +69,107 @@ def open_image(path: Path, key: str = "") -> Iterator[Image]:
 
     try:
         with path.open("rb") as raw:
-            if raw.read(len(MAGIC)) != MAGIC:  # astropy would unpack what is compressed, however large
+            if raw.read(len(MAGIC)) != MAGIC:  # astropy would decompress a file of any size
                 raise UnusableFileError(path, "", "not an uncompressed FITS file")
         with contextlib.ExitStack() as stack:
-            with warnings.catch_warnings():  # astropy's remarks are about what is checked here
+            with warnings.catch_warnings():  # astropy warns about properties that are checked here
                 warnings.simplefilter("ignore")
                 hdus = stack.enter_context(
                     fits.open(path, mode="readonly", memmap=True, lazy_load_hdus=True, do_not_scale_image_data=True)
                 )
-                number, hdu = _chosen(hdus, key, path)
+                number, hdu = _select(hdus, key, path)
             yield _image(path, hdus, number, hdu)
     except UnusableFileError:
         raise
     except (OSError, ValueError, TypeError, LookupError, AttributeError, Warning, fits.VerifyError) as error:
-        said = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise UnusableFileError(path, "", f"not a whole FITS file, truncated or damaged ({said})") from error
+        detail = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise UnusableFileError(path, "", f"not a complete FITS file, truncated or damaged ({detail})") from error
 
 
-def _chosen(hdus: Any, key: str, path: Path) -> tuple[int, Any]:
-    every = list(enumerate(hdus))
-    images = [(n, hdu) for n, hdu in every if hdu.is_image and hdu.header.get("NAXIS", 0) >= 2]
-    listed = "; ".join(_described(n, hdu) for n, hdu in images[:12])
+def _select(hdus: Any, key: str, path: Path) -> tuple[int, Any]:
+    numbered = list(enumerate(hdus))
+    images = [(n, hdu) for n, hdu in numbered if hdu.is_image and hdu.header.get("NAXIS", 0) >= 2]
+    listed = "; ".join(_describe(n, hdu) for n, hdu in images[:12])
     if not images:
-        raise UnusableFileError(path, "", _tables(every))
+        raise UnusableFileError(path, "", _explain_missing_image(numbered))
     if not key:
         if len(images) > 1:
-            which = f"{len(images)} images: {listed}. Which is meant? --set ingest.key=NAME, or its number"
-            raise UnusableFileError(path, "", which)
+            reason = f"{len(images)} images: {listed}. Select one with --set ingest.key=NAME or its number"
+            raise UnusableFileError(path, "", reason)
         return images[0]
     name, comma, version = (part.strip() for part in key.partition(","))
-    found = [
+    matches = [
         (n, hdu) for n, hdu in images if hdu.name.upper() == name.upper() and (not comma or str(hdu.ver) == version)
     ]
-    found = found or [(n, hdu) for n, hdu in images if str(n) == key.strip()]
-    if len(found) != 1:
-        said = f"{len(found)} images of that name" if found else "no image of that name or number"
-        raise UnusableFileError(path, key, f"{said}; the images are {listed}. --set ingest.key=NAME,EXTVER or a number")
-    return found[0]
+    matches = matches or [(n, hdu) for n, hdu in images if str(n) == key.strip()]
+    if len(matches) != 1:
+        problem = f"{len(matches)} images have this name" if matches else "no image has this name or number"
+        raise UnusableFileError(
+            path, key, f"{problem}; the images are {listed}. --set ingest.key=NAME,EXTVER or a number"
+        )
+    return matches[0]
 
 
-def _described(number: int, hdu: Any) -> str:
+def _describe(number: int, hdu: Any) -> str:
     shape = tuple(hdu.header[f"NAXIS{axis}"] for axis in range(hdu.header["NAXIS"], 0, -1))
     unit = str(hdu.header.get("BUNIT", "")).strip()
     return f"{number} {hdu.name or '(no name)'} {shape}{f' [{unit}]' if unit else ''}"
 
 
-def _tables(hdus: list[tuple[int, Any]]) -> str:
+def _explain_missing_image(hdus: list[tuple[int, Any]]) -> str:
     """Return why a file without images is not read."""
     for _, hdu in hdus:
         if str(hdu.header.get("PIXTYPE", "")).strip().upper() == "HEALPIX":
             return (
-                f"a HEALPix table (nside {hdu.header.get('NSIDE', 'unknown')}): pixels of the sphere. tenfold reads "
-                "flat square maps: project patches that hold no masked pixels, such as by healpy.gnomview, to images"
+                f"a HEALPix table (nside {hdu.header.get('NSIDE', 'unknown')}): pixels on the sphere. tenfold reads "
+                "flat square maps: project patches without masked pixels to images, for example with healpy.gnomview"
             )
     names = ", ".join(hdu.name or str(n) for n, hdu in hdus if hdu.header.get("XTENSION"))
-    return f"holds no image of two or more axes{f'; it holds the tables {names}' if names else ''}"
+    return f"contains no image of two or more axes{f'; it contains the tables {names}' if names else ''}"
 
 
 def _image(path: Path, hdus: Any, number: int, hdu: Any) -> Image:
     header = hdu.header
     bits, axes = header["BITPIX"], header["NAXIS"]
-    if bits not in _TYPES:
-        raise UnusableFileError(path, "BITPIX", f"found {bits}, valid are {', '.join(map(str, _TYPES))}")
+    if bits not in _TYPE_BY_BITPIX:
+        raise UnusableFileError(path, "BITPIX", f"found {bits}, valid are {', '.join(map(str, _TYPE_BY_BITPIX))}")
     shape = tuple(int(header[f"NAXIS{axis}"]) for axis in range(axes, 0, -1))
-    stored = np.dtype(f">{_TYPES[bits]}")
+    stored = np.dtype(f">{_TYPE_BY_BITPIX[bits]}")
     dtype, scaled = _scaling(header, path)
     compressed = hdu.__class__.__name__ == "CompImageHDU"
     blank = header.get("BLANK") if bits > 0 else None
     if blank is not None and (isinstance(blank, bool) or not isinstance(blank, int)):
-        raise UnusableFileError(path, "BLANK", f"holds {blank!r} where an integer is meant")
+        raise UnusableFileError(path, "BLANK", f"contains {blank!r}; expected an integer")
     if blank is not None:
         limits = np.iinfo(stored)
         inside = limits.min <= blank <= limits.max
-        blank = float(scaled(np.array([blank], stored))[0]) if inside else None  # no pixel can have it
+        blank = float(scaled(np.array([blank], stored))[0]) if inside else None  # outside the range of the pixels
 
     def check_size() -> None:
         if compressed:
             _check_tiles(path, hdu, shape)
             return
-        there, promised = path.stat().st_size - hdu.fileinfo()["datLoc"], math.prod(shape) * stored.itemsize
-        if there < promised:
-            reason = f"shape {shape} promises {promised:,} bytes, and {max(there, 0):,} are there"
+        available, required = path.stat().st_size - hdu.fileinfo()["datLoc"], math.prod(shape) * stored.itemsize
+        if available < required:
+            reason = f"shape {shape} requires {required:,} bytes, but the file contains {max(available, 0):,}"
             raise UnusableFileError(path, "image", reason)
 
     def read(index: tuple[int | slice, ...]) -> np.ndarray:
         if compressed:
             return scaled(np.asarray(hdu.section[index]))
-        return scaled(np.asarray(mapped()[index]))
+        return scaled(np.asarray(memory_map()[index]))
 
     @functools.cache
-    def mapped() -> np.ndarray:
+    def memory_map() -> np.ndarray:
         return np.memmap(path, dtype=stored, mode="r", offset=hdu.fileinfo()["datLoc"], shape=shape)
 
-    shared = hdus[0].header
-    said = (header,) if shared["NAXIS"] else (header, shared)
-    unit = next((str(each[name]).strip() for each in said for name in ("BUNIT", "UNIT") if name in each), None)
+    primary = hdus[0].header
+    unit_headers = (header,) if primary["NAXIS"] else (header, primary)
+    unit = next(
+        (str(cards[name]).strip() for cards in unit_headers for name in ("BUNIT", "UNIT") if name in cards), None
+    )
     return Image(
-        name=hdu.name or str(number), primary=number == 0, header=ChainMap(header, shared), unit=unit, shape=shape,
+        name=hdu.name or str(number), primary=number == 0, header=ChainMap(header, primary), unit=unit, shape=shape,
         dtype=dtype, blank=blank, check_size=check_size, read=read,
     )  # fmt: skip
 
@@ -175,28 +179,31 @@ def _check_tiles(path: Path, hdu: Any, shape: tuple[int, ...]) -> None:
     tile = tuple(map(int, getattr(hdu, "tile_shape", shape)))
     if len(tile) != len(shape) or any(not 0 < part <= max(side, 1) for part, side in zip(tile, shape, strict=True)):
         raise UnusableFileError(path, "ZTILE", f"tiles of {tile} for an image of shape {shape}")
-    place = hdu.fileinfo()
-    there, promised = path.stat().st_size - place["datLoc"], place["datSpan"]
-    if there <= promised - _BLOCK:  # the last block may lack its padding
-        raise UnusableFileError(path, "image", f"its tiles take {promised:,} bytes, and {max(there, 0):,} are there")
+    location = hdu.fileinfo()
+    available, required = path.stat().st_size - location["datLoc"], location["datSpan"]
+    if available <= required - _BLOCK_BYTES:  # the last block may lack its padding
+        raise UnusableFileError(
+            path, "image", f"its tiles take {required:,} bytes, but the file contains {max(available, 0):,}"
+        )
 
 
 def _scaling(header: Any, path: Path) -> tuple[np.dtype, Callable[[np.ndarray], np.ndarray]]:
     """Return the type of the pixels, and the function from stored to physical values."""
     bits = header["BITPIX"]
-    stored = np.dtype(_TYPES[bits])
-    scale, zero = (header.get(name, usual) for name, usual in (("BSCALE", 1), ("BZERO", 0)))
+    stored = np.dtype(_TYPE_BY_BITPIX[bits])
+    scale, zero = (header.get(name, default) for name, default in (("BSCALE", 1), ("BZERO", 0)))
     for name, value in (("BSCALE", scale), ("BZERO", zero)):
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-            raise UnusableFileError(path, name, f"holds {value!r} where a number is meant")
+            raise UnusableFileError(path, name, f"contains {value!r}; expected a number")
     if not scale:
-        raise UnusableFileError(path, "BSCALE", "is 0: every pixel would have one value")
+        raise UnusableFileError(path, "BSCALE", "is 0: all pixels would have the same value")
     if scale == 1 and zero == 0:
         return stored, lambda raw: raw.astype(stored, copy=False)
-    if scale == 1 and bits > 0 and zero == _UNSIGNED[bits]:
+    if scale == 1 and bits > 0 and zero == _OPPOSITE_SIGN_ZERO[bits]:
         other = np.dtype(f"{'i' if stored.kind == 'u' else 'u'}{stored.itemsize}")
         sign = np.array(1 << (bits - 1), f"u{stored.itemsize}")
         return other, lambda raw: (raw.astype(stored).view(sign.dtype) ^ sign).view(other)
-    largest = abs(zero) / abs(scale) + 2.0 ** (bits - 1)  # in steps between stored integers
-    dtype = np.dtype("f4" if bits == -32 or (bits > 0 and largest < 2**24) else "f8")
+    # maximum absolute value in units of the step between stored integers
+    max_steps = abs(zero) / abs(scale) + 2.0 ** (bits - 1)
+    dtype = np.dtype("f4" if bits == -32 or (bits > 0 and max_steps < 2**24) else "f8")
     return dtype, lambda raw: (raw.astype(np.float64) * scale + zero).astype(dtype)

@@ -14,7 +14,7 @@ from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError, 
 
 __all__ = ["MAGIC", "read_volumes"]
 
-_NAMES = {
+_PARAMETER_KEYWORDS = {
     "OMEGA_M": "Omega_m", "OMEGA_B": "Omega_b", "OMEGA_C": "Omega_c", "OMEGA_CD": "Omega_cdm", "OMEGA_L": "Omega_L",
     "OMEGA_K": "Omega_k", "SIGMA_8": "sigma_8", "SIGMA8": "sigma_8", "S_8": "S_8", "S8": "S_8", "NS": "n_s",
     "N_S": "n_s", "A_S": "A_s", "H0": "H0", "W0": "w0", "W_0": "w0", "WA": "wa", "W_A": "wa", "M_NU": "M_nu",
@@ -51,7 +51,7 @@ def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
     """
     with open_image(path, stated.key) as image:
         header = image.header
-        count, channels, *sides = _counted(image, path)
+        count, channels, *sides = _map_shape(image, path)
         check_array((*sides, channels), image.dtype, stated.largest_gib, path, "image", 2)
         image.check_size()
         redshifts = reconcile("redshifts", _redshifts(header, path), stated.redshifts, path, "Z") or ()
@@ -65,22 +65,22 @@ def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
             length = _side_mpc_h(header, parameters, path)
             box_mpc_h = reconcile("box_mpc_h", length, stated.box_mpc_h, path, "SIDE")
         elif angle is not None and stated.box_mpc_h is not None:
-            raise UnusableFileError(path, "ANGLE", "the side is an angle, and ingest.box_mpc_h states a length")
+            raise UnusableFileError(path, "ANGLE", "the side is an angle, but ingest.box_mpc_h is a length")
         if side_deg is None and box_mpc_h is None:
             raise UnusableFileError(
                 path, "ANGLE", "the header lacks the side of the map, ANGLE [degrees] or SIDE [Mpc]: "
                 "--set ingest.side_deg=… or ingest.box_mpc_h=…",
             )  # fmt: skip
-        bounds = [_number(header, key, path) for key in ("LMIN", "LMAX") if key in header]
-        multipoles = (bounds[0], bounds[1]) if len(bounds) == 2 else None
+        limits = [_number(header, key, path) for key in ("LMIN", "LMAX") if key in header]
+        multipoles = (limits[0], limits[1]) if len(limits) == 2 else None
         units = reconcile("units", image.unit, stated.units, path, "BUNIT") or _units(image, path)
         for n in range(count):
 
             def read(start: int, stop: int, n: int = n) -> np.ndarray:
                 index = ((), (n,), (n, slice(None)))[len(image.shape) - 2]
-                part = image.read((*index, slice(start, stop), slice(None)))
-                part = part.reshape(channels, stop - start, sides[1])
-                return np.ascontiguousarray(np.moveaxis(part, 0, -1))
+                slab = image.read((*index, slice(start, stop), slice(None)))
+                slab = slab.reshape(channels, stop - start, sides[1])
+                return np.ascontiguousarray(np.moveaxis(slab, 0, -1))
 
             yield Volume(
                 simulation=stated.simulation or str(header.get("SIMUL", "")).strip() or cosmology_id(parameters),
@@ -101,11 +101,11 @@ def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
             )
 
 
-def _counted(image: Image, path: Path) -> tuple[int, ...]:
+def _map_shape(image: Image, path: Path) -> tuple[int, ...]:
     """Return (maps, channels, N, N), from the header alone."""
     axes = len(image.shape)
     if not 2 <= axes <= 4:
-        raise UnusableFileError(path, "NAXIS", f"an image of {axes} axes, where 2, 3 or 4 are known")
+        raise UnusableFileError(path, "NAXIS", f"an image of {axes} axes; expected 2, 3 or 4")
     return (*{2: (1, 1), 3: (*image.shape[:1], 1), 4: image.shape[:2]}[axes], *image.shape[-2:])
 
 
@@ -120,56 +120,57 @@ def _units(image: Image, path: Path) -> str:
     units = field_name(image.name) or ("kappa" if lenstools else "")
     if not units:
         raise UnusableFileError(
-            path, "BUNIT", "neither BUNIT nor the image's name says what its pixels are: --set ingest.units=…, such as "
+            path, "BUNIT", "neither BUNIT nor the image's name determines the unit: --set ingest.units=…, for example "
             "kappa for the convergence",
         )  # fmt: skip
     return units
 
 
 def _redshifts(header: Any, path: Path) -> tuple[float, ...]:
-    several = [f"Z{n}" for n in range(1, 100) if f"Z{n}" in header]
-    return tuple(_number(header, key, path) for key in several or [key for key in ("Z",) if key in header])
+    numbered = [f"Z{n}" for n in range(1, 100) if f"Z{n}" in header]
+    return tuple(_number(header, key, path) for key in numbered or [key for key in ("Z",) if key in header])
 
 
 def _side_mpc_h(header: Any, parameters: dict[str, float], path: Path) -> float | None:
     """Return the side of a map that has a length instead of an angle [Mpc/h]; None if not given."""
-    own = _number(header, "BOXMPCH", path) if "BOXMPCH" in header else None
+    box_mpc_h = _number(header, "BOXMPCH", path) if "BOXMPCH" in header else None
     if "SIDE" not in header:
-        return own
+        return box_mpc_h
     side = _number(header, "SIDE", path)
-    if own is None and "h" not in parameters:
+    if box_mpc_h is None and "h" not in parameters:
         raise UnusableFileError(
-            path, "SIDE", "is in Mpc, and without H0 not to be had in Mpc/h: --set ingest.side_deg=…"
+            path, "SIDE", "is in Mpc and cannot be converted to Mpc/h without H0: --set ingest.side_deg=…"
         )
-    if own is not None and "h" in parameters and not values_agree(own, side * parameters["h"]):
-        reason = f"{side:g} Mpc is {side * parameters['h']:g} Mpc/h, where BOXMPCH says {own:g}: correct one of them"
+    if box_mpc_h is not None and "h" in parameters and not values_agree(box_mpc_h, side * parameters["h"]):
+        reason = f"{side:g} Mpc is {side * parameters['h']:g} Mpc/h, but BOXMPCH is {box_mpc_h:g}: correct one of them"
         raise UnusableFileError(path, "SIDE", reason)
-    return side * parameters["h"] if own is None else own
+    return side * parameters["h"] if box_mpc_h is None else box_mpc_h
 
 
 def _periodic(header: Any, path: Path) -> bool | None:
     if "PERIODIC" not in header:
         return None
     if not isinstance(header["PERIODIC"], bool):
-        raise UnusableFileError(path, "PERIODIC", f"holds {header['PERIODIC']!r} where T or F is meant")
+        raise UnusableFileError(path, "PERIODIC", f"contains {header['PERIODIC']!r}; expected T or F")
     return header["PERIODIC"]
 
 
 def _parameters(header: Any, stated: StatedMetadata, path: Path) -> dict[str, float]:
-    keys = [key for key in _NAMES if key in header]
-    own = canonical_parameters(
-        [_NAMES[key] for key in keys], [_number(header, key, path) for key in keys], path, "header"
+    keys = [key for key in _PARAMETER_KEYWORDS if key in header]
+    in_header = canonical_parameters(
+        [_PARAMETER_KEYWORDS[key] for key in keys], [_number(header, key, path) for key in keys], path, "header"
     )
-    parameters = merge_parameters(own, stated, path, "header")
+    parameters = merge_parameters(in_header, stated, path, "header")
     if not parameters:
         raise UnusableFileError(
-            path, "", f"no cosmological parameters: neither a header ({', '.join(_NAMES)}) nor a table: ingest.table"
-        )
+            path, "", f"no cosmological parameters in the header ({', '.join(_PARAMETER_KEYWORDS)}) or in a table "
+            "(--set ingest.table=FILE)",
+        )  # fmt: skip
     return parameters
 
 
 def _number(header: Any, key: str, path: Path) -> float:
     value = header[key]
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise UnusableFileError(path, key, f"holds {value!r} where a number is meant")
+        raise UnusableFileError(path, key, f"contains {value!r}; expected a number")
     return float(value)

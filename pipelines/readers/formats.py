@@ -31,8 +31,8 @@ def detect_volume_format(path: Path) -> VolumeFormat:
     if has_link(path, "full"):
         return "cosmoflow"
     with open_hdf5(path) as opened:
-        if found := explain_unsupported_hdf5(opened):
-            raise UnusableFileError(path, "", found)
+        if reason := explain_unsupported_hdf5(opened):
+            raise UnusableFileError(path, "", reason)
         return "cosmoflow-split" if "x" in opened and "y" in opened else "hdf5"
 
 
@@ -60,8 +60,8 @@ def _read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
     if stated.dimensions == 2:
         yield from _read_maps(path, stated)
         return
-    told = stated.format if stated.format != "auto" else "hdf5" if stated.key else detect_volume_format(path)
-    match told:
+    format_ = stated.format if stated.format != "auto" else "hdf5" if stated.key else detect_volume_format(path)
+    match format_:
         case "cosmoflow":
             yield from cosmoflow.read_boxes(path, stated)
         case "cosmoflow-split":
@@ -71,7 +71,7 @@ def _read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
         case "npy":
             yield from npy.read_volumes(path, stated)
         case _:
-            raise InputError(f"format: found {told!r}, valid are auto, cosmoflow, cosmoflow-split, hdf5, npy")
+            raise InputError(f"format: found {format_!r}, valid are auto, cosmoflow, cosmoflow-split, hdf5, npy")
 
 
 def detect_map_format(path: Path) -> MapFormat:
@@ -83,14 +83,14 @@ def detect_map_format(path: Path) -> MapFormat:
         The file is empty, cannot be read, or has an unsupported format.
     """
     head = _head(path, len(fits_maps.MAGIC))
-    known: tuple[tuple[bytes, MapFormat], ...] = ((fits_maps.MAGIC, "fits"), (npy.MAGIC, "camels"))
-    for magic, told in known:
+    formats: tuple[tuple[bytes, MapFormat], ...] = ((fits_maps.MAGIC, "fits"), (npy.MAGIC, "camels"))
+    for magic, format_ in formats:
         if head.startswith(magic):
-            return told
+            return format_
     if is_hdf5(path):
         with open_hdf5(path) as opened:
-            if found := explain_unsupported_hdf5(opened):
-                raise UnusableFileError(path, "", found)
+            if reason := explain_unsupported_hdf5(opened):
+                raise UnusableFileError(path, "", reason)
             return "ktng" if ktng.list_maps(opened) else "hdf5"
     raise UnusableFileError(path, "", describe_unsupported(path, 2))
 
@@ -112,7 +112,7 @@ def _read_maps(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
 def _head(path: Path, length: int) -> bytes:
     """Return the first bytes of a file."""
     if path.is_symlink() and not path.exists():
-        reason = "a link to a file that is not there: fetch it (where git-annex keeps it: `git annex get`)"
+        reason = "a link to a missing file: fetch the file (with git-annex: `git annex get`)"
         raise UnusableFileError(path, "", reason)
     try:
         with path.open("rb") as file:

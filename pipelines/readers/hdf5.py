@@ -33,19 +33,21 @@ def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
     """
     with open_hdf5(path) as file:
         if not stated.key:
-            held = ", ".join(list(list_datasets(file))[:12]) or "nothing"
-            raise UnusableFileError(path, "", f"which dataset is meant? Set key to one of: {held} (--set ingest.key=…)")
+            available = ", ".join(list(list_datasets(file))[:12]) or "nothing"
+            raise UnusableFileError(
+                path, "", f"no dataset selected. Set key to one of: {available} (--set ingest.key=…)"
+            )
         array = get_dataset(file, stated.key, path)
         shape = array.shape if array.ndim == 4 else (*array.shape, 1)
         check_array(shape, array.dtype, stated.largest_gib, path, stated.key)
-        about = {**file.attrs, **array.attrs}
-        parameters = read_parameters(about, stated, path, stated.key)
-        own = np.atleast_1d(np.asarray(about.get("redshifts", about.get("redshift", ()))))
-        own = tuple(read_scalar(z, "redshifts", path) for z in own)
-        redshifts = reconcile("redshifts", own, stated.redshifts, path, stated.key) or ()
+        attributes = {**file.attrs, **array.attrs}
+        parameters = read_parameters(attributes, stated, path, stated.key)
+        redshifts_in_file = np.atleast_1d(np.asarray(attributes.get("redshifts", attributes.get("redshift", ()))))
+        redshifts_in_file = tuple(read_scalar(z, "redshifts", path) for z in redshifts_in_file)
+        redshifts = reconcile("redshifts", redshifts_in_file, stated.redshifts, path, stated.key) or ()
         if redshifts and len(redshifts) != shape[3]:
             raise UnusableFileError(path, stated.key, f"{len(redshifts)} redshifts for {shape[3]} channels")
-        box = read_scalar(about["box_mpc_h"], "box_mpc_h", path) if "box_mpc_h" in about else None
+        box = read_scalar(attributes["box_mpc_h"], "box_mpc_h", path) if "box_mpc_h" in attributes else None
         native = array.dtype.newbyteorder("=")
         yield Volume(
             simulation=stated.simulation or path.name.split(".")[0],
@@ -57,14 +59,14 @@ def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
             varied=(),
             redshifts=redshifts,
             box_mpc_h=reconcile("box_mpc_h", box, stated.box_mpc_h, path, stated.key),
-            periodic=reconcile("periodic", read_periodic(about, path), stated.periodic, path, stated.key),
+            periodic=reconcile("periodic", read_periodic(attributes, path), stated.periodic, path, stated.key),
             units=reconcile("units", find_units(array.attrs, file.attrs) or "", stated.units, path, stated.key) or "",
             mask_values=mask_values(array, path),
             read=lambda start, stop: array[start:stop].astype(native, copy=False).reshape(stop - start, *shape[1:]),
         )
 
 
-def read_parameters(about: Mapping[str, object], stated: StatedMetadata, path: Path, key: str) -> dict[str, float]:
+def read_parameters(attributes: Mapping[str, object], stated: StatedMetadata, path: Path, key: str) -> dict[str, float]:
     """Return the cosmological parameters of a file by canonical name: from its attributes, completed by a table.
 
     Parameters
@@ -81,17 +83,19 @@ def read_parameters(about: Mapping[str, object], stated: StatedMetadata, path: P
     UnusableFileError
         There are no parameters, one is not a number or out of range, or the table contradicts the attributes.
     """
-    named = {name: read_scalar(value, name, path) for name, value in about.items() if canonical_name(name)}
-    ours = "emulator" in about  # our own maps have our own names
-    own = canonical_parameters(named, named.values(), path, "attributes", "fractions" if ours else stated.densities)
-    parameters = merge_parameters(own, stated, path, "attributes")
+    values = {name: read_scalar(value, name, path) for name, value in attributes.items() if canonical_name(name)}
+    # files of tenfold itself use canonical names, where omega_b is Ω_b
+    densities = "fractions" if "emulator" in attributes else stated.densities
+    in_file = canonical_parameters(values, values.values(), path, "attributes", densities)
+    parameters = merge_parameters(in_file, stated, path, "attributes")
     if not parameters:
-        reason = f"no cosmological parameters: neither attributes ({', '.join(PARAMETERS)}) nor a table: ingest.table"
+        known = ", ".join(PARAMETERS)
+        reason = f"no cosmological parameters in attributes ({known}) or in a table (--set ingest.table=FILE)"
         raise UnusableFileError(path, key, reason)
     return parameters
 
 
-def read_periodic(about: Mapping[str, object], path: Path) -> bool | None:
+def read_periodic(attributes: Mapping[str, object], path: Path) -> bool | None:
     """Return the value of the attribute `periodic`; None if there is none.
 
     Raises
@@ -99,12 +103,12 @@ def read_periodic(about: Mapping[str, object], path: Path) -> bool | None:
     UnusableFileError
         The value is neither true nor false.
     """
-    if "periodic" not in about:
+    if "periodic" not in attributes:
         return None
-    found = np.asarray(about["periodic"])
-    if found.size != 1 or found.dtype.kind not in "biu" or found.item() not in (0, 1):
-        raise UnusableFileError(path, "periodic", f"holds {found.dtype} {found.shape} where true or false is meant")
-    return bool(found.item())
+    flag = np.asarray(attributes["periodic"])
+    if flag.size != 1 or flag.dtype.kind not in "biu" or flag.item() not in (0, 1):
+        raise UnusableFileError(path, "periodic", f"contains {flag.dtype} {flag.shape}; expected true or false")
+    return bool(flag.item())
 
 
 def read_scalar(value: object, name: str, path: Path) -> float:
@@ -115,7 +119,7 @@ def read_scalar(value: object, name: str, path: Path) -> float:
     UnusableFileError
         The value is not a single number.
     """
-    found = np.asarray(value)
-    if found.dtype.kind not in "iuf" or found.size != 1:
-        raise UnusableFileError(path, name, f"holds {found.dtype} {found.shape} where one number is meant")
-    return float(found.reshape(-1)[0])
+    array = np.asarray(value)
+    if array.dtype.kind not in "iuf" or array.size != 1:
+        raise UnusableFileError(path, name, f"contains {array.dtype} {array.shape}; expected a single number")
+    return float(array.reshape(-1)[0])

@@ -43,11 +43,11 @@ def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
         or the side of the map is missing.
     """
     with open_hdf5(path) as file:
-        held = list_maps(file)
-        if not stated.key and len(held) != 1:
-            which = f"which map is meant? Set key to one of: {', '.join(held)} (--set ingest.key=…)"
-            raise UnusableFileError(path, "", which if held else "holds no map z…/kappa")
-        key = stated.key or held[0]
+        map_names = list_maps(file)
+        if not stated.key and len(map_names) != 1:
+            reason = f"several maps. Set key to one of: {', '.join(map_names)} (--set ingest.key=…)"
+            raise UnusableFileError(path, "", reason if map_names else "contains no map z…/kappa")
+        key = stated.key or map_names[0]
         array = get_dataset(file, key, path)
         shape = array.shape if array.ndim == 3 else (*array.shape, 1)
         check_array(shape, array.dtype, stated.largest_gib, path, key, 2)
@@ -57,19 +57,19 @@ def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
             raise UnusableFileError(path, key, f"{len(stated.redshifts)} redshifts stated for {shape[2]} channels")
 
         def read(start: int, stop: int) -> np.ndarray:
-            part = np.asarray(array[start:stop])
-            return np.ascontiguousarray(part, dtype=native).reshape(stop - start, *shape[1:])
+            slab = np.asarray(array[start:stop])
+            return np.ascontiguousarray(slab, dtype=native).reshape(stop - start, *shape[1:])
 
-        known = arrangement is not None or stated.format == "ktng"
-        parameters = merge_parameters(TNG_PARAMETERS if known else {}, stated, path, key)
+        is_ktng = arrangement is not None or stated.format == "ktng"
+        parameters = merge_parameters(TNG_PARAMETERS if is_ktng else {}, stated, path, key)
         if not parameters:
             raise UnusableFileError(
-                path, key, "not a file of κTNG by its name, LP…_run…_maps.hdf5: if it is one, --set ingest.format="
-                "ktng; if not, a table gives its cosmology, --set ingest.table=FILE",
+                path, key, "the name is not that of a κTNG file, LP…_run…_maps.hdf5. If it is one, --set "
+                "ingest.format=ktng; otherwise give its cosmology in a table, --set ingest.table=FILE",
             )  # fmt: skip
-        side_deg = reconcile("side_deg", SIDE_DEG if known else None, stated.side_deg, path, key)
+        side_deg = reconcile("side_deg", SIDE_DEG if is_ktng else None, stated.side_deg, path, key)
         if side_deg is None:
-            raise UnusableFileError(path, key, "nothing says the side of the map: --set ingest.side_deg=…")
+            raise UnusableFileError(path, key, "the side of the map is unknown: --set ingest.side_deg=…")
 
         yield Volume(
             simulation=stated.simulation or (arrangement[1] if arrangement else path.name.split(".")[0]),

@@ -33,28 +33,28 @@ def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
     name = parse_file_name(path)
     if name is not None and len(shape) == 4:
         reason = (
-            f"{name.kind} of CAMELS Multifield, {shape[0]} simulations in one file: save each grid in a file of its "
-            "own, with its row of parameters in a table, --set ingest.table=FILE"
+            f"{name.kind} of the CAMELS Multifield Dataset, {shape[0]} simulations in one file: save each grid in a "
+            "file of its own, with a row of parameters in a table, --set ingest.table=FILE"
         )
         if name.kind == "Maps":
-            reason = "maps of CAMELS Multifield: tenfold ingest massmaps reads them"
+            reason = "maps of the CAMELS Multifield Dataset: ingest them with `tenfold ingest massmaps`"
         raise UnusableFileError(path, "", reason)
-    full: Any = shape if len(shape) == 4 else (*shape, 1)
-    check_array(full, dtype, stated.largest_gib, path, "")
+    volume_shape: Any = shape if len(shape) == 4 else (*shape, 1)
+    check_array(volume_shape, dtype, stated.largest_gib, path, "")
     _check_size(path, shape, dtype, start)
     if not stated.parameters:
         raise UnusableFileError(
             path, "", "no cosmological parameters: an NPY file needs a row in a table, --set ingest.table=FILE"
         )
-    if stated.redshifts and len(stated.redshifts) != full[3]:
-        raise UnusableFileError(path, "", f"{len(stated.redshifts)} redshifts stated for {full[3]} channels")
-    array = np.memmap(path, dtype=dtype, mode="r", offset=start, shape=full, order="F" if fortran else "C")
+    if stated.redshifts and len(stated.redshifts) != volume_shape[3]:
+        raise UnusableFileError(path, "", f"{len(stated.redshifts)} redshifts stated for {volume_shape[3]} channels")
+    array = np.memmap(path, dtype=dtype, mode="r", offset=start, shape=volume_shape, order="F" if fortran else "C")
     native = dtype.newbyteorder("=")
     yield Volume(
         simulation=stated.simulation or path.name.split(".")[0],
         source=path,
         key="",
-        shape=full,
+        shape=volume_shape,
         dtype=native,
         parameters=stated.parameters,
         varied=(),
@@ -87,10 +87,12 @@ def _header(path: Path) -> tuple[tuple[int, ...], np.dtype, int, bool]:
             shape, fortran, dtype = header(file)
             return shape, dtype, file.tell(), fortran
     except (OSError, ValueError, SyntaxError, TypeError, tokenize.TokenError) as error:
-        raise UnusableFileError(path, "", f"not a whole NPY file ({error})") from error
+        raise UnusableFileError(path, "", f"not a complete NPY file ({error})") from error
 
 
 def _check_size(path: Path, shape: tuple[int, ...], dtype: np.dtype, start: int) -> None:
-    there, promised = path.stat().st_size - start, int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-    if there != promised:
-        raise UnusableFileError(path, "", f"shape {shape} promises {promised:,} bytes, and {there:,} are there")
+    available, required = path.stat().st_size - start, int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    if available != required:
+        raise UnusableFileError(
+            path, "", f"shape {shape} requires {required:,} bytes, but the file contains {available:,}"
+        )

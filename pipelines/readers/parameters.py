@@ -7,14 +7,14 @@ from typing import Literal
 
 from tenfold.pipelines.readers.volume import UnusableFileError
 
-# Canonical name: (names in the field's files, least and largest value that can be meant).
+# Canonical name: (names in published files, minimum, maximum).
 PARAMETERS = {
     "omega_m": (("Omega_m", "Omega0", "OmegaM", "Om", "Omega_M", "OMEGA_M", "Omega_0", "omegam"), 0.01, 1.0),
     "sigma_8": (("sigma_8", "sigma8", "Sigma8", "s8", "SIGMA_8", "SIGMA8", "sigma8_m"), 0.05, 3.0),
     "n_s": (("n_s", "N_spec", "ns", "N_S", "NS"), 0.2, 2.0),
     "h": (("h", "HubbleParam"), 0.2, 2.0),
     "omega_b": (("Omega_b", "OmegaB", "Ob", "Omega_B", "OMEGA_B", "OmegaBaryon"), 0.001, 0.5),
-    # strengths of the feedback by supernovae and black holes in CAMELS (arXiv:2010.00619), in units of the fiducial one
+    # supernova and AGN feedback strengths of CAMELS (arXiv:2010.00619), relative to the fiducial model
     "a_sn1": (("A_SN1",), 0.01, 100.0),
     "a_agn1": (("A_AGN1",), 0.01, 100.0),
     "a_sn2": (("A_SN2",), 0.01, 100.0),
@@ -24,7 +24,7 @@ PARAMETERS = {
     "omega_k": (("Omega_k", "Omega_K", "OmegaK", "OMEGA_K", "Ok"), -1.0, 1.0),
     "w_0": (("w0", "W0", "W_0", "w0_fld", "w"), -5.0, 1.0),
     "w_a": (("wa", "WA", "W_A", "wa_fld"), -5.0, 5.0),
-    # sum of the masses of the neutrinos [eV]
+    # sum of the neutrino masses [eV]
     "m_nu": (("M_nu", "Mnu", "mnu", "M_NU", "MNU", "sum_mnu"), 0.0, 10.0),
     "n_eff": (("N_eff", "Neff", "neff", "N_EFF", "NEFF"), 0.0, 20.0),
     "a_s": (("A_s", "As", "A_S"), 1e-11, 1e-6),
@@ -36,14 +36,14 @@ _PHYSICAL_NAMES = {
     "omega_b": ("omega_b_h2", "Omega_b_h2", "Omega_bh2", "omegabh2", "ombh2", "obh2", "w_b", "wb"),
     "omega_cdm": ("omega_cdm_h2", "Omega_c_h2", "Omega_ch2", "omega_c_h2", "omegach2", "omch2", "w_cdm", "w_c", "wc"),
 }
-_EITHER = {"omega_m": "omega_m", "omega_b": "omega_b", "omega_cdm": "omega_cdm", "omega_c": "omega_cdm"}
+_AMBIGUOUS_NAMES = {"omega_m": "omega_m", "omega_b": "omega_b", "omega_cdm": "omega_cdm", "omega_c": "omega_cdm"}
 
 DensityConvention = Literal["fractions", "physical"]
 """Meaning of a lower-case ``omega_b``, ``omega_m`` or ``omega_cdm``: Ω, or Ω h²."""
 
 _BARYONS_PHYSICAL, _BARYONS_FRACTION = (0.018, 0.027), (0.03, 0.1)
 _MATTER_FRACTION = 0.19
-_FLAT = 2e-3
+_MAX_RADIATION_OMEGA_K = 2e-3
 """Maximum |Ω_k| that is attributed to radiation and neutrinos."""
 
 
@@ -51,12 +51,14 @@ def canonical_name(name: str) -> str | None:
     """Return the canonical name of a parameter from any of its names; None if the name is unknown."""
     if name in _H0_NAMES:
         return "h"
-    if name in _EITHER:
-        return _EITHER[name]
-    for own, others in _PHYSICAL_NAMES.items():
-        if name in others:
-            return own
-    return next((own for own, (others, *_) in PARAMETERS.items() if name == own or name in others), None)
+    if name in _AMBIGUOUS_NAMES:
+        return _AMBIGUOUS_NAMES[name]
+    for canonical, aliases in _PHYSICAL_NAMES.items():
+        if name in aliases:
+            return canonical
+    return next(
+        (canonical for canonical, (aliases, *_) in PARAMETERS.items() if name == canonical or name in aliases), None
+    )
 
 
 def density_convention(
@@ -88,30 +90,30 @@ def density_convention(
     ValueError
         The values are ambiguous, or contradict each other or the stated convention.
     """
-    asked = {name: values for name, values in columns.items() if name in _EITHER}
-    if not asked:
+    lower_case = {name: values for name, values in columns.items() if name in _AMBIGUOUS_NAMES}
+    if not lower_case:
         return None
-    found: dict[DensityConvention, str] = {} if stated is None else {stated: "ingest.densities"}
-    for name, values in asked.items():
+    evidence: dict[DensityConvention, str] = {} if stated is None else {stated: "ingest.densities"}
+    for name, values in lower_case.items():
         for value in values:
-            told = _told(_EITHER[name], value)
-            if told is not None:
-                found.setdefault(told, f"{name} = {value:g}")
-    if len(found) == 1:
-        return next(iter(found))
-    if not all(math.isfinite(value) for values in asked.values() for value in values):
-        return "fractions"  # which is refused as no value of a cosmology, with its line
-    names = ", ".join(asked)
-    values = ", ".join(f"{name} = {values[0]:g}" for name, values in asked.items())
+            inferred = _infer_convention(_AMBIGUOUS_NAMES[name], value)
+            if inferred is not None:
+                evidence.setdefault(inferred, f"{name} = {value:g}")
+    if len(evidence) == 1:
+        return next(iter(evidence))
+    if not all(math.isfinite(value) for values in lower_case.values() for value in values):
+        return "fractions"  # refused later as out of range, with its line
+    names = ", ".join(lower_case)
+    values = ", ".join(f"{name} = {values[0]:g}" for name, values in lower_case.items())
     remedy = (
         f"name them Omega_… for Ω or omega_…_h2 for Ω h², or --set ingest.densities=fractions or physical ({names})"
     )
-    if not found:
+    if not evidence:
         raise ValueError(f"{values} may be Ω or Ω h²: {remedy}")
-    raise ValueError(f"{found['fractions']} says Ω, and {found['physical']} says Ω h²: {remedy}")
+    raise ValueError(f"{evidence['fractions']} implies Ω, but {evidence['physical']} implies Ω h²: {remedy}")
 
 
-def _told(name: str, value: float) -> DensityConvention | None:
+def _infer_convention(name: str, value: float) -> DensityConvention | None:
     if name == "omega_b":
         if _BARYONS_PHYSICAL[0] <= value <= _BARYONS_PHYSICAL[1]:
             return "physical"
@@ -147,50 +149,52 @@ def canonical_parameters(
         A name is unknown or occurs twice, a value is not finite or out of range, a density is ambiguous, or Ω h² is
         given without h.
     """
-    given = list(zip(names, values, strict=True))
+    pairs = list(zip(names, values, strict=True))
     try:
-        meant = density_convention({name: [value] for name, value in given}, densities)
+        convention = density_convention({name: [value] for name, value in pairs}, densities)
     except ValueError as error:
         raise UnusableFileError(path, key, str(error)) from error
-    found: dict[str, float] = {}
+    parameters: dict[str, float] = {}
     physical: dict[str, str] = {}
-    for name, value in given:
-        known = canonical_name(name)
-        if known is None:
+    for name, value in pairs:
+        canonical = canonical_name(name)
+        if canonical is None:
             valid = ", ".join([*PARAMETERS, *_H0_NAMES, "N_spec"])
             raise UnusableFileError(path, key, f"unknown parameter {name!r}; known are {valid}")
-        if known in found:
-            raise UnusableFileError(path, key, f"parameter {known} stands there twice")
-        found[known] = float(value) / 100 if name in _H0_NAMES else float(value)
-        if name in _PHYSICAL_NAMES.get(known, ()) or (name in _EITHER and meant == "physical"):
-            physical[known] = name
+        if canonical in parameters:
+            raise UnusableFileError(path, key, f"parameter {canonical} occurs twice")
+        parameters[canonical] = float(value) / 100 if name in _H0_NAMES else float(value)
+        if name in _PHYSICAL_NAMES.get(canonical, ()) or (name in _AMBIGUOUS_NAMES and convention == "physical"):
+            physical[canonical] = name
         else:
-            _check_range(known, found[known], f"{name} = {value:g}", path, key)
-    for known, name in physical.items():
-        if "h" not in found:
-            reason = f"{name} = {found[known]:g} is Ω h², and h is not given beside it: add h or H_0"
+            _check_range(canonical, parameters[canonical], f"{name} = {value:g}", path, key)
+    for canonical, name in physical.items():
+        if "h" not in parameters:
+            reason = f"{name} = {parameters[canonical]:g} is Ω h², but h is not given: add h or H_0"
             raise UnusableFileError(path, key, reason)
-        density = found[known]
-        found[known] = density / found["h"] ** 2
-        _check_range(known, found[known], f"{name} = {density:g} for h = {found['h']:g}", path, key)
-    if "omega_l" in found and "omega_m" in found:
-        _curve(found, path, key)
-    return {name: found[name] for name in PARAMETERS if name in found}
+        density = parameters[canonical]
+        parameters[canonical] = density / parameters["h"] ** 2
+        _check_range(canonical, parameters[canonical], f"{name} = {density:g} for h = {parameters['h']:g}", path, key)
+    if "omega_l" in parameters and "omega_m" in parameters:
+        _replace_dark_energy(parameters, path, key)
+    return {name: parameters[name] for name in PARAMETERS if name in parameters}
 
 
-def _check_range(known: str, value: float, told: str, path: Path, key: str) -> None:
-    _, low, high = PARAMETERS[known]
+def _check_range(canonical: str, value: float, assignment: str, path: Path, key: str) -> None:
+    _, low, high = PARAMETERS[canonical]
     if not (math.isfinite(value) and low <= value <= high):
         raise UnusableFileError(
-            path, key, f"{told} is no value of a cosmology (between {low:g} and {high:g} as {known})"
+            path, key, f"{assignment} is out of range: {canonical} must be between {low:g} and {high:g}"
         )
 
 
-def _curve(found: dict[str, float], path: Path, key: str) -> None:
+def _replace_dark_energy(parameters: dict[str, float], path: Path, key: str) -> None:
     """Replace Ω_Λ, which is redundant with Ω_m in a flat cosmology, by the curvature."""
-    dark_energy = found.pop("omega_l")
-    curvature = 1 - found["omega_m"] - dark_energy
-    told = found.setdefault("omega_k", 0.0 if abs(curvature) < _FLAT else float(f"{curvature:.6g}"))
-    if abs(told - curvature) >= _FLAT:
-        reason = f"Ω_k = {told:g}, where Ω_m = {found['omega_m']:g} and Ω_Λ = {dark_energy:g} leave {curvature:g}"
+    dark_energy = parameters.pop("omega_l")
+    curvature = 1 - parameters["omega_m"] - dark_energy
+    omega_k = parameters.setdefault(
+        "omega_k", 0.0 if abs(curvature) < _MAX_RADIATION_OMEGA_K else float(f"{curvature:.6g}")
+    )
+    if abs(omega_k - curvature) >= _MAX_RADIATION_OMEGA_K:
+        reason = f"Ω_k = {omega_k:g}, but Ω_m = {parameters['omega_m']:g} and Ω_Λ = {dark_energy:g} imply {curvature:g}"
         raise UnusableFileError(path, key, reason)

@@ -24,11 +24,11 @@ def translate_errors(path: Path, key: str = "") -> Iterator[None]:
         yield
     except InputError:
         raise
-    except Exception as error:  # libraries raise what they like on damaged files, and one file must not end the run
+    except Exception as error:  # libraries raise any exception on damaged files, and one file must not end the run
         if isinstance(error, OSError) and error.errno and error.strerror:
             raise UnusableFileError(path, key, f"cannot be read ({error.strerror})") from error
-        said = (str(error).strip("'\"").splitlines() or [""])[0][:200]
-        reason = f"damaged, or not what it seems: its values could not be read ({type(error).__name__}: {said})"
+        detail = (str(error).strip("'\"").splitlines() or [""])[0][:200]
+        reason = f"damaged or in an unexpected format: its values could not be read ({type(error).__name__}: {detail})"
         raise UnusableFileError(path, key, reason) from error
 
 
@@ -40,10 +40,10 @@ def translate_iterator_errors(items: Iterator[Item], path: Path, key: str = "") 
     UnusableFileError
         The reader raised an exception.
     """
-    ended = object()
+    end = object()
     while True:
         with translate_errors(path, key):
-            item = next(items, ended)
-        if item is ended:
+            item = next(items, end)
+        if item is end:
             return
         yield item  # pyright: ignore[reportReturnType]

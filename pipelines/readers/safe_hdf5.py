@@ -18,9 +18,9 @@ from tenfold.pipelines.readers.unsupported import describe_unsupported
 from tenfold.pipelines.readers.volume import UnusableFileError
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
-_MOST_OBJECTS = 100_000
-_LARGEST_LIST = 2**20
-# What h5py was seen to raise on files with flipped bits: an impossible type or name shows in NumPy or Python first.
+_MAX_OBJECTS = 100_000
+_MAX_LIST_BYTES = 2**20
+# Exceptions that h5py raises on files with flipped bits; NumPy or Python detect invalid types and names first.
 _DAMAGE = (OSError, RuntimeError, LookupError, ValueError, TypeError, ArithmeticError, NotImplementedError)
 
 
@@ -61,69 +61,73 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
     except _DAMAGE as error:
         if not head.startswith(SIGNATURE):
             raise UnusableFileError(path, "", describe_unsupported(path)) from error
-        raise UnusableFileError(path, "", f"not a whole HDF5 file, truncated or damaged ({_short(error)})") from error
+        raise UnusableFileError(
+            path, "", f"not a complete HDF5 file, truncated or damaged ({_first_line(error)})"
+        ) from error
     with file:
         try:
-            _look_through(file, path)
+            _inspect_objects(file, path)
             yield file
         except UnusableFileError:
             raise
         except _DAMAGE as error:
-            raise UnusableFileError(path, "", f"damaged: HDF5 could not read it ({_short(error)})") from error
+            raise UnusableFileError(path, "", f"damaged: HDF5 could not read it ({_first_line(error)})") from error
 
 
-def _short(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     return (str(error).strip("'\"").splitlines() or [type(error).__name__])[0][:200]
 
 
-def _look_through(file: h5py.File, path: Path) -> None:
+def _inspect_objects(file: h5py.File, path: Path) -> None:
     """Inspect all objects along hard links, by the low-level interface, which resolves no link itself."""
     seen: set[int] = set()
-    above: list[int] = []
-    soft: list[str] = []
+    ancestors: list[int] = []
+    soft_links: list[str] = []
 
     def walk(group: h5py.h5g.GroupID, name: str) -> None:
         address = h5py.h5o.get_info(group).addr
-        if address in above:
+        if address in ancestors:
             raise UnusableFileError(path, name, "loop of groups refused")
         if address in seen:
             return
-        if len(above) > 64:
+        if len(ancestors) > 64:
             raise UnusableFileError(path, name, "groups nested more than 64 deep refused")
         seen.add(address)
-        above.append(address)
+        ancestors.append(address)
         for link in group:
-            look(group, link, f"{name}/{link.decode(errors='replace')}")
-        above.pop()
+            inspect(group, link, f"{name}/{link.decode(errors='replace')}")
+        ancestors.pop()
 
-    def look(group: h5py.h5g.GroupID, link: bytes, name: str) -> None:
+    def inspect(group: h5py.h5g.GroupID, link: bytes, name: str) -> None:
         kind = group.links.get_info(link).type
         if kind == h5py.h5l.TYPE_EXTERNAL:
-            raise UnusableFileError(path, name, "external link refused: it leads to another file")
+            raise UnusableFileError(path, name, "external link refused: it refers to another file")
         if kind == h5py.h5l.TYPE_SOFT:
-            soft.append(name)
+            soft_links.append(name)
             return
         if kind != h5py.h5l.TYPE_HARD:
             raise UnusableFileError(path, name, "user-defined link refused")
-        if len(seen) > _MOST_OBJECTS:
-            raise UnusableFileError(path, name, f"more than {_MOST_OBJECTS} objects refused")
-        about = h5py.h5o.get_info(group, link)
-        if about.type == h5py.h5o.TYPE_GROUP:
+        if len(seen) > _MAX_OBJECTS:
+            raise UnusableFileError(path, name, f"more than {_MAX_OBJECTS} objects refused")
+        info = h5py.h5o.get_info(group, link)
+        if info.type == h5py.h5o.TYPE_GROUP:
             walk(h5py.h5g.open(group, link), name)
-        elif about.type == h5py.h5o.TYPE_DATASET:
-            seen.add(about.addr)
-            plan = h5py.h5d.open(group, link).get_create_plist()
-            if plan.get_layout() == h5py.h5d.VIRTUAL:
-                raise UnusableFileError(path, name, "virtual dataset refused: it is put together from other files")
-            if plan.get_external_count():
-                raise UnusableFileError(path, name, "external storage refused: its values lie in another file")
+        elif info.type == h5py.h5o.TYPE_DATASET:
+            seen.add(info.addr)
+            creation = h5py.h5d.open(group, link).get_create_plist()
+            if creation.get_layout() == h5py.h5d.VIRTUAL:
+                raise UnusableFileError(path, name, "virtual dataset refused: it is assembled from other files")
+            if creation.get_external_count():
+                raise UnusableFileError(path, name, "external storage refused: its values are stored in another file")
 
     walk(file.id, "")
-    for name in soft:  # last: now that no external link is left, a soft one can only lead around in this file
+    for name in soft_links:  # checked last: without external links, a soft link cannot leave this file
         try:
             h5py.h5o.get_info(file.id, name.encode())
         except (KeyError, RuntimeError, OSError) as error:
-            raise UnusableFileError(path, name, "soft link refused: it loops or leads nowhere") from error
+            raise UnusableFileError(
+                path, name, "soft link refused: it is circular or its target does not exist"
+            ) from error
 
 
 def get_dataset(file: h5py.File, key: str, path: Path) -> h5py.Dataset:
@@ -134,45 +138,47 @@ def get_dataset(file: h5py.File, key: str, path: Path) -> h5py.Dataset:
     UnusableFileError
         The key is missing or not a dataset, or less data is stored than its shape requires.
     """
-    found = file.get(key)
-    if found is None:
-        held = ", ".join(sorted(file)[:12]) or "nothing"
-        raise UnusableFileError(path, key, f"missing key; the file holds {held}")
-    if not isinstance(found, h5py.Dataset):
+    array = file.get(key)
+    if array is None:
+        available = ", ".join(sorted(file)[:12]) or "nothing"
+        raise UnusableFileError(path, key, f"missing key; the file contains {available}")
+    if not isinstance(array, h5py.Dataset):
         raise UnusableFileError(path, key, "is a group, not a dataset")
-    if found.shape is None or (found.dtype.kind not in "iufS" and h5py.check_string_dtype(found.dtype) is None):
-        raise UnusableFileError(path, key, f"holds {found.dtype}, not an array of numbers")
-    stored, promised = found.id.get_storage_size(), math.prod(found.shape) * found.dtype.itemsize
-    if promised and not stored:
-        reason = f"shape {found.shape} promises {promised:,} bytes, and 0 are there: never written; {_unwritten(found)}"
+    if array.shape is None or (array.dtype.kind not in "iufS" and h5py.check_string_dtype(array.dtype) is None):
+        raise UnusableFileError(path, key, f"contains {array.dtype}, not an array of numbers")
+    stored, required = array.id.get_storage_size(), math.prod(array.shape) * array.dtype.itemsize
+    if required and not stored:
+        reason = (
+            f"shape {array.shape} requires {required:,} bytes, but 0 are stored: never written; {_unwritten(array)}"
+        )
         raise UnusableFileError(path, key, reason)
-    if promised and found.chunks:
-        there = found.id.get_num_chunks()
-        whole = math.prod(-(-side // chunk) for side, chunk in zip(found.shape, found.chunks, strict=True))
-        if there < whole:
-            reason = f"shape {found.shape} has {whole:,} chunks, and {there:,} are there"
-            reason += f"; the other {whole - there:,} were never written: {_unwritten(found)}"
+    if required and array.chunks:
+        n_stored = array.id.get_num_chunks()
+        n_chunks = math.prod(-(-side // chunk) for side, chunk in zip(array.shape, array.chunks, strict=True))
+        if n_stored < n_chunks:
+            reason = f"shape {array.shape} has {n_chunks:,} chunks, but {n_stored:,} are stored"
+            reason += f"; the other {n_chunks - n_stored:,} were never written: {_unwritten(array)}"
             raise UnusableFileError(path, key, reason)
-    elif stored < promised:
-        reason = f"shape {found.shape} promises {promised:,} bytes, and {stored:,} are there"
+    elif stored < required:
+        reason = f"shape {array.shape} requires {required:,} bytes, but {stored:,} are stored"
         raise UnusableFileError(path, key, reason)
-    return found
+    return array
 
 
 def _unwritten(array: h5py.Dataset) -> str:
-    return f"they would all read as its fill value, {array.fillvalue}: whoever made the file did not fill it"
+    return f"they would be read as the fill value {array.fillvalue}; the file was not written completely"
 
 
 def list_datasets(file: h5py.File) -> dict[str, tuple[int, ...]]:
     """Return the shapes of all numeric datasets by their full names, sorted by name."""
-    found: dict[str, tuple[int, ...]] = {}
+    shapes: dict[str, tuple[int, ...]] = {}
 
-    def note(name: str, each: h5py.Group | h5py.Dataset) -> None:
-        if isinstance(each, h5py.Dataset) and each.shape is not None and each.dtype.kind in "iuf":
-            found[name] = each.shape
+    def collect(name: str, item: h5py.Group | h5py.Dataset) -> None:
+        if isinstance(item, h5py.Dataset) and item.shape is not None and item.dtype.kind in "iuf":
+            shapes[name] = item.shape
 
-    file.visititems(note)
-    return dict(sorted(found.items()))
+    file.visititems(collect)
+    return dict(sorted(shapes.items()))
 
 
 def mask_values(array: h5py.Dataset, path: Path) -> tuple[float, ...]:
@@ -185,17 +191,19 @@ def mask_values(array: h5py.Dataset, path: Path) -> tuple[float, ...]:
     UnusableFileError
         ``scale_factor`` or ``add_offset`` indicate packed values.
     """
-    about = dict(array.attrs) if len(array.attrs) else {}
-    for name, usual in (("scale_factor", 1), ("add_offset", 0)):
-        if name in about and not np.all(np.asarray(about[name]) == usual):
-            reason = f"its attribute {name} {about[name]} says that values are packed: unpack them first"
+    attributes = dict(array.attrs) if len(array.attrs) else {}
+    for name, default in (("scale_factor", 1), ("add_offset", 0)):
+        if name in attributes and not np.all(np.asarray(attributes[name]) == default):
+            reason = f"its attribute {name} {attributes[name]} indicates packed values: unpack them first"
             raise UnusableFileError(path, array.name or "", reason)
-    said = [about[name] for name in ("_FillValue", "missing_value") if name in about]
-    plan = array.id.get_create_plist()
-    if plan.fill_value_defined() == h5py.h5d.FILL_VALUE_USER_DEFINED:
-        said += [array.fillvalue] if array.fillvalue < 0 or (array.dtype.kind == "f" and array.fillvalue > 0) else []
-    values = [np.asarray(each).reshape(-1) for each in said]
-    return tuple({float(v) for each in values if each.dtype.kind in "iuf" for v in each if np.isfinite(v)})
+    fill_values = [attributes[name] for name in ("_FillValue", "missing_value") if name in attributes]
+    creation = array.id.get_create_plist()
+    if creation.fill_value_defined() == h5py.h5d.FILL_VALUE_USER_DEFINED:
+        fill_values += (
+            [array.fillvalue] if array.fillvalue < 0 or (array.dtype.kind == "f" and array.fillvalue > 0) else []
+        )
+    values = [np.asarray(value).reshape(-1) for value in fill_values]
+    return tuple({float(v) for array in values if array.dtype.kind in "iuf" for v in array if np.isfinite(v)})
 
 
 def read_numbers(file: h5py.File, key: str, path: Path, ndim: int = 1) -> np.ndarray:
@@ -211,10 +219,12 @@ def read_numbers(file: h5py.File, key: str, path: Path, ndim: int = 1) -> np.nda
     UnusableFileError
         As for `get_dataset`; also if it is too large, not numeric, or has another number of axes.
     """
-    found = _small(file, key, path)
-    if found.dtype.kind not in "iuf" or found.ndim != ndim:
-        raise UnusableFileError(path, key, f"holds {found.dtype} {found.shape} where {ndim}-d numbers are meant")
-    return found
+    values = _small(file, key, path)
+    if values.dtype.kind not in "iuf" or values.ndim != ndim:
+        raise UnusableFileError(
+            path, key, f"contains {values.dtype} {values.shape}; expected a {ndim}-dimensional array of numbers"
+        )
+    return values
 
 
 def read_names(file: h5py.File, key: str, path: Path) -> list[str]:
@@ -225,25 +235,25 @@ def read_names(file: h5py.File, key: str, path: Path) -> list[str]:
     UnusableFileError
         As for `get_dataset`; also if it is too large, or not a list of names.
     """
-    found = _small(file, key, path)
-    if found.dtype.kind not in "SO" or found.ndim != 1:
-        raise UnusableFileError(path, key, f"holds {found.dtype} {found.shape} where a list of names is meant")
-    return [as_text(name) for name in found]
+    values = _small(file, key, path)
+    if values.dtype.kind not in "SO" or values.ndim != 1:
+        raise UnusableFileError(path, key, f"contains {values.dtype} {values.shape}; expected a list of names")
+    return [as_text(name) for name in values]
 
 
 def _small(file: h5py.File, key: str, path: Path) -> np.ndarray:
-    found = get_dataset(file, key, path)
-    if found.size * found.dtype.itemsize > _LARGEST_LIST:
-        raise UnusableFileError(path, key, f"shape {found.shape} where a short list is meant")
-    return np.asarray(found[()])
+    array = get_dataset(file, key, path)
+    if array.size * array.dtype.itemsize > _MAX_LIST_BYTES:
+        raise UnusableFileError(path, key, f"shape {array.shape} is too large; expected a short list")
+    return np.asarray(array[()])
 
 
 def find_units(*attributes: Mapping[str, object]) -> str | None:
     """Return the unit from the first attributes that have ``units`` or ``unit``; None if none do."""
-    for about in attributes:
+    for mapping in attributes:
         for name in ("units", "unit", "Units", "Unit", "UNITS", "UNIT"):
-            if name in about:
-                return as_text(about[name]).strip()
+            if name in mapping:
+                return as_text(mapping[name]).strip()
     return None
 
 

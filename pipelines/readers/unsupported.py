@@ -12,8 +12,8 @@ NOT_SUPPORTED = {2: "neither FITS nor HDF5 nor NPY", 3: "neither HDF5 nor NPY"}
 _HEAD = 4096
 _GRID = "tenfold reads fields on a grid"
 _MAGIC = (
-    (b"\x89PNG\r\n\x1a\n", "a PNG picture: its pixels are colours. Give the field itself, as NPY, HDF5 or FITS"),
-    (b"\xff\xd8\xff", "a JPEG picture: its pixels are colours. Give the field itself, as NPY, HDF5 or FITS"),
+    (b"\x89PNG\r\n\x1a\n", "a PNG image: its pixels are colours. Give the field itself as NPY, HDF5 or FITS"),
+    (b"\xff\xd8\xff", "a JPEG image: its pixels are colours. Give the field itself as NPY, HDF5 or FITS"),
     (b"%PDF-", "a PDF document"),
     (b"PAR1", f"a Parquet table: {_GRID}"),
     (b"CDF\x01", "a netCDF-3 file: convert it to netCDF-4, which is HDF5 (nccopy -k nc4)"),
@@ -27,8 +27,8 @@ _MAGIC = (
     (b"NavierStokes", f"the header of an AMReX plotfile (Nyx): {_GRID}; convert it to Nyx's HDF5"),
 )
 _SNAPSHOT = (
-    f"a particle snapshot ({{}}): {_GRID}: paint its particles on a mesh (N, N, N), such as by Pylians, and ingest the "
-    "mesh as NPY or HDF5"
+    f"a particle snapshot ({{}}): {_GRID}: assign its particles to a mesh (N, N, N), for example with Pylians, and "
+    "ingest the mesh as NPY or HDF5"
 )
 
 
@@ -49,9 +49,9 @@ def describe_unsupported(path: Path, dimensions: int = 3) -> str:
     if dimensions == 3 and head.startswith(b"SIMPLE  ="):
         return f"a FITS file, {not_read}: `tenfold ingest massmaps` reads maps from FITS; give volumes as HDF5 or NPY"
     if head.startswith(b"\x93NUMPY"):
-        return "an NPY file, not HDF5: it holds one array and no names, so leave out ingest.key and ingest.format"
-    what = _binary(path, head) or _text(head)
-    return f"{what} ({not_read})" if what else f"{not_read}: begins with {head[:8]!r}"
+        return "an NPY file, not HDF5: it contains a single unnamed array, so leave out ingest.key and ingest.format"
+    description = _binary(path, head) or _text(head)
+    return f"{description} ({not_read})" if description else f"{not_read}: begins with {head[:8]!r}"
 
 
 def explain_unsupported_hdf5(file: h5py.File) -> str:
@@ -61,8 +61,8 @@ def explain_unsupported_hdf5(file: h5py.File) -> str:
     if "native_fields" in file and "domain" in file:
         fields = ", ".join(f"native_fields/{name}" for name in sorted(file["native_fields"])[:12])  # type: ignore[arg-type]
         return (
-            f"a Nyx file with the fields {fields}: say which is meant, --set ingest.key=…, and give parameters and box "
-            "side by ingest.table and ingest.box_mpc_h"
+            f"a Nyx file with the fields {fields}: select one, --set ingest.key=…, and give the parameters and "
+            "the side of the box by ingest.table and ingest.box_mpc_h"
         )
     return ""
 
@@ -73,7 +73,7 @@ def _binary(path: Path, head: bytes) -> str:
     if head.startswith(b"PK\x03\x04"):
         return _archive(path)
     if head[:1] == b"\x80" and head[1:2] in b"\x02\x03\x04\x05":
-        return "a Python pickle, which may run code and is never loaded: save the array by numpy.save as NPY"
+        return "a Python pickle, which may run code and is never loaded: save the array as NPY with numpy.save"
     if head[257:262] == b"ustar":
         return "a tar archive: unpack it first"
     if _is_record(head):
@@ -82,25 +82,25 @@ def _binary(path: Path, head: bytes) -> str:
         return _SNAPSHOT.format("Gadget's binary format 1")
     if head[:8] == struct.pack("<I", 8) + b"HEAD":
         return _SNAPSHOT.format("Gadget's binary format 2")
-    return next((what for magic, what in _MAGIC if head.startswith(magic)), "")
+    return next((description for magic, description in _MAGIC if head.startswith(magic)), "")
 
 
 def _text(head: bytes) -> str:
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     if start.startswith(b"version https://git-lfs.github.com/spec/"):
-        return "a Git LFS pointer, not the file it stands for: fetch that by `git lfs pull`"
+        return "a Git LFS pointer instead of the file: fetch the file by `git lfs pull`"
     if start.startswith((b"/annex/objects/", b"../.git/annex", b".git/annex")):
-        return "a git-annex pointer, not the file it stands for: fetch that by `git annex get`"
+        return "a git-annex pointer instead of the file: fetch the file by `git annex get`"
     if start[:64].lower().startswith((b"<!doctype html", b"<html", b"<?xml", b"<head")):
-        return "an HTML or XML page, as a server sends in place of a file: download it again"
+        return "an HTML or XML page, such as an error message of a server: download the file again"
     try:
         text = head.decode("utf-8" if len(head) < _HEAD else "latin-1")
     except UnicodeDecodeError:
         return ""
-    if not text.strip() or any(ord(each) < 32 and each not in "\t\r\n\f" for each in text):
+    if not text.strip() or any(ord(character) < 32 and character not in "\t\r\n\f" for character in text):
         return ""
     first = " ".join(text.strip().splitlines()[0].split())[:40]
-    return f"text, beginning with {first!r}: no field; a table of parameters is named by ingest.table"
+    return f"text beginning with {first!r}, not a field; give a table of parameters as ingest.table"
 
 
 def _inside(head: bytes) -> str:
@@ -111,21 +111,21 @@ def _inside(head: bytes) -> str:
         return ""
     kinds = ((b"SIMPLE  =", "FITS"), (b"\x89HDF\r\n\x1a\n", "HDF5"), (b"\x93NUMPY", "NPY"))
     name = next((name for magic, name in kinds if start.startswith(magic)), "a TFRecord" if _is_record(start) else "")
-    return f", and inside {name}" if name else ""
+    return f", containing {name}" if name else ""
 
 
 def _archive(path: Path) -> str:
     try:
         with zipfile.ZipFile(path) as archive:
-            names = [each.filename for each in archive.infolist()[:1000]]
+            names = [member.filename for member in archive.infolist()[:1000]]
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         return "a damaged ZIP archive"
     arrays = [name.removesuffix(".npy") for name in names if name.endswith(".npy")]
     if arrays and len(arrays) == len(names):
         listed = ", ".join(repr(name) for name in arrays[:12])
-        return f"an NPZ archive of the arrays {listed}: save the one that is meant by numpy.save as NPY"
+        return f"an NPZ archive of the arrays {listed}: save the desired array as NPY with numpy.save"
     if any(name.endswith("data.pkl") for name in names):
-        return "a PyTorch archive, which may run code and is never loaded: save the array by numpy.save as NPY"
+        return "a PyTorch archive, which may run code and is never loaded: save the array as NPY with numpy.save"
     return "a ZIP archive: unpack it first"
 
 
@@ -134,8 +134,8 @@ def _is_record(head: bytes) -> bool:
     if len(head) < 12:
         return False
     crc = 0xFFFFFFFF
-    for each in head[:8]:
-        crc ^= each
+    for byte in head[:8]:
+        crc ^= byte
         for _ in range(8):
             crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
     crc ^= 0xFFFFFFFF

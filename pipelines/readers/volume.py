@@ -153,13 +153,14 @@ def check_array(
         The values are not real numbers, or the array is not a cube (or square), is empty or is too large.
     """
     if dtype.kind not in "iuf" or dtype.itemsize > 8:
-        raise UnusableFileError(path, key, f"holds {dtype}, not integers or real numbers of up to 64 bits")
+        raise UnusableFileError(path, key, f"has type {dtype}; expected integers or real numbers of up to 64 bits")
     if len(shape) != dimensions + 1 or len(set(shape[:-1])) != 1:
-        wanted = "a cube with channels, (N, N, N, C)" if dimensions == 3 else "a square with channels, (N, N, C)"
-        raise UnusableFileError(path, key, f"shape {shape} is not {wanted}")
+        expected = "a cube with channels, (N, N, N, C)" if dimensions == 3 else "a square with channels, (N, N, C)"
+        raise UnusableFileError(path, key, f"shape {shape} is not {expected}")
     if 0 in shape:
         raise UnusableFileError(path, key, f"shape {shape} is empty")
     gib = math.prod(shape) * dtype.itemsize / 2**30
     if gib > largest_gib:
-        reason = f"shape {shape} of {dtype} is {gib:,.1f} GiB, more than the {largest_gib:g} GiB that are believed"
+        limit = f"the limit of {largest_gib:g} GiB (ingest.largest_gib)"
+        reason = f"shape {shape} of {dtype} takes {gib:,.1f} GiB, above {limit}"
         raise UnusableFileError(path, key, reason)

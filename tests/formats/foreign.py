@@ -110,22 +110,22 @@ def nyx(path: Path) -> None:
 
 
 FOREIGN = {
-    lfs_pointer: "a Git LFS pointer, not the file it stands for: fetch that by `git lfs pull`",
-    annex_pointer: "a git-annex pointer, not the file it stands for: fetch that by `git annex get`",
+    lfs_pointer: "a Git LFS pointer instead of the file: fetch the file by `git lfs pull`",
+    annex_pointer: "a git-annex pointer instead of the file: fetch the file by `git annex get`",
     tfrecord: "a TFRecord file",
-    gzipped_tfrecord: "compressed by gzip, and inside a TFRecord: unpack it first",
-    gzipped_npy: "compressed by gzip, and inside NPY: unpack it first",
+    gzipped_tfrecord: "compressed by gzip, containing a TFRecord: unpack it first",
+    gzipped_npy: "compressed by gzip, containing NPY: unpack it first",
     npz: r"an NPZ archive of the arrays 'delta', 'params'",
     torch_archive: "a PyTorch archive, which may run code and is never loaded",
     zip_archive: "a ZIP archive: unpack it first",
     python_pickle: "a Python pickle, which may run code and is never loaded",
-    html: "an HTML or XML page, as a server sends in place of a file",
-    csv_text: "text, beginning with 'file,omega_m'",
-    png: "a PNG picture",
+    html: "an HTML or XML page, such as an error message of a server",
+    csv_text: "text beginning with 'file,omega_m'",
+    png: "a PNG image",
     pdf: "a PDF document",
     gadget_snapshot: r"a particle snapshot \(Gadget, AREPO\): tenfold reads fields on a grid",
     swift_snapshot: r"a particle snapshot \(SWIFT\)",
     gadget_binary: r"a particle snapshot \(Gadget's binary format 1\)",
-    nyx: r"a Nyx file with the fields native_fields/matter_density: say which is meant",
+    nyx: r"a Nyx file with the fields native_fields/matter_density: select one",
 }
 """What is said of each."""

@@ -69,10 +69,10 @@ def test_unit_side_redshift_and_periodicity_come_from_the_name(tmp_path, field, 
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"box_mpc_h": 50.0}, "box_mpc_h is 25 in the file, and ingest.box_mpc_h says 50"),
-        ({"units": "kappa"}, r"units is \(Msun/h\)/\(Mpc/h\)\^2 in the file, and ingest.units says kappa"),
-        ({"redshifts": (0.5,)}, r"redshifts is \(0\) in the file, and ingest.redshifts says \(0.5\)"),
-        ({"periodic": False}, "periodic is True in the file, and ingest.periodic says False"),
+        ({"box_mpc_h": 50.0}, "box_mpc_h is 25 in the file, but ingest.box_mpc_h is 50"),
+        ({"units": "kappa"}, r"units is \(Msun/h\)/\(Mpc/h\)\^2 in the file, but ingest.units is kappa"),
+        ({"redshifts": (0.5,)}, r"redshifts is \(0\) in the file, but ingest.redshifts is \(0.5\)"),
+        ({"periodic": False}, "periodic is True in the file, but ingest.periodic is False"),
         ({"side_deg": 5.0}, "ingest.side_deg is 5, but maps of CMD have a length"),
     ],
 )
@@ -97,19 +97,19 @@ def test_files_of_another_suite_field_or_set_are_not_one_set_of_maps(tmp_path, o
 
 def test_parameters_of_another_suite_are_refused(tmp_path):
     maps = write_maps(tmp_path, "Maps_Mcdm_SIMBA_LH_z=0.00.npy", 4)
-    with pytest.raises(InputError, match=r"parameters of IllustrisTNG, set LH, where the maps are of SIMBA, set LH"):
+    with pytest.raises(InputError, match=r"parameters of IllustrisTNG, set LH, but the maps are of SIMBA, set LH"):
         ingest([maps], tmp_path / "data", write_parameters(tmp_path, TNG_ROWS, rows(4)))
 
 
 def test_a_parameter_file_whose_name_says_no_suite_is_refused(tmp_path):
     maps = write_maps(tmp_path, TNG, 4)
-    with pytest.raises(InputError, match=r"does not say which suite and set it is of, as that of params_LH_Illustris"):
+    with pytest.raises(InputError, match=r"does not give suite and set; expected a name such as params_LH_Illustris"):
         ingest([maps], tmp_path / "data", write_parameters(tmp_path, "params.txt", rows(4)))
 
 
 def test_fifteen_maps_are_of_one_simulation_and_no_other_number(tmp_path):
     maps = write_maps(tmp_path, TNG, 10)
-    with pytest.raises(InputError, match=r"150 maps are 10 simulations of 15 maps, and .* has 5 rows of parameters"):
+    with pytest.raises(InputError, match=r"150 maps are 10 simulations of 15 maps, but .* has 5 rows of parameters"):
         ingest([maps], tmp_path / "data", write_parameters(tmp_path, TNG_ROWS, rows(5)))
 
 
@@ -117,7 +117,7 @@ def test_fifteen_maps_are_of_one_simulation_and_no_other_number(tmp_path):
 def test_columns_without_names_are_the_six_documented_or_refused(tmp_path, columns):
     maps = write_maps(tmp_path, TNG, 4)
     parameters = write_parameters(tmp_path, TNG_ROWS, rows(4)[:, :columns])
-    with pytest.raises(InputError, match=f"{columns} columns without names, where the dataset documents 6"):
+    with pytest.raises(InputError, match=f"{columns} columns without names, but the dataset documents 6"):
         ingest([maps], tmp_path / "data", parameters)
 
 
@@ -145,7 +145,7 @@ def test_rows_in_another_order_than_their_simulations_are_refused(tmp_path):
     parameters = write_named(tmp_path, "CosmoAstroSeed_IllustrisTNG_L25n256_LH.txt", rows(4))
     lines = parameters.read_text().splitlines()
     parameters.write_text("\n".join([lines[0], lines[2], lines[1], *lines[3:]]))
-    with pytest.raises(InputError, match=r"line 2: is of LH_1, where row 0 must be of LH_0"):
+    with pytest.raises(InputError, match=r"line 2: is of LH_1, but row 0 must be of LH_0"):
         ingest([maps], tmp_path / "data", parameters)
 
 
@@ -159,9 +159,13 @@ def test_a_row_of_the_table_does_not_label_the_maps_of_many_simulations(tmp_path
     maps = write_maps(tmp_path, TNG, 4)
     table = write_table(tmp_path / "table.csv", [{"file": TNG, "Omega_m": 0.3, "sigma_8": 0.8}])
     parameters = write_parameters(tmp_path, TNG_ROWS, rows(4))
-    with pytest.raises(InputError, match=r"holds the maps of many simulations, which ingest.camels_parameters labels"):
+    with pytest.raises(
+        InputError, match=r"contains maps of many simulations, whose parameters are in ingest.camels_parameters"
+    ):
         ingest([maps], tmp_path / "data", parameters, table=str(table))
-    with pytest.raises(InputError, match=r"holds the maps of many simulations, which ingest.camels_parameters labels"):
+    with pytest.raises(
+        InputError, match=r"contains maps of many simulations, whose parameters are in ingest.camels_parameters"
+    ):
         ingest_massmaps([maps], tmp_path / "data", MassMapIngest(processes=1, table=str(table)))
 
 

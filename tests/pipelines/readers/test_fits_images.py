@@ -74,12 +74,12 @@ def test_images_of_one_name_are_told_apart_by_their_version(tmp_path):
     hdus += [fits.ImageHDU(image(n), name="KAPPA", ver=n) for n in (1, 2)]
     fits.HDUList(hdus).writeto(tmp_path / "bins.fits")
     assert np.array_equal(maps_of(tmp_path / "bins.fits", key="KAPPA,2")[1][0, ..., 0], image(2))
-    with pytest.raises(UnusableFileError, match="2 images of that name"):
+    with pytest.raises(UnusableFileError, match="2 images have this name"):
         maps_of(tmp_path / "bins.fits", key="KAPPA")
 
 
 def test_a_key_that_names_no_image_is_refused_with_those_there_are(survey):
-    with pytest.raises(UnusableFileError, match=r"KAPPA: no image of that name or number; the images are 1 NGAL"):
+    with pytest.raises(UnusableFileError, match=r"KAPPA: no image has this name or number; the images are 1 NGAL"):
         maps_of(survey, key="KAPPA")
 
 

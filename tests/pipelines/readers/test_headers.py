@@ -52,11 +52,11 @@ def test_dark_energy_of_a_flat_cosmology_is_not_learnt_beside_matter(tmp_path):
 @pytest.mark.parametrize(
     ("row", "settings", "said"),
     [
-        ({"Omega_m": 0.3}, {}, "omega_m is 0.26 in the file, and 0.3 in the table of parameters"),
-        ({"w0": -0.9}, {}, "w_0 is -1 in the file, and -0.9 in the table of parameters"),
-        (None, {"side_deg": 5.0}, "ANGLE is 3.5 in the file, and ingest.side_deg says 5"),
-        (None, {"box_mpc_h": 25.0}, "ANGLE: the side is an angle, and ingest.box_mpc_h states a length"),
-        (None, {"redshifts": (1.0,)}, r"redshifts is \(2\) in the file, and ingest.redshifts says \(1\)"),
+        ({"Omega_m": 0.3}, {}, "omega_m is 0.26 in the file, but 0.3 in the table of parameters"),
+        ({"w0": -0.9}, {}, "w_0 is -1 in the file, but -0.9 in the table of parameters"),
+        (None, {"side_deg": 5.0}, "ANGLE is 3.5 in the file, but ingest.side_deg is 5"),
+        (None, {"box_mpc_h": 25.0}, "ANGLE: the side is an angle, but ingest.box_mpc_h is a length"),
+        (None, {"redshifts": (1.0,)}, r"redshifts is \(2\) in the file, but ingest.redshifts is \(1\)"),
     ],
 )
 def test_a_header_that_is_contradicted_is_an_error_with_both_values(tmp_path, row, settings, said):
@@ -71,7 +71,7 @@ def test_a_header_that_is_contradicted_is_an_error_with_both_values(tmp_path, ro
 
 def test_a_unit_in_the_header_is_not_overruled(tmp_path):
     lenstools(tmp_path / "a.fits", BUNIT="kappa")
-    with pytest.raises(InputError, match=r"units is kappa in the file, and ingest.units says delta"):
+    with pytest.raises(InputError, match=r"units is kappa in the file, but ingest.units is delta"):
         ingested(tmp_path, units="delta")
 
 
@@ -94,19 +94,19 @@ def test_what_is_known_of_kappa_tng_is_not_contradicted(tmp_path):
     for n in range(3):
         kappa_tng(tmp_path / f"LP00{n}_run001_maps.hdf5", n)
     rows = [{"file": f"LP00{n}_run001_maps.hdf5", "Omega_m": 0.3} for n in range(3)]
-    with pytest.raises(InputError, match=r"omega_m is 0.3089 in the file, and 0.3 in the table"):
+    with pytest.raises(InputError, match=r"omega_m is 0.3089 in the file, but 0.3 in the table"):
         ingested(tmp_path, table=str(write_table(tmp_path / "table.csv", rows)))
-    with pytest.raises(InputError, match=r"side_deg is 5 in the file, and ingest.side_deg says 3.5"):
+    with pytest.raises(InputError, match=r"side_deg is 5 in the file, but ingest.side_deg is 3.5"):
         ingested(tmp_path, side_deg=3.5)
 
 
 def test_a_file_that_is_not_of_kappa_tng_does_not_have_its_cosmology(tmp_path):
     kappa_tng(tmp_path / "mine.hdf5", 0)
-    with pytest.raises(InputError, match="not a file of κTNG by its name"):
+    with pytest.raises(InputError, match="not that of a κTNG file"):
         ingested(tmp_path)
     rows = [{"file": "mine.hdf5", "Omega_m": 0.3}]
     table = str(write_table(tmp_path / "table.csv", rows))
-    with pytest.raises(InputError, match="nothing says the side of the map"):
+    with pytest.raises(InputError, match="the side of the map is unknown"):
         ingested(tmp_path, table=table)
 
 

@@ -33,14 +33,14 @@ def test_a_density_that_may_be_either_is_asked_for():
         read(omega_m=0.14, h=0.67)
     assert read("fractions", omega_m=0.14, h=0.67)["omega_m"] == 0.14
     assert read("physical", omega_m=0.14, h=0.67)["omega_m"] == pytest.approx(0.14 / 0.67**2)
-    with pytest.raises(UnusableFileError, match=r"omega_m = 0.3 says Ω, and omega_b = 0.022 says Ω h²"):
+    with pytest.raises(UnusableFileError, match=r"omega_m = 0.3 implies Ω, but omega_b = 0.022 implies Ω h²"):
         read(omega_m=0.3, omega_b=0.022, h=0.7)
-    with pytest.raises(UnusableFileError, match=r"ingest.densities says Ω, and omega_b = 0.022 says Ω h²"):
+    with pytest.raises(UnusableFileError, match=r"ingest.densities implies Ω, but omega_b = 0.022 implies Ω h²"):
         read("fractions", omega_b=0.022, h=0.7)
 
 
 def test_a_physical_density_without_h_is_refused():
-    with pytest.raises(UnusableFileError, match=r"ombh2 = 0.022 is Ω h², and h is not given beside it"):
+    with pytest.raises(UnusableFileError, match=r"ombh2 = 0.022 is Ω h², but h is not given"):
         read(ombh2=0.022, Omega_m=0.3)
 
 
@@ -72,5 +72,5 @@ def test_dark_energy_beside_matter_is_the_curvature():
     assert read(Omega_m=0.3, Omega_L=0.7) == {"omega_m": 0.3, "omega_k": 0.0}
     assert read(Omega_m=0.3, Omega_L=0.69991) == {"omega_m": 0.3, "omega_k": 0.0}  # radiation
     assert read(Omega_m=0.3, Omega_L=0.6)["omega_k"] == pytest.approx(0.1)
-    with pytest.raises(UnusableFileError, match=r"Ω_k = 0, where Ω_m = 0.3 and Ω_Λ = 0.6 leave 0.1"):
+    with pytest.raises(UnusableFileError, match=r"Ω_k = 0, but Ω_m = 0.3 and Ω_Λ = 0.6 imply 0.1"):
         read(Omega_m=0.3, Omega_L=0.6, Omega_k=0.0)

@@ -52,10 +52,10 @@ def test_chunks_that_were_never_written_are_called_so(tmp_path):
         file.create_dataset("none", (8, 8, 8), "f4", chunks=(4, 4, 4), compression="gzip")
     with open_hdf5(tmp_path / "a.h5") as file:
         with pytest.raises(
-            UnusableFileError, match=r"8 chunks, and 4 are there; the other 4 were never written.* -1\.0"
+            UnusableFileError, match=r"8 chunks, but 4 are stored; the other 4 were never written.* -1\.0"
         ):
             get_dataset(file, "some", tmp_path / "a.h5")
-        with pytest.raises(UnusableFileError, match="0 are there: never written"):
+        with pytest.raises(UnusableFileError, match="0 are stored: never written"):
             get_dataset(file, "none", tmp_path / "a.h5")
 
 

@@ -38,7 +38,7 @@ def test_a_link_that_leads_nowhere_is_set_aside_not_passed_over(tmp_path):
     (tmp_path / "boxes" / "009.h5").symlink_to("../.git/annex/objects/0/SHA256E-s1--0.h5")
     config = dataclasses.replace(HERE, rejected_threshold=0.5)
     assert ingest_volumes([tmp_path / "boxes"], tmp_path / "data", config).simulations == 5
-    assert "a link to a file that is not there" in rejected(tmp_path / "data")["009.h5"][1]
+    assert "a link to a missing file" in rejected(tmp_path / "data")["009.h5"][1]
 
 
 def test_a_key_for_an_npy_file_is_said_to_be_too_much(tmp_path):
@@ -67,5 +67,5 @@ def test_fits_is_for_maps(tmp_path):
 
 def test_gzipped_fits_is_to_be_unpacked(tmp_path):
     fits.PrimaryHDU(np.ones((4, 4))).writeto(tmp_path / "a.fits.gz")
-    with pytest.raises(UnusableFileError, match="compressed by gzip, and inside FITS: unpack it first"):
+    with pytest.raises(UnusableFileError, match="compressed by gzip, containing FITS: unpack it first"):
         detect_map_format(tmp_path / "a.fits.gz")

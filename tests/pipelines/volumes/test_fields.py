@@ -48,7 +48,9 @@ def test_the_unit_an_attribute_states_goes_before_the_name(tmp_path):
 
 def test_a_name_that_says_nothing_is_asked_about(tmp_path):
     path = write(tmp_path / "a.h5", {"data": field()})
-    with pytest.raises(UnusableFileError, match=r"data: neither an attribute units nor its name .*ingest\.units="):
+    with pytest.raises(
+        UnusableFileError, match=r"data: neither an attribute units nor the name of the dataset .*ingest\.units="
+    ):
         only(path)
     assert only(path, units="y").units == "y"
 

@@ -198,7 +198,7 @@ def test_packed_values_are_refused_not_taken_as_they_are(tmp_path):
     for n in range(3):
         field = np.random.default_rng(n).integers(0, 99, size=(4, 4, 4)).astype(np.int16)
         write_dataset(tmp_path / "boxes" / f"{n}.h5", "a", field, omega_m=0.2 + n / 20, scale_factor=0.01)
-    with pytest.raises(ValueError, match=r"scale_factor 0\.01 says that values are packed: unpack them first"):
+    with pytest.raises(ValueError, match=r"scale_factor 0\.01 indicates packed values: unpack them first"):
         ingest_volumes([tmp_path / "boxes"], tmp_path / "data", dataclasses.replace(HERE, key="a"))
 
 

@@ -113,7 +113,7 @@ def test_an_npy_file_is_read_in_our_order_and_the_machines_bytes(tmp_path, dtype
 
 def test_an_npy_file_of_pickled_objects_is_refused(tmp_path):
     np.save(tmp_path / "a.npy", np.full((2, 2, 2), {}, object), allow_pickle=True)
-    with pytest.raises(UnusableFileError, match="holds object"):
+    with pytest.raises(UnusableFileError, match="has type object"):
         list(read_volumes(tmp_path / "a.npy", StatedMetadata(parameters=COSMOLOGY)))
 
 
@@ -121,7 +121,7 @@ def test_an_npy_file_of_pickled_objects_is_refused(tmp_path):
 def test_an_npy_file_that_is_not_whole_is_refused(tmp_path, cut):
     np.save(tmp_path / "a.npy", np.ones((4, 4, 4)))
     (tmp_path / "a.npy").write_bytes((tmp_path / "a.npy").read_bytes()[:cut])
-    with pytest.raises(UnusableFileError, match=r"not a whole NPY|are there"):
+    with pytest.raises(UnusableFileError, match=r"not a complete NPY file|but the file contains"):
         list(read_volumes(tmp_path / "a.npy", StatedMetadata(parameters=COSMOLOGY)))
 
 
@@ -129,7 +129,7 @@ def test_an_npy_header_of_a_million_million_voxels_allocates_nothing(tmp_path):
     with (tmp_path / "a.npy").open("wb") as file:
         header = {"descr": "<f4", "fortran_order": False, "shape": (10_000,) * 3}
         np.lib.format.write_array_header_1_0(file, header)
-    with pytest.raises(UnusableFileError, match="GiB that are believed"):
+    with pytest.raises(UnusableFileError, match="above the limit of 16 GiB"):
         list(read_volumes(tmp_path / "a.npy", StatedMetadata(parameters=COSMOLOGY)))
 
 
@@ -166,7 +166,7 @@ def test_a_table_gives_parameters_and_simulations_by_file(tmp_path):
         ([{"name": "a.npy", "omega_m": 0.3}], "needs a column 'file'"),
         ([{"file": "a.npy", "omega": 0.3}], "line 2: unknown parameter 'omega'"),
         ([{"file": "a.npy", "omega_m": "x"}], "line 2: could not convert"),
-        ([{"file": "a.npy", "omega_m": "nan"}], "line 2: omega_m = nan is no value"),
+        ([{"file": "a.npy", "omega_m": "nan"}], "line 2: omega_m = nan is out of range"),
         ([{"file": "a.npy", "omega_m": 0.3}] * 2, "line 3: a.npy occurs twice"),
     ],
 )
