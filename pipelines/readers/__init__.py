@@ -1,1 +1,1 @@
-"""One file per format; each yields lazily what it holds, and refuses what it cannot trust."""
+"""Readers, one module per file format. Each yields its records lazily and refuses unsafe or inconsistent files."""

@@ -157,13 +157,13 @@ def parameters_by_row(table: TextTable, names: Sequence[str], path: Path, skippe
 
 def _check_columns(columns: Sequence[str], path: Path) -> None:
     if "file" not in columns:
-        found = ", ".join(columns) or "nothing"
+        listed = ", ".join(columns) or "nothing"
         remedy = ""
         if len(columns) == 1 and len(columns[0].split()) > 1:
             remedy = (
                 ". Its columns are separated by whitespace: separate them with commas, and add the file of each row"
             )
-        raise InputError(f"{path}: a table of parameters needs a column 'file'; found {found}{remedy}")
+        raise InputError(f"{path}: a table of parameters needs a column 'file'; found {listed}{remedy}")
     repeated = sorted({name for name in columns if columns.count(name) > 1})
     if repeated:
         raise InputError(f"{path}: column {repeated[0]} occurs twice")

@@ -32,19 +32,19 @@ def manifest(folder):
         ("Grids_ne_Astrid_CV_256_z=1.50.npy", "ne", "Astrid", "CV"),
     ],
 )
-def test_the_name_of_a_file_says_field_suite_set_and_redshift(tmp_path, name, field, suite, kind):
-    found = parse_file_name(tmp_path / name)
-    assert (found.field, found.suite, found.set) == (field, suite, kind)
-    assert found.redshift == float(name.split("z=")[1].removesuffix(".npy"))
+def test_a_file_name_gives_field_suite_set_and_redshift(tmp_path, name, field, suite, kind):
+    metadata = parse_file_name(tmp_path / name)
+    assert (metadata.field, metadata.suite, metadata.set) == (field, suite, kind)
+    assert metadata.redshift == float(name.split("z=")[1].removesuffix(".npy"))
 
 
 @pytest.mark.parametrize("name", ["maps.npy", "Maps_Mcdm.npy", "shuffled_Maps_T_SIMBA_LH_z=0.00.npy"])
-def test_any_other_name_says_nothing(tmp_path, name):
+def test_other_file_names_give_no_metadata(tmp_path, name):
     assert parse_file_name(tmp_path / name) is None
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "expected"),
     [
         ("params_LH_IllustrisTNG.txt", ("IllustrisTNG", "LH")),
         ("params_LH_Nbody_SIMBA.txt", ("Nbody_SIMBA", "LH")),
@@ -52,22 +52,22 @@ def test_any_other_name_says_nothing(tmp_path, name):
         ("params.txt", None),
     ],
 )
-def test_the_name_of_a_parameter_file_says_suite_and_set(tmp_path, name, said):
-    assert parse_table_name(tmp_path / name) == said
+def test_the_name_of_a_parameter_file_gives_suite_and_set(tmp_path, name, expected):
+    assert parse_table_name(tmp_path / name) == expected
 
 
 @pytest.mark.parametrize(("field", "unit"), [("Mcdm", "(Msun/h)/(Mpc/h)^2"), ("T", "K"), ("Vcdm", "km/s")])
 def test_unit_side_redshift_and_periodicity_come_from_the_name(tmp_path, field, unit):
     maps = write_maps(tmp_path, f"Maps_{field}_IllustrisTNG_LH_z=0.00.npy", 4)
     ingest([maps], tmp_path / "data", write_parameters(tmp_path, TNG_ROWS, rows(4)))
-    found = manifest(tmp_path / "data")
-    assert (found.units, found.box_mpc_h, found.side_deg) == (unit, 25.0, None)
-    assert (found.redshifts, found.periodic, found.periodicity_known) == ((0.0,), True, True)
+    ingested = manifest(tmp_path / "data")
+    assert (ingested.units, ingested.box_mpc_h, ingested.side_deg) == (unit, 25.0, None)
+    assert (ingested.redshifts, ingested.periodic, ingested.periodicity_known) == ((0.0,), True, True)
     assert MAP_UNITS[field] == unit
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         ({"box_mpc_h": 50.0}, "box_mpc_h is 25 in the file, but ingest.box_mpc_h is 50"),
         ({"units": "kappa"}, r"units is \(Msun/h\)/\(Mpc/h\)\^2 in the file, but ingest.units is kappa"),
@@ -76,22 +76,22 @@ def test_unit_side_redshift_and_periodicity_come_from_the_name(tmp_path, field, 
         ({"side_deg": 5.0}, "ingest.side_deg is 5, but maps of CMD have a length"),
     ],
 )
-def test_a_configuration_that_contradicts_the_name_is_refused(tmp_path, settings, said):
+def test_a_configuration_that_contradicts_the_name_is_refused(tmp_path, settings, message):
     maps, parameters = write_maps(tmp_path, TNG, 4), write_parameters(tmp_path, TNG_ROWS, rows(4))
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         ingest([maps], tmp_path / "data", parameters, **settings)
 
 
-@pytest.mark.parametrize("other", ["Maps_Mcdm_SIMBA_LH_z=0.00.npy", "Maps_T_IllustrisTNG_LH_z=0.00.npy",
+@pytest.mark.parametrize("other_name", ["Maps_Mcdm_SIMBA_LH_z=0.00.npy", "Maps_T_IllustrisTNG_LH_z=0.00.npy",
                                    "Maps_Mcdm_IllustrisTNG_CV_z=0.00.npy"])  # fmt: skip
-def test_files_of_another_suite_field_or_set_are_not_one_set_of_maps(tmp_path, other):
+def test_files_of_another_suite_field_or_set_are_not_one_data_set(tmp_path, other_name):
     (tmp_path / "maps").mkdir()
     write_maps(tmp_path / "maps", TNG, 4)
-    write_maps(tmp_path / "maps", other, 4)
+    write_maps(tmp_path / "maps", other_name, 4)
     parameters = write_parameters(tmp_path, TNG_ROWS, rows(4))
-    with pytest.raises(InputError, match=r"differ in field, suite, set or redshift") as told:
+    with pytest.raises(InputError, match=r"differ in field, suite, set or redshift") as caught:
         ingest([tmp_path / "maps"], tmp_path / "data", parameters)
-    assert TNG in str(told.value) and other in str(told.value)
+    assert TNG in str(caught.value) and other_name in str(caught.value)
     assert not (tmp_path / "data" / "manifest.json").exists()
 
 
@@ -101,13 +101,13 @@ def test_parameters_of_another_suite_are_refused(tmp_path):
         ingest([maps], tmp_path / "data", write_parameters(tmp_path, TNG_ROWS, rows(4)))
 
 
-def test_a_parameter_file_whose_name_says_no_suite_is_refused(tmp_path):
+def test_a_parameter_file_without_a_suite_in_its_name_is_refused(tmp_path):
     maps = write_maps(tmp_path, TNG, 4)
     with pytest.raises(InputError, match=r"does not give suite and set; expected a name such as params_LH_Illustris"):
         ingest([maps], tmp_path / "data", write_parameters(tmp_path, "params.txt", rows(4)))
 
 
-def test_fifteen_maps_are_of_one_simulation_and_no_other_number(tmp_path):
+def test_a_simulation_has_fifteen_maps_and_no_other_number(tmp_path):
     maps = write_maps(tmp_path, TNG, 10)
     with pytest.raises(InputError, match=r"150 maps are 10 simulations of 15 maps, but .* has 5 rows of parameters"):
         ingest([maps], tmp_path / "data", write_parameters(tmp_path, TNG_ROWS, rows(5)))
@@ -121,7 +121,7 @@ def test_columns_without_names_are_the_six_documented_or_refused(tmp_path, colum
         ingest([maps], tmp_path / "data", parameters)
 
 
-def test_columns_go_by_their_names(tmp_path):
+def test_columns_are_identified_by_their_names(tmp_path):
     table = rows(4)
     maps = write_maps(tmp_path, TNG, 4)
     parameters = write_named(tmp_path, "CosmoAstroSeed_IllustrisTNG_L25n256_LH.txt", table)
@@ -169,20 +169,20 @@ def test_a_row_of_the_table_does_not_label_the_maps_of_many_simulations(tmp_path
         ingest_massmaps([maps], tmp_path / "data", MassMapIngest(processes=1, table=str(table)))
 
 
-def test_the_parameter_file_of_camels_labels_no_other_files(tmp_path):
+def test_the_parameter_file_of_camels_does_not_label_other_files(tmp_path):
     maps = write_maps(tmp_path, "maps.npy", 4)
     with pytest.raises(InputError, match=r"give any other file a row in ingest.table"):
         ingest([maps], tmp_path / "data", write_parameters(tmp_path, TNG_ROWS, rows(4)))
 
 
-def test_any_other_npy_file_of_maps_takes_its_row_of_the_table(tmp_path):
+def test_other_npy_files_of_maps_take_their_parameters_from_the_table(tmp_path):
     table = []
     (tmp_path / "maps").mkdir()
     for n in range(4):
         write_maps(tmp_path / "maps", f"maps_{n}{'_' * n}.npy", 1, maps=3)
         table.append({"file": f"maps_{n}{'_' * n}.npy", "Omega_m": 0.2 + n / 20})
-    found = write_table(tmp_path / "table.csv", table)
-    config = MassMapIngest(processes=1, table=str(found), fractions=(0.5, 0.25, 0.25), side_deg=2.0)
+    table_path = write_table(tmp_path / "table.csv", table)
+    config = MassMapIngest(processes=1, table=str(table_path), fractions=(0.5, 0.25, 0.25), side_deg=2.0)
     summary = ingest_massmaps([tmp_path / "maps"], tmp_path / "data", config)
     assert (summary.simulations, summary.records) == (4, 12)
     assert manifest(tmp_path / "data").parameter_names == ("omega_m",)

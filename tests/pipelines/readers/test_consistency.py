@@ -21,7 +21,7 @@ def first(path, **stated):
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "same"),
+    ("first_value", "second_value", "agree"),
     [
         (0.3089, float(np.float32(0.3089)), True),
         (0.309, 0.3089, True),
@@ -33,8 +33,8 @@ def first(path, **stated):
         (0.0, 0.1, False),
     ],
 )
-def test_numbers_agree_to_float32_or_to_the_digits_printed(one, other, same):
-    assert values_agree(one, other) == values_agree(other, one) == same
+def test_numbers_agree_to_float32_or_to_the_digits_printed(first_value, second_value, agree):
+    assert values_agree(first_value, second_value) == values_agree(second_value, first_value) == agree
 
 
 def test_a_table_that_contradicts_the_file_is_an_error_with_both_values(tmp_path):
@@ -46,12 +46,12 @@ def test_a_table_that_contradicts_the_file_is_an_error_with_both_values(tmp_path
         first(tmp_path / "a.h5", key="rho", parameters={"omega_m": 0.3})
 
 
-def test_a_table_may_add_what_the_file_does_not_say(tmp_path):
+def test_a_table_adds_parameters_that_are_missing_in_the_file(tmp_path):
     write_raw(tmp_path / "box.h5", 0, physPar=[0.31, 0.85, 0.97, 67.0])
     added = first(tmp_path / "box.h5", parameters={"omega_m": 0.31, "omega_b": 0.049})
-    wanted = {"omega_m": 0.31, "sigma_8": 0.85, "n_s": 0.97, "h": 0.67, "omega_b": 0.049}
-    assert added.parameters == pytest.approx(wanted)
-    assert list(added.parameters) == list(wanted)
+    expected = {"omega_m": 0.31, "sigma_8": 0.85, "n_s": 0.97, "h": 0.67, "omega_b": 0.049}
+    assert added.parameters == pytest.approx(expected)
+    assert list(added.parameters) == list(expected)
 
 
 def test_the_order_of_the_names_in_the_file_decides(tmp_path):
@@ -64,7 +64,7 @@ def test_the_order_of_the_names_in_the_file_decides(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("stated", "said"),
+    ("stated", "message"),
     [
         ({"box_mpc_h": 100.0}, "box_mpc_h is 64 in the file, but ingest.box_mpc_h is 100"),
         ({"units": "counts"}, "units is delta in the file, but ingest.units is counts"),
@@ -72,16 +72,16 @@ def test_the_order_of_the_names_in_the_file_decides(tmp_path):
         ({"periodic": True}, "periodic is False in the file, but ingest.periodic is True"),
     ],
 )
-def test_a_configuration_that_contradicts_the_file_is_an_error_with_both(tmp_path, stated, said):
+def test_a_configuration_that_contradicts_the_file_is_an_error_with_both(tmp_path, stated, message):
     write_dataset(
         tmp_path / "a.h5", "rho", np.ones((4, 4, 4)), Omega_m=0.31, box_mpc_h=64.0, units="delta", redshift=0.5,
         periodic=False,
     )  # fmt: skip
-    with pytest.raises(UnusableFileError, match=said):
+    with pytest.raises(UnusableFileError, match=message):
         first(tmp_path / "a.h5", key="rho", **stated)
 
 
-def test_a_whole_box_of_cosmoflow_is_periodic_and_a_piece_is_not(tmp_path):
+def test_a_complete_cosmoflow_box_is_periodic_and_a_sub_volume_is_not(tmp_path):
     write_raw(tmp_path / "box.h5", 0)
     write_split(tmp_path / "pieces.h5", 0)
     assert first(tmp_path / "box.h5").periodic is True
@@ -102,7 +102,7 @@ def arrays(folder, count):
     return write_table(folder.with_suffix(".csv"), rows)
 
 
-def test_plain_arrays_are_periodic_where_that_is_stated_and_where_not_it_is_said(tmp_path):
+def test_plain_arrays_are_periodic_only_if_stated_and_otherwise_reported(tmp_path):
     table = arrays(tmp_path / "arrays", 5)
     config = dataclasses.replace(HERE, table=str(table))
     unknown = ingest_volumes([tmp_path / "arrays"], tmp_path / "unknown", config)
@@ -123,7 +123,7 @@ def test_grids_of_many_simulations_are_not_the_channels_of_one(tmp_path):
         first(tmp_path / "Grids_Mcdm_SIMBA_LH_4_z=0.00.npy", parameters={"omega_m": 0.3})
 
 
-def test_an_attribute_says_whether_a_dataset_is_periodic(tmp_path):
+def test_an_attribute_defines_whether_a_dataset_is_periodic(tmp_path):
     write_dataset(tmp_path / "a.h5", "rho", np.ones((4, 4, 4)), Omega_m=0.31, periodic=True)
     assert first(tmp_path / "a.h5", key="rho").periodic is True
     write_dataset(tmp_path / "b.h5", "rho", np.ones((4, 4, 4)), Omega_m=0.31)
@@ -149,7 +149,7 @@ def test_three_physical_values_are_not_unit_parameters(tmp_path):
     assert first(tmp_path / "a.h5").parameters == {"omega_m": 0.28, "sigma_8": 0.8, "n_s": 0.96}
 
 
-def test_values_that_may_be_either_are_asked_for_and_a_table_tells(tmp_path):
+def test_ambiguous_values_are_refused_unless_a_table_resolves_them(tmp_path):
     split(tmp_path / "a.h5", THREE, [0.28, 0.8, 0.96])
     with pytest.raises(
         UnusableFileError, match=r"may be physical values or unit parameters \(ingest.unit_ranges is set\)"
@@ -158,19 +158,19 @@ def test_values_that_may_be_either_are_asked_for_and_a_table_tells(tmp_path):
     physical = {"omega_m": 0.28, "sigma_8": 0.8, "n_s": 0.96}
     assert first(tmp_path / "a.h5", unit_ranges=RANGES, parameters=physical).parameters == physical
     of_units = {"omega_m": 0.314, "sigma_8": 0.933, "n_s": 0.998}
-    found = first(tmp_path / "a.h5", unit_ranges=RANGES, parameters=of_units).parameters
-    assert found == pytest.approx(of_units)
+    parameters = first(tmp_path / "a.h5", unit_ranges=RANGES, parameters=of_units).parameters
+    assert parameters == pytest.approx(of_units)
     with pytest.raises(UnusableFileError, match=r"omega_m is 0.28 in the file, but 0.35 in the table"):
         first(tmp_path / "a.h5", parameters={**physical, "omega_m": 0.35})
 
 
-def test_unit_parameters_go_by_the_names_in_the_file(tmp_path):
+def test_unit_parameters_are_identified_by_the_names_in_the_file(tmp_path):
     split(tmp_path / "a.h5", [b"sigma_8", b"Omega_m"], [-1.0, 0.5])
     ranges = {"omega_m": (0.2, 0.4), "sigma_8": (0.6, 1.0)}
     assert first(tmp_path / "a.h5", unit_ranges=ranges).parameters == pytest.approx({"omega_m": 0.35, "sigma_8": 0.6})
 
 
-def test_values_without_names_are_refused_unless_a_table_has_them(tmp_path):
+def test_values_without_names_are_refused_unless_a_table_gives_them(tmp_path):
     split(tmp_path / "a.h5", None, [0.28, 0.8, 0.96])
     with pytest.raises(UnusableFileError, match=r"3 columns without names in namePar"):
         first(tmp_path / "a.h5")
@@ -178,7 +178,7 @@ def test_values_without_names_are_refused_unless_a_table_has_them(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("file,omega_m\na.npy,0.3,1\n", "line 2: 3 cells, where the header has 2 columns"),
         ("file,omega_m\na.npy\n", "line 2: 1 cells, where the header has 2 columns"),
@@ -191,9 +191,9 @@ def test_values_without_names_are_refused_unless_a_table_has_them(tmp_path):
         ("file,omega_m,h\na.npy,0.14,0.7\nb.npy,0.12,0.7\n", "t.csv: omega_m = 0.14 may be Ω or Ω h²"),
     ],
 )
-def test_a_table_that_may_be_misread_is_refused(tmp_path, text, said):
+def test_a_table_that_may_be_misread_is_refused(tmp_path, text, message):
     (tmp_path / "t.csv").write_text(text)
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         read_table(tmp_path / "t.csv")
 
 
@@ -215,8 +215,10 @@ def test_files_of_one_name_in_two_folders_have_rows_of_their_own(tmp_path):
     table = write_table(tmp_path / "path.csv", rows)
     ingest_volumes([tmp_path / "boxes"], tmp_path / "data", dataclasses.replace(HERE, table=str(table)))
     with Shards.open(tmp_path / "data") as shards:
-        found = {each.simulation: each.parameters["omega_m"] for each in shards.manifest.simulations}
-    assert found == pytest.approx({f"run_{n}/rho.npy": 0.2 + n / 20 for n in range(4)})
+        parameters = {
+            simulation.simulation: simulation.parameters["omega_m"] for simulation in shards.manifest.simulations
+        }
+    assert parameters == pytest.approx({f"run_{n}/rho.npy": 0.2 + n / 20 for n in range(4)})
 
 
 def test_a_table_of_other_files_is_refused(tmp_path):

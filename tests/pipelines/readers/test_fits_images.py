@@ -1,4 +1,4 @@
-"""FITS images as surveys and simulators write them: several HDUs, scaled integers, compressed tiles, masks."""
+"""FITS images of surveys and simulations: several HDUs, scaled integers, compressed tiles, masks."""
 
 import csv
 from pathlib import Path
@@ -23,17 +23,17 @@ def image(seed=0, side=8):
 
 
 def maps_of(path, **stated):
-    found = [
+    records = [
         (volume, volume.read(0, volume.shape[0]))
         for volume in read_volumes(path, StatedMetadata(dimensions=2, **stated))
     ]
-    return [volume for volume, _ in found], np.stack([values for _, values in found])
+    return [volume for volume, _ in records], np.stack([values for _, values in records])
 
 
-def write_hdus(path, *named, primary=None, header=None):
-    """An empty primary HDU, or one with an image, then images by their names."""
+def write_hdus(path, *extensions, primary=None, header=None):
+    """Write a primary HDU, empty or with an image, followed by named images."""
     hdus = [fits.PrimaryHDU(primary, fits.Header(header or {}))]
-    hdus += [fits.ImageHDU(data, fits.Header(cards), name=name) for name, data, cards in named]
+    hdus += [fits.ImageHDU(data, fits.Header(cards), name=name) for name, data, cards in extensions]
     fits.HDUList(hdus).writeto(path)
     return path
 
@@ -51,25 +51,25 @@ def survey(tmp_path):
     )
 
 
-def test_several_images_without_a_key_are_listed_not_guessed_at(survey):
+def test_several_images_without_a_key_are_listed(survey):
     with pytest.raises(UnusableFileError) as refused:
         list(read_volumes(survey, StatedMetadata(dimensions=2)))
-    for said in ("3 images", "1 NGAL (8, 8)", "2 KAPPA_E (8, 8) [kappa]", "3 KAPPA_B (8, 8)", "--set ingest.key="):
-        assert said in str(refused.value)
+    for message in ("3 images", "1 NGAL (8, 8)", "2 KAPPA_E (8, 8) [kappa]", "3 KAPPA_B (8, 8)", "--set ingest.key="):
+        assert message in str(refused.value)
 
 
 @pytest.mark.parametrize(
     ("key", "seed", "units"),
     [("KAPPA_E", 1, "kappa"), ("kappa_b", 2, "kappa_b"), ("2", 1, "kappa"), ("KAPPA_B,1", 2, "kappa_b")],
 )
-def test_the_key_names_an_image_by_name_or_number_and_the_primary_header_holds_too(survey, key, seed, units):
+def test_the_key_selects_an_image_by_name_or_number_and_the_primary_header_applies_too(survey, key, seed, units):
     (volume,), values = maps_of(survey, key=key)
     assert np.array_equal(values[0, ..., 0], image(seed))
     assert (volume.units, volume.side_deg) == (units, 3.5)
     assert volume.parameters == {"omega_m": 0.3, "sigma_8": 0.8}
 
 
-def test_images_of_one_name_are_told_apart_by_their_version(tmp_path):
+def test_images_with_the_same_name_are_distinguished_by_their_version(tmp_path):
     hdus = [fits.PrimaryHDU(header=fits.Header(COSMOLOGY))]
     hdus += [fits.ImageHDU(image(n), name="KAPPA", ver=n) for n in (1, 2)]
     fits.HDUList(hdus).writeto(tmp_path / "bins.fits")
@@ -78,7 +78,7 @@ def test_images_of_one_name_are_told_apart_by_their_version(tmp_path):
         maps_of(tmp_path / "bins.fits", key="KAPPA")
 
 
-def test_a_key_that_names_no_image_is_refused_with_those_there_are(survey):
+def test_an_unknown_key_is_refused_with_the_available_images(survey):
     with pytest.raises(UnusableFileError, match=r"KAPPA: no image has this name or number; the images are 1 NGAL"):
         maps_of(survey, key="KAPPA")
 
@@ -90,7 +90,7 @@ def test_a_number_is_a_key_on_the_command_line_too(survey, tmp_path):
     assert load(MassMapsRun, settings=("ingest.key=2",)).ingest.key == "2"
 
 
-def test_an_extensions_own_header_goes_before_the_primary_one(tmp_path):
+def test_the_header_of_an_extension_takes_precedence_over_the_primary_one(tmp_path):
     path = write_hdus(tmp_path / "a.fits", ("KAPPA", image(), {"OMEGA_M": 0.25}), header=COSMOLOGY)
     (volume,), _ = maps_of(path)
     assert volume.parameters == {"omega_m": 0.25, "sigma_8": 0.8}
@@ -107,12 +107,12 @@ def test_an_extensions_own_header_goes_before_the_primary_one(tmp_path):
         ("KAPPA", {"BUNIT": "1e-2"}, "1e-2"),
     ],
 )
-def test_the_unit_is_the_files_or_the_images_name(tmp_path, name, cards, units):
+def test_the_unit_is_in_the_header_or_the_name_of_the_image(tmp_path, name, cards, units):
     path = write_hdus(tmp_path / "a.fits", (name, image(), cards), header=COSMOLOGY)
     assert maps_of(path)[0][0].units == units
 
 
-def test_a_lenstools_map_without_a_unit_is_convergence_and_another_image_is_asked_about(tmp_path):
+def test_a_lenstools_map_without_a_unit_is_convergence_and_other_images_need_a_unit(tmp_path):
     fits.PrimaryHDU(image(), fits.Header(COSMOLOGY)).writeto(tmp_path / "lenstools.fits")
     assert maps_of(tmp_path / "lenstools.fits")[0][0].units == "kappa"
     cube = np.stack([image(1), image(2)])  # two components of the shear, or two maps?
@@ -129,7 +129,7 @@ def test_a_lenstools_map_without_a_unit_is_convergence_and_another_image_is_aske
         ("u1", 1, -128, "int8"),
         (">i4", 1, 2**31, "uint32"),
         (">i2", 0.001, 0.25, "float32"),
-        (">i2", 1e-6, 1000.0, "float64"),  # single precision does not tell the steps apart
+        (">i2", 1e-6, 1000.0, "float64"),  # single precision does not resolve the steps
         (">i4", 1e-9, 0.0, "float64"),
         (">f4", 2.0, 1.0, "float32"),
     ],
@@ -146,7 +146,7 @@ def test_scaled_pixels_are_zero_plus_scale_times_what_is_stored(tmp_path, stored
         np.testing.assert_allclose(values[0, ..., 0], hdus[0].data.astype(np.float64), rtol=1e-6)
 
 
-def test_the_whole_range_of_unsigned_integers_comes_out(tmp_path):
+def test_the_full_range_of_unsigned_integers_is_preserved(tmp_path):
     pixels = np.array([[0, 1], [65534, 65535]], np.uint16)
     fits.PrimaryHDU(pixels, fits.Header({**COSMOLOGY, "BUNIT": "ADU"})).writeto(tmp_path / "a.fits")
     assert np.array_equal(maps_of(tmp_path / "a.fits")[1][0, ..., 0], pixels)
@@ -160,7 +160,7 @@ def test_the_whole_range_of_unsigned_integers_comes_out(tmp_path):
         ("GZIP_2", np.arange(256, dtype=np.uint16) + 40000),
     ],
 )
-def test_tile_compressed_maps_are_read_as_they_were(tmp_path, kind, pixels):
+def test_tile_compressed_maps_are_read_exactly(tmp_path, kind, pixels):
     pixels = pixels.reshape(16, 16)
     header = fits.Header({**COSMOLOGY, "BUNIT": "kappa"})
     hdu = fits.CompImageHDU(pixels, header, compression_type=kind, quantize_level=0, tile_shape=(4, 16))
@@ -170,7 +170,7 @@ def test_tile_compressed_maps_are_read_as_they_were(tmp_path, kind, pixels):
     assert volume.dtype == pixels.dtype and volume.units == "kappa"
 
 
-def test_a_cut_tile_compressed_map_is_set_aside(tmp_path):
+def test_a_truncated_tile_compressed_map_is_refused(tmp_path):
     noise = np.random.default_rng(0).integers(0, 30000, (64, 64)).astype(np.int16)
     header = fits.Header({**COSMOLOGY, "BUNIT": "kappa"})
     fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(noise, header)]).writeto(tmp_path / "a.fits")
@@ -179,7 +179,7 @@ def test_a_cut_tile_compressed_map_is_set_aside(tmp_path):
         maps_of(tmp_path / "a.fits")
 
 
-def test_tiles_larger_than_the_image_are_refused_before_one_is_unpacked(tmp_path):
+def test_tiles_larger_than_the_image_are_refused_before_decompression(tmp_path):
     header = fits.Header({**COSMOLOGY, "BUNIT": "kappa"})
     hdu = fits.CompImageHDU(np.arange(64, dtype=np.int16).reshape(8, 8), header)
     fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(tmp_path / "a.fits")
@@ -200,7 +200,7 @@ def rejected(out):
         return {Path(row["file"]).name: row["reason"] for row in csv.DictReader(opened)}
 
 
-def test_pixels_that_are_blank_are_masked_and_the_other_files_are_packed(tmp_path):
+def test_files_with_blank_pixels_are_rejected_and_the_others_packed(tmp_path):
     folder = tmp_path / "maps"
     folder.mkdir()
     for n in range(5):
@@ -212,8 +212,8 @@ def test_pixels_that_are_blank_are_masked_and_the_other_files_are_packed(tmp_pat
             hdus[0].header.update({"BSCALE": 1e-5, "BZERO": 0.0, "BLANK": -32768})
     summary = ingest(folder, tmp_path / "shards")
     assert summary.records == 4
-    said = rejected(tmp_path / "shards")["3.fits"]
-    assert "2 of 64 values are -0.32768" in said and "masked" in said and "first is at (2, 3, 0)" in said
+    message = rejected(tmp_path / "shards")["3.fits"]
+    assert "2 of 64 values are -0.32768" in message and "masked" in message and "first is at (2, 3, 0)" in message
 
 
 def test_the_records_of_scaled_images_are_physical(tmp_path):
@@ -232,7 +232,7 @@ def test_the_records_of_scaled_images_are_physical(tmp_path):
         assert np.array_equal(shards.read(np.arange(4))[3, ..., 0], pixels)
 
 
-def test_a_healpix_table_is_called_one(tmp_path):
+def test_a_healpix_table_is_identified(tmp_path):
     columns = [fits.Column("I_STOKES", "1024E", array=np.zeros((12, 1024), np.float32))]
     table = fits.BinTableHDU.from_columns(columns, header=fits.Header({"PIXTYPE": "HEALPIX", "NSIDE": 32}))
     fits.HDUList([fits.PrimaryHDU(), table]).writeto(tmp_path / "sky.fits")

@@ -8,7 +8,7 @@ def read(densities=None, **given):
     return canonical_parameters(given, given.values(), "file", "key", densities)
 
 
-def test_the_physical_density_of_baryons_is_told_by_its_value():
+def test_the_physical_density_of_baryons_is_recognised_by_its_value():
     abacus_summit = {"omega_b": 0.02237, "h": 0.6736, "n_s": 0.9649}
     assert read(**abacus_summit)["omega_b"] == pytest.approx(0.0493, abs=1e-4)
     assert read(omega_b=0.0493, h=0.6736)["omega_b"] == 0.0493
@@ -16,7 +16,7 @@ def test_the_physical_density_of_baryons_is_told_by_its_value():
 
 
 @pytest.mark.parametrize("name", ["omega_b_h2", "ombh2", "omegabh2", "w_b"])
-def test_physical_densities_are_told_by_their_names(name):
+def test_physical_densities_are_recognised_by_their_names(name):
     assert read(**{name: 0.0224, "H0": 70.0})["omega_b"] == pytest.approx(0.0224 / 0.49)
 
 
@@ -28,7 +28,7 @@ def test_lower_case_densities_follow_one_convention():
     assert read(omega_m=0.3)["omega_m"] == 0.3
 
 
-def test_a_density_that_may_be_either_is_asked_for():
+def test_an_ambiguous_density_is_refused():
     with pytest.raises(UnusableFileError, match=r"omega_m = 0.14 may be Ω or Ω h².*ingest.densities"):
         read(omega_m=0.14, h=0.67)
     assert read("fractions", omega_m=0.14, h=0.67)["omega_m"] == 0.14
@@ -44,7 +44,7 @@ def test_a_physical_density_without_h_is_refused():
         read(ombh2=0.022, Omega_m=0.3)
 
 
-def test_all_rows_of_a_column_tell_what_it_holds():
+def test_all_rows_of_a_column_determine_the_convention():
     assert density_convention({"omega_m": [0.1, 0.15, 0.4]}) == "fractions"
     assert density_convention({"omega_m": [0.12, 0.14], "omega_b": [0.021, 0.023]}) == "physical"
     assert density_convention({"Omega_m": [0.12], "ombh2": [0.022]}) is None
@@ -53,7 +53,7 @@ def test_all_rows_of_a_column_tell_what_it_holds():
 
 
 @pytest.mark.parametrize(
-    ("given", "own", "value"),
+    ("given", "canonical", "value"),
     [
         ({"W0": -0.9}, "w_0", -0.9),
         ({"wa_fld": 0.2}, "w_a", 0.2),
@@ -64,11 +64,11 @@ def test_all_rows_of_a_column_tell_what_it_holds():
         ({"S_8": 0.8}, "s_8", 0.8),
     ],
 )
-def test_what_varies_beyond_flat_lcdm_has_a_name(given, own, value):
-    assert read(**given) == {own: value}
+def test_parameters_beyond_flat_lcdm_have_canonical_names(given, canonical, value):
+    assert read(**given) == {canonical: value}
 
 
-def test_dark_energy_beside_matter_is_the_curvature():
+def test_dark_energy_and_matter_densities_give_the_curvature():
     assert read(Omega_m=0.3, Omega_L=0.7) == {"omega_m": 0.3, "omega_k": 0.0}
     assert read(Omega_m=0.3, Omega_L=0.69991) == {"omega_m": 0.3, "omega_k": 0.0}  # radiation
     assert read(Omega_m=0.3, Omega_L=0.6)["omega_k"] == pytest.approx(0.1)

@@ -14,26 +14,26 @@ from tenfold.pipelines.volumes.ingest import ingest_volumes
 
 @pytest.mark.parametrize("dimensions", [2, 3])
 @pytest.mark.parametrize("write", FOREIGN)
-def test_a_file_that_is_not_read_is_called_what_it_is(tmp_path, write, dimensions):
+def test_an_unsupported_file_is_identified(tmp_path, write, dimensions):
     write(tmp_path / "box.h5")
     with pytest.raises(UnusableFileError, match=FOREIGN[write]):
         list(read_volumes(tmp_path / "box.h5", StatedMetadata(dimensions=dimensions)))
 
 
-def test_a_format_that_is_stated_does_not_hide_what_the_file_is(tmp_path):
+def test_an_unsupported_file_is_identified_even_if_a_format_is_stated(tmp_path):
     next(iter(FOREIGN))(tmp_path / "box.h5")
     with pytest.raises(UnusableFileError, match="a Git LFS pointer"):
         list(read_volumes(tmp_path / "box.h5", StatedMetadata(format="cosmoflow")))
 
 
-def test_a_nyx_field_is_read_by_its_name(tmp_path):
+def test_a_nyx_field_is_read_by_its_key(tmp_path):
     nyx(tmp_path / "nyx.h5")
     stated = StatedMetadata(key="native_fields/matter_density", parameters={"omega_m": 0.3}, box_mpc_h=10.0)
     (volume,) = read_volumes(tmp_path / "nyx.h5", stated)
     assert volume.shape == (4, 4, 4, 1)
 
 
-def test_a_link_that_leads_nowhere_is_set_aside_not_passed_over(tmp_path):
+def test_a_broken_link_is_rejected_and_listed(tmp_path):
     boxes(tmp_path / "boxes", 5)
     (tmp_path / "boxes" / "009.h5").symlink_to("../.git/annex/objects/0/SHA256E-s1--0.h5")
     config = dataclasses.replace(HERE, rejected_threshold=0.5)
@@ -41,7 +41,7 @@ def test_a_link_that_leads_nowhere_is_set_aside_not_passed_over(tmp_path):
     assert "a link to a missing file" in rejected(tmp_path / "data")["009.h5"][1]
 
 
-def test_a_key_for_an_npy_file_is_said_to_be_too_much(tmp_path):
+def test_a_key_for_an_npy_file_is_refused(tmp_path):
     np.save(tmp_path / "a.npy", np.ones((4, 4, 4)))
     with pytest.raises(UnusableFileError, match=r"an NPY file, not HDF5.*leave out ingest\.key"):
         list(read_volumes(tmp_path / "a.npy", StatedMetadata(key="delta", parameters={"omega_m": 0.3})))
@@ -58,14 +58,14 @@ def test_hdf5_behind_a_user_block_is_hdf5(tmp_path):
     assert volume.shape == (4, 4, 4, 1)
 
 
-def test_fits_is_for_maps(tmp_path):
+def test_fits_is_a_format_of_maps_only(tmp_path):
     fits.PrimaryHDU(np.ones((4, 4))).writeto(tmp_path / "a.fits")
     assert detect_map_format(tmp_path / "a.fits") == "fits"
     with pytest.raises(UnusableFileError, match=r"a FITS file.*`tenfold ingest massmaps`"):
         detect_volume_format(tmp_path / "a.fits")
 
 
-def test_gzipped_fits_is_to_be_unpacked(tmp_path):
+def test_gzipped_fits_is_refused(tmp_path):
     fits.PrimaryHDU(np.ones((4, 4))).writeto(tmp_path / "a.fits.gz")
     with pytest.raises(UnusableFileError, match="compressed by gzip, containing FITS: unpack it first"):
         detect_map_format(tmp_path / "a.fits.gz")

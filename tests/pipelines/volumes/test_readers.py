@@ -12,7 +12,7 @@ from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError
 COSMOLOGY = {"omega_m": 0.3, "sigma_8": 0.8}
 
 
-def one(path, **stated):
+def read_single(path, **stated):
     """The only volume of a file, with its voxels read."""
     (found,) = ((volume, volume.read(0, volume.shape[0])) for volume in read_volumes(path, StatedMetadata(**stated)))
     return found
@@ -20,7 +20,7 @@ def one(path, **stated):
 
 def test_a_raw_cosmoflow_box_is_read_as_it_was_written(tmp_path):
     full = write_raw(tmp_path / "box.h5", 5)
-    volume, values = one(tmp_path / "box.h5")
+    volume, values = read_single(tmp_path / "box.h5")
     np.testing.assert_array_equal(values, full)
     assert values.dtype == volume.dtype == np.int16
     assert volume.shape == (8, 8, 8, 2)
@@ -32,13 +32,13 @@ def test_a_raw_cosmoflow_box_is_read_as_it_was_written(tmp_path):
 
 def test_parameters_are_the_physical_ones_under_our_names(tmp_path):
     write_raw(tmp_path / "box.h5", 0, physPar=[0.31, 0.85, 0.97, 67.0], unitPar=[0, 0, 0, 0])
-    volume, _ = one(tmp_path / "box.h5")
+    volume, _ = read_single(tmp_path / "box.h5")
     assert volume.parameters == pytest.approx({"omega_m": 0.31, "sigma_8": 0.85, "n_s": 0.97, "h": 0.67})
 
 
 def test_names_of_variable_length_are_read_too(tmp_path):
     write_raw(tmp_path / "box.h5", 0, namePar=["Omega_m", "sigma_8", "N_spec", "H_0"])
-    assert list(one(tmp_path / "box.h5")[0].parameters) == ["omega_m", "sigma_8", "n_s", "h"]
+    assert list(read_single(tmp_path / "box.h5")[0].parameters) == ["omega_m", "sigma_8", "n_s", "h"]
 
 
 @pytest.mark.parametrize("compression", ["gzip", "lzf"])
@@ -47,7 +47,7 @@ def test_a_compressed_big_endian_box_gives_the_same_values(tmp_path, compression
     with h5py.File(tmp_path / "box.h5", "a") as file:
         del file["full"]
         file.create_dataset("full", data=full.astype(">i2"), compression=compression)
-    volume, values = one(tmp_path / "box.h5")
+    volume, values = read_single(tmp_path / "box.h5")
     np.testing.assert_array_equal(values, full)
     assert values.dtype == volume.dtype == np.dtype("int16")
     assert values.dtype.isnative
@@ -88,7 +88,7 @@ def test_unit_parameters_need_the_ranges_they_are_units_of(tmp_path):
 def test_a_plain_dataset_takes_its_parameters_from_its_attributes(tmp_path):
     values = np.random.default_rng(0).normal(size=(6, 6, 6)).astype(np.float32)
     write_dataset(tmp_path / "a.h5", "run/density", values, Om=0.3, H0=[70.0], box_mpc_h=64.0, redshift=0.5, units="δ")
-    volume, read = one(tmp_path / "a.h5", key="run/density")
+    volume, read = read_single(tmp_path / "a.h5", key="run/density")
     np.testing.assert_array_equal(read[..., 0], values)
     assert volume.parameters == pytest.approx({"omega_m": 0.3, "h": 0.7})
     assert (volume.box_mpc_h, volume.redshifts, volume.units) == (64.0, (0.5,), "δ")
@@ -105,7 +105,7 @@ def test_a_plain_file_without_a_key_lists_what_it_holds(tmp_path):
 def test_an_npy_file_is_read_in_our_order_and_the_machines_bytes(tmp_path, dtype, order):
     values = np.random.default_rng(0).integers(0, 99, (4, 4, 4, 2)).astype(dtype, order=order)
     np.save(tmp_path / "a.npy", values)
-    volume, read = one(tmp_path / "a.npy", parameters=COSMOLOGY)
+    volume, read = read_single(tmp_path / "a.npy", parameters=COSMOLOGY)
     np.testing.assert_array_equal(read, values)
     assert read.dtype == volume.dtype == np.dtype(dtype).newbyteorder("=")
     assert read.flags.c_contiguous
@@ -144,7 +144,7 @@ def test_the_format_is_told_by_the_content_not_by_the_name(tmp_path):
 
 def test_an_explicit_format_wins(tmp_path):
     full = write_raw(tmp_path / "box.h5", 0)
-    volume, values = one(tmp_path / "box.h5", format="hdf5", key="full", parameters=COSMOLOGY)
+    volume, values = read_single(tmp_path / "box.h5", format="hdf5", key="full", parameters=COSMOLOGY)
     np.testing.assert_array_equal(values, full)
     assert volume.parameters == COSMOLOGY
 
@@ -161,7 +161,7 @@ def test_a_table_gives_parameters_and_simulations_by_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("rows", "said"),
+    ("rows", "message"),
     [
         ([{"name": "a.npy", "omega_m": 0.3}], "needs a column 'file'"),
         ([{"file": "a.npy", "omega": 0.3}], "line 2: unknown parameter 'omega'"),
@@ -170,6 +170,6 @@ def test_a_table_gives_parameters_and_simulations_by_file(tmp_path):
         ([{"file": "a.npy", "omega_m": 0.3}] * 2, "line 3: a.npy occurs twice"),
     ],
 )
-def test_a_wrong_table_is_refused_by_line(tmp_path, rows, said):
-    with pytest.raises(InputError, match=said):
+def test_a_wrong_table_is_refused_by_line(tmp_path, rows, message):
+    with pytest.raises(InputError, match=message):
         read_table(write_table(tmp_path / "t.csv", rows))
