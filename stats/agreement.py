@@ -167,7 +167,7 @@ def agreement(
         values = [figure(simulated[half], generated[rng.permutation(len(generated))[:size]]) for half in splits]
         return np.array(values), np.array(nulls)
 
-    def judged(values: np.ndarray, nulls: np.ndarray, tolerance: float, description: str) -> Verdict:
+    def verdict(values: np.ndarray, nulls: np.ndarray, tolerance: float, description: str) -> Verdict:
         value, null = float(np.median(values)), float(np.quantile(nulls, 1 - significance))
         return Verdict(
             value=value, tolerance=tolerance, null=null, passed=value <= max(tolerance, null), description=description
@@ -191,14 +191,14 @@ def agreement(
             value=largest, tolerance=tolerance, null=largest_null, passed=largest <= max(tolerance, largest_null),
             description=f"largest deviation of the mean, {over}",
         ),
-        distribution=judged(
+        distribution=verdict(
             ks_distance.max(axis=1), ks_null.max(axis=1), 0.0,
             "largest Kolmogorov-Smirnov distance of the bins' distributions",
         ),
-        correlation=judged(
+        correlation=verdict(
             *compared(_correlation_difference), correlation_tolerance, "difference of the correlations between bins"
         ),
-        scatter=judged(
+        scatter=verdict(
             *compared(_scatter_difference), scatter_tolerance,
             "relative deviation of the standard deviation from map to map, median over the bins",
         ),

@@ -95,7 +95,7 @@ def validate_massmaps(
         if data.manifest.fingerprint != record["fingerprint"]:
             raise InputError(f"{record['data']}: is not the data that {run} was trained on. Train again on it.")
         names = tuple(emulator.ranges)
-        judge = load_estimator(estimator, data, names) if estimator else None
+        estimator_model = load_estimator(estimator, data, names) if estimator else None
         begin = time.process_time()
         held = held_out(emulator, data, seed, fresh, channel=tolerances.channel, repeats=tolerances.repeats)
         generate_s = (time.process_time() - begin) / len(held.generated)
@@ -115,9 +115,11 @@ def validate_massmaps(
             statistics, compared.simulated, compared.generated, tolerances, training=training,
             training_maps=_chunks(data, train, tolerances.channel), periodic=periodic,
         )  # fmt: skip
-        estimated, verdicts = estimates(judge, held, names, tolerances) if judge else ({}, {})
+        estimated, verdicts = {}, {}
+        if estimator_model:
+            estimated, verdicts = estimates(estimator_model, held, names, tolerances)
         assessment = replace(assessment, verdicts={**assessment.verdicts, **verdicts})
-        saliency = _saliency(judge, held, data) if judge else None
+        saliency = _saliency(estimator_model, held, data) if estimator_model else None
         metrics: dict[str, Any] = {
             "verdicts": assessment.metrics(),
             "passed": assessment.passed,

@@ -1,4 +1,4 @@
-"""The networks of mass maps in PyTorch, with Keras's weights: what `massmaps_on_gpu.py` holds Keras's beside."""
+"""The networks of mass maps in PyTorch, with the weights of Keras: the reference of `massmaps_on_gpu.py`."""
 
 import math
 
@@ -13,7 +13,7 @@ from tenfold.emulators.gan import COSMOGAN
 
 
 def convolutions(periodic: bool):
-    """The two convolutions of `tenfold.emulators.map_layers`, of (n, C, N, N) by Keras's kernels as they are saved."""
+    """Return the convolutions of `tenfold.emulators.map_layers` for (n, C, N, N), and a converter of Keras kernels."""
 
     def wrap(x, before: int, after: int):
         return functional.pad(x, (before, after, before, after), mode="circular" if periodic else "constant")
@@ -36,19 +36,22 @@ def convolutions(periodic: bool):
 
 
 def generator_of(network: keras.Model, device: str):
-    """Return a trained generator of one channel as a function of PyTorch's."""
-    field, bent = network.get_layer("field"), network.get_layer("kappa").intensity
+    """Return a trained generator of one channel as a PyTorch function."""
+    field, intensity_layer = network.get_layer("field"), network.get_layer("kappa").intensity
     margin = (field.crop - field.size) // 2
     down, up, kernel_of = convolutions(periodic=not margin)
-    held = {layer.name: layer.get_weights() for layer in network.layers}
+    keras_weights = {layer.name: layer.get_weights() for layer in network.layers}
     weight = {name: [(kernel_of(v) if v.ndim == 4 else torch.tensor(v)).to(device) for v in values]
-              for name, values in held.items()}  # fmt: skip
+              for name, values in keras_weights.items()}  # fmt: skip
     levels = sum(name.startswith("down_") for name in weight) + 1
-    spread = torch.tensor(field.interpolation).to(device)
-    sky = math.isqrt(spread.shape[1])
+    interpolation = torch.tensor(field.interpolation).to(device)
+    sky = math.isqrt(interpolation.shape[1])
     knots = torch.tensor(network.get_layer("spline").knots).to(device)
-    units = network.get_layer("standardised_parameters") if "parameters" in {x.name for x in network.inputs} else None
-    (centre,), (scale,), (mean,), (std,) = bent.centre, bent.scale, bent.mean, bent.std
+    standardisation = (
+        network.get_layer("standardised_parameters") if "parameters" in {x.name for x in network.inputs} else None
+    )
+    (centre,), (scale,) = intensity_layer.centre, intensity_layer.scale
+    (mean,), (std,) = intensity_layer.mean, intensity_layer.std
 
     def polynomial(name, x):
         i, j = torch.triu_indices(x.shape[1], x.shape[1], device=x.device)
@@ -63,23 +66,28 @@ def generator_of(network: keras.Model, device: str):
         near, far = torch.relu(1 - distance), torch.relu(2 - distance)
         return (far**3 - 4 * near**3) / 6
 
-    def remapped(u, held):
-        place = ((u - knots[0]) / (knots[1] - knots[0])).clamp(0, len(knots) - 1).flatten(1)
-        first = place.floor()
-        held = torch.cat([held[:, :1], held, held[:, -1:], held[:, -1:]], 1)
-        change = sum(held.gather(1, first.long() + s) * cubic_b_spline((place - first + 1 - s).abs()) for s in range(4))
+    def apply_spline(u, coefficients):
+        position = ((u - knots[0]) / (knots[1] - knots[0])).clamp(0, len(knots) - 1).flatten(1)
+        first = position.floor()
+        padded = torch.cat([coefficients[:, :1], coefficients, coefficients[:, -1:], coefficients[:, -1:]], 1)
+        change = sum(
+            padded.gather(1, first.long() + s) * cubic_b_spline((position - first + 1 - s).abs()) for s in range(4)
+        )
         return u + change.view_as(u)
 
-    def made(latent, noise, parameters=None):
+    def generate(latent, noise, parameters=None):
         x = latent[:, :0] if parameters is None else parameters
-        if units is not None:
-            log, shift, by = (torch.tensor(v, device=x.device) for v in (units.logarithmic, units.mean, units.std))
+        if standardisation is not None:
+            log, shift, by = (
+                torch.tensor(v, device=x.device)
+                for v in (standardisation.logarithmic, standardisation.mean, standardisation.std)
+            )
             x = (torch.where(log, x.clamp(min=1e-30).log(), x) - shift) / by
-        vector = latent if units is None else torch.cat([latent, x], 1)
+        vector = latent if standardisation is None else torch.cat([latent, x], 1)
         for name in ("style_0", "style_1"):
             vector = functional.leaky_relu(vector @ weight[name][0] + weight[name][1], map_layers.LEAKY_SLOPE)
         white, other = noise[:, : sky**2].view(-1, 1, sky, sky), noise[:, sky**2 :].view(-1, 1, field.crop, field.crop)
-        amplitude = (0.5 * polynomial("ln_power", x) @ spread).exp().view(-1, 1, sky, sky)
+        amplitude = (0.5 * polynomial("ln_power", x) @ interpolation).exp().view(-1, 1, sky, sky)
         start = torch.fft.ifft2(torch.fft.fft2(white) * amplitude).real[..., : field.crop, : field.crop]
         y = torch.cat([start, other], 1).contiguous(memory_format=torch.channels_last)
         y = active(down(y, *weight["level_0"]), vector, "0")
@@ -93,37 +101,37 @@ def generator_of(network: keras.Model, device: str):
             y = active(down(y, *weight[f"out_{level}"]), vector, f"out_{level}")
         u = start + down(y, *weight["map"]) - polynomial("negative_mean", x)[:, :, None, None]
         u = u[..., margin:-margin, margin:-margin].contiguous() if margin else u
-        u = remapped(u, polynomial("spline_coefficients", x)) * std + mean
+        u = apply_spline(u, polynomial("spline_coefficients", x)) * std + mean
         kappa = torch.sinh(u.clamp(-intensity.MAX_ARCSINH, intensity.MAX_ARCSINH)) * scale + centre if scale else u
         return kappa * polynomial("ln_sigma", x).exp()[:, :, None, None]
 
-    return made
+    return generate
 
 
 def cosmogan_of(generator: keras.Model, discriminator: keras.Model, device: str):
-    """Both of CosmoGAN's networks as PyTorch's modules, with Keras's weights."""
+    """Return generator and discriminator of CosmoGAN as PyTorch modules, with the weights of Keras."""
     down, up, kernel_of = convolutions(periodic=False)
-    body = discriminator.get_layer("body")
+    discriminator_body = discriminator.get_layer("body")
 
     class Convolution(nn.Module):
         def __init__(self, layer, edge: int, transposed: bool):
             super().__init__()
             kernel, bias = layer.get_weights()
             self.kernel, self.bias = nn.Parameter(kernel_of(kernel)), nn.Parameter(torch.tensor(bias))
-            self.edge, self.turn = edge, up if transposed else down
+            self.edge, self.convolve = edge, up if transposed else down
 
         def forward(self, x):
-            x = self.turn(x, self.kernel, self.bias, 2)
+            x = self.convolve(x, self.kernel, self.bias, 2)
             return x[..., self.edge : -self.edge, self.edge : -self.edge] if self.edge else x
 
-    def normal(channels):
+    def batch_norm(channels):
         return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)
 
-    class Flat(nn.Module):
+    class Flatten(nn.Module):
         def forward(self, x):
             return x.permute(0, 2, 3, 1).flatten(1)
 
-    class Deep(nn.Module):
+    class Unflatten(nn.Module):
         def __init__(self, channels, side):
             super().__init__()
             self.channels, self.side = channels, side
@@ -133,19 +141,22 @@ def cosmogan_of(generator: keras.Model, discriminator: keras.Model, device: str)
 
     def linear(layer):
         kernel, bias = layer.get_weights()
-        found = nn.Linear(*kernel.shape)
-        found.weight.data, found.bias.data = torch.tensor(kernel.T.copy()), torch.tensor(bias)
-        return found
+        layer = nn.Linear(*kernel.shape)
+        layer.weight.data, layer.bias.data = torch.tensor(kernel.T.copy()), torch.tensor(bias)
+        return layer
 
     filters, side = COSMOGAN.filters, COSMOGAN.size // 2 ** len(COSMOGAN.filters) + 4
-    makes = [linear(generator.get_layer("seed")), Deep(filters[0], side)]
+    generator_layers = [linear(generator.get_layer("seed")), Unflatten(filters[0], side)]
     for level in range(1, len(filters) + 1):
         last = level == len(filters)
         layer = generator.get_layer("map" if last else f"up_{level}")
-        makes += [normal(filters[level - 1]), nn.ReLU(), Convolution(layer, 4 if last else 2, True)]
-    judges = []
+        generator_layers += [batch_norm(filters[level - 1]), nn.ReLU(), Convolution(layer, 4 if last else 2, True)]
+    discriminator_layers = []
     for level, count in enumerate(COSMOGAN.critic_filters):
-        judges += [Convolution(body.get_layer(f"convolution_{level}"), 0, False), *([normal(count)] if level else [])]
-        judges.append(nn.LeakyReLU(map_layers.LEAKY_SLOPE))
-    judges += [Flat(), linear(body.get_layer("score")), nn.Flatten(0)]
-    return nn.Sequential(*makes).to(device), nn.Sequential(*judges).to(device)
+        discriminator_layers += [
+            Convolution(discriminator_body.get_layer(f"convolution_{level}"), 0, False),
+            *([batch_norm(count)] if level else []),
+        ]
+        discriminator_layers.append(nn.LeakyReLU(map_layers.LEAKY_SLOPE))
+    discriminator_layers += [Flatten(), linear(discriminator_body.get_layer("score")), nn.Flatten(0)]
+    return nn.Sequential(*generator_layers).to(device), nn.Sequential(*discriminator_layers).to(device)
