@@ -1,4 +1,4 @@
-"""How volumes become shards: the configuration of an ingest."""
+"""Configuration of the ingest of volumes."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ class Ingest:
     Example
     -------
     >>> from tenfold.pipelines import Ingest
-    >>> Ingest(cut=2).parts
+    >>> Ingest(cut=2).records_per_volume
     8
     """
 
@@ -31,49 +31,50 @@ class Ingest:
     """Spatial axes of a record."""
 
     format: VolumeFormat = "auto"
-    """Format of the files; auto: told by their content."""
+    """Format of the files; auto: detected from their content."""
     key: Annotated[str, BeforeValidator(lambda key: str(key) if type(key) is int else key)] = ""
     """Dataset of HDF5 files, or image of FITS files: EXTNAME, EXTNAME,EXTVER or the number of the HDU."""
     table: str = ""
-    """CSV table with columns file, parameters by name, and perhaps simulation: what the files do not say themselves."""
+    """CSV table of metadata that the files lack: columns file, parameters by name, optionally simulation."""
     densities: DensityConvention | None = None
-    """Lower-case omega_b, omega_m and omega_cdm are Ω (fractions) or Ω h² (physical), where values do not tell."""
+    """Meaning of lower-case omega_b, omega_m and omega_cdm where the values do not decide: Ω (fractions) or Ω h²
+    (physical)."""
     box_mpc_h: float | None = None
-    """Side of the box [Mpc/h], where the files do not say."""
+    """Side of the box [Mpc/h], where the files do not state it."""
     periodic: bool | None = None
-    """Whether each volume or map is a whole periodic box, where the files do not say; not said is not periodic."""
+    """Whether each volume or map is a whole periodic box, where the files do not state it; default: not periodic."""
     redshifts: tuple[float, ...] = ()
-    """Redshift of each channel, where the files do not say."""
+    """Redshift of each channel, where the files do not state it."""
     units: str = ""
-    """Of a voxel, where the files do not say."""
+    """Unit of a voxel, where the files do not state it."""
     unit_ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
-    """What -1 and 1 stand for, by canonical name, where files hold unit parameters only."""
+    """Values that -1 and 1 stand for, by canonical name, where files hold unit parameters only."""
     parameters: tuple[str, ...] = ()
     """Names of the parameters to learn; empty: those that vary."""
     cut: int = 1
     """Sub-volumes per side of a box."""
     fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
-    """Of the simulations: training, validation, test."""
+    """Fractions of the simulations in the training, validation and test splits."""
     seed: int = 0
-    """Of the split."""
+    """Seed of the split."""
     records_per_shard: int = 128
-    """A shard holds at least as many, in whole files."""
+    """Minimum number of records per shard; files are not divided between shards."""
     compression: Literal["none", "blosc-lz4"] = "none"
-    """Uncompressed records are read fastest."""
+    """Compression of records; uncompressed ones are read fastest."""
     rejected_threshold: float = 0.02
     """Largest fraction of files that may be rejected."""
     largest_gib: float = 16.0
-    """Largest volume that is believed [GiB]."""
+    """Largest volume that is accepted [GiB]."""
     fill_values: tuple[float, ...] = FILL_VALUES
-    """Values that stand for masked pixels, besides those that the files name; volumes that hold one are set aside."""
+    """Fill values of masked pixels, besides those that the files state; volumes with masked pixels are rejected."""
     largest_deviation: float = 50.0
-    """A volume with values further from its median, and cut off from all others, is set aside [1.4826 × MAD]: see
-    `tenfold.pipelines.volumes.pixels`."""
+    """Distance from the median [1.4826 × MAD] beyond which isolated values are outliers, and their volume is rejected:
+    see `tenfold.pipelines.volumes.pixels`."""
     processes: int = 2
-    """Dask worker processes, at most: one does without Dask, and few data are not worth two."""
+    """Maximum number of Dask worker processes; fewer are started for little data, and 1 works without Dask."""
 
     def __post_init__(self):
-        """Refuse what cannot be done."""
+        """Check that every value is in its range."""
         convert_quantities(self, box_mpc_h="Mpc/h")
         for name in ("cut", "records_per_shard", "processes"):
             if getattr(self, name) < 1:
@@ -101,12 +102,12 @@ class Ingest:
             raise ValueError(f"largest_gib: found {self.largest_gib}, valid is above 0")
 
     @property
-    def parts(self) -> int:
-        """Records that a volume is cut into."""
+    def records_per_volume(self) -> int:
+        """Number of records that a volume is cut into."""
         return self.cut**self.DIMENSIONS
 
     def stated(self) -> StatedMetadata:
-        """What it says of the files that they do not say themselves."""
+        """Return the user's metadata of the files."""
         return StatedMetadata(
             format=self.format,
             key=self.key,
@@ -122,17 +123,17 @@ class Ingest:
             dimensions=self.DIMENSIONS,
         )
 
-    def parted(self, path: Path, stated: StatedMetadata) -> list[StatedMetadata]:
-        """What is stated of each part of a file that belongs to a simulation of its own; here files are not parted."""
+    def parts_of(self, path: Path, stated: StatedMetadata) -> list[StatedMetadata]:
+        """Return the metadata of each part of a file that is a simulation of its own; here, of the whole file."""
         return [stated]
 
-    def check_together(self, paths: list[Path]) -> None:
-        """Refuse files that cannot be one set; here any can, until they are looked at."""
+    def check_compatible(self, paths: list[Path]) -> None:
+        """Check that files can form one data set, by their names; volumes are compared by their headers."""
 
     def recorded(self) -> dict:
-        """What decides the result, and no more, as a manifest keeps it."""
-        found = json.loads(json.dumps(asdict(self)))
+        """Return the part of the configuration that determines the result, as a manifest records it."""
+        config = json.loads(json.dumps(asdict(self)))
         for without_effect in ("processes", "rejected_threshold", "largest_gib", "table"):
-            del found[without_effect]
-        found["table_sha256"] = hashlib.sha256(Path(self.table).read_bytes()).hexdigest() if self.table else ""
-        return found
+            del config[without_effect]
+        config["table_sha256"] = hashlib.sha256(Path(self.table).read_bytes()).hexdigest() if self.table else ""
+        return config

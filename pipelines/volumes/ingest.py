@@ -153,7 +153,7 @@ def estimate_size(paths: Iterable[Path | str], config: Ingest) -> IngestSize:
     if not headers:
         first = f"{rejected[0].source}: {rejected[0].reason}"
         raise InputError(f"None of {len(sources)} files can be used. The first: {first}")
-    records = sum(header.volumes for header in headers) * config.parts
+    records = sum(header.volumes for header in headers) * config.records_per_volume
     record = record_shape(headers[0].layout.shape, config.cut)
     return IngestSize(
         files=len(sources),
@@ -174,7 +174,7 @@ def _groups(headers: Sequence[FileHeader], config: Ingest) -> list[list[FileHead
         if full:
             groups.append([])
         groups[-1].append(header)
-        full = sum(member.volumes for member in groups[-1]) * config.parts >= config.records_per_shard
+        full = sum(member.volumes for member in groups[-1]) * config.records_per_volume >= config.records_per_shard
     return groups
 
 

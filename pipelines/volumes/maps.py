@@ -1,4 +1,4 @@
-"""How maps become shards: the configuration of an ingest, and the function that does it."""
+"""Ingest of maps: its configuration and its function."""
 
 import hashlib
 from collections.abc import Iterable
@@ -33,16 +33,16 @@ class MassMapIngest(Ingest):
     DIMENSIONS: ClassVar[int] = 2
 
     format: MapFormat = "auto"  # pyright: ignore[reportIncompatibleVariableOverride]
-    """Format of the files; auto: told by their content."""
+    """Format of the files; auto: detected from their content."""
     side_deg: float | None = None
-    """Side of a map [degrees], where the files do not say."""
+    """Side of a map [degrees], where the files do not state it."""
     camels_parameters: str = ""
-    """Parameter file of CAMELS Multifield maps, under its own name, a row per simulation: for NPY files."""
+    """Parameter file of CAMELS Multifield maps (NPY files), under its original name, a row per simulation."""
     records_per_shard: int = 4096
-    """A shard holds at least as many, in whole simulations."""
+    """Minimum number of records per shard; simulations are not divided between shards."""
 
     def __post_init__(self):
-        """Refuse what cannot be done."""
+        """Check that every value is in its range."""
         convert_quantities(self, side_deg="deg")
         super().__post_init__()
         if self.format not in _FORMATS:
@@ -51,23 +51,23 @@ class MassMapIngest(Ingest):
             raise ValueError(f"side_deg: found {self.side_deg}, valid is above 0")
 
     def stated(self) -> StatedMetadata:
-        """What it says of the files that they do not say themselves."""
+        """Return the user's metadata of the files."""
         return replace(super().stated(), side_deg=self.side_deg)
 
-    def parted(self, path: Path, stated: StatedMetadata) -> list[StatedMetadata]:
-        """What is stated of each simulation's maps of a file: those of CAMELS hold the maps of all simulations."""
+    def parts_of(self, path: Path, stated: StatedMetadata) -> list[StatedMetadata]:
+        """Return the metadata of each simulation's maps in a file; files of CAMELS hold those of all simulations."""
         name = parse_file_name(path)
         if name is not None and name.kind == "Maps":
             camels_maps.check_no_table_row(path, stated)
         if not self.camels_parameters:
             return [stated]
         try:
-            told = detect_map_format(path) if self.format == "auto" else self.format
-            if told != "camels":
+            file_format = detect_map_format(path) if self.format == "auto" else self.format
+            if file_format != "camels":
                 return [stated]
             camels_maps.count_maps(path)
         except UnusableFileError:
-            return [stated]  # looking at it will say so again, and set it aside
+            return [stated]  # reading its header fails in the same way, and rejects it
         if name is not None and name.kind == "Maps":
             return camels_maps.metadata_by_simulation(path, name, Path(self.camels_parameters), stated)
         if stated.parameters:
@@ -77,19 +77,19 @@ class MassMapIngest(Ingest):
             "Maps_FIELD_SUITE_SET_z=….npy; give any other file a row in ingest.table"
         )
 
-    def check_together(self, paths: list[Path]) -> None:
-        """Refuse files that cannot be one set."""
+    def check_compatible(self, paths: list[Path]) -> None:
+        """Check that files can form one data set, by their names."""
         camels_maps.check_same_data_set(paths)
 
     def recorded(self) -> dict:
-        """What decides the result, and no more, as a manifest keeps it."""
-        found = super().recorded()
-        path = found.pop("camels_parameters")
-        return {**found, "camels_parameters_sha256": digest(Path(path)) if path else ""}
+        """Return the part of the configuration that determines the result, as a manifest records it."""
+        config = super().recorded()
+        path = config.pop("camels_parameters")
+        return {**config, "camels_parameters_sha256": digest(Path(path)) if path else ""}
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of a small file.
+    """Return the SHA-256 of a small file.
 
     Raises
     ------
@@ -103,14 +103,14 @@ def digest(path: Path) -> str:
 
 
 def ingest_massmaps(paths: Iterable[Path | str], out: Path | str, config: MassMapIngest) -> IngestSummary:
-    """Make shards of maps: `tenfold.pipelines.volumes.ingest.ingest_volumes`, for maps.
+    """Pack maps into shards: `tenfold.pipelines.volumes.ingest.ingest_volumes`, for maps.
 
     Maps are split by simulation, never by map. `Shards.open(out)` reads them.
 
     Raises
     ------
     InputError
-        There are no files, too many are unusable, `out` cannot be written or holds something else.
+        There are no files, too many are rejected, or ``out`` cannot be written or holds something else.
 
     Example
     -------

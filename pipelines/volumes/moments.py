@@ -1,4 +1,4 @@
-"""Moments of numbers that come in parts."""
+"""Moments of a set of numbers, as mergeable sums."""
 
 import math
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True, kw_only=True)
 class Moments:
-    """Count, mean, sum of squared deviations, least and largest of numbers; those of two sets give those of both."""
+    """Count, mean, sum of squared deviations, minimum and maximum of a set of numbers; two sets merge by ``+``."""
 
     count: int = 0
     mean: float = 0.0
@@ -18,28 +18,28 @@ class Moments:
     high: float = -math.inf
 
     @classmethod
-    def of(cls, values: np.ndarray, times: np.ndarray | None = None) -> Self:
-        """Moments of an array, summed in double precision; `times` says how often each value is there."""
-        apart = values.reshape(-1).astype(np.float64)
-        mean = np.average(apart, weights=times)
-        apart -= mean
+    def of(cls, values: np.ndarray, counts: np.ndarray | None = None) -> Self:
+        """Return the moments of an array, summed in double precision; `counts` are the multiplicities of its values."""
+        deviation = values.reshape(-1).astype(np.float64)
+        mean = np.average(deviation, weights=counts)
+        deviation -= mean
         return cls(
-            count=values.size if times is None else int(times.sum()),
+            count=values.size if counts is None else int(counts.sum()),
             mean=float(mean),
             low=float(values.min()),
             high=float(values.max()),
-            squares=float(np.einsum("i,i->", apart, apart) if times is None else times @ apart**2),
+            squares=float(np.einsum("i,i->", deviation, deviation) if counts is None else counts @ deviation**2),
         )
 
     def __add__(self, other: Self) -> Self:
         count = self.count + other.count
         if not count:
             return self
-        apart = other.mean - self.mean
+        difference = other.mean - self.mean
         return type(self)(
             count=count,
-            mean=self.mean + apart * other.count / count,
-            squares=self.squares + other.squares + apart**2 * self.count * other.count / count,
+            mean=self.mean + difference * other.count / count,
+            squares=self.squares + other.squares + difference**2 * self.count * other.count / count,
             low=min(self.low, other.low),
             high=max(self.high, other.high),
         )

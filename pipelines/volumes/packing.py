@@ -184,13 +184,13 @@ def _pack_file(source: SourceFile, task: ShardTask, records: h5py.Dataset, check
                 records.resize(2 * len(records) + 1, axis=0)
             records[len(checksums)] = record
             checksums.append(zlib.crc32(record.reshape(-1).view(np.uint8).data))
-            values, times = _distinct(record)
-            moments = Moments.of(values, times)
+            values, counts = _distinct(record)
+            moments = Moments.of(values, counts)
             volume_moments = moments if volume_moments is None else volume_moments + moments
             if record.dtype.kind == "f" or moments.low < 0:  # counts are not checked for outliers
                 sample.append(record.reshape(-1, record.shape[-1])[::step].copy())
             if moments.low > -1:
-                log1p += Moments.of(np.log1p(values, dtype=np.result_type(values.dtype, np.float32)), times)
+                log1p += Moments.of(np.log1p(values, dtype=np.result_type(values.dtype, np.float32)), counts)
         if volume_moments is None:
             continue
         if sample:

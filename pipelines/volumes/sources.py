@@ -59,14 +59,14 @@ def find_sources(paths: Iterable[Path | str], config: Ingest) -> list[SourceFile
         raise InputError(f"{', '.join(map(str, paths))}: no files of volumes found")
     files = sorted({path.absolute() if _is_dangling_link(path) else path.resolve() for path in candidates})
     check_names(files)
-    config.check_together(files)
+    config.check_compatible(files)
     stated = config.stated()
     rows = _rows(files, config)
     sources = []
     for path in files:
         row = rows.get(path)
-        said = replace(stated, simulation=row.simulation, parameters=row.parameters) if row else stated
-        sources += [SourceFile.at(path, each) for each in config.parted(path, said)]
+        of_file = replace(stated, simulation=row.simulation, parameters=row.parameters) if row else stated
+        sources += [SourceFile.at(path, part) for part in config.parts_of(path, of_file)]
     return sources
 
 
@@ -160,7 +160,7 @@ def _read_header(source: SourceFile, config: Ingest) -> FileHeader:
         if side % config.cut:
             reason = f"side of {side} voxels cannot be cut into {config.cut} equal parts"
             raise UnusableFileError(source.path, volume.key, reason)
-        if math.prod(volume.shape) * volume.dtype.itemsize // config.parts > _LARGEST_RECORD:
+        if math.prod(volume.shape) * volume.dtype.itemsize // config.records_per_volume > _LARGEST_RECORD:
             raise UnusableFileError(source.path, volume.key, "a record would be larger than 4 GiB: raise cut")
         unknown = [name for name in config.parameters if name not in volume.parameters]
         if unknown:

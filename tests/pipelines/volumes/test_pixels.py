@@ -68,7 +68,9 @@ def test_a_fill_value_that_the_file_names_is_a_mask_wherever_it_stands():
     field = kappa()
     field[7, 9] = 0
     judge(field)
-    with pytest.raises(UnusableFileError, match=r"1 of 4,096 values are 0, which the file names.*\(7, 9, 0\)"):
+    with pytest.raises(
+        UnusableFileError, match=r"1 of 4,096 values are 0, the fill value that the file states.*\(7, 9, 0\)"
+    ):
         judge(field, mask_values=(0.0,))
 
 
@@ -190,7 +192,7 @@ def test_fill_values_among_an_hdf5_datasets_attributes_are_masks(tmp_path, name)
         write_dataset(tmp_path / "boxes" / f"{n}.h5", "a", field, omega_m=0.2 + n / 20, **{name: np.float32(0.5)})
     config = dataclasses.replace(HERE, key="a", rejected_threshold=0.5)
     assert ingest_volumes([tmp_path / "boxes"], tmp_path / "data", config).records == 4
-    assert "1 of 64 values are 0.5, which the file names" in rejected(tmp_path / "data")["3.h5"][1]
+    assert "1 of 64 values are 0.5, the fill value that the file states" in rejected(tmp_path / "data")["3.h5"][1]
 
 
 def test_packed_values_are_refused_not_taken_as_they_are(tmp_path):
