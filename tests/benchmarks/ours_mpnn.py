@@ -1,4 +1,4 @@
-"""What test_mpnn measures of this project, in a process of its own on one core: prints one line of JSON.
+"""Speed of this project's networks for test_mpnn, in a separate process on one core: prints one line of JSON.
 
 python ours_mpnn.py dmpnn SMILES.txt BATCH      or      python ours_mpnn.py enn-s2s|painn ATOMS BATCH
 """
@@ -22,11 +22,11 @@ from tenfold.pipelines.molecules.featuriser import Featuriser
 
 ROUNDS = 3
 PAIRS = 240
-"""Molecules made for the networks of pairs."""
+"""Number of generated molecules for the networks of atom pairs."""
 
 
 def per_cpu_second(work: Callable[[Graphs], object], parts: list[Graphs]) -> float:
-    """Molecules per CPU second of the fastest of some rounds over all parts, after one of warming up."""
+    """Return the molecules per CPU second of the fastest of several rounds over all batches, after a warm-up round."""
     seconds = []
     for _ in range(ROUNDS + 1):
         start = time.process_time()
@@ -36,39 +36,39 @@ def per_cpu_second(work: Callable[[Graphs], object], parts: list[Graphs]) -> flo
     return sum(map(len, parts)) / min(seconds[1:])
 
 
-def rates(graphs: Graphs, layout: FeatureLayout, shape: MPNN, size: int) -> dict[str, float]:
-    """Molecules trained and inferred per CPU second, laying batches out counted in."""
-    network = build(shape, layout, targets=1)
-    rule = adamw(RegressionTraining(), 100)
-    rule.build(network.trainable_variables)
+def rates(graphs: Graphs, layout: FeatureLayout, architecture: MPNN, size: int) -> dict[str, float]:
+    """Return the molecules trained and inferred per CPU second, including the collation of batches."""
+    network = build(architecture, layout, targets=1)
+    optimizer = adamw(RegressionTraining(), 100)
+    optimizer.build(network.trainable_variables)
 
     def loss(targets, outputs):
         return masked_gaussian_nll(targets, tf.ones_like(targets), outputs, [1.0])
 
-    step = regression_step(network, loss, rule, lambda tensors: tensors, ragged=True)
+    step = regression_step(network, loss, optimizer, lambda tensors: tensors, ragged=True)
     forward = traced(network, ragged=True)
 
     def train(part: Graphs):
-        made = collate(part, shape, layout, size)
-        return step((made.inputs, np.zeros((size, 1), np.float32), made.weights / size))
+        batch = collate(part, architecture, layout, size)
+        return step((batch.inputs, np.zeros((size, 1), np.float32), batch.weights / size))
 
     def infer(part: Graphs):
-        return forward((collate(part, shape, layout, size).inputs,))
+        return forward((collate(part, architecture, layout, size).inputs,))
 
     parts = [graphs.take(np.arange(at, min(at + size, len(graphs)))) for at in range(0, len(graphs), size)]
     return {"trained": per_cpu_second(train, parts), "inferred": per_cpu_second(infer, parts)}
 
 
-def blobs(count: int, atoms: int) -> Graphs:
-    """Molecules of so many atoms, as dense as organic ones: each is 1.3 Å from another and 0.95 Å from all."""
+def random_molecules(count: int, atoms: int) -> Graphs:
+    """Return random molecules as dense as organic ones: atoms are 1.3 Å from one other and over 0.95 Å from all."""
     rng, positions = np.random.default_rng(0), []
     for _ in range(count):
         placed = [np.zeros(3)]
         while len(placed) < atoms:
             step = rng.normal(size=3)
-            place = placed[rng.integers(len(placed))] + 1.3 * step / np.linalg.norm(step)
-            if min(np.linalg.norm(place - other) for other in placed) > 0.95:
-                placed.append(place)
+            position = placed[rng.integers(len(placed))] + 1.3 * step / np.linalg.norm(step)
+            if min(np.linalg.norm(position - other) for other in placed) > 0.95:
+                placed.append(position)
         positions += placed
     codes = np.zeros((count * atoms, len(GILMER_LAYOUT.atoms)), np.uint8)
     codes[:, 0] = rng.integers(0, 5, len(codes))
@@ -84,15 +84,15 @@ def blobs(count: int, atoms: int) -> Graphs:
 if __name__ == "__main__":
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    network, what, size = sys.argv[1:]
+    network, argument, size = sys.argv[1:]
     if network == "dmpnn":
-        smiles, featuriser = Path(what).read_text().split(), Featuriser()
+        smiles, featuriser = Path(argument).read_text().split(), Featuriser()
         featuriser.graphs(smiles[:100])
         start = time.process_time()
         graphs, _ = featuriser.graphs(smiles)
-        found = {"featurised": len(smiles) / (time.process_time() - start)}
-        found |= rates(graphs, featuriser.layout, MPNN(), int(size))
+        speeds = {"featurised": len(smiles) / (time.process_time() - start)}
+        speeds |= rates(graphs, featuriser.layout, MPNN(), int(size))
     else:
-        shape = MPNN(network="painn") if network == "painn" else MPNN(network="enn-s2s", set2set_steps=3)
-        found = rates(blobs(PAIRS, int(what)), GILMER_LAYOUT, shape, int(size))
-    print(json.dumps(found))
+        architecture = MPNN(network="painn") if network == "painn" else MPNN(network="enn-s2s", set2set_steps=3)
+        speeds = rates(random_molecules(PAIRS, int(argument)), GILMER_LAYOUT, architecture, int(size))
+    print(json.dumps(speeds))

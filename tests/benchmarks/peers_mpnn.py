@@ -1,4 +1,4 @@
-"""What test_mpnn measures of others, in a process of its own: prints one line of JSON.
+"""Speed of chemprop and PyTorch Geometric for test_mpnn, in a separate process: prints one line of JSON.
 
 python peers_mpnn.py chemprop SMILES.txt BATCH      or      python peers_mpnn.py nnconv ATOMS BATCH
 """
@@ -15,7 +15,7 @@ ROUNDS = 3
 
 
 def per_cpu_second(work: Callable[[object], object], batches: Sequence, molecules: int) -> float:
-    """Molecules per CPU second of the fastest of some rounds over all batches, after one of warming up."""
+    """Return the molecules per CPU second of the fastest of several rounds over all batches, after a warm-up round."""
     work(batches[0])
     seconds = []
     for _ in range(ROUNDS):
@@ -27,7 +27,7 @@ def per_cpu_second(work: Callable[[object], object], batches: Sequence, molecule
 
 
 def chemprop(path: str, batch: int) -> dict[str, float]:
-    """D-MPNN with the defaults of chemprop's classes: 300 hidden numbers, 3 steps, mean over atoms."""
+    """Measure the D-MPNN of chemprop at its defaults: 300 hidden units, 3 steps, mean over atoms."""
     from chemprop import data, models, nn
 
     smiles = Path(path).read_text().split()
@@ -43,9 +43,9 @@ def chemprop(path: str, batch: int) -> dict[str, float]:
     parts = [range(at, min(at + batch, len(smiles))) for at in range(0, len(smiles), batch)]
 
     def train(part):
-        made = collate([dataset[i] for i in part])
+        collated = collate([dataset[i] for i in part])
         optimizer.zero_grad()
-        torch.nn.functional.mse_loss(network(made.bmg), made.Y).backward()
+        torch.nn.functional.mse_loss(network(collated.bmg), collated.Y).backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
 
@@ -59,7 +59,7 @@ def chemprop(path: str, batch: int) -> dict[str, float]:
 
 
 def nnconv(atoms: int, batch: int) -> dict[str, float]:
-    """PyTorch Geometric's NNConv as in its example of QM9: 64 hidden numbers, 3 steps, all pairs, GRU, set2set."""
+    """Measure NNConv as in the QM9 example of PyTorch Geometric: 64 hidden units, 3 steps, all pairs, GRU, set2set."""
     from torch_geometric.nn import NNConv, Set2Set
 
     class Network(torch.nn.Module):
@@ -101,5 +101,5 @@ def nnconv(atoms: int, batch: int) -> dict[str, float]:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    which, what, size = sys.argv[1:]
-    print(json.dumps(chemprop(what, int(size)) if which == "chemprop" else nnconv(int(what), int(size))))
+    library, argument, size = sys.argv[1:]
+    print(json.dumps(chemprop(argument, int(size)) if library == "chemprop" else nnconv(int(argument), int(size))))

@@ -1,7 +1,7 @@
-"""How fast SMILES become graphs, on one core, beside chemprop's featuriser where it is installed (PYTHONPATH).
+"""Featurisation rate of SMILES on one core, compared with chemprop if it is installed (PYTHONPATH).
 
-ESOL's 1,128 molecules of about 13 heavy atoms, from the folder TENFOLD_CHEMISTRY_DATA. CPU seconds; the best of
-interleaved rounds is taken, because other work on the machine can only slow a round down.
+ESOL's 1,128 molecules of about 13 heavy atoms, from the folder TENFOLD_CHEMISTRY_DATA. CPU seconds; the fastest of
+interleaved rounds counts, because other work on the machine can only slow a round down.
 """
 
 import csv
@@ -36,10 +36,10 @@ def smiles(esol):
         return [row["smiles"] for row in csv.DictReader(opened)]
 
 
-def test_featurising(smiles):
+def test_speed_of_featurisation(smiles):
     rich, gilmer = Featuriser(), Featuriser(features="gilmer")
-    ways = {
-        "RDKit alone, SMILES to molecule": lambda: [Chem.MolFromSmiles(each) for each in smiles],
+    methods = {
+        "RDKit alone, SMILES to molecule": lambda: [Chem.MolFromSmiles(text) for text in smiles],
         "rich": lambda: rich.graphs(smiles),
         "gilmer": lambda: gilmer.graphs(smiles),
     }
@@ -50,13 +50,13 @@ def test_featurising(smiles):
         print(f"\nwithout chemprop: {error}")
     else:
         featurise = SimpleMoleculeMolGraphFeaturizer()
-        ways["chemprop"] = lambda: [featurise(make_mol(each, keep_h=False, add_h=False)) for each in smiles]
-    best = dict.fromkeys(ways, np.inf)
+        methods["chemprop"] = lambda: [featurise(make_mol(text, keep_h=False, add_h=False)) for text in smiles]
+    best = dict.fromkeys(methods, np.inf)
     with rdBase.BlockLogs():
         for _ in range(ROUNDS):
-            for name, way in ways.items():
+            for name, method in methods.items():
                 start = time.process_time()
-                way()
+                method()
                 best[name] = min(best[name], time.process_time() - start)
     print()
     for name, seconds in best.items():
@@ -67,8 +67,8 @@ def test_featurising(smiles):
         print(f"{best['chemprop'] / best['rich']:.2f} times chemprop")
 
 
-def test_ingest(esol, tmp_path):
-    """With InChIKeys, scaffolds and fingerprints, in the process that can be spared."""
+def test_speed_of_ingestion(esol, tmp_path):
+    """With InChIKeys, scaffolds and fingerprints, in the isolated process."""
     start = os.times()
     molecules = ingest_molecules([esol], tmp_path / "data", MoleculeIngest(targets=(TARGET,), processes=1)).molecules
     end = os.times()

@@ -1,4 +1,4 @@
-"""GFN2 labels against B3LYP and experiment, and what they cost. Run: pytest tests/benchmarks/test_labels.py -s
+"""GFN2 labels against B3LYP and experiment, and their cost. Run: pytest tests/benchmarks/test_labels.py -s
 
 QM9's molecules and their B3LYP values are read from micro_qm9.csv in the folder TENFOLD_CHEMISTRY_DATA.
 """
@@ -25,14 +25,14 @@ MEASURED = {
     "C#N": (2.985, 13.6, 13.6),
     "CO": (1.700, 11.0, 22.2),
 }
-"""Dipole [D], vertical ionisation and atomisation less zero-point vibration [eV], as measured, rounded."""
+"""Experiment, rounded: dipole [D], vertical ionisation energy, and atomisation energy without zero-point energy [eV]."""
 
 PROPERTIES = ("atomisation_energy", "homo", "lumo", "gap", "dipole")
 
 
 def gfn2_labels(smiles: list[str], relax: bool) -> list[LabelledMolecule | None]:
-    found = [label_molecule(each, level="gfn2", relax=relax, seed=1) for each in smiles]
-    return [each if isinstance(each, LabelledMolecule) else None for each in found]
+    labels = [label_molecule(text, level="gfn2", relax=relax, seed=1) for text in smiles]
+    return [label if isinstance(label, LabelledMolecule) else None for label in labels]
 
 
 def qm9() -> list[dict[str, str]]:
@@ -44,7 +44,7 @@ def qm9() -> list[dict[str, str]]:
 
 
 def b3lyp_of(row: dict[str, str]) -> tuple[float, ...]:
-    """QM9's values in our units: eV and D; the atomisation energy without vibration."""
+    """Return the values of QM9 in eV and D, with the atomisation energy without zero-point vibration."""
     free = {"H": -0.500273, "C": -37.846772, "N": -54.583861, "O": -75.064579, "F": -99.71873}
     from rdkit import Chem
 
@@ -55,13 +55,13 @@ def b3lyp_of(row: dict[str, str]) -> tuple[float, ...]:
     return atomisation * HARTREE_EV, homo, lumo, gap, float(row["mu"])
 
 
-def test_labels_of_measured_molecules():
+def test_labels_agree_with_experiment():
     print("\n         dipole [D]        ionisation, -HOMO [eV]   atomisation [eV]")
     print("       GFN2  measured      GFN2  measured        GFN2  measured")
     for smiles, (dipole, ionisation, atomisation) in MEASURED.items():
-        (found,) = gfn2_labels([smiles], relax=True)
-        assert found is not None
-        p = found.properties
+        (label,) = gfn2_labels([smiles], relax=True)
+        assert label is not None
+        p = label.properties
         print(f"{smiles:4s} {p.dipole:6.2f} {dipole:8.2f}    {-p.homo:6.2f} {ionisation:8.2f}      "
               f"{p.atomisation_energy:6.2f} {atomisation:8.2f}")  # fmt: skip
         assert abs(p.dipole - dipole) < 1.0
@@ -70,24 +70,24 @@ def test_labels_of_measured_molecules():
 
 @pytest.mark.parametrize(("relax", "every"), [(False, 3), (True, 10)])
 def test_labels_of_qm9_molecules_against_b3lyp(relax, every):
-    """A scale and an element's worth each of H, C, N, O, F are fitted: what is left is what GFN2 does not know."""
+    """A scale and an energy for each of H, C, N, O, F are fitted: the residuals are the error of GFN2."""
     rows = qm9()[::every]
-    found = gfn2_labels([row["smiles"] for row in rows], relax)
-    pairs = [(each, row) for each, row in zip(found, rows, strict=True) if each is not None]
-    ours = np.array([[getattr(each.properties, name) for name in PROPERTIES] for each, _ in pairs])
+    labels = gfn2_labels([row["smiles"] for row in rows], relax)
+    pairs = [(label, row) for label, row in zip(labels, rows, strict=True) if label is not None]
+    ours = np.array([[getattr(label.properties, name) for name in PROPERTIES] for label, _ in pairs])
     theirs = np.array([b3lyp_of(row) for _, row in pairs])
-    counts = np.array([[each.symbols.count(symbol) for symbol in "HCNOF"] for each, _ in pairs], float)
+    counts = np.array([[label.symbols.count(symbol) for symbol in "HCNOF"] for label, _ in pairs], float)
     print(f"\n{'relaxed by GFN2' if relax else 'at the geometry of MMFF94'}: {len(pairs)} of {len(rows)} molecules")
     print("                    r     MAE       of    r and MAE after a linear fit")
     for n, name in enumerate(PROPERTIES):
         difference = ours[:, n] - theirs[:, n]
-        more = counts if name == "atomisation_energy" else np.ones((len(pairs), 1))
-        design = np.column_stack([ours[:, n], more])
+        offsets = counts if name == "atomisation_energy" else np.ones((len(pairs), 1))
+        design = np.column_stack([ours[:, n], offsets])
         fit = design @ np.linalg.lstsq(design, theirs[:, n], rcond=None)[0]
-        raw, fitted = (np.corrcoef(each, theirs[:, n])[0, 1] for each in (ours[:, n], fit))
-        left = np.abs(theirs[:, n] - fit).mean()
+        raw, fitted = (np.corrcoef(values, theirs[:, n])[0, 1] for values in (ours[:, n], fit))
+        residual = np.abs(theirs[:, n] - fit).mean()
         mae, size = np.abs(difference).mean(), theirs[:, n].mean()
-        print(f"{name:18s} {raw:6.3f} {mae:7.3f} {size:8.2f} {fitted:8.4f} {left:7.3f}")
+        print(f"{name:18s} {raw:6.3f} {mae:7.3f} {size:8.2f} {fitted:8.4f} {residual:7.3f}")
         assert name == "dipole" or fitted > 0.7
 
 
@@ -96,10 +96,10 @@ def test_cost_of_a_label(kind, count):
     begin = time.process_time()
     smiles = enumerate_molecules(count, 1, kind)
     enumeration = (time.process_time() - begin) / count
-    found = [each for each in gfn2_labels(smiles, relax=False) if each is not None]
-    geometry, quantum = (np.mean([getattr(each, name) for each in found]) for name in ("geometry_s", "quantum_s"))
-    tight = [each for each in gfn2_labels(smiles[: count // 10], relax=True) if each is not None]
-    relaxed = np.mean([each.geometry_s + each.quantum_s for each in tight])
+    labels = [label for label in gfn2_labels(smiles, relax=False) if label is not None]
+    geometry, quantum = (np.mean([getattr(label, name) for label in labels]) for name in ("geometry_s", "quantum_s"))
+    tight = [label for label in gfn2_labels(smiles[: count // 10], relax=True) if label is not None]
+    relaxed = np.mean([label.geometry_s + label.quantum_s for label in tight])
     print(f"\n{kind}: {enumeration * 1e3:.1f} ms of CPU to enumerate, {geometry * 1e3:.1f} geometry, "
-          f"{quantum * 1e3:.1f} GFN2; {relaxed * 1e3:.0f} relaxed; {len(found)} of {count} labelled")  # fmt: skip
-    assert len(found) > 0.97 * count
+          f"{quantum * 1e3:.1f} GFN2; {relaxed * 1e3:.0f} relaxed; {len(labels)} of {count} labelled")  # fmt: skip
+    assert len(labels) > 0.97 * count

@@ -1,10 +1,10 @@
-"""Error against the number of simulations learnt from, network and power spectrum, on one and the same test set.
+"""Errors of network and power spectrum against the number of training simulations, on the same test set.
 
     tenfold run cosmology --preset laptop --out runs/laptop
     pytest -s tests/benchmarks/test_learning_curve.py        (TENFOLD_LAPTOP=runs/laptop, a quarter of an hour)
 
-Every point is a training of its own, on the first so many boxes of the run's training and validation split; the test
-split is the whole run's, so that the points differ in nothing but what was learnt from.
+Every point is a separate training on the first boxes of the run's training and validation splits. The test split is
+that of the run, so that the points differ only in their training sets.
 """
 
 import json
@@ -24,11 +24,11 @@ from tenfold.pipelines.volumes.manifest import Manifest
 RUN = Path(os.environ.get("TENFOLD_LAPTOP", "runs/laptop"))
 COUNTS = (128, 256, 512)
 STEPS = 2600
-"""Fewest optimisation steps of a training: few boxes are shown more often."""
+"""Smallest number of optimisation steps of a training: small training sets are repeated more often."""
 
 
 @pytest.mark.skipif(not (RUN / "metrics.json").exists(), reason=f"{RUN}: no finished run; TENFOLD_LAPTOP names one")
-def test_the_network_reads_more_than_the_power_spectrum_from_few_boxes_and_from_many():
+def test_the_network_beats_the_power_spectrum_for_small_and_large_training_sets():
     config = load(CosmologyRun, preset="laptop")
     entries = [e for e in Manifest.read(RUN / "data" / "manifest.json").simulations if e.split is not None]
     learn = [Path(e.source) for e in entries if e.split != "test"]

@@ -1,10 +1,11 @@
-"""Molecules per CPU second on one core, trained and inferred, beside chemprop and PyTorch Geometric in the same run.
+"""Training and inference rates on one core, compared with chemprop and PyTorch Geometric in the same run.
 
     python -m pip install --target /tmp/peers chemprop==2.3.1 torch_geometric
     TENFOLD_PEERS=/tmp/peers TENFOLD_CHEMISTRY_DATA=… make benchmark PYTEST='-k mpnn -s'
 
-TENFOLD_PEERS is the folder that the others are installed in, outside this project's environment;
-TENFOLD_CHEMISTRY_DATA holds delaney-processed.csv of MoleculeNet. Laying batches out counts for everyone.
+TENFOLD_PEERS is the folder in which the other libraries are installed, outside this project's environment;
+TENFOLD_CHEMISTRY_DATA contains delaney-processed.csv of MoleculeNet. All rates are molecules per CPU second and include
+the collation of batches.
 """
 
 import csv
@@ -24,7 +25,7 @@ ONE_CORE = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICE
 
 
 def measured(script: str, *arguments, **environment: str) -> dict[str, float]:
-    """Return what a script of this folder prints, run in a process of its own on one core."""
+    """Run a script of this folder in a separate process on one core, and return the rates it prints."""
     command = [sys.executable, str(HERE / script), *map(str, arguments)]
     done = subprocess.run(
         command, env={**os.environ, **ONE_CORE, **environment}, capture_output=True, text=True, check=False
@@ -43,11 +44,11 @@ def peers() -> str:
 def compare(title: str, own: dict[str, float], other: dict[str, float]) -> None:
     print(f"\n{title}, molecules per CPU second")
     for name, rate in own.items():
-        beside = f"{other[name]:8.0f}  {rate / other[name]:6.1f}×" if name in other else ""
-        print(f"  {name:28s} {rate:8.0f} {beside}")
+        comparison = f"{other[name]:8.0f}  {rate / other[name]:6.1f}×" if name in other else ""
+        print(f"  {name:28s} {rate:8.0f} {comparison}")
 
 
-def test_dmpnn_beside_chemprop(tmp_path):
+def test_dmpnn_is_at_least_twice_as_fast_as_chemprop(tmp_path):
     folder = peers()
     table = Path(os.environ.get("TENFOLD_CHEMISTRY_DATA", "")) / "delaney-processed.csv"
     if not table.is_file():
@@ -64,7 +65,7 @@ def test_dmpnn_beside_chemprop(tmp_path):
     assert own["inferred"] > 2 * other["inferred"]
 
 
-def test_enn_s2s_beside_nnconv():
+def test_enn_s2s_is_at_least_twice_as_fast_as_nnconv():
     folder = peers()
     other = measured("peers_mpnn.py", "nnconv", ATOMS, PAIRS_BATCH, PYTHONPATH=folder)
     own = measured("ours_mpnn.py", "enn-s2s", ATOMS, PAIRS_BATCH)
@@ -73,5 +74,5 @@ def test_enn_s2s_beside_nnconv():
     assert own["inferred"] > 2 * other["inferred"]
 
 
-def test_painn():
+def test_speed_of_painn():
     compare(f"PaiNN, 128 hidden, 3 blocks, {ATOMS} atoms", measured("ours_mpnn.py", "painn", ATOMS, BATCH), {})

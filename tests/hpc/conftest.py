@@ -1,4 +1,4 @@
-"""A real Slurm for the tests that want one: two virtual nodes on this host, started and stopped by hpc/slurm."""
+"""A real Slurm for the tests that need one: two virtual nodes on this host, started and stopped by hpc/slurm."""
 
 import os
 import re
@@ -80,7 +80,7 @@ def slurm() -> Iterator[Slurm]:
     wanted = os.environ.get("TENFOLD_TEST_SLURM", "1" if in_ci else "0")
     if wanted != "1":
         pytest.skip("starts a real Slurm, and installs it where missing: in CI, or with TENFOLD_TEST_SLURM=1")
-    folder = Path(tempfile.mkdtemp(prefix="tenfold-slurm-", dir="/tmp"))  # short: it holds unix sockets
+    folder = Path(tempfile.mkdtemp(prefix="tenfold-slurm-", dir="/tmp"))  # a short path, as Unix sockets need
     environment = os.environ | {
         "TENFOLD_SLURM_DIR": str(folder),
         "TENFOLD_SLURM_PORT": str(three_free_ports()),
@@ -104,7 +104,7 @@ def slurm() -> Iterator[Slurm]:
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """A clone with an environment that holds nothing; activating it puts its programs first."""
+    """A clone with an empty environment; activating it puts its programs first on PATH."""
     scripts = tmp_path / "clone" / ".venv" / "bin"
     scripts.mkdir(parents=True)
     (scripts / "activate").write_text(f"PATH={scripts}:$PATH\n")
@@ -113,21 +113,21 @@ def clone(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def played(tmp_path: Path, clone: Path) -> Callable[[str], Path]:
-    """Let a script play `tenfold` in the clone, and return the folder of a study."""
+def stand_in(tmp_path: Path, clone: Path) -> Callable[[str], Path]:
+    """Return a function that installs a stand-in for `tenfold` in the clone and returns the folder of a study."""
 
-    def played(stand_in: str) -> Path:
+    def stand_in(stand_in: str) -> Path:
         program = clone / ".venv" / "bin" / "tenfold"
         program.write_text(stand_in)
         program.chmod(0o755)
         (tmp_path / "study").mkdir()
         return tmp_path / "study"
 
-    return played
+    return stand_in
 
 
 def three_free_ports() -> int:
-    """First of three neighbouring free ports on loopback."""
+    """Return the first of three consecutive free ports on loopback."""
     for first in range(26917, 32000, 3):
         sockets = [socket.socket() for _ in range(3)]
         try:

@@ -26,19 +26,19 @@ ARRAYS = {
 STATE = {"epoch": 3, "random": np.random.default_rng(1).bit_generator.state, "rate": 0.1 + 0.2, "names": ["Ωm"]}
 
 
-def test_every_bit_comes_back(tmp_path):
+def test_arrays_are_restored_bit_for_bit(tmp_path):
     path = save(tmp_path, 12, ARRAYS, STATE)
     assert path == tmp_path / "step-00000012.npz"
     checkpoint = load(path)
     assert (checkpoint.path, checkpoint.step, checkpoint.state) == (path, 12, STATE)
     assert list(checkpoint.arrays) == list(ARRAYS)
     for name, array in ARRAYS.items():
-        found = checkpoint.arrays[name]
-        assert (found.dtype, found.shape) == (array.dtype, array.shape)
-        assert found.tobytes() == array.tobytes()
+        restored = checkpoint.arrays[name]
+        assert (restored.dtype, restored.shape) == (array.dtype, array.shape)
+        assert restored.tobytes() == array.tobytes()
 
 
-def test_the_latest_is_the_highest_step(tmp_path):
+def test_the_latest_checkpoint_has_the_highest_step(tmp_path):
     assert latest(tmp_path) is None
     assert latest(tmp_path / "missing") is None
     for step in (2, 100_000_000, 30):
@@ -48,13 +48,13 @@ def test_the_latest_is_the_highest_step(tmp_path):
     assert checkpoint.step == checkpoint.state["step"] == 100_000_000
 
 
-def test_only_the_last_few_are_kept(tmp_path):
+def test_only_the_last_checkpoints_are_kept(tmp_path):
     for step in range(6):
         save(tmp_path, step, {}, {}, keep=2)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step-00000004.npz", "step-00000005.npz"]
 
 
-def test_going_back_and_on_again_keeps_what_is_new(tmp_path):
+def test_checkpoints_written_after_going_back_are_kept(tmp_path):
     for step in (10, 20, 30):
         save(tmp_path, step, {}, {}, keep=3)
     (tmp_path / "step-00000030.npz").write_bytes(b"damaged")
@@ -75,8 +75,8 @@ def test_going_back_and_on_again_keeps_what_is_new(tmp_path):
         lambda raw: raw.replace(b'"epoch": 3', b'"epoch": 4'),
     ],
 )
-def test_damage_is_found_reported_and_passed_over(tmp_path, caplog, damage):
-    whole = save(tmp_path, 1, ARRAYS, STATE)
+def test_damaged_checkpoints_are_reported_and_skipped(tmp_path, caplog, damage):
+    intact = save(tmp_path, 1, ARRAYS, STATE)
     damaged = save(tmp_path, 2, ARRAYS, STATE)
     before = damaged.read_bytes()
     damaged.write_bytes(damage(before))
@@ -86,12 +86,12 @@ def test_damage_is_found_reported_and_passed_over(tmp_path, caplog, damage):
     with caplog.at_level(logging.WARNING):
         checkpoint = latest(tmp_path)
     assert checkpoint is not None
-    assert checkpoint.path == whole
+    assert checkpoint.path == intact
     assert damaged.name in caplog.text
 
 
 def test_contents_that_pass_the_file_format_are_still_checked(tmp_path):
-    # a file put together from parts of others: every member is whole, the SHA-256 is not
+    # a file assembled from members of others: every member is intact, but the SHA-256 does not match
     one = save(tmp_path, 1, {"a": np.zeros(3)}, {})
     with np.load(one) as file:
         np.savez(tmp_path / "step-00000002.npz", header=file["header"], array_0=np.ones(24, np.uint8))
@@ -106,7 +106,7 @@ def test_another_format_is_named(tmp_path):
         load(tmp_path / "step-00000001.npz")
 
 
-def test_no_python_objects_in_and_no_pickle_out(tmp_path):
+def test_python_objects_and_pickles_are_refused(tmp_path):
     with pytest.raises(ValueError, match="has dtype object"):
         save(tmp_path, 0, {"a": np.array([{}], object)}, {})
     with pytest.raises(ValueError, match="<U1"):
@@ -117,7 +117,7 @@ def test_no_python_objects_in_and_no_pickle_out(tmp_path):
         load(tmp_path / "step-00000001.npz")
 
 
-def test_what_cannot_be_is_refused_by_name(tmp_path):
+def test_invalid_arguments_are_refused_by_name(tmp_path):
     with pytest.raises(ValueError, match="step: found -1"):
         save(tmp_path, -1, {}, {})
     with pytest.raises(ValueError, match="keep: found 0"):
@@ -126,7 +126,7 @@ def test_what_cannot_be_is_refused_by_name(tmp_path):
         save(tmp_path, 1, {}, {"function": len})
 
 
-def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
+def test_a_failed_write_leaves_no_file(tmp_path, monkeypatch):
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
@@ -137,7 +137,7 @@ def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["step-00000001.npz"]
 
 
-def test_a_kill_in_mid_write_leaves_the_one_before(tmp_path):
+def test_a_kill_during_writing_leaves_the_previous_checkpoint(tmp_path):
     save(tmp_path, 1, ARRAYS, STATE)
     script = f"""
 import os, signal

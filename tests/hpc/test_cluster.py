@@ -12,7 +12,7 @@ def squared(number: int) -> int:
     return number**2
 
 
-def test_one_process_is_this_one():
+def test_a_single_process_is_the_calling_one():
     assert dict(map_unordered(lambda number: (os.getpid(), number), [3, 4], processes=1)) == {
         0: (os.getpid(), 3),
         1: (os.getpid(), 4),

@@ -12,10 +12,10 @@ from tenfold.hpc import doctor
 def test_this_installation_is_sound():
     checks = doctor.run_checks()
     assert [check for check in checks if not check.ok] == []
-    found = {check.name: check.found for check in checks}
-    assert "MPI yes" in found["Horovod"]
-    assert "2 ranks" in found["Two ranks"]
-    assert "bit for bit" in found["HDF5"]
+    findings = {check.name: check.found for check in checks}
+    assert "MPI yes" in findings["Horovod"]
+    assert "2 ranks" in findings["Two ranks"]
+    assert "bit for bit" in findings["HDF5"]
 
 
 def fake_mpirun(tmp_path, monkeypatch, text):
@@ -25,8 +25,8 @@ def fake_mpirun(tmp_path, monkeypatch, text):
     monkeypatch.setattr(doctor, "find_mpirun", lambda: str(path))
 
 
-def test_ranks_that_do_not_find_each_other_are_told(tmp_path, monkeypatch):
-    # what an mpirun of another MPI does: every process is alone, and nothing fails
+def test_ranks_that_do_not_find_each_other_are_reported(tmp_path, monkeypatch):
+    # with the mpirun of another MPI every process is alone, and nothing fails
     fake_mpirun(tmp_path, monkeypatch, "echo 'ranks 1 sum 1 1 | MPI'; echo 'ranks 1 sum 1 1 | MPI'")
     check = doctor.allreduce()
     assert not check.ok
@@ -34,7 +34,7 @@ def test_ranks_that_do_not_find_each_other_are_told(tmp_path, monkeypatch):
     assert "another MPI" in check.advice
 
 
-def test_a_broken_launcher_is_told_by_its_own_words(tmp_path, monkeypatch):
+def test_the_error_message_of_a_broken_launcher_is_reported(tmp_path, monkeypatch):
     fake_mpirun(tmp_path, monkeypatch, "echo 'Error: no such fabric' >&2; exit 3")
     check = doctor.allreduce()
     assert not check.ok
@@ -42,19 +42,19 @@ def test_a_broken_launcher_is_told_by_its_own_words(tmp_path, monkeypatch):
     assert check.advice
 
 
-def test_the_first_words_of_a_launcher_count_not_its_frame(tmp_path, monkeypatch):
+def test_the_first_message_of_a_launcher_is_reported_without_its_frame(tmp_path, monkeypatch):
     fake_mpirun(
         tmp_path, monkeypatch, "echo ---- >&2; echo 'I0000 00 noise' >&2; echo 'run as root' >&2; echo ---- >&2; exit 1"
     )
     assert doctor.allreduce().found.endswith("mpirun: run as root")
 
 
-def test_no_launcher(monkeypatch):
+def test_a_missing_launcher_is_reported_with_advice(monkeypatch):
     monkeypatch.setattr(doctor, "find_mpirun", lambda: None)
     assert "install" in doctor.allreduce().advice
 
 
-def test_a_horovod_that_does_not_load_is_told(monkeypatch):
+def test_a_horovod_that_does_not_load_is_reported(monkeypatch):
     monkeypatch.setattr(doctor, "BUILT", "raise ImportError('libhorovod.so: undefined symbol')")
     check = doctor.horovod()
     assert not check.ok
@@ -62,7 +62,7 @@ def test_a_horovod_that_does_not_load_is_told(monkeypatch):
     assert "rebuild" in check.advice
 
 
-def test_a_horovod_without_mpi_is_told(monkeypatch):
+def test_a_horovod_without_mpi_is_reported(monkeypatch):
     built = (
         '{"tensorflow": "2", "keras": "3", "backend": "tensorflow", "gpus": 0, "mpi": %s, "gloo": true, "nccl": false}'
     )
@@ -73,14 +73,14 @@ def test_a_horovod_without_mpi_is_told(monkeypatch):
     assert check.advice
 
 
-def test_dask_that_does_not_come_back_is_told(monkeypatch):
+def test_a_failure_of_dask_is_reported(monkeypatch):
     monkeypatch.setattr(doctor, "DASK", "raise OSError('no loopback')")
     check = doctor.dask()
     assert (check.ok, check.found) == (False, "OSError: no loopback")
     assert "127.0.0.1" in check.advice
 
 
-def test_a_missing_package_and_an_old_one_are_named(monkeypatch):
+def test_missing_and_outdated_packages_are_named(monkeypatch):
     required = ["numpy>=99", "no-such-package", "h5py; extra == 'x'"]
     monkeypatch.setattr(doctor.importlib.metadata, "requires", lambda _: required)
     check = doctor.packages()
@@ -91,19 +91,19 @@ def test_a_missing_package_and_an_old_one_are_named(monkeypatch):
     assert check.advice
 
 
-def test_a_python_too_new_is_told(monkeypatch):
+def test_an_unsupported_python_is_reported(monkeypatch):
     monkeypatch.setattr(sys, "version_info", (3, 14, 0))
     assert "3.12" in doctor.python().advice
 
 
-def test_a_temporary_folder_that_cannot_be_written_is_told(monkeypatch):
+def test_a_read_only_temporary_folder_is_reported(monkeypatch):
     monkeypatch.setattr(doctor.tempfile, "TemporaryDirectory", lambda: (_ for _ in ()).throw(OSError("read-only")))
     check = doctor.hdf5()
     assert (check.ok, check.found) == (False, "read-only")
     assert "writable" in check.advice
 
 
-def test_a_hang_is_ended_with_all_it_started(tmp_path):
+def test_a_hanging_script_is_killed_with_its_children(tmp_path):
     script = f"""
 import subprocess, sys, time
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
@@ -129,7 +129,7 @@ def running(pid):
     return state != "Z"
 
 
-def test_scripts_do_not_take_themselves_for_part_of_a_job(monkeypatch):
+def test_scripts_run_without_the_environment_of_the_surrounding_job(monkeypatch):
     monkeypatch.setenv("SLURM_JOB_ID", "1")
     monkeypatch.setenv("PMI_RANK", "0")
     monkeypatch.setenv("OMPI_ALLOW_RUN_AS_ROOT", "1")

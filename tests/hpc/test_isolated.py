@@ -16,13 +16,13 @@ def reciprocal(number: float) -> float:
     return 1 / number
 
 
-def test_a_crash_or_a_hang_costs_only_its_own_item():
-    found = list(run_isolated(reciprocal, [1, -1, 2, -2, -2, 4], limit_s=1.0))
+def test_a_crash_or_hang_affects_only_its_own_item():
+    results = list(run_isolated(reciprocal, [1, -1, 2, -2, -2, 4], limit_s=1.0))
     crashed, hung = ProcessDied(reason="crashed the process"), ProcessDied(reason="did not end within 1 s")
-    assert found == [1, crashed, 0.5, hung, hung, 0.25]
+    assert results == [1, crashed, 0.5, hung, hung, 0.25]
 
 
-def test_what_the_function_raises_is_raised_here():
+def test_exceptions_of_the_function_are_raised_in_the_caller():
     with pytest.raises(ZeroDivisionError):
         list(run_isolated(reciprocal, [1, 0], limit_s=10.0))
 
@@ -31,7 +31,7 @@ def allocated(gib: float) -> int:
     return len(bytearray(round(gib * 2**30)))
 
 
-def test_memory_is_bounded_there_and_not_here():
+def test_memory_is_limited_in_the_isolated_process_only():
     before = resource.getrlimit(resource.RLIMIT_AS)
     assert list(run_isolated(allocated, [0.25], limit_s=60.0, max_bytes=2**30)) == [2**28]
     with pytest.raises(MemoryError):
@@ -39,5 +39,5 @@ def test_memory_is_bounded_there_and_not_here():
     assert resource.getrlimit(resource.RLIMIT_AS) == before
 
 
-def test_no_items_need_no_process():
+def test_no_process_is_started_without_items():
     assert list(run_isolated(reciprocal, [], limit_s=1.0)) == []

@@ -13,11 +13,11 @@ def test_an_epoch_is_a_permutation(count):
         assert np.array_equal(np.sort(indices), np.arange(count))
 
 
-def test_a_place_can_be_asked_for_alone():
+def test_single_positions_can_be_evaluated():
     order = Order(1000, seed=1)
-    whole = order.epoch(7, np.arange(1000))
-    assert order.epoch(7, np.array(123)) == whole[123]
-    assert np.array_equal(order.epoch(7, np.array([[5, 999], [0, 5]])), whole[[[5, 999], [0, 5]]])
+    full = order.epoch(7, np.arange(1000))
+    assert order.epoch(7, np.array(123)) == full[123]
+    assert np.array_equal(order.epoch(7, np.array([[5, 999], [0, 5]])), full[[[5, 999], [0, 5]]])
     assert order.epoch(7, np.array([], np.int64)).size == 0
 
 
@@ -29,7 +29,7 @@ def test_epochs_and_seeds_have_their_own_orders():
         assert np.count_nonzero(one == other) < 10  # 1 is expected of two random permutations
 
 
-def test_the_order_of_a_key_never_changes():
+def test_the_order_of_a_key_is_fixed():
     # runs are resumed by later versions: these numbers are part of the format
     assert Order(10, seed=0).epoch(0, np.arange(10)).tolist() == [4, 8, 7, 0, 9, 2, 6, 5, 1, 3]
     large = Order(10**12, seed=5).epoch(3, np.array([0, 1, 10**12 - 1]))
@@ -50,7 +50,7 @@ def test_all_orders_of_four_samples_are_equally_likely():
     assert ((seen - 100) ** 2 / 100).sum() < 50  # chi2 of 23 degrees of freedom: one in a thousand above 49.7
 
 
-def test_neighbouring_places_are_unrelated():
+def test_neighbouring_positions_are_uncorrelated():
     count = 20000
     indices = Order(count, seed=9).epoch(2, np.arange(count)).astype(float)
     assert abs(np.corrcoef(indices[:-1], indices[1:])[0, 1]) < 4 / np.sqrt(count)
@@ -77,18 +77,18 @@ def test_a_step_sees_the_same_samples_in_the_same_order_for_any_number_of_ranks(
         assert max(sizes) - min(sizes) <= 1
 
 
-def test_every_rank_gets_every_step_even_without_samples():
+def test_every_rank_takes_part_in_every_step_even_without_samples():
     last = [list(batches(9, 8, 0, 0, rank, 4))[-1] for rank in range(4)]
     assert [step for step, _ in last] == [1] * 4
     assert sum(samples.size for _, samples in last) == 1
 
 
 def test_an_epoch_resumes_at_any_step():
-    whole = list(batches(101, 8, 1, 0, rank=1, size=3))
+    full = list(batches(101, 8, 1, 0, rank=1, size=3))
     rest = list(batches(101, 8, 1, 0, rank=1, size=3, start=5))
     assert [step for step, _ in rest] == list(range(5, 13))
-    for (_, expected), (_, found) in zip(whole[5:], rest, strict=True):
-        assert np.array_equal(expected, found)
+    for (_, expected), (_, resumed) in zip(full[5:], rest, strict=True):
+        assert np.array_equal(expected, resumed)
     assert list(batches(101, 8, 1, 0, start=13)) == []
 
 

@@ -7,7 +7,7 @@ from tenfold.hpc.signals import StopRequest
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
-def test_the_first_signal_is_noted_and_the_work_goes_on(number):
+def test_the_first_signal_is_recorded_and_work_continues(number):
     with StopRequest() as stop:
         assert stop.received is None
         os.kill(os.getpid(), number)
@@ -15,7 +15,7 @@ def test_the_first_signal_is_noted_and_the_work_goes_on(number):
         assert stop.received is number
 
 
-def test_afterwards_signals_do_what_they_did_before():
+def test_the_previous_signal_handlers_are_restored():
     before = signal.getsignal(signal.SIGUSR1)
     with StopRequest(signal.SIGUSR1):
         assert signal.getsignal(signal.SIGUSR1) is not before

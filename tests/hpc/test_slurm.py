@@ -17,7 +17,7 @@ print("rank", ranks.rank, "of", ranks.size, "on", os.environ["SLURMD_NODENAME"],
 """
 
 
-def test_two_nodes_are_there(slurm):
+def test_two_nodes_are_available(slurm):
     done = slurm.run("srun", "--nodes=2", "--ntasks-per-node=2", "--label", "printenv", "SLURMD_NODENAME")
     assert sorted(done.stdout.splitlines()) == ["0: n1", "1: n1", "2: n2", "3: n2"]
 
@@ -36,13 +36,13 @@ def test_four_ranks_on_two_nodes_add_up(slurm):
     command = (sys.executable, "-c", ALLREDUCE)
     done = slurm.run("srun", "--mpi=pmi2", "--nodes=2", "--ntasks-per-node=2", "--overcommit", *command, timeout_s=240)
     assert done.returncode == 0, done.stderr
-    found = sorted(line for line in done.stdout.splitlines() if line.startswith("rank"))
+    lines = sorted(line for line in done.stdout.splitlines() if line.startswith("rank"))
     nodes = ["n1", "n1", "n2", "n2"]
-    assert found == [f"rank {rank} of 4 on {node} sum 10 4" for rank, node in enumerate(nodes)]
+    assert lines == [f"rank {rank} of 4 on {node} sum 10 4" for rank, node in enumerate(nodes)]
 
 
 @pytest.mark.ranks
-def test_ranks_that_slurm_does_not_join_stop_with_the_reason(slurm):
+def test_ranks_not_joined_by_slurm_stop_with_the_reason(slurm):
     command = (sys.executable, "-c", ALLREDUCE)
     done = slurm.run("srun", "--mpi=none", "--ntasks=2", *command, timeout_s=240)
     assert done.returncode != 0

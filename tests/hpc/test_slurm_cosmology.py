@@ -1,4 +1,4 @@
-"""The batch script on a real Slurm: with a stand-in for `tenfold` (its own logic), and with the real one."""
+"""The batch script on a real Slurm: its own logic with a stand-in for `tenfold`, and a full run with the real one."""
 
 from pathlib import Path
 
@@ -9,7 +9,8 @@ SCRIPT = CLONE / "hpc" / "slurm" / "cosmology.sbatch"
 
 pytestmark = pytest.mark.slurm
 
-# Notes its calls. What is slow takes two visits: the first is asked to stop; one that is deaf dies of the asking.
+# Records its calls. The step SLOW runs until USR1 on its first call and returns at once on the second. With DEAF, it
+# does not handle USR1 and is killed by it.
 STAND_IN = """#!/usr/bin/env bash
 [ "${SLURM_PROCID:-0}" = 0 ] && echo "$*" >>"$STUDY/calls"
 case "$1 $2" in
@@ -24,19 +25,19 @@ esac
 
 
 @pytest.fixture
-def submit(slurm, tmp_path, clone, played):
-    """Submit the script for a study in tmp_path/study, where a stand-in plays tenfold."""
-    study = played(STAND_IN)
+def submit(slurm, tmp_path, clone, stand_in):
+    """Submit the script for a study in tmp_path/study, with a stand-in for tenfold."""
+    study = stand_in(STAND_IN)
 
     def submit(**variables: str) -> str:
-        asked = {"TENFOLD": str(clone), "STUDY": str(study), "SETTINGS": "--preset demo"}
-        asked |= {"FAILING": "", "SLOW": "", "DEAF": ""} | variables
-        return slurm.submit("--cpus-per-task=2", f"--output={tmp_path}/log", SCRIPT, variables=asked)
+        settings = {"TENFOLD": str(clone), "STUDY": str(study), "SETTINGS": "--preset demo"}
+        settings |= {"FAILING": "", "SLOW": "", "DEAF": ""} | variables
+        return slurm.submit("--cpus-per-task=2", f"--output={tmp_path}/log", SCRIPT, variables=settings)
 
     return submit
 
 
-def test_every_step_is_taken_in_its_turn(slurm, submit, tmp_path):
+def test_all_steps_run_in_order(slurm, submit, tmp_path):
     job = submit()
     assert slurm.ended(job)["JobState"] == "COMPLETED", slurm.log(job)
     study = tmp_path / "study"
@@ -72,11 +73,11 @@ def test_a_step_that_fails_ends_the_job_with_its_status(slurm, submit, tmp_path,
     assert (tmp_path / "study" / "calls").read_text().splitlines()[-1].startswith(failing)
 
 
-def test_when_time_runs_out_the_training_is_told_and_goes_on_after_the_queue(slurm, submit, tmp_path):
+def test_at_the_time_limit_training_is_signalled_and_resumes_after_requeueing(slurm, submit, tmp_path):
     job = submit(SLOW="train estimator")
     study = tmp_path / "study"
     slurm.until(job, lambda: len(list(study.glob("slow.*"))) == 4)
-    slurm.run("scancel", "--batch", "--signal=USR1", job)  # what --signal=B:USR1 does some minutes before the limit
+    slurm.run("scancel", "--batch", "--signal=USR1", job)  # as --signal=B:USR1 does some minutes before the limit
     slurm.back_at_once(job)
     assert slurm.ended(job)["JobState"] == "COMPLETED", slurm.log(job)
     assert "Requeued, to resume from here" in slurm.log(job)
@@ -85,7 +86,7 @@ def test_when_time_runs_out_the_training_is_told_and_goes_on_after_the_queue(slu
     assert calls[-1] == "validate"
 
 
-def test_a_step_that_does_not_know_the_signal_is_begun_again_after_the_queue(slurm, submit, tmp_path):
+def test_a_step_that_does_not_handle_the_signal_restarts_after_requeueing(slurm, submit, tmp_path):
     job = submit(SLOW="simulate volumes", DEAF="yes")
     study = tmp_path / "study"
     slurm.until(job, lambda: any(study.glob("slow.*")))
@@ -94,7 +95,7 @@ def test_a_step_that_does_not_know_the_signal_is_begun_again_after_the_queue(slu
     assert slurm.ended(job)["JobState"] == "COMPLETED", slurm.log(job)
 
 
-def test_a_job_does_not_requeue_itself_for_ever(slurm, submit, tmp_path):
+def test_a_job_requeues_itself_a_limited_number_of_times(slurm, submit, tmp_path):
     job = submit(SLOW="train estimator", REQUEUES="0")
     slurm.until(job, lambda: len(list((tmp_path / "study").glob("slow.*"))) == 4)
     slurm.run("scancel", "--batch", "--signal=USR1", job)
@@ -113,7 +114,7 @@ training: {epochs: 40, global_batch: 8, checkpoint_steps: 8}
 
 @pytest.mark.ranks
 def test_a_study_requeued_in_mid_training_ends_with_a_report(slurm, tmp_path, clone):
-    study = tmp_path / "study"  # of the real tenfold: the empty clone hides none of what is on PATH
+    study = tmp_path / "study"  # the real tenfold: the empty clone hides nothing on PATH
     (tmp_path / "tiny.yaml").write_text(TINY)
     variables = {"TENFOLD": str(clone), "STUDY": str(study), "SETTINGS": f"--config {tmp_path}/tiny.yaml"}
     variables["NULL_CONTROL"] = "no"

@@ -1,4 +1,4 @@
-"""The script for mass maps on a real Slurm: with a stand-in for `tenfold` (its own logic), and with the real one."""
+"""The script for mass maps on a real Slurm: its logic with a stand-in for `tenfold`, and a run with the real one."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ SCRIPT = CLONE / "hpc" / "slurm" / "massmaps.sbatch"
 
 pytestmark = pytest.mark.slurm
 
-# Notes its calls; its validation writes a report and a verdict, or breaks off before.
+# Records its calls. Its validation writes a report and a verdict, or fails before.
 STAND_IN = """#!/usr/bin/env bash
 [ "${SLURM_PROCID:-0}" = 0 ] && echo "$*" >>"$STUDY/calls"
 [ "$1" = validate ] || exit 0
@@ -30,13 +30,13 @@ esac
 
 
 @pytest.fixture
-def submit(slurm, tmp_path, clone, played):
-    """Submit the script for a study in tmp_path/study, where a stand-in plays tenfold."""
-    study = played(STAND_IN)
+def submit(slurm, tmp_path, clone, stand_in):
+    """Submit the script for a study in tmp_path/study, with a stand-in for tenfold."""
+    study = stand_in(STAND_IN)
 
     def submit(**variables: str) -> str:
-        asked = {"TENFOLD": str(clone), "STUDY": str(study), "SETTINGS": "--preset demo", "ENDING": "favourable"}
-        return slurm.submit("--cpus-per-task=2", f"--output={tmp_path}/log", SCRIPT, variables=asked | variables)
+        settings = {"TENFOLD": str(clone), "STUDY": str(study), "SETTINGS": "--preset demo", "ENDING": "favourable"}
+        return slurm.submit("--cpus-per-task=2", f"--output={tmp_path}/log", SCRIPT, variables=settings | variables)
 
     return submit
 
@@ -45,7 +45,7 @@ def calls(study: Path) -> list[str]:
     return [line.replace(str(study), "S") for line in (study / "calls").read_text().splitlines()]
 
 
-def test_every_step_is_taken_in_its_turn(slurm, submit, tmp_path):
+def test_all_steps_run_in_order(slurm, submit, tmp_path):
     job = submit()
     assert slurm.ended(job)["JobState"] == "COMPLETED", slurm.log(job)
     cores = "--set simulation.processes=4 --set ingest.processes=4"
@@ -60,7 +60,7 @@ def test_every_step_is_taken_in_its_turn(slurm, submit, tmp_path):
     assert "No verdict failed" in slurm.log(job).splitlines()[-1]
 
 
-def test_of_ones_own_maps_nothing_is_simulated_and_the_estimator_can_be_left_out(slurm, submit, tmp_path):
+def test_existing_maps_are_ingested_without_simulation_and_the_estimator_is_optional(slurm, submit, tmp_path):
     job = submit(MAPS="/data/one.fits /data/two", ESTIMATOR="no")
     assert slurm.ended(job)["JobState"] == "COMPLETED", slurm.log(job)
     _, ingest, train, validate = calls(tmp_path / "study")
@@ -70,20 +70,20 @@ def test_of_ones_own_maps_nothing_is_simulated_and_the_estimator_can_be_left_out
 
 
 @pytest.mark.parametrize(
-    ("ending", "variables", "status", "said"),
+    ("ending", "variables", "status", "message"),
     [
         ("unfavourable", {}, "3:0", "A verdict failed; exit status"),
         ("unfavourable", {"UNFAVOURABLE": "0"}, "0:0", "A verdict failed; exit status"),
         ("broken", {}, "1:0", "Validate ended with status 1"),
     ],
 )
-def test_the_jobs_status_tells_a_verdict_from_a_step_that_failed(
-    slurm, submit, tmp_path, ending, variables, status, said
+def test_the_exit_status_distinguishes_a_failed_verdict_from_a_failed_step(
+    slurm, submit, tmp_path, ending, variables, status, message
 ):
-    (tmp_path / "study" / "report.html").touch()  # of a validation before
+    (tmp_path / "study" / "report.html").touch()  # left by an earlier validation
     job = submit(ENDING=ending, **variables)
     assert slurm.ended(job)["ExitCode"] == status, slurm.log(job)
-    assert said in slurm.log(job).splitlines()[-1]
+    assert message in slurm.log(job).splitlines()[-1]
 
 
 TINY = """
@@ -102,7 +102,7 @@ acceptance: {draws: 50}
 
 @pytest.mark.ranks
 def test_a_study_requeued_in_mid_training_ends_with_a_report_and_its_verdict(slurm, tmp_path, clone):
-    """Two nodes, a rank on each. All but one of its skies are there before, as if an earlier job had made them."""
+    """Two nodes with one rank each. All cosmologies but one exist already, as if an earlier job had simulated them."""
     study, settings = tmp_path / "study", tmp_path / "tiny.yaml"
     settings.write_text(TINY)
     simulation, rng = load(MassMapsRun, settings).simulation, np.random.default_rng(1)
@@ -123,7 +123,7 @@ def test_a_study_requeued_in_mid_training_ends_with_a_report_and_its_verdict(slu
     slurm.back_at_once(job)
     ended = slurm.ended(job, timeout_s=600)
     log = slurm.log(job)
-    assert (ended["ExitCode"], ended["Restarts"]) == ("3:0", "1"), log  # so short a training fails its trial
+    assert (ended["ExitCode"], ended["Restarts"]) == ("3:0", "1"), log  # after such a short training a verdict fails
     assert "1 cosmologies of 16 maps made" in log and "Resuming at epoch" in log
     history = (study / "network" / "history.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in history] == ["epoch", *(str(epoch + 1) for epoch in range(10))]

@@ -34,8 +34,8 @@ def data(tmp_path_factory) -> dict[tuple[str, ...], Path]:
     write_map_files(folder / "maps", 24, seed=1)
     ingest_massmaps([folder / "maps"], folder / "data", MassMapIngest(processes=1, fractions=(0.3, 0.1, 0.6)))
     made = {}
-    for place, (names, unit) in enumerate(UNITS.items()):
-        made[names] = Path(shutil.copytree(folder / "data", folder / f"{place}"))
+    for index, (names, unit) in enumerate(UNITS.items()):
+        made[names] = Path(shutil.copytree(folder / "data", folder / f"{index}"))
         replace(name_fields(made[names], names), units=unit).write(made[names] / "manifest.json")
     return made
 
@@ -73,7 +73,7 @@ def two_statistics(monkeypatch):
     monkeypatch.setattr(map_statistics, "_statistics", lambda *facts: islice(every(*facts), 2))
 
 
-def test_of_parameters_that_an_emulator_takes_and_an_estimator_reads(data, tmp_path):
+def test_names_of_parameters_of_an_emulator_and_an_estimator_are_text(data, tmp_path):
     def render(names: tuple[str, ...]) -> Path:
         run = untrained(tmp_path / str(names is HOSTILE), data[names], names)
         (run / "estimator").mkdir()
@@ -83,7 +83,7 @@ def test_of_parameters_that_an_emulator_takes_and_an_estimator_reads(data, tmp_p
     check_page(render, UNITS[HOSTILE])
 
 
-def test_of_simulations_that_an_emulator_does_not_tell_apart(data, tmp_path):
+def test_names_of_simulations_are_text_for_an_emulator_without_parameters(data, tmp_path):
     def render(names: tuple[str, ...]) -> Path:
         return validate_massmaps(untrained(tmp_path / str(names is HOSTILE), data[names], ()), tolerances=QUICK)[0]
 

@@ -26,36 +26,36 @@ from tenfold.pipelines.reports.digits import figure, inline, interval, measured,
         (1.0, 1e-30, "1.00000000000000"),  # no more digits than a double has
     ],
 )
-def test_two_figures_of_the_spread_decide_the_digits(value, spread, written):
+def test_digits_follow_from_two_significant_figures_of_the_half_width(value, spread, written):
     assert number(value, spread) == written
 
 
-def test_without_a_spread_four_figures_are_written():
+def test_four_significant_figures_without_an_interval():
     for spread in (0.0, None, math.nan, math.inf):
         assert number(1.0, spread) == "1.000"
         assert number(0.0, spread) == "0.000"
         assert number(-23.456, spread) == "−23.46"
 
 
-def test_what_is_not_known_is_a_dash():
+def test_unknown_values_are_written_as_a_dash():
     assert number(None, 1.0) == number(math.nan, 1.0) == figure(None) == figure(math.nan) == "–"
     assert inline(None, None, None) == "– (– … –)"
     assert figure(math.inf) == "∞"
     assert number(-math.inf, 1.0) == "−∞"
 
 
-def test_an_r2_near_one_is_told_from_one():
+def test_an_r2_near_one_is_not_rounded_to_one():
     assert inline(0.9997, 0.99955, 0.99982) == "0.99970 (0.99955 … 0.99982)"
     assert inline(1.0, 1.0, 1.0) == "1.000 (1.000 … 1.000)"
 
 
-def test_all_of_an_interval_is_written_alike():
+def test_value_and_ends_of_an_interval_have_the_same_digits():
     assert interval(-12_345, -13_000, -11_000) == ("−12,300", "−13,000", "−11,000")
     assert interval(3.2e-7, 9.0e-8, 5.5e-7) == ("3.2 × 10⁻⁷", "0.9 × 10⁻⁷", "5.5 × 10⁻⁷")
     assert interval(0.3, -0.2, 0.8) == ("0.30", "−0.20", "0.80")
 
 
-def test_a_value_and_its_standard_deviation():
+def test_a_value_and_its_standard_deviation_have_the_same_digits():
     assert measured(-5.8973, 0.5234) == "−5.90 ± 0.52"
     assert measured(1.2e8, 3e6) == "1.200 × 10⁸ ± 0.030 × 10⁸"
     assert measured(np.float32(2.5), np.float32(0.25)) == "2.50 ± 0.25"
