@@ -25,7 +25,7 @@ MEASURED = {
     "C#N": (2.985, 13.6, 13.6),
     "CO": (1.700, 11.0, 22.2),
 }
-"""Experiment, rounded: dipole [D], vertical ionisation energy, and atomisation energy without zero-point energy [eV]."""
+"""Experiment, rounded: dipole [D], vertical ionisation energy, atomisation energy without zero-point energy [eV]."""
 
 PROPERTIES = ("atomisation_energy", "homo", "lumo", "gap", "dipole")
 
