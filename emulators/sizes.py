@@ -1,18 +1,18 @@
-"""Bounds on the numbers that a network's shape is made of: far beyond what is trained, and still quick to refuse."""
+"""Upper bounds on the sizes in an architecture, far above those of real networks."""
 
 WIDEST = 65_536
-"""Units of a layer, or cells per side, at most."""
+"""Maximum number of units of a layer, or of cells per side."""
 MOST = 100
-"""Layers one after another, steps, or members of an ensemble, at most."""
+"""Maximum number of layers, steps, or members of an ensemble."""
 
 
 def check_size(name: str, value: int | tuple[int, ...], most: int = WIDEST) -> None:
-    """Check that a number, or each of a tuple, is at most ``most``, and that a tuple has at most `MOST` of them.
+    """Check that a number, or each of a tuple, is at most ``most``, and that a tuple has at most `MOST` entries.
 
     Raises
     ------
     ValueError
-        It is larger; the message begins with ``name``.
+        A number or the tuple is too large; the message begins with ``name``.
     """
     values = value if isinstance(value, tuple) else (value,)
     if len(values) > MOST:

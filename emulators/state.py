@@ -1,4 +1,4 @@
-"""The state of networks and their training: every variable as a plain array, and back."""
+"""State of networks and optimizers as plain arrays, and its restoration."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -12,7 +12,7 @@ class State:
     Parameters
     ----------
     groups
-        Variables by the name of what they belong to, e.g. ``network=network.variables`` (which include the seeds of
+        Variables by the name of their owner, e.g. ``network=network.variables`` (which include the seeds of
         dropout layers), ``optimizer=optimizer.variables``.
     """
 
@@ -33,17 +33,16 @@ class State:
         return {name: np.array(keras.ops.convert_to_numpy(v)) for name, v in self.named.items()}
 
     def restore(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Set every variable to a value kept by `arrays`.
+        """Set every variable to its value in the result of `arrays`.
 
         Raises
         ------
         ValueError
-            The arrays are not those of these variables, as the network or the optimizer is another one; or one of them
-            holds NaN or infinity.
+            The arrays do not belong to these variables, or one of them holds NaN or infinity.
         """
         for name, variable in self.named.items():
             if name not in arrays:
-                raise ValueError(f"the state kept has no {name}: it belongs to another network or optimizer")
+                raise ValueError(f"the saved state has no {name}: it belongs to another network or optimizer")
             _check(name, variable, arrays[name])
         for name, variable in self.named.items():
             variable.assign(arrays[name])
@@ -57,27 +56,26 @@ def arrays_of(network: keras.Model) -> tuple[np.ndarray, ...]:
 def rebuild(build: Callable[[], keras.Model], arrays: Sequence[np.ndarray]) -> keras.Model:
     """Build a network and give its variables the values that `arrays_of` returned.
 
-    Shapes are compared before any variable is allocated, so that a description of an absurdly large network costs
-    nothing.
+    Shapes are compared before any variable is allocated, so that an absurdly large architecture costs nothing.
 
     Parameters
     ----------
     build
-        Builds the network. Its variables must be made by initialisers, as those of layers are.
+        Builds the network; its variables must be created by initialisers, as those of layers are.
     arrays
-        One for each variable, of its shape and dtype, finite.
+        One per variable, of its shape and dtype, with finite values.
 
     Raises
     ------
     ValueError
-        The arrays are not those of the network, or one holds NaN or infinity.
+        The arrays do not fit the network, or one holds NaN or infinity.
     """
     try:
         with keras.StatelessScope(initialize_variables=False):
             network = build()
         _check_arrays(network.variables, arrays)
     except BaseException:
-        keras.utils.clear_session(free_memory=False)  # else the next network built allocates these variables as well
+        keras.utils.clear_session(free_memory=False)  # else the next network allocates these variables too
         raise
     with keras.StatelessScope():
         pass  # on leaving it, Keras allocates the variables declared above
@@ -94,7 +92,7 @@ def _check_arrays(variables: Sequence[keras.Variable], arrays: Sequence[np.ndarr
 
 
 def _check(name: str, variable: keras.Variable, array: np.ndarray) -> None:
-    """Check that an array can be the value of a variable: shape, dtype, finite."""
+    """Check shape, dtype and finiteness of a value of a variable."""
     wanted = tuple(variable.shape)
     if array.shape != wanted or array.dtype.name != variable.dtype or not array.dtype.isnative:
         raise ValueError(

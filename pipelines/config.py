@@ -1,4 +1,4 @@
-"""The configuration of a run: typed and frozen, YAML in and out, errors that name file, line and key."""
+"""Configurations: typed and frozen, read from and written to YAML, with errors that name file, line and key."""
 
 import dataclasses
 import difflib
@@ -18,12 +18,12 @@ PRESET_FOLDER = Path(__file__).parent / "presets"
 
 
 class Study(Protocol):
-    """A dataclass of dataclasses, a section each, with presets of its own."""
+    """Configuration of a study: a dataclass with one dataclass per section, and presets."""
 
     STUDY: ClassVar[str]
-    """Its folder of presets."""
+    """Name of the study, and of its folder of presets."""
     DEFAULT: ClassVar[str]
-    """The preset that is meant where none is named."""
+    """Preset that is used where none is named."""
 
 
 Run = TypeVar("Run", bound=Study)
@@ -35,16 +35,16 @@ def presets(kind: type[Study]) -> list[str]:
 
 
 def load(kind: type[Run], file: Path | None = None, preset: str | None = None, settings: tuple[str, ...] = ()) -> Run:
-    """Read a configuration: a preset, a file's keys over it, then single settings.
+    """Read a configuration: a preset, overridden by a file, then by single settings.
 
     Parameters
     ----------
     kind
-        What is configured, such as `tenfold.pipelines.studies.cosmology_config.CosmologyRun`.
+        Type of the configuration, such as `tenfold.pipelines.studies.cosmology_config.CosmologyRun`.
     file
-        YAML file; what it leaves out is taken from the preset.
+        YAML file; keys that it omits are taken from the preset.
     preset
-        Name of a preset; the study's default where neither it nor a file is given.
+        Name of a preset; default: that of the study, if no file is given either.
     settings
         Single values such as ``training.epochs=5``.
 
@@ -61,7 +61,7 @@ def load(kind: type[Run], file: Path | None = None, preset: str | None = None, s
     if preset is not None:
         known = presets(kind)
         if preset not in known:
-            raise InputError(f"--preset {preset}: there is none of that name; there are: {', '.join(known)}")
+            raise InputError(f"--preset {preset}: unknown preset; valid are {', '.join(known)}")
         sources.append(PRESET_FOLDER / kind.STUDY / f"{preset}.yaml")
     if file is not None:
         sources.append(file)
@@ -83,9 +83,9 @@ def load(kind: type[Run], file: Path | None = None, preset: str | None = None, s
 
 
 def check(kind: type[Run], tree: dict[str, Any], places: Places | None = None) -> Run:
-    """Build the typed configuration from plain values; ``places`` says where each key was read.
+    """Build the typed configuration from plain values; ``places`` holds the position of each key.
 
-    Numbers are finite, and neither numbers nor texts stand for yes and no, nor these for numbers.
+    Numbers must be finite; numbers and texts are not converted to booleans, nor booleans to numbers.
     """
     places = places or {}
     _check_keys(tree, kind, (), places)
@@ -103,23 +103,22 @@ def check(kind: type[Run], tree: dict[str, Any], places: Places | None = None) -
 
 
 def _completed(kind: type, tree: dict[str, Any]) -> dict[str, Any]:
-    """Sections with the study's own values where a section's keys are left out, not those of the section's type.
+    """Complete sections by the study's own defaults, where these differ from those of the section's type.
 
-    What a study leaves to the section's type stays left out: it may hang on the keys that are given, as the published
-    shape of a network on which network it is.
+    Other defaults stay open, since they may depend on the given keys, as the published architecture on the network.
     """
     defaults = kind()
-    whole: dict[str, Any] = {}
+    completed: dict[str, Any] = {}
     for name, value in tree.items():
         default = getattr(defaults, name)
         if dataclasses.is_dataclass(default) and not isinstance(default, type) and isinstance(value, dict):
-            usual = dataclasses.asdict(type(default)())
-            section = {key: own for key, own in dataclasses.asdict(default).items() if own != usual[key]}
+            general = dataclasses.asdict(type(default)())
+            section = {key: own for key, own in dataclasses.asdict(default).items() if own != general[key]}
             _overlay(section, value)
-            whole[name] = section
+            completed[name] = section
         else:
-            whole[name] = value
-    return whole
+            completed[name] = value
+    return completed
 
 
 def dump(config: Any) -> str:
@@ -128,18 +127,18 @@ def dump(config: Any) -> str:
 
 
 def _read(source: Path, kind: type, places: Places) -> dict[str, Any]:
-    """Read a YAML file and note the line of each key."""
+    """Read a YAML file, and record the line of each key."""
     here: Places = {}
     tree = read_yaml(source, here)
     if not isinstance(tree, dict | None):
-        raise InputError(f"{source}: holds no sections; expected some of {', '.join(_names(kind))}")
+        raise InputError(f"{source}: holds no sections; valid are {', '.join(_names(kind))}")
     _check_keys(tree or {}, kind, (), here)
     places.update(here)
     return tree or {}
 
 
 def _check_keys(tree: Any, kind: type, path: tuple[str, ...], places: Places) -> None:
-    """Refuse keys that a dataclass does not have, naming the nearest ones, or the new name (``RENAMED``)."""
+    """Refuse unknown keys, with the nearest valid one, or the new name of a renamed key (``RENAMED``)."""
     if not isinstance(tree, dict):
         where = _place(path, places) + ".".join(path)
         raise InputError(f"{where}: found {_shown(tree)}, expected the keys {', '.join(_names(kind))}")
@@ -162,7 +161,7 @@ def _check_keys(tree: Any, kind: type, path: tuple[str, ...], places: Places) ->
 
 
 def _check_values(tree: dict[str, Any], kind: type, path: tuple[str, ...], places: Places) -> None:
-    """Refuse numbers that are not finite, and truth values and numbers that stand for each other."""
+    """Refuse numbers that are not finite, and booleans and numbers in place of each other."""
     kinds = typing.get_type_hints(kind)
     for key, value in tree.items():
         here = (*path, str(key))
@@ -170,21 +169,21 @@ def _check_values(tree: dict[str, Any], kind: type, path: tuple[str, ...], place
             _check_values(value, kinds[key], here, places)
             continue
         allowed = set(_scalars(kinds[key]))
-        for each in _leaves(value):
+        for leaf in _leaves(value):
             reason = ""
-            number = isinstance(each, int | float) and not isinstance(each, bool)
-            if isinstance(each, bool) and bool not in allowed and allowed & {int, float}:
+            number = isinstance(leaf, int | float) and not isinstance(leaf, bool)
+            if isinstance(leaf, bool) and bool not in allowed and allowed & {int, float}:
                 reason = "expected a number"
-            elif bool in allowed and not isinstance(each, bool) and type(each) not in allowed and each is not None:
+            elif bool in allowed and not isinstance(leaf, bool) and type(leaf) not in allowed and leaf is not None:
                 reason = "expected true or false"
-            elif (number or str not in allowed) and allowed & {int, float} and not _finite(each):
+            elif (number or str not in allowed) and allowed & {int, float} and not _finite(leaf):
                 reason = "expected a finite number"
             if reason:
-                raise InputError(f"{_place(here, places)}{'.'.join(here)}: found {_shown(each)}, {reason}")
+                raise InputError(f"{_place(here, places)}{'.'.join(here)}: found {_shown(leaf)}, {reason}")
 
 
 def _finite(value: Any) -> bool:
-    """Whether a value is a finite number, or no number at all."""
+    """Whether a value is a finite number, or not a number."""
     try:
         return math.isfinite(float(value))
     except OverflowError:
@@ -203,20 +202,20 @@ def _scalars(kind: Any) -> Iterator[Any]:
     elif not inner:
         yield kind
     else:
-        for each in inner[1:] if typing.get_origin(kind) is dict else inner:
-            yield from _scalars(each)
+        for part in inner[1:] if typing.get_origin(kind) is dict else inner:
+            yield from _scalars(part)
 
 
 def _leaves(value: Any) -> Iterator[Any]:
     if isinstance(value, dict | list | tuple):
-        for each in value.values() if isinstance(value, dict) else value:
-            yield from _leaves(each)
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _leaves(part)
     else:
         yield value
 
 
 def _place(path: tuple[str, ...], places: Places) -> str:
-    """Return 'file, line n: ' of a key, or of the section it stands in."""
+    """Return 'file, line n: ' of a key, or of its section."""
     while path:
         if path in places:
             return f"{places[path]}: "
@@ -225,7 +224,7 @@ def _place(path: tuple[str, ...], places: Places) -> str:
 
 
 def _overlay(base: dict[str, Any], top: dict[str, Any]) -> None:
-    """Lay the keys of one tree over another's; ``ranges`` and ``units`` are replaced whole."""
+    """Override the keys of one tree by another's; ``ranges`` and ``units`` are replaced as a whole."""
     for key, value in top.items():
         if isinstance(value, dict) and isinstance(base.get(key), dict) and key not in ("ranges", "units"):
             _overlay(base[key], value)
@@ -234,10 +233,10 @@ def _overlay(base: dict[str, Any], top: dict[str, Any]) -> None:
 
 
 def _shown(value: Any) -> str:
-    """Return a value as a message shows it."""
+    """Return a value as text for a message."""
     try:
         text = repr(value)
-    except ValueError:  # an integer of more digits than Python prints
+    except ValueError:  # an integer with more digits than Python prints
         return "a number of thousands of digits"
     return text if len(text) <= 80 else f"{text[:80]} …"
 

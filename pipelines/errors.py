@@ -1,8 +1,8 @@
-"""The one error a user is meant to read."""
+"""The error of unusable input."""
 
 
 class InputError(ValueError):
-    """Something given to tenfold cannot be used: the message names it, says what was found and what to do.
+    """Input that cannot be used: the message names it, what was found and what to do.
 
     The command line prints the message without a traceback and ends with status 2.
 

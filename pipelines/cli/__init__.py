@@ -1,1 +1,1 @@
-"""The tenfold command: parses, calls one function, prints."""
+"""Command line of tenfold: each command parses its options, calls one function and prints the result."""

@@ -1,4 +1,4 @@
-"""The terminal side of `tenfold`: its groups of commands, the options they share, and how it speaks."""
+"""Groups of commands, shared options, and the output of `tenfold` to a terminal."""
 
 import logging
 import os
@@ -24,46 +24,46 @@ from tenfold.pipelines.errors import InputError
 
 
 class Terminal(Console):
-    """A console that shows text as it stands: names of files neither steer the terminal nor are read as markup."""
+    """A console that shows text literally: names of files neither control the terminal nor count as markup."""
 
     def __init__(self, *, stderr: bool = False):
         super().__init__(stderr=stderr, markup=False, emoji=False)
 
     def render_str(self, text: str, **how: Any) -> Text:
-        """Turn a string into text, its control characters written out: Rich itself would drop some of them."""
+        """Return a string as text with control characters escaped; Rich would drop some of them."""
         return super().render_str(visible(text), **how)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
-        """Render as `rich.console.Console` does, with control characters of the text written out."""
+        """Render as `rich.console.Console` does, with control characters escaped."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else Segment(visible(segment.text), segment.style)
 
 
 class PlainFormatter(logging.Formatter):
-    """Formats records as text that does not steer the terminal."""
+    """Formats log records as text without control characters."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Format a record, its traceback included, with control characters written out."""
+        """Format a record and its traceback, with control characters escaped."""
         return visible(super().format(record))
 
 
 console = Terminal()
-simulate = typer.Typer(no_args_is_help=True, help="Make simulations to learn from.")
-ingest = typer.Typer(no_args_is_help=True, help="Pack data into shards that training reads at full speed.")
-train = typer.Typer(no_args_is_help=True, help="Train a network; under mpirun or srun, on every rank.")
-predict = typer.Typer(no_args_is_help=True, help="Let a trained network answer.")
-explain = typer.Typer(no_args_is_help=True, help="Show what a trained network looks at.")
-run = typer.Typer(no_args_is_help=True, help="Do a whole study, from nothing to its report.")
+simulate = typer.Typer(no_args_is_help=True, help="Make simulations for training.")
+ingest = typer.Typer(no_args_is_help=True, help="Pack data into shards for training.")
+train = typer.Typer(no_args_is_help=True, help="Train a network, on every rank under mpirun or srun.")
+predict = typer.Typer(no_args_is_help=True, help="Predict with a trained network.")
+explain = typer.Typer(no_args_is_help=True, help="Attribute the predictions of a trained network to its inputs.")
+run = typer.Typer(no_args_is_help=True, help="Run a whole study, from simulation to report.")
 config = typer.Typer(no_args_is_help=True, help="Show or check a configuration.")
 
 Out = Annotated[
-    Path, typer.Option("--out", help="Folder to write to; a file that tenfold did not make there is never replaced.")
+    Path, typer.Option("--out", help="Folder to write to; files that tenfold did not make are never replaced.")
 ]
 
 
 @contextmanager
 def on_ranks(out: Path) -> Iterator[Ranks]:
-    """Join the other ranks; what goes wrong ends all of them, told once, and a stop that was asked for is no error."""
+    """Join the other ranks; an error ends all of them and is reported once, a requested stop is not an error."""
     ranks = launch()
     log(ranks.first)
     keep_freed_memory()
@@ -74,18 +74,18 @@ def on_ranks(out: Path) -> Iterator[Ranks]:
             yield ranks
         except Stopped:
             if ranks.first:
-                console.print(f"Stopped as asked; the same command with --resume goes on in {out}.")
+                console.print(f"Stopped as requested; the same command with --resume continues in {out}.")
             raise typer.Exit(STOPPED) from None
     except Exception as error:
         if ranks.size > 1 and not isinstance(error, typer.Exit):
-            time.sleep(0 if ranks.first else 5)  # an error that all ranks meet is told once, by the first
-            tell(error, f"rank {ranks.rank}: ")
+            time.sleep(0 if ranks.first else 5)  # an error of all ranks is reported once, by the first
+            report_error(error, f"rank {ranks.rank}: ")
             ranks.abort(2 if isinstance(error, InputError) else 1)
         raise
 
 
 def log(show: bool = True) -> None:
-    """Send tenfold's log to standard error; ranks that are not the first only warn."""
+    """Send tenfold's log to standard error; only warnings, unless ``show``."""
     if sys.stderr.isatty():
         handler: logging.Handler = RichHandler(console=Terminal(stderr=True), show_path=False, show_level=False)
     else:
@@ -98,23 +98,23 @@ def log(show: bool = True) -> None:
 
 
 def load_tensorflow() -> None:
-    """Load TensorFlow without the greetings it writes past every log level; they are kept for an import that fails."""
-    with tempfile.TemporaryFile() as greetings:
+    """Import TensorFlow without the messages it prints at any log level; they are shown if the import fails."""
+    with tempfile.TemporaryFile() as messages:
         stderr = os.dup(2)
-        os.dup2(greetings.fileno(), 2)
+        os.dup2(messages.fileno(), 2)
         try:
             import keras  # noqa: F401
         except BaseException:
-            greetings.seek(0)
-            os.write(stderr, greetings.read())
+            messages.seek(0)
+            os.write(stderr, messages.read())
             raise
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
 
 
-def tell(error: BaseException, prefix: str = "") -> None:
-    """Print an error: a message meant for the user plainly, anything else with its traceback."""
+def report_error(error: BaseException, prefix: str = "") -> None:
+    """Print an error: an error of the input as its message, any other with its traceback."""
     if isinstance(error, (InputError, RanksError)):
         Terminal(stderr=True).print(f"tenfold: {prefix}{error}", style="bold red", soft_wrap=True)
     else:

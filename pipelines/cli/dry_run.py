@@ -1,4 +1,4 @@
-"""What would be done, and its size, as tables for the terminal."""
+"""Dry runs: what a command would do, and its size, as tables."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -26,7 +26,7 @@ def table(title: str, rows: Iterable[tuple[str, Any]]) -> Table:
 
 
 def describe_estimator(config: CosmologyRun, data: Path | None) -> Group:
-    """Describe a training: the network layer by layer, its parameters, and with data at hand the number of steps.
+    """Describe the training of an estimator: layers, parameters and, with data, the number of steps.
 
     Raises
     ------
@@ -35,11 +35,11 @@ def describe_estimator(config: CosmologyRun, data: Path | None) -> Group:
     """
     from tenfold.emulators.cnn import build
 
-    shape, training = config.network, config.training
+    architecture, training = config.network, config.training
     if data is None:
         names = tuple(config.simulation.ranges)
         low, high = zip(*config.simulation.ranges.values(), strict=True)
-        network = build(shape, location=[(a + b) / 2 for a, b in zip(low, high, strict=True)],
+        network = build(architecture, location=[(a + b) / 2 for a, b in zip(low, high, strict=True)],
                         scale=[(b - a) / 12**0.5 for a, b in zip(low, high, strict=True)])  # fmt: skip
         size = []
     else:
@@ -47,7 +47,7 @@ def describe_estimator(config: CosmologyRun, data: Path | None) -> Group:
         from tenfold.pipelines.volumes.shards import Shards
 
         with Shards.open(data) as shards:
-            _, network = build_estimator(shards, shape, training)
+            _, network = build_estimator(shards, architecture, training)
             names = shards.manifest.parameter_names
             counts = {split: len(shards.split(split)) for split in ("train", "validation", "test")}
         steps = steps_per_epoch(counts["train"], training.global_batch)
@@ -61,8 +61,9 @@ def describe_estimator(config: CosmologyRun, data: Path | None) -> Group:
     layers.add_column("parameters", justify="right")
     for layer in network.layers:
         layers.add_row(layer.name, " × ".join(str(n) for n in layer.output.shape[1:]), f"{layer.count_params():,}")
+    size_of_input = f"{architecture.size}{'²' if architecture.dimensions == 2 else '³'}"
     summary = table("Training", [
-        ("input", f"{shape.size}{'²' if shape.dimensions == 2 else '³'} × {shape.channels}, {shape.transform}"),
+        ("input", f"{size_of_input} × {architecture.channels}, {architecture.transform}"),
         ("estimates", ", ".join(names) + " (mean and σ of each)"),
         ("parameters", f"{network.count_params():,}"),
         *size,
@@ -75,7 +76,7 @@ def describe_estimator(config: CosmologyRun, data: Path | None) -> Group:
 
 
 def describe_cosmology(config: CosmologyRun) -> Group:
-    """Describe a whole cosmology run."""
+    """Describe the cosmology study."""
     from tenfold.pipelines.simulation.config import estimate_size
 
     null = "yes, on Gaussian surrogates of the boxes" if config.proof.control else "no"
@@ -86,7 +87,7 @@ def describe_cosmology(config: CosmologyRun) -> Group:
 
 
 def describe_emulator(config: MassMapsRun, data: Path | None) -> Table:
-    """Describe the training of an emulator of maps: both networks, and with data at hand the number of steps.
+    """Describe the training of an emulator of maps: both networks and, with data, the number of steps.
 
     Raises
     ------
@@ -101,11 +102,11 @@ def describe_emulator(config: MassMapsRun, data: Path | None) -> Table:
     from tenfold.pipelines.emulator.compatibility import check_compatibility, resolve_loss
     from tenfold.pipelines.volumes.shards import Shards
 
-    shape, training = config.network, config.training
+    architecture, training = config.network, config.training
     names, size = tuple(config.simulation.ranges), [("epochs", str(training.epochs))]
     if data is not None:
         with Shards.open(data) as shards:
-            check_compatibility(shards, shape, training, Ranks())
+            check_compatibility(shards, architecture, training, Ranks())
             names = shards.manifest.parameter_names
             counts = {split: len(shards.split(split)) for split in ("train", "validation", "test")}
         steps = counts["train"] // training.global_batch
@@ -113,36 +114,42 @@ def describe_emulator(config: MassMapsRun, data: Path | None) -> Table:
             ("maps", ", ".join(f"{count:,} {split}" for split, count in counts.items())),
             ("steps", f"{training.epochs} epochs of {steps} steps = {training.epochs * steps}"),
         ]
-    plain, unknown = (1.0,) * shape.channels, (1.0,) * shape.conditions  # what the maps would tell
-    guess = LognormalModel.white_noise(shape.size, IntensityTransform(plain, plain, plain, plain), unknown, unknown)
-    generator, judge = build_generator(shape, guess), build_discriminator(shape, guess)
+    # in a training these are measured on the maps
+    plain, unknown = (
+        (1.0,) * architecture.channels,
+        (1.0,) * architecture.conditions,
+    )
+    intensity = IntensityTransform(plain, plain, plain, plain)
+    guess = LognormalModel.white_noise(architecture.size, intensity, unknown, unknown)
+    generator, critic = build_generator(architecture, guess), build_discriminator(architecture, guess)
     return table("Emulator", [
-        ("shape", f"{shape.size}² × {shape.channels}, {shape.boundary}"),
-        ("made for", ", ".join(names) if shape.conditions else "nothing: all alike"),
-        ("network", shape.network),
-        ("parameters", f"about {round(generator.count_params(), -2):,}, judged by {round(judge.count_params(), -2):,}"),
+        ("map", f"{architecture.size}² × {architecture.channels}, {architecture.boundary}"),
+        ("conditioned on", ", ".join(names) if architecture.conditions else "nothing"),
+        ("network", architecture.network),
+        ("parameters", f"about {round(generator.count_params(), -2):,}"),
+        ("critic parameters", f"about {round(critic.count_params(), -2):,}"),
         *size,
-        ("loss", f"{resolve_loss(shape, training)}, penalty {training.penalty}"),
+        ("loss", f"{resolve_loss(architecture, training)}, penalty {training.penalty}"),
         ("global batch", training.global_batch),
-        ("learning rates", f"{training.learning_rate:g}, and {training.critic_learning_rate:g} of what judges"),
-        ("moment matching", f"{training.moment_matching_steps if shape.network == 'wgan-gp' else 0} steps"),
+        ("learning rates", f"{training.learning_rate:g} (generator), {training.critic_learning_rate:g} (critic)"),
+        ("moment matching", f"{training.moment_matching_steps if architecture.network == 'wgan-gp' else 0} steps"),
         ("precision", training.precision),
     ])  # fmt: skip
 
 
 def describe_massmaps(config: MassMapsRun) -> Group:
-    """Describe a whole run on mass maps."""
+    """Describe the mass-map study."""
     from tenfold.pipelines.simulation.lensing.config import estimate_size
 
-    told = ["Simulate", str(estimate_size(config.simulation)), "", describe_emulator(config, None)]
+    parts = ["Simulate", str(estimate_size(config.simulation)), "", describe_emulator(config, None)]
     if config.estimates:
         estimator = replace(config.map_estimator, simulation=config.simulation.boxes)
-        told += ["", "Estimator", "", describe_estimator(estimator, None)]
-    return Group(*told)
+        parts += ["", "Estimator", "", describe_estimator(estimator, None)]
+    return Group(*parts)
 
 
 def describe_predictor(config: ChemistryRun, data: Path) -> Table:
-    """Describe a training: the network, its weights, the data and the number of steps.
+    """Describe the training of a predictor: network, weights, data and number of steps.
 
     Raises
     ------
@@ -160,14 +167,14 @@ def describe_predictor(config: ChemistryRun, data: Path) -> Table:
     return table("Training", [
         ("network", f"{config.network.network}, {predictor.network().count_params():,} weights"),
         ("predicts", ", ".join(f"{t.name} [{t.unit}]" if t.unit else t.name for t in predictor.targets)),
-        ("kinds", kinds),
+        ("targets", kinds),
         ("molecules", ", ".join(f"{count:,} {split}" for split, count in counts.items())),
         ("steps", f"{config.training.epochs} epochs of {steps} steps = {config.training.epochs * steps}"),
     ])  # fmt: skip
 
 
 def describe_labels(config: Labelling) -> Table:
-    """Describe what is labelled."""
+    """Describe a labelling."""
     return table("Label", [
         ("molecules", f"{config.count:,}, {config.kind}"),
         ("files", -(-config.count // config.molecules_per_file)),
@@ -176,12 +183,12 @@ def describe_labels(config: Labelling) -> Table:
 
 
 def describe_molecule_ingest(config: MoleculeIngest, paths: Iterable[Path] = ()) -> Table:
-    """Describe an ingest, and with paths at hand the size of what it reads.
+    """Describe an ingest and, with paths, the size of its input.
 
     Raises
     ------
     InputError
-        A path is not there, or there are no files of molecules.
+        A path does not exist, or there are no files of molecules.
     """
     from tenfold.pipelines.molecules.sources import find_molecule_sources
 
@@ -197,18 +204,18 @@ def describe_molecule_ingest(config: MoleculeIngest, paths: Iterable[Path] = ())
 
 
 def describe_chemistry(config: ChemistryRun) -> Group:
-    """Describe a whole chemistry run; the size of its network depends on the labels' data."""
+    """Describe the chemistry study; the size of its network depends on the data."""
     training = table("Training", [
-        ("network", f"{config.network.network}, {config.network.hidden} numbers of each atom or bond"),
+        ("network", f"{config.network.network}, {config.network.hidden} hidden units per atom or bond"),
         ("epochs", config.training.epochs),
         ("global batch", config.training.global_batch),
     ])  # fmt: skip
-    by_dft = table("By DFT as well", [("molecules", ", ".join(config.labels.dft_check) or "none")])
+    by_dft = table("DFT check", [("molecules", ", ".join(config.labels.dft_check) or "none")])
     return Group(describe_labels(config.labels), "", by_dft, "", describe_molecule_ingest(config.ingest), "", training)
 
 
 def describe_checks(checks: Iterable[Any]) -> Table:
-    """Show what `tenfold doctor` found, and what to do about each failure."""
+    """Return a table of the checks of `tenfold doctor`, with advice on each failure."""
     grid = Table(box=None, padding=(0, 2))
     for column in ("", "check", "found"):
         grid.add_column(column)
@@ -221,5 +228,5 @@ def describe_checks(checks: Iterable[Any]) -> Table:
 
 
 def _checkpoint_size(parameters: int) -> str:
-    """Return the size of a checkpoint: weights, their average, and two moments of the optimizer, float32."""
+    """Return the size of a checkpoint: weights, their moving average and two moments of the optimizer, float32."""
     return f"about {parameters * 4 * 4 / 1e6:.1f} MB each"

@@ -1,4 +1,4 @@
-"""The command `tenfold`: parses, calls one function, prints."""
+"""The command `tenfold` and its subcommands that apply to all kinds of data."""
 
 import logging
 import os
@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from tenfold.hpc.ranks import RanksError, launcher_ranks
-from tenfold.pipelines.cli import massmaps, molecules, volumes  # noqa: F401 (they add their commands)
+from tenfold.pipelines.cli import massmaps, molecules, volumes  # noqa: F401 (they register their commands)
 from tenfold.pipelines.cli.configured import ConfigFile, Settings, configured, show
 from tenfold.pipelines.cli.console import (
     Out,
@@ -21,9 +21,9 @@ from tenfold.pipelines.cli.console import (
     load_tensorflow,
     log,
     predict,
+    report_error,
     run,
     simulate,
-    tell,
     train,
 )
 from tenfold.pipelines.errors import InputError
@@ -33,7 +33,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's own errors re
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=(
-    "Machine learning for simulations of the cosmos and of molecules: simulate, ingest, train, and prove it."
+    "Machine learning for simulations of the cosmos and of molecules: simulate, ingest, train and validate."
 ))  # fmt: skip
 
 
@@ -49,7 +49,7 @@ def options(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Machine learning for simulations of the cosmos and of molecules: simulate, ingest, train, and prove it."""
+    """Machine learning for simulations of the cosmos and of molecules: simulate, ingest, train and validate."""
 
 
 for group, name in (
@@ -65,14 +65,18 @@ def validate(
     run: Annotated[Path, typer.Argument(help="Folder of a finished training.")],
     null: Annotated[Path | None, typer.Option("--null", help="Training on the boxes' Gaussian surrogates.")] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Where the report goes; the run's folder, or with --unseen one in it.")
+        Path | None,
+        typer.Option("--out", help="Folder of the report; default: that of the run, or with --unseen a folder in it."),
     ] = None,
     estimator: Annotated[
-        Path | None, typer.Option("--estimator", help="Of mass maps: a trained estimator of them, one more judge.")
+        Path | None,
+        typer.Option("--estimator", help="For mass maps: run of an estimator, for one more acceptance test."),
     ] = None,
     unseen: Annotated[
         Path | None,
-        typer.Option("--unseen", help="Of mass maps: shards simulated since; all of them judge, not the test split."),
+        typer.Option(
+            "--unseen", help="For mass maps: shards of new simulations, all tested in place of the test split."
+        ),
     ] = None,
     seed: Annotated[
         int | None,
@@ -81,7 +85,7 @@ def validate(
     file: ConfigFile = None,
     settings: Settings = None,
 ) -> None:
-    """Hold a trained network against the truth and what it must beat, on its test split; write report.html.
+    """Validate a trained network on its test split against the truth and baselines; write report.html.
 
     For mass maps, --config and --set set the tolerances of the acceptance tests (acceptance.tolerance=0.1). Exit status
     1 means that a verdict failed: its figure exceeds the limit by more than its scatter between seeds
@@ -144,10 +148,10 @@ def fetch(
     name: Annotated[str, typer.Argument(help="qm9, esol, freesolv or tox21.")],
     out: Out,
     base_url: Annotated[
-        str | None, typer.Option("--base-url", help="A mirror, where the files' names are added.")
+        str | None, typer.Option("--base-url", help="URL of a mirror, to which the names of the files are appended.")
     ] = None,
 ) -> None:
-    """Download a published set of molecules, checked by its checksum; what broke off goes on where it stopped."""
+    """Download a published data set of molecules and verify its checksum; an interrupted download is resumed."""
     from tenfold.pipelines.molecules.published import fetch_dataset
 
     console.print(str(fetch_dataset(name, out, base_url)), soft_wrap=True)
@@ -155,7 +159,7 @@ def fetch(
 
 @app.command()
 def doctor() -> None:
-    """Check this installation: packages, MPI, Horovod, Dask, HDF5; say what to do about each failure."""
+    """Check this installation: packages, MPI, Horovod, Dask, HDF5; advise on each failure."""
     from tenfold.hpc.doctor import run_checks
     from tenfold.pipelines.cli.dry_run import describe_checks
 
@@ -168,17 +172,17 @@ def doctor() -> None:
 def main() -> None:
     """Run the command line.
 
-    Status 0; 1 where a check or a verdict failed; 2 for input that cannot be used; 75 for a run stopped as asked.
+    Exit status: 0; 1 if a check or a verdict failed; 2 for unusable input; 75 for a run that was asked to stop.
     """
     log(launcher_ranks(os.environ)[1] == 0)
     logging.captureWarnings(True)
     try:
         app()
     except (InputError, RanksError) as error:
-        tell(error)
+        report_error(error)
         sys.exit(2)
-    except Exception as error:  # noqa: BLE001 (what Python would print of it may hold names of files)
-        tell(error)
+    except Exception as error:  # noqa: BLE001 (Python's own output may hold names of files)
+        report_error(error)
         sys.exit(1)
 
 

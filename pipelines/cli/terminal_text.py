@@ -1,13 +1,13 @@
-"""Text from other people's files and paths, made fit for a terminal: nothing in it steers what is shown."""
+"""Escaping of control characters in text from files and paths, so that it cannot control the terminal."""
 
 import unicodedata
 
-_STEERING = frozenset("\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
-"""Marks that change the direction of writing, and separators that terminals take for ends of lines."""
+_BIDIRECTIONAL = frozenset("\u061c\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
+"""Bidirectional marks, and separators that terminals treat as line ends."""
 
 
 def visible(text: str) -> str:
-    r"""Return text with control characters and marks of direction written out, such as ``\x1b``; lines stay lines.
+    r"""Return text with control characters and bidirectional marks escaped, such as ``\x1b``; line ends stay.
 
     Example
     -------
@@ -16,12 +16,12 @@ def visible(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    return "".join(_written_out(each) if _steers(each) else each for each in text)
+    return "".join(_escape(character) if _controls(character) else character for character in text)
 
 
-def _steers(character: str) -> bool:
-    return character in _STEERING or (character not in "\n\t" and unicodedata.category(character) in ("Cc", "Cs"))
+def _controls(character: str) -> bool:
+    return character in _BIDIRECTIONAL or (character not in "\n\t" and unicodedata.category(character) in ("Cc", "Cs"))
 
 
-def _written_out(character: str) -> str:
+def _escape(character: str) -> str:
     return character.encode("unicode_escape", "surrogatepass").decode("ascii")

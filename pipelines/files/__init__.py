@@ -1,1 +1,1 @@
-"""Small files, read and written safely."""
+"""Safe reading and writing of small files."""

@@ -1,4 +1,4 @@
-"""Files that are either whole under their final name or not there."""
+"""Atomic writing of files: under its final name a file is complete, or does not exist."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ from tenfold.pipelines.errors import InputError
 
 TEMPORARY = ".part"
 HALF_WRITTEN = re.compile(rf"\.(?:(?P<name>.+)\.)?[0-9a-f]{{12}}{re.escape(TEMPORARY)}", re.DOTALL)
-"""Names that `replacing` writes under, and `writable` probes a folder with."""
+"""Temporary names of `replacing`, and of the probes of `writable`."""
 
 
 def _to_disk(path: Path) -> None:
@@ -24,7 +24,7 @@ def _to_disk(path: Path) -> None:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside `path`; on leaving without an error, what was written there becomes `path`.
+    """Yield a temporary name beside `path`; on leaving without an error, the file written there becomes `path`.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Yields
     ------
     Path
-        A name in the same folder that nobody else uses. It is removed when the body raises.
+        A unique name in the same folder; the file is removed when the body raises.
     """
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}{TEMPORARY}")
     try:
@@ -48,18 +48,18 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def writable(folder: Path) -> Path:
-    """Make a folder, and be sure that it can be written to.
+    """Create a folder, and check that it can be written to.
 
     Raises
     ------
     InputError
-        The folder cannot be made or written to.
+        The folder cannot be created or written to.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".{uuid.uuid4().hex[:12]}{TEMPORARY}"
         probe.touch(exist_ok=False)
-        probe.unlink(missing_ok=True)  # another process that claims the same folder may have cleared it away
+        probe.unlink(missing_ok=True)  # another process that claims the same folder may have removed it
     except OSError as error:
         message = f"{folder}: cannot be written to ({error.strerror}). Choose another output folder."
         raise InputError(message) from error
@@ -82,12 +82,12 @@ def check_names(paths: Iterable[Path]) -> None:
 
 
 def check_free(path: Path, is_ours: Callable[[Path], bool]) -> None:
-    """Refuse a file to write that is there already, unless an earlier run of the same kind wrote it.
+    """Check that a file to write does not exist, unless an earlier run of the same kind wrote it.
 
     Raises
     ------
     InputError
-        Something else is there.
+        Another file exists under this name.
     """
     if path.exists() and not is_ours(path):
         advice = "Move it away, or choose another --out."
@@ -95,7 +95,7 @@ def check_free(path: Path, is_ours: Callable[[Path], bool]) -> None:
 
 
 def sweep(path: Path) -> None:
-    """Remove what a killed run left half written of one file, and nothing else."""
+    """Remove the temporary files that a killed run left of one file, and nothing else."""
     for entry in path.parent.iterdir():
         found = HALF_WRITTEN.fullmatch(entry.name)
         if found and found["name"] == path.name and entry.is_file() and not entry.is_symlink():

@@ -1,4 +1,4 @@
-"""Small JSON files that tenfold wrote earlier, read back."""
+"""Reading of small JSON files that tenfold has written."""
 
 import json
 import math
@@ -19,12 +19,12 @@ def read_json(path: Path, advice: str = "Remove it, then run again.") -> dict[st
     path
         UTF-8.
     advice
-        What to do about a damaged one.
+        What to do about a damaged file.
 
     Raises
     ------
     InputError
-        It cannot be read, is longer than `LONGEST`, damaged, or holds something else than one object.
+        It cannot be read, is longer than `LONGEST`, damaged, or does not hold one object.
     """
     try:
         with path.open("rb") as file:
@@ -42,12 +42,12 @@ def read_json(path: Path, advice: str = "Remove it, then run again.") -> dict[st
 
 
 def read_numbers(path: Path, advice: str = "Remove it, then run again.") -> dict[str, float]:
-    """Return the finite numbers by name that a JSON file holds, {} where it is not there; see `read_json`.
+    """Return the finite numbers in a JSON file by name, {} if there is no file; see `read_json`.
 
     Raises
     ------
     InputError
-        It is damaged, or one of its values is no finite number.
+        It is damaged, or one of its values is not a finite number.
     """
     found = read_json(path, advice) if path.exists() else {}
     for name, value in found.items():

@@ -1,4 +1,4 @@
-"""Arrays of numbers as the bytes of an NPY file, and back without trusting what its header promises."""
+"""Arrays of numbers to the bytes of an NPY file and back, with an untrusted header checked."""
 
 import io
 import math
@@ -24,7 +24,7 @@ def array_of(content: bytes) -> np.ndarray:
     Raises
     ------
     ValueError
-        They are no such file, hold something else than real numbers, or not as many as the header says.
+        They are not such a file, do not hold real numbers, or not as many as the header states.
     """
     start = 10 + int.from_bytes(content[8:10], "little")
     header = _HEADER.fullmatch(content[10:start])

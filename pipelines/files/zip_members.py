@@ -1,4 +1,4 @@
-"""Members of a ZIP archive that a stranger may have made: sizes are checked before anything is unpacked."""
+"""Unpacking of untrusted ZIP archives: sizes are checked before anything is unpacked."""
 
 import struct
 import zipfile
@@ -8,9 +8,9 @@ from typing import BinaryIO
 from tenfold.pipelines.errors import InputError
 
 _END = struct.Struct("<4s4H2LH")
-"""End of a ZIP archive: signature, two disk numbers, entries here and in all, bytes and offset of the directory."""
+"""End record of a ZIP archive: signature, two disk numbers, two entry counts, size and offset of the directory."""
 _BYTES_PER_ENTRY = 512
-"""Most bytes of the directory for one member: 46, its name, and a few notes."""
+"""Maximum size of a directory entry [bytes]: 46, the name and a few extra fields."""
 
 
 def read_members(path: Path, *, largest_gib: float, most: int) -> dict[str, bytes]:
@@ -30,7 +30,7 @@ def read_members(path: Path, *, largest_gib: float, most: int) -> dict[str, byte
     InputError
         It has more members, or unpacks to more.
     zipfile.BadZipFile
-        It is no such archive, or is damaged.
+        It is not such an archive, or is damaged.
     """
     with path.open("rb") as file:
         _check_directory(file, path, most)

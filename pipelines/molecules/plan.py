@@ -1,4 +1,4 @@
-"""What is read for each shard of molecules: every row counted, columns found, labels and published splits matched."""
+"""Plan of an ingest of molecules: rows counted, columns found, labels and published splits matched."""
 
 import hashlib
 from collections import Counter
@@ -23,27 +23,27 @@ from tenfold.pipelines.readers.qm9_xyz import UNITS as QM9_UNITS
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is to be read for each shard."""
+    """Which rows go to which shard, and what is known about columns, units and splits."""
 
     chunks: list[tuple[RecordRange, ...]]
     sources: tuple[MoleculeSourceEntry, ...]
     units: dict[str, str]
-    """Units that the formats themselves give, by column."""
+    """Units defined by the formats, by column."""
     cells: dict[str, Counter[str]]
-    """How often each cell stands in a target's column; of columns with very many different ones not all are there."""
+    """Counts of the cells in each target's column; of columns with very many distinct cells, not of all."""
     split: Method
-    """That of the configuration; of auto, as published, or by chance."""
+    """Method of the split: that of the configuration, or for auto the published or a random one."""
     split_column: str
     notes: tuple[str, ...]
-    """What was decided for the user."""
+    """Choices made for the user."""
 
     @property
     def rows(self) -> int:
-        """Molecules, those that cannot be used included."""
+        """Number of molecules, rejected ones included."""
         return sum(source.molecules for source in self.sources)
 
     def classes(self, config: MoleculeIngest) -> tuple[Classes, ...]:
-        """Return the classes of each target, none where its labels are numbers; raises as `classes_of`."""
+        """Return the classes of each target, none for regression; raises as `classes_of`."""
         measured = {*config.units, *config.extensive, *config.properties, *self.units}
         return tuple(
             infer_classes(name, self.cells[name], config.kinds.get(name), measured=name in measured)
@@ -52,12 +52,12 @@ class Plan:
 
 
 def plan(sources: Sequence[MoleculeSource], out: Path, config: MoleculeIngest) -> Plan:
-    """Read everything once: count the molecules, find the columns, and cut what is there into chunks.
+    """Read all sources once: count the molecules, find the columns, and divide the rows into shards.
 
     Parameters
     ----------
     out
-        Folder for files that must be unpacked; they are temporary, and the caller removes them.
+        Folder for unpacked files, which are temporary and removed by the caller.
 
     Raises
     ------
@@ -100,7 +100,7 @@ def plan(sources: Sequence[MoleculeSource], out: Path, config: MoleculeIngest) -
 
 
 def _split_by_name(names: Sequence[str], config: MoleculeIngest) -> dict[str, str]:
-    """The split that each file's name says, where they are published splits; empty elsewhere."""
+    """Return the split in the name of each file, empty unless they are the files of a published split."""
     said = {name: split_from_name(name) for name in names}
     if len({*said.values()} - {""}) < 2:
         return {}
@@ -115,7 +115,7 @@ def _split_by_name(names: Sequence[str], config: MoleculeIngest) -> dict[str, st
 
 
 class _Reading:
-    """Sources as they are read, one after the other."""
+    """State while the sources are read."""
 
     def __init__(self, config: MoleculeIngest, described: Sequence[tuple[MoleculeSource, Sequence[MoleculeFile]]]):
         self.config = config
@@ -132,7 +132,7 @@ class _Reading:
             for column in (find_split_columns(first) if config.split == "auto" else ())
             if column not in config.targets and all(table and column in table.columns for table in tables)
         }
-        """Cells of columns that may say a published split: those of all tables."""
+        """Counts of the cells of columns that may hold a published split, over all tables."""
 
     def read(self, source: MoleculeSource, pieces: Sequence[MoleculeFile]) -> None:
         whole, count, columns, problem = hashlib.sha256(), 0, set[str](), ""
@@ -168,7 +168,7 @@ class _Reading:
         )
 
     def check_order(self) -> None:
-        """Refuse labels by order where rows and molecules are not as many."""
+        """Check that labels by order have as many rows as there are molecules."""
         for piece, count in self._labelled.items() if self.config.labels_by == "order" else ():
             rows = len(read_labels(piece).rows)
             if rows != count:
@@ -176,12 +176,12 @@ class _Reading:
                 raise InputError(f"{piece.name}: {found}.")
 
     def published_column(self) -> str:
-        """The column that says a published split; empty if there is none."""
+        """Return the column with a published split, empty if there is none."""
         name = self.sources[0].source
         return next((column for column, cells in self._splits.items() if is_published_split(column, cells, name)), "")
 
     def units(self) -> dict[str, str]:
-        """Units that the formats themselves give, by column."""
+        """Units defined by the formats, by column."""
         if len(self._qm9) == 2 and not set(self.config.targets).isdisjoint(QM9_UNITS):
             message = f"is QM9, with its units, and {self._qm9[False]} is not: ingest them one by one"
             raise InputError(f"{self._qm9[True]}: {message}")
@@ -190,10 +190,9 @@ class _Reading:
     def _spans(
         self, described: MoleculeFile, cells: dict[str, Counter[str]]
     ) -> Iterator[tuple[RecordRange, set[str], str]]:
-        """Cut a piece where a shard is full.
+        """Divide a file where a shard is full.
 
-        With each span come the columns met, and the first problem. What stands in the columns of `cells` is counted
-        there.
+        Yields each range with the columns found and the first problem; cells of the columns of `cells` are counted.
         """
         columns = set(described.table.columns) if described.table else set[str]()
         mark, count, problem = described.start, 0, ""
@@ -216,7 +215,7 @@ class _Reading:
                 yield self._taken(described, mark, count, lines.digest.hexdigest()), columns, problem
 
     def _taken(self, described: MoleculeFile, mark, count: int, digest: str) -> RecordRange:
-        """A span that goes into the shard that is being filled, or into a new one."""
+        """Assign a range to the shard being filled, or to a new one."""
         first = self._labelled[described.labels] if described.labels else 0
         span = RecordRange(file=described, start=mark, count=count, digest=digest, first_row=first)
         if described.labels:
@@ -229,7 +228,7 @@ class _Reading:
 
 
 def _cells_beside(labels: LabelTable, cells: dict[str, Counter[str]], *, done: bool) -> dict[str, Counter[str]]:
-    """Count the cells of a table of labels, unless that is done; return the columns that it does not have."""
+    """Count the cells of a table of labels, unless done before; return the columns that it lacks."""
     for row in () if done else labels.rows:
         for name in cells.keys() & labels.columns:
             count_cell(cells[name], row.get(name, ""))
@@ -237,7 +236,7 @@ def _cells_beside(labels: LabelTable, cells: dict[str, Counter[str]], *, done: b
 
 
 def _check_about_one(source: str, count: int, labels: LabelTable) -> None:
-    """Refuse a row of labels that is about a file of several molecules."""
+    """Check that no row of labels is about a file of several molecules."""
     row = next((name for name in candidate_file_names(source) if name in labels.by_name), None)
     if row is not None:
         raise InputError(f"{labels.source}: a row is about {row}, which holds {count:,} molecules. Name each molecule.")

@@ -1,4 +1,4 @@
-"""The files an ingest of molecules is given: found, unpacked, and looked at."""
+"""Source files of an ingest of molecules: found, unpacked and inspected."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -19,78 +19,78 @@ _LOOSE = (".xyz", ".extxyz", ".mol")
 
 @dataclass(frozen=True, kw_only=True)
 class MoleculeSource:
-    """A file, or all the small files of a folder that hold a molecule each, as they are now."""
+    """A file, or all files of a folder with one molecule each, with their size and time."""
 
     name: str
     paths: tuple[Path, ...]
     bytes: int
-    """Of all of them, and of the table of labels beside an SD file."""
+    """Total size, with the table of labels beside an SD file."""
     mtime_ns: int
-    """Of the newest of these."""
+    """Time of the most recent change [ns]."""
 
     def sha256(self) -> str:
-        """SHA-256 of the first file: hexadecimal."""
+        """Return the SHA-256 of the first file, hexadecimal."""
         with self.paths[0].open("rb") as raw:
             return hashlib.file_digest(raw, "sha256").hexdigest()
 
 
 def find_molecule_sources(paths: Iterable[Path | str], config: MoleculeIngest) -> list[MoleculeSource]:
-    """Files named or found in folders, in order of their paths.
+    """Find the files that are named or lie in folders, in order of their paths.
 
     Raises
     ------
     InputError
-        A path is not there, or there are no files of molecules at all.
+        A path does not exist, or there are no files of molecules.
     """
     given = [Path(path) for path in paths]
     for name in ("labels", "exclude"):
         if getattr(config, name) and not Path(getattr(config, name)).is_file():
-            raise InputError(f"{name}: found {getattr(config, name)!r}, which is not there")
-    found: set[Path] = set()
+            raise InputError(f"{name}: found {getattr(config, name)!r}, which does not exist")
+    files: set[Path] = set()
     loose: dict[Path, list[Path]] = {}
-    besides = {Path(path).resolve() for path in (config.labels, config.exclude) if path}
+    tables = {Path(path).resolve() for path in (config.labels, config.exclude) if path}
     for path in given:
         if not path.exists():
             raise InputError(f"{path}: there is no such file or folder")
         if not path.is_dir():
-            found.add(path.resolve())
+            files.add(path.resolve())
             continue
         for file in path.resolve().rglob("*"):
             if not file.name.lower().endswith(FILE_ENDINGS + _PACKED + _ARCHIVES) or file.name.startswith("."):
                 continue
-            if file.is_file() and file.name != REJECTED and file not in besides and not _beside_an_sdf(file):
+            if file.is_file() and file.name != REJECTED and file not in tables and not _beside_an_sdf(file):
                 if file.name.lower().endswith(_LOOSE):
                     loose.setdefault(file.parent, []).append(file)
                 else:
-                    found.add(file)
-    check_names(sorted(found.union(*loose.values())))
-    sources = [_source(str(path), (path,), beside=_labels_beside(path)) for path in found]
-    sources += [_source(f"{folder}/", tuple(sorted(files))) for folder, files in loose.items()]
+                    files.add(file)
+    check_names(sorted(files.union(*loose.values())))
+    sources = [_source(str(path), (path,), beside=_labels_beside(path)) for path in files]
+    sources += [_source(f"{folder}/", tuple(sorted(members))) for folder, members in loose.items()]
     if not sources:
         raise InputError(
-            f"{', '.join(map(str, given))}: no files of molecules there ({', '.join(FILE_ENDINGS)}, or archives)"
+            f"{', '.join(map(str, given))}: no files of molecules found ({', '.join(FILE_ENDINGS)}, or archives)"
         )
     return sorted(sources, key=lambda source: source.name)
 
 
 def _source(name: str, paths: tuple[Path, ...], beside: Path | None = None) -> MoleculeSource:
-    about = [path.stat() for path in (*paths, *([beside] if beside else []))]
+    stats = [path.stat() for path in (*paths, *([beside] if beside else []))]
     return MoleculeSource(
         name=name,
         paths=paths,
-        bytes=sum(each.st_size for each in about),
-        mtime_ns=max(each.st_mtime_ns for each in about),
+        bytes=sum(stat.st_size for stat in stats),
+        mtime_ns=max(stat.st_mtime_ns for stat in stats),
     )
 
 
 def _labels_beside(path: Path) -> Path | None:
-    """The table of labels that is named after an SD file, as gdb9.sdf.csv."""
+    """Return the table of labels named after an SD file, such as gdb9.sdf.csv."""
     beside = path.with_name(f"{path.name}.csv")
     return beside if path.suffix == ".sdf" and beside.exists() else None
 
 
 def _beside_an_sdf(file: Path) -> bool:
-    """Whether a table holds the labels of the SD file that it is named after, as gdb9.sdf.csv."""
+    """Whether a table is named after an SD file whose labels it holds, such as gdb9.sdf.csv."""
     return file.suffix == ".csv" and file.with_suffix("").suffix == ".sdf" and file.with_suffix("").exists()
 
 

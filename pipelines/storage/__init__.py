@@ -1,1 +1,1 @@
-"""What all shards share: output folders, shard files and splits."""
+"""Storage that all shards share: output folders, manifests, packing, reading, rejected input and splits."""

@@ -1,4 +1,4 @@
-"""Output folders: what tenfold made in one is recorded, and nothing else in it is overwritten or removed."""
+"""Output folders with a record of the files that tenfold made; no other file is overwritten or removed."""
 
 import json
 import re
@@ -11,14 +11,14 @@ from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files.atomic import HALF_WRITTEN, replacing, writable
 
 RECORD = ".tenfold.json"
-"""Name of the record: the names of all files in its folder that tenfold made, or is about to make."""
+"""Name of the record, which lists all files in its folder that tenfold made or is about to make."""
 
 _OF_THE_SYSTEM = re.compile(r"\.DS_Store|\.directory|\.nfs[0-9a-f]+|Thumbs\.db|desktop\.ini|lost\+found")
 
 
 @dataclass(frozen=True)
 class OutputFolder:
-    """A folder that tenfold writes to, and the names in it that are its own."""
+    """A folder that tenfold writes to, with the names of its own files."""
 
     path: Path
     names: frozenset[str]
@@ -26,26 +26,26 @@ class OutputFolder:
 
     @classmethod
     def claim(cls, path: Path | str, names: Iterable[str], *, alone: bool = False, known: Collection[str] = ()) -> Self:
-        """Claim names in a folder, made where it is not there: the record stands before any other file is written.
+        """Claim names in a folder, creating it if needed; the record is written before any other file.
 
-        What a killed run left half written of a claimed name is removed.
+        Temporary files of a killed run under a claimed name are removed.
 
         Parameters
         ----------
         path
             The folder.
         names
-            Files and folders in it that are about to be written.
+            Names of files and folders that are about to be written.
         alone
-            Whether the folder is to hold nothing but what tenfold makes, as a folder of shards.
+            Whether the folder may hold only files of tenfold, as a folder of shards.
         known
-            Names that something else than the record, such as a manifest, shows to be tenfold's own.
+            Names known to be tenfold's own from another source than the record, such as a manifest.
 
         Raises
         ------
         InputError
-            The folder cannot be written to, or holds what tenfold did not make: one of the names, or, with `alone`,
-            anything at all.
+            The folder cannot be written to, or holds a file that tenfold did not make: one of these names or, with
+            `alone`, any.
         """
         path, names = Path(path), frozenset(names)
         for name in (*names, *known):
@@ -77,11 +77,11 @@ class OutputFolder:
         return claimed
 
     def add(self, names: Iterable[str]) -> Self:
-        """Claim more names, by the rules of `claim`."""
+        """Claim further names, by the rules of `claim`."""
         return type(self).claim(self.path, names, known=self.names)
 
     def keep(self, names: Iterable[str]) -> Self:
-        """Remove the files of the record that are not among `names`, and forget them; other files are left alone."""
+        """Remove the recorded files that are not among `names`; other files are left alone."""
         kept = type(self)(self.path, frozenset(names))
         for name in self.names - kept.names:
             if (self.path / name).is_file() or (self.path / name).is_symlink():
@@ -101,12 +101,12 @@ class OutputFolder:
 
 
 def is_plain(name: str) -> bool:
-    """Whether a name is that of an entry of a folder: no path, and not hidden."""
+    """Whether a name is a plain file name: neither a path nor hidden."""
     return bool(name) and not name.startswith(".") and not set(name) & {"/", "\\", "\0"}
 
 
 def half_written(path: Path) -> str | None:
-    """Final name of a regular file that `replacing` gives a temporary name to, "" of a probe; None of any other."""
+    """Return the final name of a temporary file of `replacing`, "" for a probe, None for any other file."""
     found = HALF_WRITTEN.fullmatch(path.name)
     if found is None or path.is_symlink() or not path.is_file():
         return None
@@ -114,13 +114,13 @@ def half_written(path: Path) -> str | None:
 
 
 def _read(path: Path) -> frozenset[str] | None:
-    """Names of a folder's record; None where there is no record."""
+    """Return the names in a folder's record, None if there is no record."""
     file = path / RECORD
     try:
         found = json.loads(file.read_bytes())
         names = found["files"]
         if found["made_by"] != "tenfold" or not all(isinstance(name, str) and is_plain(name) for name in names):
-            raise ValueError("it lists something else than files of its folder")
+            raise ValueError("it lists names that are not files of its folder")
         return frozenset(names)
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -129,7 +129,7 @@ def _read(path: Path) -> frozenset[str] | None:
 
 
 def _of_an_earlier_version(path: Path) -> bool:
-    """Whether a folder without a record is a run, a report or a study that an earlier version made."""
+    """Whether a folder without a record is a run, a report or a study of an earlier version."""
 
     def read(name: str) -> dict[str, Any]:
         try:

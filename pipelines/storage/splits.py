@@ -1,4 +1,4 @@
-"""Leak-free splits: by simulation, never by sub-volume."""
+"""Splits by simulation, never by sub-volume, so that nothing leaks."""
 
 import hashlib
 from collections.abc import Iterable
@@ -9,31 +9,31 @@ SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 
 def _position(simulation: str, seed: int) -> float:
-    """Where a simulation falls in [0, 1): from its name and the seed alone."""
+    """Return the position of a simulation in [0, 1), from its name and the seed alone."""
     digest = hashlib.blake2b(f"{seed}\0{simulation}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") / 2**64
 
 
 def split_simulations(simulations: Iterable[str], fractions: tuple[float, float, float], seed: int) -> dict[str, Split]:
-    """Give every simulation its split.
+    """Assign every simulation to a split.
 
-    The split follows from the simulation's name and the seed alone, so that it stays what it is however many
-    simulations are added or left out, in whatever folder: what was once a test remains one. The fractions are met as
-    closely as chance allows. Only where chance leaves a wanted split empty, the simulation next to its border moves.
+    The split depends on the simulation's name and the seed alone, so that it does not change when simulations are
+    added or removed: a test simulation remains one. The fractions hold up to sampling noise. Only if a wanted split
+    would be empty, the simulation nearest to its interval moves there.
 
     Parameters
     ----------
     simulations
-        Names; one that stands there twice counts once.
+        Names; repeated ones count once.
     fractions
-        Of training, validation and test; they add up to 1.
+        Fractions of training, validation and test, with sum 1.
     seed
-        Another seed, another split.
+        Seed of the split.
 
     Returns
     -------
     dict
-        Split by simulation, in order of the names.
+        Split of each simulation, in order of the names.
 
     Raises
     ------
@@ -51,16 +51,16 @@ def split_simulations(simulations: Iterable[str], fractions: tuple[float, float,
         )
     position = {name: _position(name, seed) for name in names}
     borders = (fractions[0], fractions[0] + fractions[1])
-    found: dict[str, Split] = {
+    assigned: dict[str, Split] = {
         name: SPLITS[sum(position[name] >= border for border in borders)] if len(wanted) > 1 else wanted[0]
         for name in names
     }
     for split in wanted:
-        if split in found.values():
+        if split in assigned.values():
             continue
         low = sum(fractions[: SPLITS.index(split)])
         middle = low + fractions[SPLITS.index(split)] / 2
-        counts = {other: list(found.values()).count(other) for other in SPLITS}
-        spare = [name for name in names if counts[found[name]] > 1]
-        found[min(spare, key=lambda name: abs(position[name] - middle))] = split
-    return found
+        counts = {other: list(assigned.values()).count(other) for other in SPLITS}
+        spare = [name for name in names if counts[assigned[name]] > 1]
+        assigned[min(spare, key=lambda name: abs(position[name] - middle))] = split
+    return assigned

@@ -10,7 +10,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from tenfold.pipelines.cli.console import PlainFormatter, Terminal, tell
+from tenfold.pipelines.cli.console import PlainFormatter, Terminal, report_error
 from tenfold.pipelines.cli.terminal_text import visible
 from tenfold.pipelines.errors import InputError
 
@@ -61,7 +61,7 @@ def test_colours_of_our_own_stay(monkeypatch):
 
 
 def test_errors_and_log_lines_show_names_as_they_are(capsys):
-    tell(InputError(f"{HOSTILE}: cannot be read"))
+    report_error(InputError(f"{HOSTILE}: cannot be read"))
     told = capsys.readouterr().err
     assert "\x1b]" not in told and "\u202e" not in told and "[link=http://example.org]" in told
     record = logging.LogRecord("tenfold", logging.INFO, "", 0, "%s", (HOSTILE,), None)

@@ -104,10 +104,10 @@ def test_missing_files_are_named(tmp_path):
     with pytest.raises(InputError, match=r"nowhere.csv: there is no such file or folder"):
         ingest_molecules([tmp_path / "nowhere.csv"], tmp_path / "data", CONFIG)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match=r"empty: no files of molecules there \(.csv"):
+    with pytest.raises(InputError, match=r"empty: no files of molecules found \(.csv"):
         ingest_molecules([tmp_path / "empty"], tmp_path / "data", CONFIG)
     table = write_csv(tmp_path / "m.csv", [("C", 1)])
-    with pytest.raises(InputError, match=r"labels: found .*none.csv., which is not there"):
+    with pytest.raises(InputError, match=r"labels: found .*none.csv., which does not exist"):
         ingest_molecules([table], tmp_path / "data", dataclasses.replace(CONFIG, labels=str(tmp_path / "none.csv")))
 
 
