@@ -135,7 +135,7 @@ def test_a_bundle_is_self_contained_and_an_incomplete_one_is_refused(study, tmp_
     bundle.write(tmp_path / "mailed.tenfold")
     emulator = MassMapEmulator.load(tmp_path / "mailed.tenfold")
     assert (emulator.redshifts, emulator.multipoles, emulator.units) == ((1.0,), (180.0, 1440.0), "kappa")
-    assert emulator.fixed.keys() == {"h", "n_s", "omega_b"}
+    assert emulator.fixed.keys() == {"h", "n_s", "omega_b", "omega_k", "w_0", "w_a"}
     for name in ("units", "redshifts", "multipoles"):
         fields = {key: value for key, value in bundle.facts["fields"].items() if key != name}
         replace(bundle, facts={**bundle.facts, "fields": fields}).write(tmp_path / "poorer.tenfold")
