@@ -52,7 +52,7 @@ def test_interpolation_starts_and_ends_with_the_maps_of_the_seeds(emulator):
     ("parameters", "message"),
     [
         ({"amplitude": 0.5}, "slope: missing"),
-        ({**INSIDE, "omega_m": 0.3}, "omega_m: not a parameter"),
+        ({**INSIDE, "omega_m": 0.3}, "omega_m: is not a parameter"),
         ({"amplitude": 5.0, "slope": -2.0}, "amplitude: found 5, but the emulator was trained between"),
         ({"amplitude": float("nan"), "slope": -2.0}, "amplitude: found nan"),
         ({"amplitude": [0.5, 0.5, 0.5], "slope": -2.0}, "one for each of 2 maps"),
