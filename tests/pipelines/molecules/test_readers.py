@@ -88,7 +88,7 @@ def test_molecules_listed_as_uncharacterised_are_excluded(tmp_path):
     listed.write_text("Index  SMILES\n=====\n     2   N   N\n")
     config = dataclasses.replace(PLACED, targets=("gap",), exclude=str(listed), rejected_threshold=0)
     assert read([tmp_path / "qm9"], tmp_path / "data", config)[2] == ["C", "O"]
-    assert [row[3] for row in rejected(tmp_path / "data")] == ["left out as asked"]
+    assert [row[3] for row in rejected(tmp_path / "data")] == ["excluded by the user"]
 
 
 @pytest.mark.parametrize("packed", ["tar", "tar.gz", "tar.bz2", "tar.xz"])
@@ -158,9 +158,7 @@ def test_labels_are_read_from_a_table_beside_the_sd_file(tmp_path):
     for given in (tmp_path / "gdb9.sdf", tmp_path):
         targets, *_ = read([given], tmp_path / f"data of {given.name}", config)
         assert targets.tolist() == [[0, 0], [10, 1], [30, 3]]
-    assert [row[3] for row in rejected(tmp_path / "data of gdb9.sdf")] == [
-        f"no row in {tmp_path / 'gdb9.sdf.csv'} is about it"
-    ]
+    assert [row[3] for row in rejected(tmp_path / "data of gdb9.sdf")] == [f"has no row in {tmp_path / 'gdb9.sdf.csv'}"]
 
 
 def test_an_archive_of_an_sd_file_and_its_table_is_read_as_both(tmp_path):

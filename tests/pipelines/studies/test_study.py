@@ -303,6 +303,10 @@ def test_maps_without_an_angular_size_are_reported_in_their_own_units(study, est
     }
     record |= map_metadata(manifest, ("omega_m", "sigma_8"))
     run.write_record("emulator", run.read_record() | record)
+    bundle = Bundle.read(study / "network", "emulator")
+    ranges = {"omega_m": (0.2, 0.4), "sigma_8": (0.6, 1.0)}
+    facts = {"fields": asdict(FieldProperties.of(manifest)), "parameters": {"ranges": ranges, "fixed": {}}}
+    replace(bundle, facts={**bundle.facts, **facts}).write(run.bundle)
     write_estimator(study / "data", estimator)
     with pytest.raises(InputError, match="may have seen the emulator's test split"):
         validate_massmaps(run.path, tmp_path / "out", estimator=estimator)
