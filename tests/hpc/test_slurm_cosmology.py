@@ -101,7 +101,7 @@ def test_a_job_requeues_itself_a_limited_number_of_times(slurm, submit, tmp_path
     slurm.run("scancel", "--batch", "--signal=USR1", job)
     ended = slurm.ended(job)
     assert (ended["JobState"], ended["ExitCode"]) == ("FAILED", "75:0")
-    assert "submit it again" in slurm.log(job)
+    assert "resubmit to continue" in slurm.log(job)
 
 
 TINY = """

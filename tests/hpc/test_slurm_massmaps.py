@@ -124,7 +124,7 @@ def test_a_study_requeued_in_mid_training_ends_with_a_report_and_its_verdict(slu
     ended = slurm.ended(job, timeout_s=600)
     log = slurm.log(job)
     assert (ended["ExitCode"], ended["Restarts"]) == ("3:0", "1"), log  # after such a short training a verdict fails
-    assert "1 cosmologies of 16 maps made" in log and "Resuming at epoch" in log
+    assert "1 new cosmologies of 16 maps" in log and "Resuming at epoch" in log
     history = (study / "network" / "history.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in history] == ["epoch", *(str(epoch + 1) for epoch in range(10))]
     metrics = json.loads((study / "metrics.json").read_text())
