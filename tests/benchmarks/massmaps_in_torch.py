@@ -1,4 +1,4 @@
-"""The networks of mass maps in PyTorch, with the weights of Keras: the reference of `massmaps_on_gpu.py`."""
+"""PyTorch versions of the mass-map networks with the weights of Keras: the reference of `massmaps_on_gpu.py`."""
 
 import math
 
@@ -18,34 +18,34 @@ def convolutions(periodic: bool):
     def wrap(x, before: int, after: int):
         return functional.pad(x, (before, after, before, after), mode="circular" if periodic else "constant")
 
-    def down(x, kernel, bias, stride=1):
-        over = kernel.shape[-1] - stride
-        return functional.conv2d(wrap(x, over // 2, over - over // 2), kernel, bias, stride=stride)
+    def convolve(x, kernel, bias, stride=1):
+        padding = kernel.shape[-1] - stride
+        return functional.conv2d(wrap(x, padding // 2, padding - padding // 2), kernel, bias, stride=stride)
 
-    def up(x, kernel, bias, stride=2):
+    def transpose_convolve(x, kernel, bias, stride=2):
         side, size = stride * x.shape[-1], kernel.shape[-1]
         reach = -(-size // stride) - 1 if periodic else 0
         first = reach * stride + (size - stride) // 2
         x = functional.conv_transpose2d(wrap(x, reach, reach), kernel, bias, stride=stride)
         return x[..., first : first + side, first : first + side]
 
-    def kernel_of(values: np.ndarray):
+    def to_torch_kernel(values: np.ndarray):
         return torch.tensor(values.transpose(3, 2, 0, 1)).contiguous(memory_format=torch.channels_last)
 
-    return down, up, kernel_of
+    return convolve, transpose_convolve, to_torch_kernel
 
 
-def generator_of(network: keras.Model, device: str):
+def torch_generator(network: keras.Model, device: str):
     """Return a trained generator of one channel as a PyTorch function."""
     field, intensity_layer = network.get_layer("field"), network.get_layer("kappa").intensity
     margin = (field.crop - field.size) // 2
-    down, up, kernel_of = convolutions(periodic=not margin)
+    convolve, transpose_convolve, to_torch_kernel = convolutions(periodic=not margin)
     keras_weights = {layer.name: layer.get_weights() for layer in network.layers}
-    weight = {name: [(kernel_of(v) if v.ndim == 4 else torch.tensor(v)).to(device) for v in values]
+    weight = {name: [(to_torch_kernel(v) if v.ndim == 4 else torch.tensor(v)).to(device) for v in values]
               for name, values in keras_weights.items()}  # fmt: skip
     levels = sum(name.startswith("down_") for name in weight) + 1
     interpolation = torch.tensor(field.interpolation).to(device)
-    sky = math.isqrt(interpolation.shape[1])
+    field_side = math.isqrt(interpolation.shape[1])
     knots = torch.tensor(network.get_layer("spline").knots).to(device)
     standardisation = (
         network.get_layer("standardised_parameters") if "parameters" in {x.name for x in network.inputs} else None
@@ -59,8 +59,8 @@ def generator_of(network: keras.Model, device: str):
 
     def active(x, vector, name):
         kernel, bias = weight[f"film_{name}"]
-        by, shift = (vector @ kernel + bias)[:, :, None, None].chunk(2, dim=1)
-        return functional.leaky_relu(x * (1 + by) + shift, map_layers.LEAKY_SLOPE)
+        gain, shift = (vector @ kernel + bias)[:, :, None, None].chunk(2, dim=1)
+        return functional.leaky_relu(x * (1 + gain) + shift, map_layers.LEAKY_SLOPE)
 
     def cubic_b_spline(distance):
         near, far = torch.relu(1 - distance), torch.relu(2 - distance)
@@ -78,28 +78,31 @@ def generator_of(network: keras.Model, device: str):
     def generate(latent, noise, parameters=None):
         x = latent[:, :0] if parameters is None else parameters
         if standardisation is not None:
-            log, shift, by = (
+            logarithmic, centre_x, scale_x = (
                 torch.tensor(v, device=x.device)
                 for v in (standardisation.logarithmic, standardisation.mean, standardisation.std)
             )
-            x = (torch.where(log, x.clamp(min=1e-30).log(), x) - shift) / by
+            x = (torch.where(logarithmic, x.clamp(min=1e-30).log(), x) - centre_x) / scale_x
         vector = latent if standardisation is None else torch.cat([latent, x], 1)
         for name in ("style_0", "style_1"):
             vector = functional.leaky_relu(vector @ weight[name][0] + weight[name][1], map_layers.LEAKY_SLOPE)
-        white, other = noise[:, : sky**2].view(-1, 1, sky, sky), noise[:, sky**2 :].view(-1, 1, field.crop, field.crop)
-        amplitude = (0.5 * polynomial("ln_power", x) @ interpolation).exp().view(-1, 1, sky, sky)
+        white, crop_noise = (
+            noise[:, : field_side**2].view(-1, 1, field_side, field_side),
+            noise[:, field_side**2 :].view(-1, 1, field.crop, field.crop),
+        )
+        amplitude = (0.5 * polynomial("ln_power", x) @ interpolation).exp().view(-1, 1, field_side, field_side)
         start = torch.fft.ifft2(torch.fft.fft2(white) * amplitude).real[..., : field.crop, : field.crop]
-        y = torch.cat([start, other], 1).contiguous(memory_format=torch.channels_last)
-        y = active(down(y, *weight["level_0"]), vector, "0")
-        passed = [y]
+        y = torch.cat([start, crop_noise], 1).contiguous(memory_format=torch.channels_last)
+        y = active(convolve(y, *weight["level_0"]), vector, "0")
+        skip = [y]
         for level in range(1, levels):
-            y = active(down(y, *weight[f"down_{level}"], 2), vector, f"down_{level}")
-            y = active(down(y, *weight[f"level_{level}"]), vector, f"{level}")
-            passed.append(y)
+            y = active(convolve(y, *weight[f"down_{level}"], 2), vector, f"down_{level}")
+            y = active(convolve(y, *weight[f"level_{level}"]), vector, f"{level}")
+            skip.append(y)
         for level in range(levels - 2, -1, -1):
-            y = active(up(y, *weight[f"up_{level}"]) + passed[level], vector, f"up_{level}")
-            y = active(down(y, *weight[f"out_{level}"]), vector, f"out_{level}")
-        u = start + down(y, *weight["map"]) - polynomial("negative_mean", x)[:, :, None, None]
+            y = active(transpose_convolve(y, *weight[f"up_{level}"]) + skip[level], vector, f"up_{level}")
+            y = active(convolve(y, *weight[f"out_{level}"]), vector, f"out_{level}")
+        u = start + convolve(y, *weight["map"]) - polynomial("negative_mean", x)[:, :, None, None]
         u = u[..., margin:-margin, margin:-margin].contiguous() if margin else u
         u = apply_spline(u, polynomial("spline_coefficients", x)) * std + mean
         kappa = torch.sinh(u.clamp(-intensity.MAX_ARCSINH, intensity.MAX_ARCSINH)) * scale + centre if scale else u
@@ -108,17 +111,17 @@ def generator_of(network: keras.Model, device: str):
     return generate
 
 
-def cosmogan_of(generator: keras.Model, discriminator: keras.Model, device: str):
+def torch_cosmogan(generator: keras.Model, discriminator: keras.Model, device: str):
     """Return generator and discriminator of CosmoGAN as PyTorch modules, with the weights of Keras."""
-    down, up, kernel_of = convolutions(periodic=False)
+    convolve, transpose_convolve, to_torch_kernel = convolutions(periodic=False)
     discriminator_body = discriminator.get_layer("body")
 
     class Convolution(nn.Module):
         def __init__(self, layer, edge: int, transposed: bool):
             super().__init__()
             kernel, bias = layer.get_weights()
-            self.kernel, self.bias = nn.Parameter(kernel_of(kernel)), nn.Parameter(torch.tensor(bias))
-            self.edge, self.convolve = edge, up if transposed else down
+            self.kernel, self.bias = nn.Parameter(to_torch_kernel(kernel)), nn.Parameter(torch.tensor(bias))
+            self.edge, self.convolve = edge, transpose_convolve if transposed else convolve
 
         def forward(self, x):
             x = self.convolve(x, self.kernel, self.bias, 2)

@@ -11,11 +11,11 @@ TF32 wherever a rate is measured.
 
 On one NVIDIA H200 (November 2026; keras 3.15.1, jax 0.11.2, torch 2.11.0); ranges are of two measurements:
 
-                          difference         Keras on JAX            PyTorch   torch.compile   ours / best
+                          difference         Keras on JAX            PyTorch   torch.compile   tenfold / best
     demo, 64²             5e-7               254,000-256,000 maps/s  113,000   170,000         1.50
     one cosmology, 64²    4e-7               196,000-197,000         77,000    150,000         1.30
     one cosmology, 128²   5e-7               49,900-50,200           19,400    38,600          1.29
-    CosmoGAN, a step      3e-4 (in TF32)     243 maps/s              1,630     2,060           0.12
+    CosmoGAN, step        3e-4 (in TF32)     243 maps/s              1,630     2,060           0.12
       in bfloat16                            214                     2,200     3,500           0.06
 
 A step of CosmoGAN is slow on JAX for a single reason: XLA takes 239 of its 264 ms for the gradients of transposed
@@ -41,20 +41,20 @@ from tenfold.emulators.intensity import IntensityTransform
 from tenfold.emulators.lognormal import LognormalModel
 from tenfold.pipelines.emulator.emulator import MassMapEmulator
 
-COMPARED, MADE, BATCH, WINDOWS, STEPS = 32, 1024, 64, 7, 20
+COMPARED, GENERATED, BATCH, WINDOWS, STEPS = 32, 1024, 64, 7, 20
 
 
-def inputs_of(network: keras.Model) -> dict[str, np.ndarray]:
-    """Random inputs of a generator, at a cosmology in the middle of the demo's range if it takes one."""
+def random_inputs(network: keras.Model) -> dict[str, np.ndarray]:
+    """Random inputs of a generator; a conditional one gets the central cosmology of the demo."""
     rng = np.random.default_rng(1)
-    inputs = {x.name: rng.standard_normal((MADE, x.shape[1]), np.float32) for x in network.inputs}
+    inputs = {x.name: rng.standard_normal((GENERATED, x.shape[1]), np.float32) for x in network.inputs}
     if "parameters" in inputs:
-        inputs["parameters"] = np.tile(np.float32([0.3, 0.8]), (MADE, 1))
+        inputs["parameters"] = np.tile(np.float32([0.3, 0.8]), (GENERATED, 1))
     return inputs
 
 
-def first(inputs: dict) -> dict:
-    """Return the inputs of the first maps, which are compared."""
+def first_inputs(inputs: dict) -> dict:
+    """Return the inputs of the first COMPARED maps."""
     return {name: value[:COMPARED] for name, value in inputs.items()}
 
 
@@ -129,25 +129,25 @@ def keras_rate(pair, real: np.ndarray, latent: np.ndarray, training: Adversarial
                            network.non_trainable_variables, optimizer.variables)))  # fmt: skip
 
     def step(state, real, latent):
-        (g, g_still, g_rule), (d, d_still, d_rule) = state
-        generated, pullback, g_still = jax.vjp(
-            lambda g: generator.stateless_call(g, g_still, {"latent": latent}, training=True), g, has_aux=True
+        (g, g_fixed, g_optimizer), (d, d_fixed, d_optimizer) = state
+        generated, pullback, g_fixed = jax.vjp(
+            lambda g: generator.stateless_call(g, g_fixed, {"latent": latent}, training=True), g, has_aux=True
         )
 
         def discriminator_loss(d):
             both = jnp.concatenate([real, generated])
-            scores, still = discriminator.stateless_call(d, d_still, {"map": both}, training=True)
-            return sum(jax.nn.softplus(s).mean() for s in (-scores[: len(real)], scores[len(real) :])), still
+            scores, fixed = discriminator.stateless_call(d, d_fixed, {"map": both}, training=True)
+            return sum(jax.nn.softplus(s).mean() for s in (-scores[: len(real)], scores[len(real) :])), fixed
 
         def generator_loss(generated):
-            scores, still = discriminator.stateless_call(d, d_still, {"map": generated}, training=True)
-            return jax.nn.softplus(-scores).mean(), still
+            scores, fixed = discriminator.stateless_call(d, d_fixed, {"map": generated}, training=True)
+            return jax.nn.softplus(-scores).mean(), fixed
 
-        gradient, d_still = jax.grad(discriminator_loss, has_aux=True)(d)
-        d, d_rule = optimizers[1].stateless_apply(d_rule, gradient, d)
-        gradient, d_still = jax.grad(generator_loss, has_aux=True)(generated)
-        g, g_rule = optimizers[0].stateless_apply(g_rule, pullback(gradient)[0], g)
-        return ((g, g_still, g_rule), (d, d_still, d_rule))
+        gradient, d_fixed = jax.grad(discriminator_loss, has_aux=True)(d)
+        d, d_optimizer = optimizers[1].stateless_apply(d_optimizer, gradient, d)
+        gradient, d_fixed = jax.grad(generator_loss, has_aux=True)(generated)
+        g, g_optimizer = optimizers[0].stateless_apply(g_optimizer, pullback(gradient)[0], g)
+        return ((g, g_fixed, g_optimizer), (d, d_fixed, d_optimizer))
 
     compiled = jax.jit(step, donate_argnums=0)
     real_maps, numbers = jnp.asarray(real), jnp.asarray(latent)
@@ -163,7 +163,7 @@ def keras_rate(pair, real: np.ndarray, latent: np.ndarray, training: Adversarial
 def cosmogan(device: str) -> None:
     """Print the rates of a training step of CosmoGAN's two networks."""
     import torch
-    from massmaps_in_torch import cosmogan_of
+    from massmaps_in_torch import torch_cosmogan
 
     torch.set_float32_matmul_precision("high")  # products in TF32, the default of JAX
     architecture = replace(
@@ -179,7 +179,7 @@ def cosmogan(device: str) -> None:
             build_generator(architecture, model, precision=precision),
             build_discriminator(architecture, model, precision=precision),
         )
-        torch_pair = cosmogan_of(*pair, device)
+        torch_pair = torch_cosmogan(*pair, device)
         if precision == "float32":
             with torch.no_grad():
                 generated = torch_pair[0](torch.tensor(latent).to(device))
@@ -192,8 +192,8 @@ def cosmogan(device: str) -> None:
                   f"scores {score_difference:.1e}", flush=True)  # fmt: skip
         ours = keras_rate(pair, real, latent, training)
         eager, compiled = torch_rate(torch_pair, real, latent, training, precision != "float32", device)
-        print(f"CosmoGAN {precision}: {1e3 * BATCH / ours:.2f} ms a step of {BATCH}, {ours:.0f} maps/s;",
-              f"PyTorch {eager:.0f} maps/s, compiled {compiled:.0f}: ours / best {ours / max(eager, compiled):.2f}",
+        print(f"CosmoGAN {precision}: {1e3 * BATCH / ours:.2f} ms per step of {BATCH} maps, {ours:.0f} maps/s;",
+              f"PyTorch {eager:.0f} maps/s, compiled {compiled:.0f}: tenfold / best {ours / max(eager, compiled):.2f}",
               flush=True)  # fmt: skip
 
 
@@ -201,10 +201,10 @@ def compare_trained(path: Path, references: dict[str, np.ndarray], device: str) 
     """Print the difference of a trained generator's maps from TensorFlow's, and its maps per second."""
     import jax
     import torch
-    from massmaps_in_torch import generator_of
+    from massmaps_in_torch import torch_generator
 
     network = MassMapEmulator.load(path).network
-    reference, inputs = references[str(path)], inputs_of(network)
+    reference, inputs = references[str(path)], random_inputs(network)
     values = [
         [v.value for v in variables] for variables in (network.trainable_variables, network.non_trainable_variables)
     ]
@@ -212,31 +212,30 @@ def compare_trained(path: Path, references: dict[str, np.ndarray], device: str) 
     def generate(inputs):
         return network.stateless_call(*values, inputs, training=False)[0]
 
-    jax_generator, torch_generator = jax.jit(generate), generator_of(network, device)
+    jax_generator, eager = jax.jit(generate), torch_generator(network, device)
     torch.compiler.reset()
     torch._dynamo.config.recompile_limit = 64  # one for every layer
-    compiled = torch.compile(torch_generator, dynamic=False)
+    compiled = torch.compile(eager, dynamic=False)
     on_gpu = {name: torch.tensor(value).to(device) for name, value in inputs.items()}
     placed = {name: jax.device_put(value) for name, value in inputs.items()}
     with torch.no_grad():
         torch.set_float32_matmul_precision("highest")
         torch.backends.cudnn.allow_tf32 = False
-        torch_maps = torch_generator(**first(on_gpu)).permute(0, 2, 3, 1).cpu()
+        torch_maps = eager(**first_inputs(on_gpu)).permute(0, 2, 3, 1).cpu()
         torch.set_float32_matmul_precision("high")
         torch.backends.cudnn.allow_tf32 = True
         with jax.default_matmul_precision("highest"):
-            exact = relative_rms(jax.jit(generate)(first(placed)), reference)
-        tf32 = relative_rms(jax_generator(first(placed)), reference)
+            exact = relative_rms(jax.jit(generate)(first_inputs(placed)), reference)
+        tf32 = relative_rms(jax_generator(first_inputs(placed)), reference)
         torch_difference = relative_rms(torch_maps, reference)
         print(f"{path}: maps of {reference.shape[1]}², relative difference from TensorFlow: {exact:.1e} on JAX",
               f"(TF32: {tf32:.1e}), {torch_difference:.1e} in PyTorch", flush=True)  # fmt: skip
-        ours = per_second(lambda: jax_generator(placed), jax.block_until_ready, MADE)
+        ours = per_second(lambda: jax_generator(placed), jax.block_until_ready, GENERATED)
         rates = [
-            per_second(lambda w=work: w(**on_gpu), lambda x: float(x.sum()), MADE)
-            for work in (torch_generator, compiled)
+            per_second(lambda w=work: w(**on_gpu), lambda x: float(x.sum()), GENERATED) for work in (eager, compiled)
         ]
-    print(f"  {ours:.0f} maps/s; PyTorch {rates[0]:.0f}, compiled {rates[1]:.0f}: ours / best {ours / max(rates):.2f}",
-          flush=True)  # fmt: skip
+    print(f"  {ours:.0f} maps/s; PyTorch {rates[0]:.0f}, compiled {rates[1]:.0f}:",
+          f"tenfold / best {ours / max(rates):.2f}", flush=True)  # fmt: skip
 
 
 if __name__ == "__main__":
@@ -248,7 +247,9 @@ if __name__ == "__main__":
     arguments = parser.parse_args()
     if arguments.write:
         loaded = {path: MassMapEmulator.load(path).network for path in arguments.networks}
-        np.savez(arguments.write, **{str(path): np.asarray(n(first(inputs_of(n)))) for path, n in loaded.items()})
+        np.savez(
+            arguments.write, **{str(path): np.asarray(n(first_inputs(random_inputs(n)))) for path, n in loaded.items()}
+        )
     else:
         references = dict(np.load(arguments.reference))
         for path in arguments.networks:

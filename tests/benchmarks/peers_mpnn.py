@@ -40,22 +40,22 @@ def chemprop(path: str, batch: int) -> dict[str, float]:
     network = models.MPNN(nn.BondMessagePassing(), nn.MeanAggregation(), nn.RegressionFFN())
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
     collate = data.build_dataloader(dataset, batch_size=batch, shuffle=False).collate_fn
-    parts = [range(at, min(at + batch, len(smiles))) for at in range(0, len(smiles), batch)]
+    batches = [range(at, min(at + batch, len(smiles))) for at in range(0, len(smiles), batch)]
 
-    def train(part):
-        collated = collate([dataset[i] for i in part])
+    def train(indices):
+        collated = collate([dataset[i] for i in indices])
         optimizer.zero_grad()
         torch.nn.functional.mse_loss(network(collated.bmg), collated.Y).backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
 
-    def infer(part):
+    def infer(indices):
         with torch.inference_mode():
-            return network(collate([dataset[i] for i in part]).bmg)
+            return network(collate([dataset[i] for i in indices]).bmg)
 
-    trained = per_cpu_second(train, parts, len(smiles))
+    trained = per_cpu_second(train, batches, len(smiles))
     network.eval()
-    return {"featurised": featurised, "trained": trained, "inferred": per_cpu_second(infer, parts, len(smiles))}
+    return {"featurised": featurised, "trained": trained, "inferred": per_cpu_second(infer, batches, len(smiles))}
 
 
 def nnconv(atoms: int, batch: int) -> dict[str, float]:
@@ -81,9 +81,9 @@ def nnconv(atoms: int, batch: int) -> dict[str, float]:
 
     network = Network()
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)
-    one = torch.combinations(torch.arange(atoms)).T
-    one = torch.cat([one, one.flip(0)], dim=1)
-    pairs = torch.cat([one + i * atoms for i in range(batch)], dim=1)
+    pairs_of_molecule = torch.combinations(torch.arange(atoms)).T
+    pairs_of_molecule = torch.cat([pairs_of_molecule, pairs_of_molecule.flip(0)], dim=1)
+    pairs = torch.cat([pairs_of_molecule + i * atoms for i in range(batch)], dim=1)
     graph = torch.repeat_interleave(torch.arange(batch), atoms)
     inputs = torch.randn(batch * atoms, 13), pairs, torch.randn(pairs.shape[1], 5), graph
 

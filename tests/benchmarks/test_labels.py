@@ -1,4 +1,6 @@
-"""GFN2 labels against B3LYP and experiment, and their cost. Run: pytest tests/benchmarks/test_labels.py -s
+"""Accuracy of GFN2 labels against B3LYP and experiment, and their cost.
+
+Run: pytest tests/benchmarks/test_labels.py -s
 
 QM9's molecules and their B3LYP values are read from micro_qm9.csv in the folder TENFOLD_CHEMISTRY_DATA.
 """
@@ -17,7 +19,7 @@ from tenfold.pipelines.labels.labelled_molecule import LabelledMolecule, label_m
 
 pytestmark = pytest.mark.benchmark
 
-MEASURED = {
+EXPERIMENT = {
     "O": (1.855, 12.6, 10.1),
     "N": (1.472, 10.8, 12.9),
     "C": (0.0, 14.4, 18.2),
@@ -43,8 +45,8 @@ def qm9() -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def b3lyp_of(row: dict[str, str]) -> tuple[float, ...]:
-    """Return the values of QM9 in eV and D, with the atomisation energy without zero-point vibration."""
+def b3lyp_labels(row: dict[str, str]) -> tuple[float, ...]:
+    """Return the B3LYP values of QM9 [eV, D]; the atomisation energy excludes zero-point vibration."""
     free = {"H": -0.500273, "C": -37.846772, "N": -54.583861, "O": -75.064579, "F": -99.71873}
     from rdkit import Chem
 
@@ -58,7 +60,7 @@ def b3lyp_of(row: dict[str, str]) -> tuple[float, ...]:
 def test_labels_agree_with_experiment():
     print("\n         dipole [D]        ionisation, -HOMO [eV]   atomisation [eV]")
     print("       GFN2  measured      GFN2  measured        GFN2  measured")
-    for smiles, (dipole, ionisation, atomisation) in MEASURED.items():
+    for smiles, (dipole, ionisation, atomisation) in EXPERIMENT.items():
         (label,) = gfn2_labels([smiles], relax=True)
         assert label is not None
         p = label.properties
@@ -70,36 +72,36 @@ def test_labels_agree_with_experiment():
 
 @pytest.mark.parametrize(("relax", "every"), [(False, 3), (True, 10)])
 def test_labels_of_qm9_molecules_against_b3lyp(relax, every):
-    """A scale and an energy for each of H, C, N, O, F are fitted: the residuals are the error of GFN2."""
+    """Error of GFN2 after a linear fit to B3LYP: one scale, and for energies one offset per element (H, C, N, O, F)."""
     rows = qm9()[::every]
     labels = gfn2_labels([row["smiles"] for row in rows], relax)
     pairs = [(label, row) for label, row in zip(labels, rows, strict=True) if label is not None]
-    ours = np.array([[getattr(label.properties, name) for name in PROPERTIES] for label, _ in pairs])
-    theirs = np.array([b3lyp_of(row) for _, row in pairs])
+    gfn2 = np.array([[getattr(label.properties, name) for name in PROPERTIES] for label, _ in pairs])
+    b3lyp = np.array([b3lyp_labels(row) for _, row in pairs])
     counts = np.array([[label.symbols.count(symbol) for symbol in "HCNOF"] for label, _ in pairs], float)
     print(f"\n{'relaxed by GFN2' if relax else 'at the geometry of MMFF94'}: {len(pairs)} of {len(rows)} molecules")
-    print("                    r     MAE       of    r and MAE after a linear fit")
+    print("                    r     MAE     mean    r and MAE after a linear fit")
     for n, name in enumerate(PROPERTIES):
-        difference = ours[:, n] - theirs[:, n]
+        difference = gfn2[:, n] - b3lyp[:, n]
         offsets = counts if name == "atomisation_energy" else np.ones((len(pairs), 1))
-        design = np.column_stack([ours[:, n], offsets])
-        fit = design @ np.linalg.lstsq(design, theirs[:, n], rcond=None)[0]
-        raw, fitted = (np.corrcoef(values, theirs[:, n])[0, 1] for values in (ours[:, n], fit))
-        residual = np.abs(theirs[:, n] - fit).mean()
-        mae, size = np.abs(difference).mean(), theirs[:, n].mean()
+        design = np.column_stack([gfn2[:, n], offsets])
+        fit = design @ np.linalg.lstsq(design, b3lyp[:, n], rcond=None)[0]
+        raw, fitted = (np.corrcoef(values, b3lyp[:, n])[0, 1] for values in (gfn2[:, n], fit))
+        residual = np.abs(b3lyp[:, n] - fit).mean()
+        mae, size = np.abs(difference).mean(), b3lyp[:, n].mean()
         print(f"{name:18s} {raw:6.3f} {mae:7.3f} {size:8.2f} {fitted:8.4f} {residual:7.3f}")
         assert name == "dipole" or fitted > 0.7
 
 
 @pytest.mark.parametrize(("kind", "count"), [("qm9", 300), ("druglike", 60)])
-def test_cost_of_a_label(kind, count):
+def test_cpu_time_of_a_label(kind, count):
     begin = time.process_time()
     smiles = enumerate_molecules(count, 1, kind)
     enumeration = (time.process_time() - begin) / count
     labels = [label for label in gfn2_labels(smiles, relax=False) if label is not None]
     geometry, quantum = (np.mean([getattr(label, name) for label in labels]) for name in ("geometry_s", "quantum_s"))
-    tight = [label for label in gfn2_labels(smiles[: count // 10], relax=True) if label is not None]
-    relaxed = np.mean([label.geometry_s + label.quantum_s for label in tight])
+    relaxed_labels = [label for label in gfn2_labels(smiles[: count // 10], relax=True) if label is not None]
+    relaxed = np.mean([label.geometry_s + label.quantum_s for label in relaxed_labels])
     print(f"\n{kind}: {enumeration * 1e3:.1f} ms of CPU to enumerate, {geometry * 1e3:.1f} geometry, "
           f"{quantum * 1e3:.1f} GFN2; {relaxed * 1e3:.0f} relaxed; {len(labels)} of {count} labelled")  # fmt: skip
     assert len(labels) > 0.97 * count

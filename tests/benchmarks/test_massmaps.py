@@ -1,4 +1,4 @@
-"""C_ℓ of simulated maps over Limber's integral of HMcode2020, and maps per second.
+"""Accuracy of C_ℓ of simulated convergence maps, relative to HMcode2020 in the Limber approximation, and their cost.
 
 Run: pytest tests/benchmarks/test_massmaps.py -s
 """
@@ -21,7 +21,7 @@ from tenfold.pipelines.simulation.simulate import transfer_table
 pytestmark = pytest.mark.benchmark
 
 RUNS = 4
-"""Boxes of each cosmology, each by itself: C_ℓ of one scatters by some 10 %."""
+"""Boxes per cosmology: C_ℓ of a single box scatters by about 10 %."""
 COSMOLOGIES = [
     *(Cosmology(omega_m=omega_m) for omega_m in (0.2, 0.3, 0.4)),
     *(Cosmology(sigma_8=sigma_8) for sigma_8 in (0.65, 0.95)),
@@ -31,7 +31,7 @@ DEMO = replace(LAPTOP, particles=64, plane=256, pixels=64)
 
 
 def bands(config: MassMaps) -> np.ndarray:
-    """Edges of bands of multipoles, from 1.5 fundamental modes of the patch to its Nyquist mode."""
+    """Edges of the multipole bands, from 1.5 times the fundamental mode of the patch to the Nyquist frequency."""
     steps = np.array([1.5, 2.5, 3.5, 5, 7, 9, 12, 16, 22, 30, 40, 55, 75])
     return 360 / config.side_deg * steps[steps <= config.pixels / 2]
 
@@ -41,7 +41,7 @@ def multipoles(config: MassMaps) -> np.ndarray:
     return np.hypot(n[:, None], n).reshape(-1)
 
 
-def banded(config: MassMaps, values: np.ndarray) -> np.ndarray:
+def band_average(config: MassMaps, values: np.ndarray) -> np.ndarray:
     inside, edges = np.digitize(multipoles(config), bands(config)), bands(config)
     count = np.bincount(inside, minlength=len(edges) + 1)
     return (np.bincount(inside, values, len(edges) + 1) / np.maximum(count, 1))[1 : len(edges)]
@@ -50,12 +50,12 @@ def banded(config: MassMaps, values: np.ndarray) -> np.ndarray:
 def spectrum(config: MassMaps, maps: np.ndarray) -> np.ndarray:
     """Mean C_ℓ of maps in bands [sr]."""
     area = np.radians(config.side_deg) ** 2
-    power = np.mean([np.abs(np.fft.fft2(each[..., 0], norm="forward")) ** 2 for each in maps], axis=0)
-    return area * banded(config, power.reshape(-1))
+    power = np.mean([np.abs(np.fft.fft2(kappa[..., 0], norm="forward")) ** 2 for kappa in maps], axis=0)
+    return area * band_average(config, power.reshape(-1))
 
 
-def one(job: tuple[MassMaps, Cosmology, int, object]) -> tuple[np.ndarray, tuple[float, float], float, float]:
-    """C_ℓ of the maps of one box, the trusted range, and CPU seconds of the planes and of the maps."""
+def simulate_box(job: tuple[MassMaps, Cosmology, int, object]) -> tuple[np.ndarray, tuple[float, float], float, float]:
+    """Return C_ℓ of the maps of one box, the trusted range of ℓ, and the CPU time of the planes and of the maps [s]."""
     keep_freed_memory()
     config, cosmology, seed, table = job
     start = time.process_time()
@@ -66,33 +66,33 @@ def one(job: tuple[MassMaps, Cosmology, int, object]) -> tuple[np.ndarray, tuple
 
 
 @pytest.mark.parametrize(("name", "config"), [("laptop", LAPTOP), ("demo", DEMO)])
-def test_spectra_of_maps_are_those_of_theory(name, config):
-    """Within 10 % from 2 fundamental modes to ℓ ≥ 1,000, and in all of the range that the files call trusted."""
+def test_angular_power_agrees_with_theory(name, config):
+    """The deviation is below 10 % in the trusted range of ℓ that the files state, which reaches ℓ = 1,000 or more."""
     table = transfer_table(config.boxes)
     jobs = [(config, cosmology, 100 + run, table) for cosmology in COSMOLOGIES for run in range(RUNS)]
     start = time.monotonic()
-    found = dict(map_unordered(one, jobs, 2))
+    results = dict(map_unordered(simulate_box, jobs, 2))
     wall = time.monotonic() - start
-    ell = banded(config, multipoles(config))
+    ell = band_average(config, multipoles(config))
     print(
         f"\n{name}: {config.particles}³ particles in {config.box_mpc_h:g} Mpc/h, {config.side_deg}°, {config.pixels}²"
     )
-    planes, drawn = (np.mean([each[part] for each in found.values()]) for part in (2, 3))
-    print(f"planes {planes:.1f} CPU s a cosmology, then {config.maps / drawn:.0f} maps/s; in all, on two processes: "
+    planes_s, maps_s = (np.mean([result[part] for result in results.values()]) for part in (2, 3))
+    print(f"planes {planes_s:.1f} CPU s per box; {config.maps / maps_s:.0f} maps per CPU s; overall, two processes: "
           f"{len(jobs) * config.maps / wall:.1f} maps/s")  # fmt: skip
-    print("Ωm   σ8     ℓ: " + " ".join(f"{each:6.0f}" for each in ell) + "   trusted")
+    print("Ωm   σ8     ℓ: " + " ".join(f"{band:6.0f}" for band in ell) + "   trusted range")
     worst = 0.0
     for n, cosmology in enumerate(COSMOLOGIES):
-        mine = [found[n * RUNS + run] for run in range(RUNS)]
+        boxes = [results[n * RUNS + run] for run in range(RUNS)]
         theory = limber(cosmology, np.maximum(multipoles(config), 1), config.sources, pixel_arcmin=config.pixel_arcmin)
-        ratios = np.array([each[0] for each in mine]) / banded(config, theory[:, 0])
-        low, high = mine[0][1][0], min(each[1][1] for each in mine)
+        ratios = np.array([box[0] for box in boxes]) / band_average(config, theory[:, 0])
+        low, high = boxes[0][1][0], min(box[1][1] for box in boxes)
         ratio, error = ratios.mean(axis=0), ratios.std(axis=0, ddof=1) / np.sqrt(RUNS)
-        which = f"{cosmology.omega_m:.1f} {cosmology.sigma_8:.2f}"
-        print(f"{which} ratio  " + " ".join(f"{each:6.3f}" for each in ratio) + f"   {low:.0f}–{high:.0f}")
-        print("          ±     " + " ".join(f"{each:6.3f}" for each in error))
+        label = f"{cosmology.omega_m:.1f} {cosmology.sigma_8:.2f}"
+        print(f"{label} ratio  " + " ".join(f"{value:6.3f}" for value in ratio) + f"   {low:.0f}–{high:.0f}")
+        print("          ±     " + " ".join(f"{value:6.3f}" for value in error))
         assert high >= 1000
         inside = (ell >= low) & (ell <= high)
         worst = max(worst, float(np.max(np.abs(ratio[inside] - 1))))
-    print(f"largest departure in the trusted range: {100 * worst:.1f} %")
+    print(f"largest deviation in the trusted range: {100 * worst:.1f} %")
     assert worst <= 0.10

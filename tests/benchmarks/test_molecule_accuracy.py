@@ -1,10 +1,11 @@
-"""How well tables of SMILES are learnt, beside chemprop on the same splits: same epochs, same batch, one core each.
+"""Accuracy on MoleculeNet tables, compared with chemprop: same splits, epochs and batch size, one core each.
 
     python -m pip install --target /tmp/peers chemprop==2.3.1
     TENFOLD_PEERS=/tmp/peers TENFOLD_CHEMISTRY_DATA=… make benchmark PYTEST='-k molecule_accuracy -s'
 
-TENFOLD_PEERS is the folder that chemprop is installed in, outside this project's environment; TENFOLD_CHEMISTRY_DATA
-holds delaney-processed.csv (ESOL), SAMPL.csv (FreeSolv) and tox21.csv.gz of MoleculeNet. About 40 minutes on two cores.
+TENFOLD_PEERS is the folder in which chemprop is installed, outside this project's environment; TENFOLD_CHEMISTRY_DATA
+contains delaney-processed.csv (ESOL), SAMPL.csv (FreeSolv) and tox21.csv.gz of MoleculeNet. The
+benchmark takes about 40 minutes on two cores.
 """
 
 import csv
@@ -35,8 +36,8 @@ TOX21 = (
 
 
 @dataclass(frozen=True)
-class Published:
-    """A published set: its file, its targets, and whether they are classes (ROC-AUC) or numbers (RMSE)."""
+class Dataset:
+    """A published data set: file, targets, and whether these are binary classes (ROC-AUC) or numbers (RMSE)."""
 
     file: str
     targets: tuple[str, ...]
@@ -44,44 +45,43 @@ class Published:
     epochs: int = 50
 
 
-SETS = {
-    "esol": Published("delaney-processed.csv", ("measured log solubility in mols per litre",)),
-    "freesolv": Published("SAMPL.csv", ("expt",)),
-    "tox21": Published("tox21.csv.gz", TOX21, classes=True, epochs=20),
+DATASETS = {
+    "esol": Dataset("delaney-processed.csv", ("measured log solubility in mols per litre",)),
+    "freesolv": Dataset("SAMPL.csv", ("expt",)),
+    "tox21": Dataset("tox21.csv.gz", TOX21, classes=True, epochs=20),
 }
 
 
-def figure(published: Published, true: np.ndarray, predicted: np.ndarray) -> float:
-    """Return the RMSE, or the mean ROC-AUC of the classes that the test split has both kinds of."""
-    if not published.classes:
+def score(dataset: Dataset, true: np.ndarray, predicted: np.ndarray) -> float:
+    """Return the RMSE, or the mean ROC-AUC over the targets with both classes in the test split."""
+    if not dataset.classes:
         sigma = np.ones(len(true))
-        found = score_regression(true[:, 0], predicted[:, 0], sigma, name="", unit="", draws=1)
-        return found["rmse"]
-    each = [score_binary(true[:, t], predicted[:, t], draws=1)["roc_auc"] for t in range(true.shape[1])]
-    return float(np.mean([value for value in each if value is not None]))
+        return score_regression(true[:, 0], predicted[:, 0], sigma, name="", unit="", draws=1)["rmse"]
+    roc_auc = [score_binary(true[:, t], predicted[:, t], draws=1)["roc_auc"] for t in range(true.shape[1])]
+    return float(np.mean([value for value in roc_auc if value is not None]))
 
 
 def run(*command: object, **environment: str) -> float:
     """Run a command on one core, and return its CPU seconds."""
-    asked = ["/usr/bin/env", "bash", "-c", 'TIMEFORMAT="%U %S"; time "$@"', "bash", *map(str, command)]
-    done = subprocess.run(asked, env=os.environ | ONE_CORE | environment, capture_output=True, text=True, check=False)
+    timed = ["/usr/bin/env", "bash", "-c", 'TIMEFORMAT="%U %S"; time "$@"', "bash", *map(str, command)]
+    done = subprocess.run(timed, env=os.environ | ONE_CORE | environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     return sum(map(float, done.stderr.splitlines()[-1].split()))
 
 
-def ours(data: Path, out: Path, seed: int, epochs: int) -> tuple[np.ndarray, np.ndarray, float]:
-    """Train as a user would: truth and predictions of the test split, and the CPU seconds."""
-    tenfold = Path(sys.executable).parent / "tenfold"
+def tenfold(data: Path, out: Path, seed: int, epochs: int) -> tuple[np.ndarray, np.ndarray, float]:
+    """Train from the command line; return true and predicted values of the test split, and the CPU time [s]."""
+    command = Path(sys.executable).parent / "tenfold"
     settings = ("--set", f"training.seed={seed}", "--set", f"training.epochs={epochs}")
-    seconds = run(tenfold, "train", "molecules", data, "--out", out, "--preset", "dmpnn", *settings)
-    with np.load(out / "predictions.npz") as found:
-        return found["test_true"], found["test_mean"], seconds
+    seconds = run(command, "train", "molecules", data, "--out", out, "--preset", "dmpnn", *settings)
+    with np.load(out / "predictions.npz") as predictions:
+        return predictions["test_true"], predictions["test_mean"], seconds
 
 
-def chemprop(data: Path, out: Path, seed: int, published: Published, peers: str) -> tuple[np.ndarray, float]:
-    """Train chemprop's default network on the same splits: its predictions of the test split, and the CPU seconds."""
+def chemprop(data: Path, out: Path, seed: int, dataset: Dataset, peers: str) -> tuple[np.ndarray, float]:
+    """Train chemprop's default network on the same splits; return the test predictions and the CPU time [s]."""
     out.mkdir(parents=True)
-    names = [f"t{number}" for number in range(len(published.targets))]
+    names = [f"t{number}" for number in range(len(dataset.targets))]
     with MoleculeShards.open(data) as shards, (out / "table.csv").open("w", newline="") as opened:
         table = csv.writer(opened)
         table.writerow(["smiles", *names, "split"])
@@ -89,10 +89,10 @@ def chemprop(data: Path, out: Path, seed: int, published: Published, peers: str)
             rows = shards.split(split)
             for smiles, values in zip(shards.smiles(rows), shards.targets(rows), strict=True):
                 table.writerow([smiles, *("" if np.isnan(value) else f"{value:.8g}" for value in values), word])
-    task = "classification" if published.classes else "regression"
+    task = "classification" if dataset.classes else "regression"
     seconds = run(
         sys.executable, f"{peers}/bin/chemprop", "train", "-i", out / "table.csv", "-o", out / "model", "-s", "smiles",
-        "--target-columns", *names, "--splits-column", "split", "-t", task, "--epochs", published.epochs,
+        "--target-columns", *names, "--splits-column", "split", "-t", task, "--epochs", dataset.epochs,
         "--accelerator", "cpu", "--devices", "1", "--pytorch-seed", seed, "-n", "0", PYTHONPATH=peers,
     )  # fmt: skip
     with next((out / "model").rglob("test_predictions.csv")).open(newline="") as opened:
@@ -101,37 +101,37 @@ def chemprop(data: Path, out: Path, seed: int, published: Published, peers: str)
 
 
 @pytest.fixture(scope="module")
-def places() -> tuple[Path, str]:
+def folders() -> tuple[Path, str]:
     data, peers = (os.environ.get(name, "") for name in ("TENFOLD_CHEMISTRY_DATA", "TENFOLD_PEERS"))
     if not data or not (Path(peers) / "chemprop").is_dir():
-        pytest.skip("TENFOLD_CHEMISTRY_DATA: the sets; TENFOLD_PEERS: a folder with chemprop installed")
+        pytest.skip("set TENFOLD_CHEMISTRY_DATA (data sets) and TENFOLD_PEERS (folder with chemprop installed)")
     return Path(data), peers
 
 
 @pytest.mark.parametrize("split", ["random", "scaffold"])
-@pytest.mark.parametrize("name", SETS)
-def test_level_with_chemprop_or_better(places, tmp_path, name, split):
-    folder, peers = places
-    published = SETS[name]
+@pytest.mark.parametrize("name", DATASETS)
+def test_is_at_least_as_accurate_as_chemprop(folders, tmp_path, name, split):
+    folder, peers = folders
+    dataset = DATASETS[name]
 
-    def once(seed: int) -> tuple[float, float, float, float]:
+    def scores_and_times(seed: int) -> tuple[float, float, float, float]:
         data = tmp_path / f"data-{seed}"
-        settings = MoleculeIngest(targets=published.targets, split=split, seed=seed, processes=1)
-        ingest_molecules([folder / published.file], data, settings)
-        true, own, own_s = ours(data, tmp_path / f"ours-{seed}", seed, published.epochs)
-        other, other_s = chemprop(data, tmp_path / f"chemprop-{seed}", seed, published, peers)
-        return figure(published, true, own), figure(published, true, other), own_s, other_s
+        settings = MoleculeIngest(targets=dataset.targets, split=split, seed=seed, processes=1)
+        ingest_molecules([folder / dataset.file], data, settings)
+        true, predicted, cpu_s = tenfold(data, tmp_path / f"tenfold-{seed}", seed, dataset.epochs)
+        reference, reference_s = chemprop(data, tmp_path / f"chemprop-{seed}", seed, dataset, peers)
+        return score(dataset, true, predicted), score(dataset, true, reference), cpu_s, reference_s
 
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        found = np.array(list(pool.map(once, SEEDS)))
-    own, other = found[:, 0], found[:, 1]
-    word = "mean ROC-AUC" if published.classes else "RMSE"
-    better = (own - other) * (1 if published.classes else -1)
-    error = better.std(ddof=1) / len(SEEDS) ** 0.5
+        results = np.array(list(pool.map(scores_and_times, SEEDS)))
+    own, reference = results[:, 0], results[:, 1]
+    metric = "mean ROC-AUC" if dataset.classes else "RMSE"
+    improvement = (own - reference) * (1 if dataset.classes else -1)
+    error = improvement.std(ddof=1) / len(SEEDS) ** 0.5
     record = {
-        "set": name, "split": split, "figure": word, "tenfold": own.round(4).tolist(),
-        "chemprop": other.round(4).tolist(), "better_by": f"{better.mean():.4f} ± {error:.4f}",
-        "cpu_s": [round(float(each)) for each in found[:, 2:].mean(0)],
+        "data_set": name, "split": split, "metric": metric, "tenfold": own.round(4).tolist(),
+        "chemprop": reference.round(4).tolist(), "improvement": f"{improvement.mean():.4f} ± {error:.4f}",
+        "cpu_s": [round(float(seconds)) for seconds in results[:, 2:].mean(0)],
     }  # fmt: skip
     print(f"\n{json.dumps(record)}")
-    assert better.mean() > -error
+    assert improvement.mean() > -error

@@ -1,4 +1,7 @@
-"""Published sets, whole: read right, nothing lost but what cannot be read. From the folder TENFOLD_CHEMISTRY_DATA."""
+"""Ingest of complete published data sets: labels, units, structures and the number of unreadable molecules.
+
+The files are read from the folder TENFOLD_CHEMISTRY_DATA.
+"""
 
 import csv
 import os
@@ -28,7 +31,7 @@ pytestmark = pytest.mark.benchmark
 def data():
     folder = os.environ.get("TENFOLD_CHEMISTRY_DATA")
     if not folder:
-        pytest.skip("TENFOLD_CHEMISTRY_DATA names no folder of published sets")
+        pytest.skip("TENFOLD_CHEMISTRY_DATA names no folder of published data sets")
     return Path(folder)
 
 
@@ -42,27 +45,27 @@ def ingested(paths, out, **config):
 def test_tox21_loses_the_eight_molecules_that_rdkit_cannot_read(data, tmp_path):
     shards = ingested([data / "tox21.csv.gz"], tmp_path / "data", targets=TOX21, split="scaffold")
     assert len(shards) == 8006
-    found = rejected(tmp_path / "data")
-    assert len(found) == 8
-    assert all("Al" in text and "valence" in reason for _, _, text, reason in found)
+    rejected_rows = rejected(tmp_path / "data")
+    assert len(rejected_rows) == 8
+    assert all("Al" in text and "valence" in reason for _, _, text, reason in rejected_rows)
     assert {target.kind for target in shards.manifest.targets} == {"classification"}
 
 
-def test_energies_of_atomisation_are_energies_less_those_of_the_free_atoms(data):
+def test_atomisation_energies_are_total_energies_minus_free_atom_energies(data):
     with (data / "micro_qm9.csv").open(newline="") as opened:
         rows = list(csv.DictReader(opened))
     for name, free in FREE_ATOM_ENERGIES.items():
-        ours, theirs = [], []
+        derived, published = [], []
         for row in rows:
             mol = Chem.AddHs(Chem.MolFromSmiles(row["smiles"]))
             atoms = Counter(atom.GetSymbol() for atom in mol.GetAtoms())
             bound = float(row[name]) - sum(free[symbol] * count for symbol, count in atoms.items())
-            ours.append(bound * conversion_factor("Ha", "kcal/mol", name))
-            theirs.append(float(row[f"{name}_atom"]))
-        np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+            derived.append(bound * conversion_factor("Ha", "kcal/mol", name))
+            published.append(float(row[f"{name}_atom"]))
+        np.testing.assert_allclose(derived, published, rtol=1e-6)
 
 
-def test_the_same_molecules_of_qm9_say_the_same_in_two_formats(data, tmp_path):
+def test_qm9_molecules_have_equal_labels_in_csv_and_sdf(data, tmp_path):
     targets = (*PROPERTY_NAMES, "u0_atom")
     units = {"gap": "eV", "u0_atom": "eV"}
     table = ingested([data / "micro_qm9.csv"], tmp_path / "table", targets=targets, units=units)
@@ -86,9 +89,9 @@ def test_qm7_has_bonds_for_every_molecule(data, tmp_path):
     )
     assert (len(shards), shards.manifest.rejected) == (7101, 0)
     graphs = shards.graphs(range(len(shards)))
-    joined = graphs.bonds + np.repeat(graphs.atom_offsets[:-1], np.diff(graphs.bond_offsets))[:, None]
-    apart = np.linalg.norm(np.diff(graphs.positions[joined], axis=1), axis=-1)
-    assert 0.7 < apart.min() < apart.max() < 2.3
+    bonded_atoms = graphs.bonds + np.repeat(graphs.atom_offsets[:-1], np.diff(graphs.bond_offsets))[:, None]
+    bond_lengths = np.linalg.norm(np.diff(graphs.positions[bonded_atoms], axis=1), axis=-1)
+    assert 0.7 < bond_lengths.min() < bond_lengths.max() < 2.3
     hydrogen = graphs.atoms[:, 0] == 0
-    degree = np.bincount(joined.reshape(-1), minlength=len(hydrogen))
+    degree = np.bincount(bonded_atoms.reshape(-1), minlength=len(hydrogen))
     assert (degree[hydrogen] == 1).all()

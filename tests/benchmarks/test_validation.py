@@ -1,4 +1,4 @@
-"""What a proof costs, and how near the regression from the power spectrum comes to all that a spectrum holds."""
+"""CPU time of the validation of an estimator: regression from the power spectrum, scores and bootstrap intervals."""
 
 import time
 
@@ -10,7 +10,10 @@ from tenfold.stats.calibration import Bootstrap, rmse_ratio, scores
 
 
 def spectra(count, rng, bins=32):
-    """Spectra of 128 Mpc/h boxes with the scatter of Gaussian fields, by the fit of Bardeen et al. (1986) for T(k)."""
+    """Power spectra of 128 Mpc/h boxes and their parameters.
+
+    The transfer function is the fit of Bardeen et al. (1986); the scatter is that of Gaussian fields.
+    """
     omega_m, sigma_8 = rng.uniform(0.1, 0.5, count), rng.uniform(0.5, 1.0, count)
 
     def linear(k):
@@ -18,9 +21,9 @@ def spectra(count, rng, bins=32):
         series = 1 + 3.89 * q + (16.1 * q) ** 2 + (5.46 * q) ** 3 + (6.71 * q) ** 4
         return k * (np.log(1 + 2.34 * q) / (2.34 * q)) ** 2 / np.sqrt(series)
 
-    wide = np.geomspace(1e-3, 10, 400)
-    window = 3 * (np.sin(8 * wide) - 8 * wide * np.cos(8 * wide)) / (8 * wide) ** 3
-    variance = np.trapezoid(wide**3 * linear(wide) * window**2, np.log(wide), axis=1) / (2 * np.pi**2)
+    k_sigma = np.geomspace(1e-3, 10, 400)
+    window = 3 * (np.sin(8 * k_sigma) - 8 * k_sigma * np.cos(8 * k_sigma)) / (8 * k_sigma) ** 3
+    variance = np.trapezoid(k_sigma**3 * linear(k_sigma) * window**2, np.log(k_sigma), axis=1) / (2 * np.pi**2)
     n = np.arange(1, bins + 1) + 0.5
     k, modes = 2 * np.pi / 128 * n, 2 * np.pi * n**2
     power = linear(k) * (sigma_8**2 / variance)[:, None]
@@ -31,12 +34,12 @@ def spectra(count, rng, bins=32):
 def test_regression_of_512_spectra_of_32_bins_takes_less_than_20_cpu_seconds():
     rng = np.random.default_rng(0)
     power, parameters = spectra(512, rng)
-    fresh, true = spectra(2000, rng)
+    test_power, true = spectra(2000, rng)
     start = time.process_time()
     regression = fit(features(power), parameters, np.arange(512), ("omega_m", "sigma_8"))
     seconds = time.process_time() - start
-    found = regression.predict(features(fresh))
-    rmse = np.sqrt(((found.mean - true) ** 2).mean(0))
+    predictions = regression.predict(features(test_power))
+    rmse = np.sqrt(((predictions.mean - true) ** 2).mean(0))
     selected = [selection.method for selection in regression.selections]
     print(f"\nfit of 512 spectra: {seconds:.1f} CPU s; rms error {rmse}; selected {selected}")
     assert seconds < 20
