@@ -8,7 +8,7 @@ VENV := .venv
 BOOT := .uv
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 
-.PHONY: demo test lint doctor lock benchmark clean
+.PHONY: demo test lint doctor lock benchmark figures clean
 
 demo: $(VENV)/.ready
 	$(VENV)/bin/tenfold run cosmology --preset demo --out runs/demo/cosmology
@@ -29,6 +29,9 @@ doctor: $(VENV)/.ready
 
 benchmark: $(VENV)/.ready
 	$(VENV)/bin/python -m pytest tests/benchmarks -s $(PYTEST)
+
+figures: $(VENV)/.ready
+	$(VENV)/bin/python docs/figures.py
 
 lock: $(BOOT)/bin/uv
 	$(BOOT)/bin/uv lock --python $(PYTHON)

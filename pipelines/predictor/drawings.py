@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -61,6 +62,28 @@ def draw_molecule(
     """
     drawer = rdMolDraw2D.MolDraw2DSVG(*DRAWING_SIZE)
     drawer.drawOptions().clearBackground = False
+    drawn, colours = highlights(molecule, atoms, bonds)
+    rdMolDraw2D.PrepareAndDrawMolecule(drawer, drawn, **colours)
+    drawer.FinishDrawing()
+    source = base64.b64encode(drawer.GetDrawingText().encode()).decode()
+    return EmbeddedFigure(f"data:image/svg+xml;base64,{source}", description)
+
+
+def highlights(
+    molecule: Chem.Mol, atoms: np.ndarray | None, bonds: np.ndarray | None
+) -> tuple[Chem.Mol, dict[str, Any]]:
+    """Colour atoms and bonds by their attributions.
+
+    Parameters
+    ----------
+    molecule, atoms, bonds
+        As for `draw_molecule`.
+
+    Returns
+    -------
+    tuple
+        The molecule to draw, in two dimensions, and RDKit's highlighting arguments of ``PrepareAndDrawMolecule``.
+    """
     drawn = Chem.Mol(molecule)
     drawn.RemoveAllConformers()
     atoms, bonds, drawn = _merge_hydrogens(drawn, atoms, bonds)
@@ -70,13 +93,10 @@ def draw_molecule(
         largest = max(np.abs(atoms).max(initial=0), np.abs(bonds).max(initial=0), 1e-12) if bonds is not None else 1.0
         atom_colours = {i: _colour(value / largest) for i, value in enumerate(atoms)}
         bond_colours = {} if bonds is None else {i: _colour(value / largest) for i, value in enumerate(bonds)}
-    rdMolDraw2D.PrepareAndDrawMolecule(
-        drawer, drawn, highlightAtoms=list(atom_colours), highlightAtomColors=atom_colours,
-        highlightBonds=list(bond_colours), highlightBondColors=bond_colours,
-    )  # fmt: skip
-    drawer.FinishDrawing()
-    source = base64.b64encode(drawer.GetDrawingText().encode()).decode()
-    return EmbeddedFigure(f"data:image/svg+xml;base64,{source}", description)
+    return drawn, {
+        "highlightAtoms": list(atom_colours), "highlightAtomColors": atom_colours,
+        "highlightBonds": list(bond_colours), "highlightBondColors": bond_colours,
+    }  # fmt: skip
 
 
 def _merge_hydrogens(molecule: Chem.Mol, atoms: np.ndarray | None, bonds: np.ndarray | None):
