@@ -1,4 +1,4 @@
-# make demo   three studies, each proven in a page: runs/demo/{cosmology,chemistry,massmaps}/report.html
+# make demo   three studies, each with a report; runs/demo/index.html links them (make demo-cosmology runs one of them)
 # make test   every check and test
 # Both set up everything they need under .venv, without root: Python packages, MPI, and Horovod built from source.
 
@@ -8,12 +8,13 @@ VENV := .venv
 BOOT := .uv
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 
-.PHONY: demo test lint doctor lock benchmark figures clean
+.PHONY: demo demo-cosmology demo-chemistry demo-massmaps test lint doctor lock benchmark figures clean
 
-demo: $(VENV)/.ready
-	$(VENV)/bin/tenfold run cosmology --preset demo --out runs/demo/cosmology
-	$(VENV)/bin/tenfold run chemistry --preset demo --out runs/demo/chemistry
-	$(VENV)/bin/tenfold run massmaps --preset demo --out runs/demo/massmaps
+demo: demo-chemistry demo-cosmology demo-massmaps
+
+demo-cosmology demo-chemistry demo-massmaps: demo-%: $(VENV)/.ready
+	@status=0; $(VENV)/bin/tenfold run $* --preset demo --out runs/demo/$* || status=$$?; \
+	  $(VENV)/bin/tenfold index runs/demo && exit $$status
 
 test: $(VENV)/.ready lint
 	$(VENV)/bin/python -m pytest --ignore=tests/benchmarks $(PYTEST)

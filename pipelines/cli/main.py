@@ -158,6 +158,16 @@ def fetch(
 
 
 @app.command()
+def index(
+    folder: Annotated[Path, typer.Argument(help="Folder of the folders of finished studies.")],
+) -> None:
+    """Write index.html, which links the reports of several studies, with the headline and a figure of each."""
+    from tenfold.pipelines.studies.index import write_index
+
+    show(f"Index: {write_index(folder)}")
+
+
+@app.command()
 def doctor() -> None:
     """Check this installation: packages, MPI, Horovod, Dask, HDF5; advise on each failure."""
     from tenfold.hpc.doctor import run_checks
