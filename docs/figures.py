@@ -5,6 +5,7 @@ Each figure is one PNG in `docs/figures`, in 256 colours, so that all three toge
 
 import io
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -83,7 +84,7 @@ def massmaps(study: Path) -> None:
         test = shards.split("test")
         maps, parameters = shards.read(test)[..., 0], shards.parameters(test)
         names, groups = shards.manifest.parameter_names, shards.simulation(test)
-    conditions = {name: parameters[:, names.index(name)] for name in emulator.ranges}
+    conditions: dict[str, Any] = {name: parameters[:, names.index(name)] for name in emulator.ranges}
     generated = emulator.sample(len(test), seed=1, **conditions)
     order = [np.flatnonzero(groups == group)[0] for group in dict.fromkeys(groups)]
     order = sorted(order, key=lambda row: maps[groups == groups[row]].std())
