@@ -1,5 +1,6 @@
 # make demo   three studies, each with a report; runs/demo/index.html links them (make demo-cosmology runs one of them)
 # make test   every check and test
+# make docs   the documentation as a site, with executed notebooks: site/index.html
 # Both set up everything they need under .venv, without root: Python packages, MPI, and Horovod built from source.
 
 SHELL := /bin/bash
@@ -8,7 +9,7 @@ VENV := .venv
 BOOT := .uv
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 
-.PHONY: demo demo-cosmology demo-chemistry demo-massmaps test lint doctor lock benchmark figures clean
+.PHONY: demo demo-cosmology demo-chemistry demo-massmaps test lint doctor lock benchmark figures docs notebooks clean
 
 demo: demo-chemistry demo-cosmology demo-massmaps
 
@@ -34,6 +35,13 @@ benchmark: $(VENV)/.ready
 figures: $(VENV)/.ready
 	$(VENV)/bin/python docs/figures.py
 
+docs: notebooks
+	$(VENV)/bin/python docs/configuration_reference.py
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
+
+notebooks: $(VENV)/.ready
+	$(VENV)/bin/python docs/notebook_pages.py
+
 lock: $(BOOT)/bin/uv
 	$(BOOT)/bin/uv lock --python $(PYTHON)
 
@@ -52,4 +60,4 @@ $(BOOT)/bin/uv:
 	  || { rm -rf $(BOOT); echo "tenfold: this python3 has neither venv nor pip, and there is no uv on PATH. Install any one of them." >&2; exit 1; }
 
 clean:
-	rm -rf $(VENV) $(BOOT) build *.egg-info
+	rm -rf $(VENV) $(BOOT) build site *.egg-info

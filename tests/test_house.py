@@ -73,10 +73,12 @@ def test_a_wheel_without_presets_templates_or_batch_scripts_is_noticed(package, 
     assert file in missing_from_wheel({name: globs for name, globs in package_data().items() if name != package})
 
 
-def test_readme_names_only_commands_that_exist():
-    makefile = (ROOT / "Makefile").read_text()
-    targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
-    assert set(re.findall(r"`make ([a-z]+)", (ROOT / "README.md").read_text())) <= targets
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_documents_name_only_targets_of_the_makefile(document):
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    text = document.read_text()
+    named = re.findall(r"`make ((?:[a-z]+ ?)+)", text) + re.findall(r"^make ((?:[a-z]+ ?)+)", text, re.MULTILINE)
+    assert {target for line in named for target in line.split()} <= targets
 
 
 def command_lines(text: str) -> Iterator[list[str]]:
