@@ -61,7 +61,7 @@ def _read(mermaid: str) -> tuple[str, list[list[Box]], list[Box]]:
         elif line == "end":
             depth -= 1
         elif found := re.match(r'(\w+)\["(.*?)<br/>(.*?)"\]', line):
-            box = Box(*found.groups())
+            box = Box(found[1], found[2], found[3])
             if depth == 2:
                 layers[-1].append(box)
             elif depth == 1:
