@@ -3,9 +3,9 @@
     pytest -s tests/benchmarks/test_seeds.py
 
 Simulates the demo's maps and new ones with another seed, and trains emulator and estimator five times. Each emulator is
-tested at the demo's held-out cosmologies and at the newly simulated ones. Prints the table in docs/results.md: median and
-range over the seeds. About an hour on two cores. The benchmark fails if a verdict fails, that is if a figure exceeds
-its limit by more than the fraction `acceptance.seed_margin`.
+tested at the demo's held-out cosmologies and at the newly simulated ones. Prints the table in docs/results.md: median
+and range over the seeds. About an hour on two cores. The benchmark fails if a verdict fails, that is if a figure
+exceeds its limit by more than the fraction `acceptance.seed_margin`.
 """
 
 import json
