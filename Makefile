@@ -1,15 +1,18 @@
 # make demo   three studies, each with a report; runs/demo/index.html links them (make demo-cosmology runs one of them)
-# make test   every check and test
+# make check  lint and the fast tests: about two minutes on two cores
+# make test   lint and every test: about a quarter of an hour on two cores
 # make docs   the documentation as a site, with executed notebooks: site/index.html
-# Both set up everything they need under .venv, without root: Python packages, MPI, and Horovod built from source.
+# All set up everything they need under .venv, without root: Python packages, MPI, and Horovod built from source.
 
 SHELL := /bin/bash
 PYTHON ?= python3
+# Processes that share the tests out among them. More than one a core only makes each slower; 0: tests run in one process.
+WORKERS ?= 2
 VENV := .venv
 BOOT := .uv
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 
-.PHONY: demo demo-cosmology demo-chemistry demo-massmaps test lint doctor lock benchmark figures docs notebooks clean
+.PHONY: demo demo-cosmology demo-chemistry demo-massmaps test check lint doctor lock benchmark figures docs notebooks clean
 
 demo: demo-chemistry demo-cosmology demo-massmaps
 
@@ -17,14 +20,20 @@ demo-cosmology demo-chemistry demo-massmaps: demo-%: $(VENV)/.ready
 	@status=0; $(VENV)/bin/tenfold run $* --preset demo --out runs/demo/$* || status=$$?; \
 	  $(VENV)/bin/tenfold index runs/demo && exit $$status
 
+# loadfile: a process takes one file at a time, so that no fixture of a module is built twice (tests/conftest.py)
+TESTS = $(VENV)/bin/python -m pytest --ignore=tests/benchmarks --numprocesses=$(WORKERS) --dist=loadfile
+
 test: $(VENV)/.ready lint
-	$(VENV)/bin/python -m pytest --ignore=tests/benchmarks $(PYTEST)
+	$(TESTS) $(PYTEST)
+
+check: $(VENV)/.ready lint
+	$(TESTS) -m "not slow and not slurm" --durations=5 $(PYTEST)
 
 lint: $(VENV)/.ready
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/lint-imports
-	$(VENV)/bin/pyright
+	$(VENV)/bin/pyright --threads
 
 doctor: $(VENV)/.ready
 	$(VENV)/bin/tenfold doctor
@@ -46,7 +55,10 @@ lock: $(BOOT)/bin/uv
 	$(BOOT)/bin/uv lock --python $(PYTHON)
 
 $(VENV)/.ready: pyproject.toml uv.lock $(BOOT)/bin/uv
-	@echo "Setting up $(VENV): a few minutes the first time, most of them building Horovod; seconds afterwards."
+	@echo "Setting up $(VENV): about a minute to download and compile Python packages the first time, seconds afterwards."
+	@compgen -G "$(VENV)/lib/python*/site-packages/horovod-*" >/dev/null \
+	  || compgen -G "$$($(BOOT)/bin/uv cache dir)/sdists-*/*/horovod/*/*/*/horovod-*.whl" >/dev/null \
+	  || echo "Horovod will be built from source for this TensorFlow and this MPI: another 2 to 4 minutes."
 	@# compiled here once: else every start of every rank does it where the environment cannot be written to
 	@start=$$SECONDS; $(BOOT)/bin/uv sync --locked --compile-bytecode --python $(PYTHON) && echo "Set up in $$((SECONDS - start)) s."
 	@touch $@

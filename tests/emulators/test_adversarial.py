@@ -15,6 +15,8 @@ from tenfold.emulators.intensity import IntensityTransform
 from tenfold.emulators.lognormal import LognormalModel
 from tenfold.emulators.moving_average import MovingAverage
 
+pytestmark = pytest.mark.slow
+
 SMALL = {
     "size": 8,
     "latent_dim": 4,
@@ -106,7 +108,7 @@ class TwoRanks:
     """Sum over two threads that stand in for ranks."""
 
     def __init__(self):
-        self.barrier, self.tensors = threading.Barrier(2, timeout=60), {}
+        self.barrier, self.tensors = threading.Barrier(2, timeout=600), {}
 
     def reduce(self, rank: int):
         def reduce(tensors):

@@ -19,6 +19,8 @@ from tenfold.emulators.map_layers import (
 )
 from tenfold.emulators.state import arrays_of, rebuild
 
+pytestmark = pytest.mark.slow
+
 SMALL = GAN(size=16, latent_dim=8, filters=(4, 8, 8), critic_filters=(4, 8), style_dim=8, conditions=2, group_size=2)
 CROPPED = GAN(**{**vars(SMALL), "boundary": "cropped"})
 DCGAN = GAN(network="dcgan", size=16, latent_dim=8, filters=(8, 4), critic_filters=(4, 8), kernel=5, group_size=2)

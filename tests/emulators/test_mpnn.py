@@ -13,6 +13,8 @@ from tenfold.emulators.losses import masked_gaussian_nll
 from tenfold.emulators.mpnn import MPNN, build
 from tenfold.emulators.state import arrays_of, rebuild
 
+pytestmark = pytest.mark.slow
+
 SMALL_ARCHITECTURES = {
     "dmpnn": {"hidden": 12, "dense": (6,)},
     "enn-s2s": {"hidden": 14, "dense": (6,), "edge_hidden": 5, "set2set_steps": 2},

@@ -17,6 +17,8 @@ from tenfold.pipelines.studies.chemistry_config import ChemistryRun
 from tenfold.pipelines.studies.cosmology_config import CosmologyRun
 from tenfold.pipelines.studies.massmaps_config import MassMapsRun
 
+pytestmark = pytest.mark.slow
+
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 SMALL = {
     "01_reading_the_universe": "OUT = {out!r}\nBOXES = 24\nPARTICLES = 32\nEPOCHS = 2\n",

@@ -50,6 +50,7 @@ def test_networks_of_mass_maps_fit_the_maps_their_preset_simulates(preset):
     check_compatibility(maps, network, config.training, Ranks())  # does not raise
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", presets(MassMapsRun))
 def test_what_a_run_on_mass_maps_would_do_is_told_of_every_preset(preset):
     config = load(MassMapsRun, preset=preset)

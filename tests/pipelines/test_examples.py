@@ -7,6 +7,8 @@ import pytest
 
 import tenfold.pipelines
 
+pytestmark = pytest.mark.slow
+
 IN_ORDER = (
     "simulate_volumes", "simulate_surrogates", "ingest_volumes", "train_estimator", "Estimator",
     "simulate_massmaps", "ingest_massmaps", "train_emulator", "MassMapEmulator", "emulate",

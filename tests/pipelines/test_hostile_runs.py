@@ -29,6 +29,8 @@ from tenfold.pipelines.training.bundle import Bundle
 from tenfold.pipelines.training.run_folder import RunFolder, RunKind
 from tenfold.pipelines.volumes.provenance import FieldProperties
 
+pytestmark = pytest.mark.slow
+
 ESTIMATOR = EstimatorConfig(
     architecture=CNN(dimensions=2, size=8, filters=(4,), dense=(8,), transform="identity"),
     names=("omega_m", "sigma_8"), location=(0.3, 0.8), scale=(0.1, 0.1), mean=(0.0,), std=(0.02,),

@@ -4,6 +4,8 @@ import pytest
 from tenfold.stats.agreement import Verdict, agreement
 from tenfold.stats.memorisation import memorisation
 
+pytestmark = pytest.mark.slow
+
 BINS = 6
 MEAN = np.array([5.0, 3.0, 2.0, 1.5, 1.0, 0.5])
 

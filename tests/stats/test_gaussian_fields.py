@@ -35,6 +35,8 @@ from gaussian_theory import (
 from tenfold.pipelines.reports.figures import PANEL, SERIES, STYLE, EmbeddedFigure, png, svg
 from tenfold.pipelines.reports.html import TEMPLATES
 
+pytestmark = pytest.mark.slow
+
 LEGENDS = {"pixels": "lower center", "V0": "upper right", "V0, 3-D": "upper right", "peaks": "lower center",
            "equilateral bispectrum": "upper right"}  # fmt: skip
 

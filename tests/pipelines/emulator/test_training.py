@@ -21,6 +21,8 @@ from tenfold.pipelines.emulator.training import MassMapTraining
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.training.run_folder import RunFolder
 
+pytestmark = pytest.mark.slow
+
 BIN = Path(sys.executable).parent
 
 

@@ -17,6 +17,8 @@ from tenfold.pipelines.simulation.cosmology import sample_cosmologies
 from tenfold.pipelines.volumes.ingest import Ingest, ingest_volumes
 from tenfold.pipelines.volumes.shards import Shards
 
+pytestmark = pytest.mark.slow
+
 BIN = Path(sys.executable).parent
 RANGES = {"omega_m": (0.1, 0.5), "sigma_8": (0.5, 1.0)}
 BOX = {"box_mpc_h": 32.0, "particles": 8, "mesh_factor": 1, "steps": 1, "assignment": "ngp"}

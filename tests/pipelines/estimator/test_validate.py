@@ -23,6 +23,8 @@ from tenfold.pipelines.volumes.ingest import Ingest, ingest_volumes
 from tenfold.pipelines.volumes.shards import Shards
 from tenfold.stats.power import overdensity, power_spectrum
 
+pytestmark = pytest.mark.slow
+
 BOXES, SIDE, PARTICLES = 40, 12, 32
 QUICK = Baseline(folds=3, members=1)
 NAMES = ("omega_m", "sigma_8")

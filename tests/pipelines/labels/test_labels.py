@@ -21,6 +21,8 @@ from tenfold.pipelines.molecules.config import MoleculeIngest
 from tenfold.pipelines.molecules.ingest import ingest_molecules
 from tenfold.pipelines.molecules.shards import MoleculeShards
 
+pytestmark = pytest.mark.slow
+
 FEW = Labelling(count=10, seed=5, kind="qm9", molecules_per_file=4, processes=1)
 
 

@@ -23,6 +23,8 @@ from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.molecules.ingest import MoleculeIngest, ingest_molecules
 from tenfold.pipelines.molecules.shards import MoleculeShards
 
+pytestmark = pytest.mark.slow
+
 PLACED = dataclasses.replace(CONFIG, geometry="given", hydrogens=True, fractions=(1, 0, 0))
 PROPERTIES = ("A", "B", "C", "mu", "alpha", "homo", "lumo", "gap", "r2", "zpve", "u0", "u298", "h298", "g298", "cv")
 ATOMISATION = ("u0_atom", "u298_atom", "h298_atom", "g298_atom")

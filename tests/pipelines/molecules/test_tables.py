@@ -13,6 +13,8 @@ from tenfold.pipelines.readers.archives import unpack
 from tenfold.pipelines.readers.molecule import MoleculeRecord
 from tenfold.pipelines.readers.molecules import inspect_file, read_records
 
+pytestmark = pytest.mark.slow
+
 TRAIN = dataclasses.replace(CONFIG, fractions=(1, 0, 0))
 
 

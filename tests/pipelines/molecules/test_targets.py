@@ -15,6 +15,8 @@ from tenfold.pipelines.molecules.properties import infer_property
 from tenfold.pipelines.molecules.shards import MoleculeShards
 from tenfold.pipelines.molecules.units import canonical_unit, check_unit, conversion_factor
 
+pytestmark = pytest.mark.slow
+
 TRAIN = dataclasses.replace(CONFIG, fractions=(1, 0, 0))
 NUMBERS = Classes(())
 

@@ -18,6 +18,8 @@ from tenfold.pipelines.predictor.input_columns import MAX_COLUMNS
 from tenfold.pipelines.predictor.predict import BLOCK, PredictionSummary, predict_molecules
 from tenfold.pipelines.predictor.predictor import MoleculePredictor
 
+pytestmark = pytest.mark.slow
+
 PREDICTED_COLUMNS = ["logp_pred", "logp_unc", "rings_pred", "rings_unc", "problem"]
 
 

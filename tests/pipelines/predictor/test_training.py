@@ -19,6 +19,8 @@ from rdkit.Chem import Crippen
 from tenfold.pipelines.labels.enumeration import enumerate_molecules
 from tenfold.pipelines.predictor.uncertainty import calibration_warnings
 
+pytestmark = pytest.mark.slow
+
 BIN = Path(sys.executable).parent
 MOLECULES = 150
 CONFIG = """

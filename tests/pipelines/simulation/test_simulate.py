@@ -16,6 +16,8 @@ from tenfold.pipelines.simulation.surrogates import simulate_surrogates
 from tenfold.pipelines.storage.output_folder import RECORD
 from tenfold.stats.power import overdensity, power_spectrum
 
+pytestmark = pytest.mark.slow
+
 # only σ8 varies: one call of CAMB
 SMALL = Simulation(
     count=3,

@@ -31,6 +31,8 @@ from tenfold.pipelines.studies.massmaps_config import MassMapsRun
 from tenfold.pipelines.studies.study import run_study
 from tenfold.pipelines.volumes.maps import MassMapIngest, ingest_massmaps
 
+pytestmark = pytest.mark.slow
+
 SIDE, MAPS = 16, 16
 # of eight cosmologies, three are for training and four, which lie between them, for the acceptance tests
 STUDY = """

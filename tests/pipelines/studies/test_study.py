@@ -35,6 +35,8 @@ from tenfold.pipelines.volumes.maps import MassMapIngest, ingest_massmaps
 from tenfold.pipelines.volumes.provenance import FieldProperties
 from tenfold.pipelines.volumes.shards import Shards
 
+pytestmark = pytest.mark.slow
+
 BIN = Path(sys.executable).parent
 SIDE, MAPS, COSMOLOGIES = 16, 16, 16
 CONFIG = """

@@ -13,6 +13,8 @@ from tenfold.pipelines.volumes.manifest import Manifest
 from tenfold.pipelines.volumes.maps import MassMapIngest, ingest_massmaps
 from tenfold.pipelines.volumes.shards import Shards
 
+pytestmark = pytest.mark.slow
+
 ONE = MassMapIngest(processes=1, fractions=(0.5, 0.25, 0.25))
 
 

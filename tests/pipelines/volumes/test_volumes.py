@@ -87,6 +87,7 @@ def test_plain_datasets_are_packed_too(tmp_path):
     assert summary.records == 4
 
 
+@pytest.mark.slow
 def test_dask_workers_make_the_same_bytes_as_one_process(tmp_path, monkeypatch):
     monkeypatch.setattr("tenfold.pipelines.volumes.ingest.BYTES_PER_PROCESS", 1)
     boxes(tmp_path / "boxes", 10)

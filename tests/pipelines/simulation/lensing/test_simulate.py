@@ -17,6 +17,8 @@ from tenfold.pipelines.simulation.matter_power import camb_powers
 from tenfold.pipelines.storage.output_folder import RECORD
 from tenfold.stats.maps import angular_power
 
+pytestmark = pytest.mark.slow
+
 # only σ8 varies: one call of CAMB for the transfer functions
 SMALL = MassMaps(
     count=2,
