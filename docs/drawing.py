@@ -42,9 +42,10 @@ def draw(mermaid: str) -> str:
     background = _rectangle(MARGIN, 4, width, bottom - 4, fill="var(--frame,#f3f4f9)")
     height = lower + ROW + 6
     return (
-        f'<svg class="drawing" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" role="img" '
-        f'aria-label="Layers of {escape(frame)}" xmlns="http://www.w3.org/2000/svg" font-family="sans-serif">'
-        f"{background}{_text(inner, 22, frame, anchor='start', weight='bold')}{''.join(parts)}</svg>\n"
+        f'<div class="drawing-frame"><svg class="drawing" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" '
+        f'height="{height}" role="img" aria-label="Layers of {escape(frame)}" xmlns="http://www.w3.org/2000/svg" '
+        f'font-family="sans-serif">{background}{_text(inner, 22, frame, anchor="start", weight="bold")}'
+        f"{''.join(parts)}</svg></div>\n"
     )
 
 

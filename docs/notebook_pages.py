@@ -2,7 +2,8 @@
 
     python docs/notebook_pages.py
 
-executes all notebooks with the sizes in SIZES. A notebook that was not executed is shown without output.
+executes the notebooks, with the sizes in SIZES, so that all of them take a few minutes. Those that read a finished
+study in runs/demo (`make demo`) read it. A notebook that was not executed is shown without output.
 """
 
 import re
@@ -15,6 +16,25 @@ from nbconvert import MarkdownExporter
 
 ROOT = Path(__file__).parents[1]
 EXECUTED = ROOT / "build" / "notebooks"
+DEMO = ROOT / "runs" / "demo"
+SIZES = {
+    "01_reading_the_universe": 'OUT = "../build/notebooks/boxes"\nBOXES = 96\nPARTICLES = 32\nEPOCHS = 30\n',
+    "02_molecules": 'OUT = "../build/notebooks/molecules"\nMOLECULES = 400\nEPOCHS = 20\n',
+    "03_mass_maps": (
+        'STUDY = "../runs/demo/massmaps"  # read if finished\nOUT = "../build/notebooks/maps"  # computed otherwise\n'
+        "COSMOLOGIES = 20\nMAPS = 24\nPIXELS = 32\nEPOCHS = 4\n"
+    ),
+    "04_what_the_network_sees": (
+        'MAPS_OUT = "../build/notebooks/attribution/maps"\nBOXES_OUT = "../build/notebooks/attribution/boxes"\n'
+        "MAPS_SETTINGS = (\n"
+        '    "simulation.count=16", "simulation.maps=32", "simulation.particles=32", "simulation.plane=128",\n'
+        '    "simulation.pixels=32", "estimator.size=32", "estimator_training.epochs=10",\n)\n'
+        "BOXES_SETTINGS = (\n"
+        '    "simulation.count=96", "simulation.particles=32", "simulation.grid=32", "simulation.box_mpc_h=64.0",\n'
+        '    "network.size=32", "training.epochs=20",\n)\n'
+    ),
+}
+"""Cell of parameters of each notebook in the documentation."""
 
 
 def execute(script: Path) -> Path:
@@ -35,14 +55,20 @@ def notebook_page(script: Path) -> tuple[str, dict[str, bytes]]:
     """Return a notebook as Markdown, and its figures by file name."""
     executed = EXECUTED / f"{script.stem}.ipynb"
     notebook = nbformat.read(executed, as_version=4) if executed.exists() else jupytext.read(script)
+    for cell in notebook.cells:  # messages of TensorFlow about the machine
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
     exporter = MarkdownExporter()
     text, resources = exporter.from_notebook_node(
         notebook, resources={"unique_key": script.stem, "output_files_dir": "."}
     )
     text = re.sub(r"!\[(?:png|svg)\]\(\./", "![figure](", text)
-    note = f"*This is [the notebook](../../notebooks/{script.stem}.ipynb) `notebooks/{script.stem}.ipynb`"
     note = f"*`notebooks/{script.stem}.ipynb`"
-    note += ", executed.*" if executed.exists() else ", not executed in this build: `make notebooks` adds its figures.*"
+    note += (
+        ", executed with the sizes shown below; those of the notebook are larger.*"
+        if executed.exists()
+        else ", not executed in this build: `make notebooks` adds its figures.*"
+    )
     title, _, rest = text.lstrip().partition("\n")
     return f"{title}\n\n{note}\n{rest}", {Path(name).name: data for name, data in resources["outputs"].items()}
 

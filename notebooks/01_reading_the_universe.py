@@ -23,6 +23,26 @@
 # The sizes below take a few minutes on a laptop, in one process. `make demo` does the same with more boxes on two MPI
 # ranks, and adds a null test on Gaussian fields, which contain no information beyond the power spectrum.
 
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+from tenfold.pipelines import Simulation
+from tenfold.pipelines.simulation.cosmology import Cosmology
+from tenfold.pipelines.simulation.simulate import simulate_box, transfer_table
+
+small = Simulation(particles=64, box_mpc_h=128.0, grid=64)
+table = transfer_table(small)
+figure, axes = plt.subplots(1, 3, figsize=(9, 3.2), layout="constrained")
+for axis, (omega_m, sigma_8) in zip(axes, ((0.15, 0.6), (0.3, 0.8), (0.45, 0.95)), strict=True):
+    counts = simulate_box(small, Cosmology(omega_m=omega_m, sigma_8=sigma_8), 1, table)[..., 0]
+    axis.imshow(np.log1p(counts[:, :, :8].sum(2)).T, origin="lower", cmap="inferno", extent=(0, 128, 0, 128))
+    axis.set(title=f"Ωm = {omega_m}, σ8 = {sigma_8}", xlabel="x [Mpc/h]")
+_ = axes[0].set_ylabel("y [Mpc/h]")
+
+# %% [markdown]
+# Three universes that grew from the same random numbers: dark matter in a slab of 16 Mpc/h. Which differences are due
+# to Ωm and which to σ8 is hard to see; the network learns it.
+
 # %% tags=["parameters"]
 OUT = "../runs/notebook"
 BOXES = 128
@@ -33,14 +53,11 @@ EPOCHS = 40
 from dataclasses import replace
 from pathlib import Path
 
-import matplotlib.pyplot as plt
-import numpy as np
 from tenfold.hpc.ranks import Ranks
 from tenfold.pipelines.config import load
 from tenfold.pipelines.estimator.comparison import compare
 from tenfold.pipelines.estimator.train import train_estimator
 from tenfold.pipelines.estimator.estimator import Estimator
-from tenfold.pipelines.simulation.cosmology import Cosmology
 from tenfold.pipelines.simulation.matter_power import camb_power
 from tenfold.pipelines.simulation.simulate import simulate_volumes
 from tenfold.pipelines.studies.cosmology_config import CosmologyRun

@@ -22,6 +22,18 @@
 #
 # No files and no network connection are needed. With your own table of SMILES, start at *Ingest*.
 
+# %%
+from rdkit import Chem
+from rdkit.Chem import Draw
+from tenfold.pipelines.labels.enumeration import enumerate_molecules
+
+examples = [Chem.MolFromSmiles(smiles) for smiles in enumerate_molecules(8, seed=1, kind="mixed")]
+Draw.MolsToGridImage(examples, molsPerRow=4, subImgSize=(220, 150))
+
+# %% [markdown]
+# Eight of the molecules that are enumerated. Their atomisation energies are nearly sums over atoms and bonds; their
+# orbital energies and dipole moments are not.
+
 # %% tags=["parameters"]
 OUT = "../runs/notebook_molecules"
 MOLECULES = 1000
@@ -33,8 +45,6 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from rdkit import Chem
-from rdkit.Chem import Draw
 from tenfold.hpc.ranks import Ranks
 from tenfold.pipelines import load
 from tenfold.pipelines.studies.chemistry_config import ChemistryRun

@@ -25,6 +25,30 @@
 # A finished study of `tenfold run massmaps` is read if there is one; otherwise a smaller one is computed here, in a
 # few minutes on a laptop.
 
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+from tenfold.pipelines import MassMaps
+from tenfold.pipelines.simulation.cosmology import Cosmology
+from tenfold.pipelines.simulation.lensing.lens_planes import simulate_planes
+from tenfold.pipelines.simulation.lensing.simulate import simulate_maps
+from tenfold.pipelines.simulation.simulate import transfer_table
+
+small = MassMaps(maps=1, runs=1, particles=64, plane=256, steps=12, fixed=False)
+table = transfer_table(small.boxes)
+figure, axes = plt.subplots(1, 3, figsize=(9.5, 3.1), layout="constrained")
+for axis, sigma_8 in zip(axes, (0.6, 0.8, 1.0), strict=True):
+    planes = simulate_planes(small, Cosmology(omega_m=0.3, sigma_8=sigma_8), 1, table).planes
+    image = axis.imshow(
+        simulate_maps(small, planes, 1)[0, ..., 0], origin="lower", cmap="inferno", vmin=-0.03, vmax=0.08
+    )
+    axis.set(xticks=[], yticks=[], title=f"Ωm = 0.3, σ8 = {sigma_8}")
+_ = figure.colorbar(image, ax=axes, label="κ", shrink=0.8)
+
+# %% [markdown]
+# Convergence of the same patch of sky, 2.5° wide, at three amplitudes of clustering: with σ8 the peaks grow, and with
+# them the asymmetry of the distribution of κ, which the power spectrum does not measure.
+
 # %% tags=["parameters"]
 STUDY = "../runs/demo/massmaps"  # read if finished
 OUT = "../runs/notebook_massmaps"  # computed otherwise
@@ -38,8 +62,6 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import matplotlib.pyplot as plt
-import numpy as np
 from tenfold.hpc.ranks import Ranks
 from tenfold.pipelines.config import load
 from tenfold.pipelines.errors import InputError
@@ -55,7 +77,7 @@ from tenfold.pipelines.acceptance.map_statistics import statistics_for
 from tenfold.pipelines.simulation.lensing.simulate import simulate_massmaps
 from tenfold.pipelines.acceptance.validate import MAX_TREND_MAPS
 from tenfold.pipelines.reports.figures import SERIES, STYLE, grey_beyond, print_trusted
-from tenfold.pipelines.simulation.cosmology import Cosmology, sample_cosmologies
+from tenfold.pipelines.simulation.cosmology import sample_cosmologies
 from tenfold.pipelines.studies.massmaps_config import MassMapsRun
 from tenfold.pipelines.volumes.shards import Shards
 from tenfold.stats.maps import angular_power

@@ -25,6 +25,31 @@
 # of these runs are reused; without them the notebook takes about twenty minutes on two cores. The same figures for
 # your own run, as a page: `tenfold explain estimator RUN`.
 
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+from tenfold.emulators.cnn import CNN, build
+from tenfold.emulators.sensitivity import gradient_function, prediction_function
+from tenfold.stats.saliency import integrated_gradients
+
+rng = np.random.default_rng(1)
+k = np.hypot(np.fft.fftfreq(64)[:, None], np.fft.rfftfreq(64))
+example = np.fft.irfft2(np.fft.rfft2(rng.normal(size=(64, 64))) / np.maximum(k, 1 / 64) ** 1.2).astype(np.float32)
+example = np.exp(example / example.std())[..., None]  # log-normal: peaks and voids, as in a map of mass
+untrained = build(CNN(dimensions=2, size=64, transform="identity", readout="global"), location=[0], scale=[1])
+output, gradient = prediction_function(untrained, 0), gradient_function(untrained, 0)
+shown = integrated_gradients(output, gradient, example, np.full_like(example, example.mean())).attribution[..., 0]
+figure, axes = plt.subplots(1, 2, figsize=(7, 3.4), layout="constrained")
+axes[0].imshow(example[..., 0], origin="lower", cmap="inferno", vmax=np.quantile(example, 0.99))
+limit = np.quantile(np.abs(shown), 0.98)
+axes[1].imshow(shown, origin="lower", cmap="PuOr_r", vmin=-limit, vmax=limit)
+for axis, title in zip(axes, ("a log-normal field", "attribution by an untrained network"), strict=True):
+    axis.set(xticks=[], yticks=[], title=title)
+
+# %% [markdown]
+# The right panel looks as if the network had recognised the structures on the left. It has learnt nothing: its weights
+# are random. This is why every figure below needs its comparison.
+
 # %% tags=["parameters"]
 MAPS_OUT = "../runs/demo/massmaps"
 BOXES_OUT = "../runs/demo/cosmology"
@@ -34,8 +59,6 @@ BOXES_SETTINGS = ()
 # %%
 from pathlib import Path
 
-import matplotlib.pyplot as plt
-import numpy as np
 from tenfold.hpc.ranks import Ranks
 from tenfold.pipelines.config import load
 from tenfold.pipelines.estimator.train import train_estimator
