@@ -36,6 +36,7 @@ def module_from(path: Path) -> ModuleType:
     return module
 
 
+@pytest.mark.slow
 def test_the_site_builds_without_a_warning_and_loads_nothing_from_the_network(tmp_path):
     environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
     built = subprocess.run(
@@ -147,3 +148,17 @@ def test_a_wrong_name_in_a_snippet_is_noticed():
 def test_the_presets_of_a_page_exist(page):
     valid = {preset for study in STUDIES for preset in presets(study_named(study))}
     assert set(re.findall(r"--preset ([a-z0-9-]+)", page.read_text("utf-8"))) <= valid
+
+
+def test_the_messages_that_troubleshooting_explains_exist():
+    page = (ROOT / "docs" / "troubleshooting.md").read_text("utf-8")
+    code = " ".join(
+        file.read_text("utf-8") for top in ("pipelines", "emulators", "hpc") for file in (ROOT / top).rglob("*.py")
+    )
+    code = re.sub(r'"\s*\n\s*(?:#[^\n]*\n\s*)?f?"', "", code)  # strings that continue on the next line
+    of_horovod = "One or more tensors were submitted … by subset of ranks"
+    quoted = [text for bold in re.findall(r"\*\*(.+?)\*\*", page, re.DOTALL) for text in re.findall(r"`([^`]+)`", bold)]
+    parts = [" ".join(part.split()).strip(" :") for text in quoted if text != of_horovod for part in text.split("…")]
+    messages = [part for part in parts if part.count(" ") > 1 and not part.startswith("tenfold ")]
+    assert len(messages) > 8
+    assert not [message for message in messages if message not in code]
