@@ -58,6 +58,7 @@ def notebook_page(script: Path) -> tuple[str, dict[str, bytes]]:
     for cell in notebook.cells:  # messages of TensorFlow about the machine
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+    notebook.metadata["language_info"] = {"name": "python"}
     exporter = MarkdownExporter()
     text, resources = exporter.from_notebook_node(
         notebook, resources={"unique_key": script.stem, "output_files_dir": "."}

@@ -162,3 +162,19 @@ def test_the_messages_that_troubleshooting_explains_exist():
     messages = [part for part in parts if part.count(" ") > 1 and not part.startswith("tenfold ")]
     assert len(messages) > 8
     assert not [message for message in messages if message not in code]
+
+
+def anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"\s", "-", re.sub(r"[^\w\s-]", "", heading.lower()).strip()) for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_links_of_a_page_lead_to_files_and_headings_of_the_repository(page):
+    text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for link in re.findall(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)", text):
+        path, _, anchor = link.partition("#")
+        if not re.match(r"[a-z]+:", link):
+            target = (page.parent / path).resolve() if path else page
+            assert target.is_file(), link
+            assert not anchor or anchor in anchors(target), link
