@@ -26,11 +26,10 @@ HEAD = """# Configuration
 One YAML file holds all settings of a study, in sections. Every key is optional.
 
 ```
-tenfold config show --study cosmology --preset demo             # print all settings, with defaults
-tenfold config show --study cosmology > study.yaml              # a file to edit
-tenfold config validate study.yaml                              # check every key and value
-tenfold run cosmology --config study.yaml --out study           # use it
-tenfold train estimator data --out run --set training.epochs=50 # change one value
+tenfold config show --preset demo > study.yaml                   # all settings; --study massmaps or chemistry
+tenfold config validate study.yaml                               # check every key and value
+tenfold run cosmology --config study.yaml --out study            # use it
+tenfold train estimator data --out run --set training.epochs=50  # change one value
 ```
 
 A preset is read first, then the file of `--config`, then each `--set`, in this order. If neither a preset nor a file is

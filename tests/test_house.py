@@ -1,6 +1,8 @@
 """The house stands: every folder is packaged, and the documents name only what exists."""
 
+import contextlib
 import dataclasses
+import itertools
 import re
 import shlex
 import tomllib
@@ -11,6 +13,8 @@ import pytest
 import typer
 
 from tenfold.pipelines.cli.main import app
+from tenfold.pipelines.config import load
+from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.studies import STUDIES
 from tenfold.pipelines.studies.study import study_named
 
@@ -137,3 +141,43 @@ def configuration_keys(kind: type, path: str = "") -> Iterator[str]:
 def test_documents_set_only_keys_of_a_configuration(document):
     keys = {key for name in STUDIES for key in configuration_keys(study_named(name))}
     assert set(re.findall(r"--set[ =]([a-z_]+\.[a-z_0-9]+)", document.read_text())) <= keys
+
+
+def settings(text: str) -> Iterator[str]:
+    """Values of `--set` in the commands and the inline code of a document, as a shell passes them on."""
+    fenced = re.findall(r"^```[^\n]*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    inline = re.findall(r"`([^`\n]*--set [^`]*)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
+    lines = [line for block in fenced for line in block.replace("\\\n", " ").splitlines() if "--set " in line]
+    for line in [*lines, *(" ".join(code.split()) for code in inline)]:
+        words = shlex.split(line, comments=True)
+        yield from (after for word, after in itertools.pairwise(words) if word == "--set" and "…" not in after)
+
+
+def accepted_by(setting: str) -> list[str]:
+    """Studies whose configuration accepts a setting; targets that it mentions are added."""
+    target = re.search(r"\{(\w+):", setting)
+    targets = (f"ingest.targets=[{target[1]}]",) if target else ()
+    accepted = []
+    for name in STUDIES:
+        with contextlib.suppress(InputError):
+            load(study_named(name), settings=(setting,))
+            accepted.append(name)
+        with contextlib.suppress(InputError):
+            load(study_named(name), settings=(*targets, setting))
+            accepted.append(name)
+    return accepted
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_settings_that_documents_show_are_valid(document):
+    partly = ("ingest.split_column=", "network.size=")  # valid together with others
+    found = [setting for setting in settings(document.read_text()) if not setting.startswith(partly)]
+    assert not [setting for setting in found if "=" in setting and not accepted_by(setting)]
+
+
+def test_a_wrong_setting_is_noticed():
+    shown = list(settings('`--set training.epochs=1,5`\n```\ntenfold validate run --set "ingest.seed=1"\n```'))
+    assert shown == ["ingest.seed=1", "training.epochs=1,5"]
+    assert not accepted_by("training.epochs=1,5")
+    assert not accepted_by("ingest.kinds={active:classification}")
+    assert accepted_by("ingest.kinds={active: classification}") == ["chemistry"]
