@@ -5,7 +5,7 @@ After Mathuriya et al. 2018 (arXiv:1808.04728) and the MLPerf HPC benchmark. Pla
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from tenfold.emulators.sizes import check_size
 
@@ -24,6 +24,8 @@ class CNN:
     8
     """
 
+    RENAMED: ClassVar[dict[str, str]] = {"kernel": "kernel_size", "dense": "dense_units"}
+
     dimensions: Literal[2, 3] = 3
     """Spatial dimensions: 3 for volumes, 2 for maps."""
     size: int = 64
@@ -36,7 +38,7 @@ class CNN:
     """Statistics of each coarsened block: 1, the sum; 2, also the sum of squares (clustering within the block)."""
     filters: tuple[int, ...] = (16, 32, 64, 128)
     """Convolution filters of each block; every block halves the side of the field."""
-    kernel: int = 3
+    kernel_size: int = 3
     """Cells per side of the convolution kernels."""
     coarsen: int = 1
     """Input cells per side that are summed into one cell first. It reduces shot noise and the cost."""
@@ -46,7 +48,7 @@ class CNN:
     """Zero padding, or periodic padding (for whole simulation boxes)."""
     readout: Literal["flatten", "global"] = "flatten"
     """Input of the dense layers: all remaining cells, or the global means of all blocks and maxima of the last."""
-    dense: tuple[int, ...] = (128, 64)
+    dense_units: tuple[int, ...] = (128, 64)
     """Units of the dense layers."""
     activation: str = "leaky_relu"
     """Name of a Keras activation function."""
@@ -65,11 +67,11 @@ class CNN:
             )
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout: found {self.dropout}, must be in [0, 1)")
-        if self.kernel % 2 == 0 or self.kernel < 1:
-            raise ValueError(f"kernel: found {self.kernel}, must be odd")
+        if self.kernel_size % 2 == 0 or self.kernel_size < 1:
+            raise ValueError(f"kernel_size: found {self.kernel_size}, must be odd")
         if self.channels < 1 or self.coarsen < 1 or not self.filters:
             raise ValueError("channels, coarsen and the number of filters must be at least 1")
-        for name in ("size", "channels", "kernel", "filters", "dense"):
+        for name in ("size", "channels", "kernel_size", "filters", "dense_units"):
             check_size(name, getattr(self, name))
 
     @property
@@ -126,10 +128,10 @@ def build(
         return kind(seed=next(seeds))
 
     def convolution(x, filters, index):
-        if architecture.padding == "periodic" and architecture.kernel > 1:
-            x = PeriodicPadding(architecture.kernel // 2, dtype=precision, name=f"wrap_{index}")(x)
+        if architecture.padding == "periodic" and architecture.kernel_size > 1:
+            x = PeriodicPadding(architecture.kernel_size // 2, dtype=precision, name=f"wrap_{index}")(x)
         return layer_types["convolution"](
-            filters, architecture.kernel, padding="valid" if architecture.padding == "periodic" else "same",
+            filters, architecture.kernel_size, padding="valid" if architecture.padding == "periodic" else "same",
             activation=architecture.activation, kernel_initializer=initialiser(keras.initializers.HeNormal),
             dtype=precision, name=f"convolution_{index}",
         )(x)  # fmt: skip
@@ -155,7 +157,7 @@ def build(
         means = [layer_types["mean"](dtype="float32")(scale) for scale in [*scales, x]]
         x = layers.Concatenate(dtype="float32")([*means, layer_types["maximum"](dtype="float32")(x)])
         x = Affine(dtype="float32", name="affine")(x)
-    for index, units in enumerate(architecture.dense):
+    for index, units in enumerate(architecture.dense_units):
         x = layers.Dense(
             units, activation=architecture.activation, kernel_initializer=initialiser(keras.initializers.HeNormal),
             dtype=precision, name=f"dense_{index}",

@@ -44,7 +44,7 @@ def build_discriminator(
         features.append(summary_statistics(model, x, parameters))
     for level, filters in enumerate(architecture.critic_filters):
         x = map_layers.Convolution(
-            filters, architecture.kernel, 2, periodic, architecture.spectral_norm, seed=next(seeds),
+            filters, architecture.kernel_size, 2, periodic, architecture.spectral_norm, seed=next(seeds),
             name=f"convolution_{level}", **dtype,
         )(x)  # fmt: skip
         if architecture.network == "dcgan" and level and not architecture.spectral_norm:

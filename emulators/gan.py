@@ -27,7 +27,12 @@ class GAN:
     4
     """
 
-    RENAMED: ClassVar[dict[str, str]] = {"latent": "latent_dim", "style": "style_dim", "group": "group_size"}
+    RENAMED: ClassVar[dict[str, str]] = {
+        "kernel": "kernel_size",
+        "latent": "latent_dim",
+        "style": "style_dim",
+        "group": "group_size",
+    }
 
     network: Literal["dcgan", "wgan-gp"] = "wgan-gp"
     """Family: maps from a latent vector with a discriminator that gives a probability (``dcgan``), or maps from a
@@ -44,7 +49,7 @@ class GAN:
     first; the map itself is one level finer than the last."""
     critic_filters: tuple[int, ...] = (16, 32, 64, 128)
     """Filters of the discriminator; each level halves the map per side."""
-    kernel: int = 4
+    kernel_size: int = 4
     """Pixels per side of kernels with stride 2; a multiple of 2 avoids checkerboard artefacts (CosmoGAN: 5)."""
     style_dim: int = 32
     """``wgan-gp``: units of the style vector, which conditions each level on latent vector and parameters (FiLM)."""
@@ -66,7 +71,7 @@ class GAN:
         Raises
         ------
         ValueError
-            A value is out of its range, or the map cannot be halved as often as there are levels.
+            A value is out of its range or has no effect, or the map cannot be halved as often as there are levels.
         """
         for name in ("size", "channels", "latent_dim", "style_dim", "group_size", "filters", "critic_filters"):
             check_size(name, getattr(self, name))
@@ -84,10 +89,15 @@ class GAN:
                     f"size: {self.size} pixels cannot be halved {levels} times ({name}) down to 2 or more: "
                     f"take a multiple of {2**levels}, or fewer {name}"
                 )
-        if not 2 <= self.kernel <= 6:
-            raise ValueError(f"kernel: found {self.kernel}, must be 2 to 6")
+        if not 2 <= self.kernel_size <= 6:
+            raise ValueError(f"kernel_size: found {self.kernel_size}, must be 2 to 6")
         if self.conditions < 0:
             raise ValueError(f"conditions: found {self.conditions}, must not be negative")
+        if self.network == "dcgan" and self.style_dim != GAN.style_dim:
+            raise ValueError(
+                f"style_dim: found {self.style_dim}, which has no effect: only network wgan-gp reads it, "
+                "and network is dcgan"
+            )
 
     @property
     def margin(self) -> int:
@@ -110,6 +120,11 @@ class GAN:
 
 
 COSMOGAN = GAN(
-    network="dcgan", size=256, latent_dim=64, kernel=5, filters=(512, 256, 128, 64), critic_filters=(64, 128, 256, 512)
+    network="dcgan",
+    size=256,
+    latent_dim=64,
+    kernel_size=5,
+    filters=(512, 256, 128, 64),
+    critic_filters=(64, 128, 256, 512),
 )
 """CosmoGAN as published, except that edges are periodic unless cropped and that no tanh bounds κ."""

@@ -71,7 +71,7 @@ def _cosmogan(architecture: GAN, model: LognormalModel, inputs: dict, parameters
         x = layers.ReLU(name=f"active_{level}", **dtype)(x)
         last = level == len(architecture.filters)
         x = map_layers.TransposedConvolution(
-            filters, architecture.kernel, 2, periodic=not edge, gain=1.0 if last else map_layers.LEAKY_GAIN,
+            filters, architecture.kernel_size, 2, periodic=not edge, gain=1.0 if last else map_layers.LEAKY_GAIN,
             seed=next(seeds), name="map" if last else f"up_{level}", **dtype,
         )(x)  # fmt: skip
         if edge:
@@ -107,7 +107,7 @@ def _field_and_unet(
             filters, 3, periodic=periodic, gain=gain, seed=next(seeds), name=name, **dtype
         )(x)  # fmt: skip
 
-    strided = {"kernel": architecture.kernel, "stride": 2, "periodic": periodic, **dtype}
+    strided = {"kernel": architecture.kernel_size, "stride": 2, "periodic": periodic, **dtype}
     x = layers.Concatenate(name="start", **dtype)([field, extra_noise])
     x = active(convolve(x, architecture.filters[0], "level_0"), "0")
     skips = [x]

@@ -17,14 +17,23 @@ Readout = Literal["published", "sum", "mean", "norm", "set2set"]
 Kind = Literal["regression", "classification"]
 
 PUBLISHED_ARCHITECTURES: dict[str, dict[str, Any]] = {
-    "dmpnn": {"hidden": 300, "depth": 3, "readout": "norm", "dense": (300,)},
-    "enn-s2s": {"hidden": 64, "depth": 3, "readout": "set2set", "dense": (128,)},
-    "painn": {"hidden": 128, "depth": 3, "readout": "sum", "dense": (64,)},
+    "dmpnn": {"hidden": 300, "depth": 3, "readout": "norm", "dense_units": (300,)},
+    "enn-s2s": {"hidden": 64, "depth": 3, "readout": "set2set", "dense_units": (128,)},
+    "painn": {"hidden": 128, "depth": 3, "readout": "sum", "dense_units": (64,)},
 }
 """Published architectures: Yang et al. 2019 (arXiv:1904.01561), Gilmer et al. 2017 (arXiv:1704.01212) and Schütt et al.
 2021 (arXiv:2102.03150). One deviation: the readout of dmpnn is a scaled sum instead of the mean, because solubilities
 and free energies depend on the size of the molecule."""
 
+
+READ_BY: dict[str, tuple[str, str]] = {
+    "edge_hidden": ("network", "enn-s2s"),
+    "towers": ("network", "enn-s2s"),
+    "set2set_steps": ("readout", "set2set"),
+    "cutoff_angstrom": ("network", "painn"),
+    "n_rbf": ("network", "painn"),
+}
+"""Settings that only one network or readout reads: name of the setting that selects it, and its value."""
 
 NORM_ATOMS = 100.0
 """Divisor of the ``norm`` readout: the sum over the atoms of a molecule is divided by this number."""
@@ -34,7 +43,7 @@ NORM_ATOMS = 100.0
 class MPNN:
     """Architecture of a message-passing neural network.
 
-    Zeros, ``"published"`` and an empty ``dense`` are replaced by the published values of the network.
+    Zeros, ``"published"`` and an empty ``dense_units`` are replaced by the published values of the network.
 
     Example
     -------
@@ -43,7 +52,7 @@ class MPNN:
     128
     """
 
-    RENAMED: ClassVar[dict[str, str]] = {"radial": "n_rbf", "ensemble": "ensemble_size"}
+    RENAMED: ClassVar[dict[str, str]] = {"dense": "dense_units", "radial": "n_rbf", "ensemble": "ensemble_size"}
 
     network: Network = "dmpnn"
     """``dmpnn``: messages along directed bonds, no geometry. ``enn-s2s``: edge network, reads distances. ``painn``:
@@ -56,7 +65,7 @@ class MPNN:
     """``sum``: the head acts on each atom, and its outputs are summed (averaged for intensive targets): each atom has a
     contribution. ``mean``, ``norm`` (sum / 100) and ``set2set``: atoms are pooled into one vector before the head. Use
     ``sum`` for energies from tables of SMILES: ``norm``, the default of dmpnn, subtracts no atomic references."""
-    dense: tuple[int, ...] = ()
+    dense_units: tuple[int, ...] = ()
     """Units of the hidden layers of the head; empty: as published."""
     dropout: float = 0.0
     """Dropout rate in training: in the head, and between the steps of dmpnn."""
@@ -67,14 +76,21 @@ class MPNN:
     set2set_steps: int = 6
     """Attention steps of the set2set readout."""
     cutoff_angstrom: float = 5.0
-    """painn: cutoff radius [Å]."""
+    """painn: cutoff radius [Å], a number or an astropy quantity."""
     n_rbf: int = 20
     """painn: number of radial basis functions."""
     ensemble_size: int = 1
     """Number of networks that are trained together and differ in their initial weights."""
 
     def __post_init__(self):
-        """Fill in the published values, and check that the network can be built."""
+        """Fill in the published values, and check that the network can be built.
+
+        Raises
+        ------
+        ValueError
+            A value is out of its range, or is set although the network does not read it.
+        """
+        object.__setattr__(self, "cutoff_angstrom", _in_angstrom("cutoff_angstrom", self.cutoff_angstrom))
         if self.network not in PUBLISHED_ARCHITECTURES:
             raise ValueError(f"network: found {self.network!r}, must be one of {', '.join(PUBLISHED_ARCHITECTURES)}")
         for name, value in PUBLISHED_ARCHITECTURES[self.network].items():
@@ -82,27 +98,52 @@ class MPNN:
                 object.__setattr__(self, name, value)
         if self.readout not in get_args(Readout):
             raise ValueError(f"readout: found {self.readout!r}, must be one of {', '.join(get_args(Readout))}")
-        object.__setattr__(self, "dense", tuple(self.dense))
+        object.__setattr__(self, "dense_units", tuple(self.dense_units))
         for name in ("hidden", "depth", "edge_hidden", "towers", "set2set_steps", "n_rbf", "ensemble_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: found {getattr(self, name)}, must be at least 1")
-        for name in ("hidden", "edge_hidden", "n_rbf", "dense"):
+        for name in ("hidden", "edge_hidden", "n_rbf", "dense_units"):
             check_size(name, getattr(self, name))
         for name in ("depth", "set2set_steps", "ensemble_size"):
             check_size(name, getattr(self, name), MOST)
-        if min(self.dense) < 1:
-            raise ValueError(f"dense: found {self.dense}, units must be at least 1")
+        if min(self.dense_units) < 1:
+            raise ValueError(f"dense_units: found {self.dense_units}, units must be at least 1")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout: found {self.dropout}, must be in [0, 1)")
         if not self.cutoff_angstrom > 0:
             raise ValueError(f"cutoff_angstrom: found {self.cutoff_angstrom}, must be above 0")
         if self.hidden % self.towers:
             raise ValueError(f"towers: hidden size {self.hidden} cannot be divided into {self.towers} equal parts")
+        for name, (selector, value) in READ_BY.items():
+            if (
+                getattr(self, name) != type(self).__dataclass_fields__[name].default
+                and getattr(self, selector) != value
+            ):
+                raise ValueError(
+                    f"{name}: found {getattr(self, name)}, which has no effect: only {selector} {value} reads it, "
+                    f"and {selector} is {getattr(self, selector)}"
+                )
 
     @property
     def geometric(self) -> bool:
         """Whether the network reads geometry."""
         return self.network != "dmpnn"
+
+
+def _in_angstrom(name: str, length: Any) -> Any:
+    """Return an astropy length as a plain number [Å], and anything else unchanged.
+
+    Raises
+    ------
+    ValueError
+        The quantity is not a single length.
+    """
+    if not hasattr(length, "unit") or not hasattr(length, "to_value"):
+        return length
+    try:
+        return float(length.to_value("Angstrom"))
+    except TypeError:  # UnitConversionError, or an array
+        raise ValueError(f"{name}: found {length}, expected a single length, such as 5 Å") from None
 
 
 def build(
@@ -201,7 +242,7 @@ def build(
     def pooled(index: int, atoms):
         name = f"{'atom_head' if architecture.readout == 'sum' else 'head'}_{index}"
         head = Head(
-            architecture.dense,
+            architecture.dense_units,
             targets * width,
             dropout=architecture.dropout,
             seed=next(seeds),

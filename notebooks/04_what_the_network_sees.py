@@ -125,9 +125,9 @@ maps = shards.read(chosen)
 # %%
 saliencies = {
     method: measure(estimator, maps, manifest.value.mean, method=method, periodic=manifest.periodic)
-    for method in ("gradient", "smoothgrad", "integrated")
+    for method in ("gradient", "smoothgrad", "integrated-gradients")
 }
-integrated = saliencies["integrated"]
+integrated = saliencies["integrated-gradients"]
 for p, name in enumerate(names):
     difference = np.abs(integrated.estimates[:, p] - integrated.baseline_estimates[p])
     error = integrated.completeness_errors[:, p]

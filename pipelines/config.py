@@ -97,6 +97,9 @@ def check(kind: type[Run], tree: dict[str, Any], places: Places | None = None) -
         for problem in error.errors():
             path = tuple(str(part) for part in problem["loc"] if part != "__root__")
             reason = problem["msg"].removeprefix("Value error, ")
+            name, colon, detail = reason.partition(": ")
+            if colon and (*path, name) in places:  # the section's own check names the key
+                path, reason = (*path, name), detail
             found = "" if isinstance(problem["input"], dict) else f"found {_shown(problem['input'])}: "
             lines.append(f"{_place(path, places)}{'.'.join(path)}: {found}{reason}")
         raise InputError("\n".join(lines)) from None

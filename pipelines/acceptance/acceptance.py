@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tenfold.pipelines.acceptance.map_statistics import Statistic
+from tenfold.pipelines.acceptance.map_statistics import Statistic, naming_statistic
 from tenfold.stats.agreement import Agreement, Verdict, agreement
 from tenfold.stats.memorisation import Memorisation, memorisation
 from tenfold.stats.trend import fit_trend
@@ -158,18 +158,18 @@ def assess(
         Statistics, comparisons and verdicts.
     """
     rows = {statistic.name: (statistic.rows(simulated.maps), statistic.rows(generated)) for statistic in statistics}
-    agreements = {
-        statistic.name: agreement(
-            *_comparable(statistic, rows[statistic.name], simulated, training),
-            tolerance=(
-                tolerances.bispectrum_tolerance if statistic.name.startswith("bispectrum") else tolerances.tolerance
-            ),
-            groups=simulated.groups, n_training=training and training.simulations, relative_to=statistic.relative_to,
-            correlation_tolerance=tolerances.correlation_tolerance, scatter_tolerance=tolerances.scatter_tolerance,
-            significance=tolerances.significance, draws=tolerances.draws, seed=tolerances.seed,
-        )
-        for statistic in statistics
-    }  # fmt: skip
+    agreements = {}
+    for statistic in statistics:
+        bispectrum = statistic.name.startswith("bispectrum")
+        with naming_statistic(statistic.name):
+            agreements[statistic.name] = agreement(
+                *_comparable(statistic, rows[statistic.name], simulated, training),
+                tolerance=tolerances.bispectrum_tolerance if bispectrum else tolerances.tolerance,
+                groups=simulated.groups, n_training=training and training.simulations,
+                relative_to=statistic.relative_to, correlation_tolerance=tolerances.correlation_tolerance,
+                scatter_tolerance=tolerances.scatter_tolerance, significance=tolerances.significance,
+                draws=tolerances.draws, seed=tolerances.seed,
+            )  # fmt: skip
     verdicts: dict[str, Verdict] = {}
     for name, comparison in agreements.items():
         verdicts |= {key: getattr(comparison, aspect) for key, aspect in zip(verdict_names(name), ASPECTS, strict=True)}

@@ -1,6 +1,7 @@
 """Statistics of the acceptance tests for mass maps, with bins chosen once from the simulated maps."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -38,9 +39,20 @@ class Statistic:
     """Function that measures maps, shape (n, N, N), and returns rows, shape (n, B)."""
 
     def rows(self, maps: np.ndarray) -> np.ndarray:
-        """Measure maps, shape (n, N, N), in chunks; returns shape (n, B)."""
+        """Measure maps, shape (n, N, N), in chunks; returns shape (n, B). Errors name the statistic."""
         starts = range(0, len(maps), MAPS_PER_CHUNK)
-        return np.concatenate([self.measure(maps[start : start + MAPS_PER_CHUNK]) for start in starts])
+        with naming_statistic(self.name):
+            return np.concatenate([self.measure(maps[start : start + MAPS_PER_CHUNK]) for start in starts])
+
+
+@contextmanager
+def naming_statistic(name: str) -> Iterator[None]:
+    """Add the name of the statistic to any exception raised in the context (PEP 678)."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"statistic: {name}")
+        raise
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,9 @@ def explain_estimator_command(
     run: Annotated[Path, typer.Argument(help="Folder of a finished training, on boxes or on maps.")],
     out: Annotated[Path | None, typer.Option("--out", help="Folder to write to; default: that of the run.")] = None,
     count: Annotated[int, typer.Option("--count", min=1, help="Number of samples of the test split.")] = 4,
-    method: Annotated[str, typer.Option("--method", help="integrated, gradient or smoothgrad.")] = "integrated",
+    method: Annotated[
+        str, typer.Option("--method", help="integrated-gradients, gradient or smoothgrad.")
+    ] = "integrated-gradients",
 ) -> None:
     """Draw saliency maps of the estimates, with checks of their validity; the numbers go to saliency.npz."""
     load_tensorflow()

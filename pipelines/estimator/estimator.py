@@ -141,7 +141,7 @@ class Estimator:
         estimates = np.mean([self._estimate(volumes, symmetry) for symmetry in orientations], axis=0)
         return estimates[..., 0], estimates[..., 1] * self.sigma_factor
 
-    def explain(self, volumes: np.ndarray, *, method: str = "integrated", seed: int = 0) -> "Saliency":
+    def explain(self, volumes: np.ndarray, *, method: str = "integrated-gradients", seed: int = 0) -> "Saliency":
         """Attribute estimates to cells of the input, with sanity checks against randomised weights.
 
         Parameters
@@ -149,7 +149,7 @@ class Estimator:
         volumes
             Raw values as in the shards, shape (n, N, N, N, channel) or (n, N, N, channel).
         method
-            ``"integrated"`` (integrated gradients from the mean field, arXiv:1703.01365), ``"gradient"`` or
+            ``"integrated-gradients"`` (integrated gradients from the mean field, arXiv:1703.01365), ``"gradient"`` or
             ``"smoothgrad"`` (arXiv:1706.03825).
         seed
             Seed of the randomised weights, of SmoothGrad's noise and of the random shifts.

@@ -17,7 +17,7 @@ from tenfold.pipelines.volumes.shards import Shards
 
 
 def explain_estimator(
-    run: Path, out: Path | None = None, *, count: int = 4, method: str = "integrated", seed: int = 0
+    run: Path, out: Path | None = None, *, count: int = 4, method: str = "integrated-gradients", seed: int = 0
 ) -> Path:
     """Write a page with attributions of an estimator's predictions, and their values to ``saliency.npz``.
 

@@ -23,7 +23,7 @@ from tenfold.stats.saliency import (
     smooth_grad,
 )
 
-METHODS = ("integrated", "gradient", "smoothgrad")
+METHODS = ("integrated-gradients", "gradient", "smoothgrad")
 PATH_STEPS, RANDOMISED_PATH_STEPS = 32, 8
 """Points along the path of integrated gradients, for the trained network and for randomised ones."""
 RANDOMISED_NETWORKS = 5
@@ -107,7 +107,7 @@ class Saliency:
                     zip(self.layers, self.rank_correlations[:, p].mean(0).tolist(), strict=True)
                 ),
             }
-            if self.method == "integrated":
+            if self.method == "integrated-gradients":
                 difference = np.abs(self.estimates[:, p] - self.baseline_estimates[p])
                 error = self.completeness_errors[:, p]
                 parameters[name] |= {
@@ -123,7 +123,7 @@ def measure(
     samples: np.ndarray,
     mean: float,
     *,
-    method: str = "integrated",
+    method: str = "integrated-gradients",
     periodic: bool = True,
     seed: int = 0,
 ) -> Saliency:
@@ -150,6 +150,8 @@ def measure(
     InputError
         ``method`` is unknown.
     """
+    if method == "integrated":
+        raise InputError("method: integrated was renamed to integrated-gradients")
     if method not in METHODS:
         raise InputError(f"method: found {method!r}, must be one of {', '.join(METHODS)}")
     samples = np.asarray(samples, np.float32)
@@ -161,7 +163,7 @@ def measure(
     def attribute(sample: np.ndarray, parameter: int, steps: int) -> tuple[np.ndarray, float]:
         """Return the attribution of one estimate on the network's grid, and its completeness error."""
         predict, gradient = functions[parameter]
-        if method == "integrated":
+        if method == "integrated-gradients":
             integrated = integrated_gradients(predict, gradient, sample, baseline, steps)
             return _block_sums(integrated.attribution, input_layer.coarsen), integrated.completeness_error
         if method == "gradient":

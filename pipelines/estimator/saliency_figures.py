@@ -113,7 +113,7 @@ def overlay(saliency: Saliency, sample: int, parameter: int, display: FieldDispl
         name = symbol(saliency.names[parameter])
         axes.set_title(name, loc="left")
         scale = LinearSegmentedColormap.from_list("sign", [LOWERS, str(GREY_LEVELS[0]), RAISES])
-        quantity = "attribution" if saliency.method == "integrated" else "gradient"
+        quantity = "attribution" if saliency.method == "integrated-gradients" else "gradient"
         _colour_bar(
             figure, ScalarMappable(Normalize(-saturation, saturation), scale), f"{quantity} of {name} per pixel"
         )

@@ -23,8 +23,8 @@ from tenfold.pipelines.reports.figures import EmbeddedFigure
 from tenfold.pipelines.volumes.manifest import Manifest
 
 METHOD_DESCRIPTIONS = {
-    "integrated": "Integrated gradients (arXiv:1703.01365) distribute among the cells the difference between the "
-    "estimate and the network's estimate for a uniform field of the mean value "
+    "integrated-gradients": "Integrated gradients (arXiv:1703.01365) distribute among the cells the difference "
+    "between the estimate and the network's estimate for a uniform field of the mean value "
     f"({PATH_STEPS} points along the path between them).",
     "gradient": "The gradient is the change of the estimate per change of a cell's value: it shows what the estimate "
     "is sensitive to, not what it is composed of.",
@@ -129,7 +129,7 @@ def saliency_section(
         rows=_rows(saliency),
         coarsen=saliency.coarsen,
         boxes=saliency.fields.ndim == 4,
-        integrated=saliency.method == "integrated",
+        integrated=saliency.method == "integrated-gradients",
         trusted=trusted,
     )
 
@@ -167,7 +167,7 @@ def _rows(saliency: Saliency) -> list[tuple[str, list[str]]]:
         ("rank correlation, all layers randomised", mean_and_std(saliency.rank_correlations[..., -1])),
         ("rank correlation with |field − mean value|", mean_and_std(saliency.field_rank_correlations)),
     ]
-    if saliency.method == "integrated":
+    if saliency.method == "integrated-gradients":
         errors = saliency.completeness_errors
         difference = np.abs(saliency.estimates - saliency.baseline_estimates).sum(0)
         rows += [
@@ -183,7 +183,7 @@ def _caption(saliency: Saliency, i: int, title: str, true: np.ndarray) -> Markup
     for p, name in enumerate(saliency.names):
         text = f"true {true[p]:.3f}, " if np.isfinite(true[p]) else ""
         text += f"estimate of this network {saliency.estimates[i, p]:.3f}"
-        if saliency.method == "integrated":
+        if saliency.method == "integrated-gradients":
             text += (
                 f"; estimate for a uniform field of the mean value {saliency.baseline_estimates[p]:.3f}; completeness "
                 f"error {figure(saliency.completeness_errors[i, p], 1)}"

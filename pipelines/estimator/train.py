@@ -48,7 +48,7 @@ def train_estimator(
     Example
     -------
     >>> from tenfold.pipelines import CNN, FieldTraining, train_estimator
-    >>> architecture = CNN(size=16, filters=(4,), dense=(8,), readout="global")
+    >>> architecture = CNN(size=16, filters=(4,), dense_units=(8,), readout="global")
     >>> run = train_estimator("data", "estimator", architecture, FieldTraining(epochs=1))
     >>> run.bundle.name
     'bundle.tenfold'

@@ -45,7 +45,7 @@ def train_molecules(
     Example
     -------
     >>> from tenfold.pipelines import MPNN, RegressionTraining, train_molecules
-    >>> architecture = MPNN(network="dmpnn", hidden=8, depth=2, dense=(8,))
+    >>> architecture = MPNN(network="dmpnn", hidden=8, depth=2, dense_units=(8,))
     >>> train_molecules("molecules", "predictor", architecture, RegressionTraining(epochs=1)).bundle.name
     'bundle.tenfold'
     """

@@ -1,1 +1,1 @@
-"""Boxes in, shards out: what is read, checked, cut, packed and split."""
+"""Boxes in, shards out: what is read, checked, divided, packed and split."""

@@ -22,11 +22,11 @@ class Ingest:
     Example
     -------
     >>> from tenfold.pipelines import Ingest
-    >>> Ingest(cut=2).records_per_volume
+    >>> Ingest(patches_per_side=2).records_per_volume
     8
     """
 
-    RENAMED: ClassVar[dict[str, str]] = {"quarantine_threshold": "rejected_threshold"}
+    RENAMED: ClassVar[dict[str, str]] = {"cut": "patches_per_side", "quarantine_threshold": "rejected_threshold"}
     DIMENSIONS: ClassVar[int] = 3
     """Spatial axes of a record."""
 
@@ -51,8 +51,8 @@ class Ingest:
     """Values that -1 and 1 stand for, by canonical name, where files hold unit parameters only."""
     parameters: tuple[str, ...] = ()
     """Names of the parameters to learn; empty: those that vary."""
-    cut: int = 1
-    """Sub-volumes per side of a box."""
+    patches_per_side: int = 1
+    """Equal parts per side that each volume or map is divided into."""
     fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
     """Fractions of the simulations in the training, validation and test splits."""
     seed: int = 0
@@ -76,7 +76,7 @@ class Ingest:
     def __post_init__(self):
         """Check that every value is in its range."""
         convert_quantities(self, box_mpc_h="Mpc/h")
-        for name in ("cut", "records_per_shard", "processes"):
+        for name in ("patches_per_side", "records_per_shard", "processes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: found {getattr(self, name)}, valid is 1 or more")
         if len(self.fractions) != 3 or min(self.fractions) < 0 or not math.isclose(sum(self.fractions), 1):
@@ -103,8 +103,8 @@ class Ingest:
 
     @property
     def records_per_volume(self) -> int:
-        """Number of records that a volume is cut into."""
-        return self.cut**self.DIMENSIONS
+        """Number of records per volume or map."""
+        return self.patches_per_side**self.DIMENSIONS
 
     def stated(self) -> StatedMetadata:
         """Return the user's metadata of the files."""

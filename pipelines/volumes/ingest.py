@@ -1,4 +1,4 @@
-"""Ingest of volumes or maps: files are checked, cut into records, packed into shards and split by simulation."""
+"""Ingest of volumes or maps: files are checked, divided into records, packed into shards and split by simulation."""
 
 import logging
 import math
@@ -86,8 +86,8 @@ def ingest_volumes(paths: Iterable[Path | str], out: Path | str, config: Ingest)
     """Pack volumes into shards.
 
     The header of every file is read first; files that cannot be used are listed in ``OUT/rejected.csv`` with the
-    reason. The others are cut and packed under Dask, one shard per task. Shards that exist and are complete are kept:
-    after an interruption, or with files added, only the missing ones are made.
+    reason. The others are divided and packed under Dask, one shard per task. Complete shards are kept: after an
+    interruption, or with files added, only the missing ones are made.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def ingest_volumes(paths: Iterable[Path | str], out: Path | str, config: Ingest)
             out=out / f"shard_{number:05d}.h5",
             files=tuple(header.file for header in group),
             layout=headers[0].layout,
-            cut=config.cut,
+            patches_per_side=config.patches_per_side,
             compression=config.compression,
         )
         for number, group in enumerate(_groups(headers, config))
@@ -154,7 +154,7 @@ def estimate_size(paths: Iterable[Path | str], config: Ingest) -> IngestSize:
         first = f"{rejected[0].source}: {rejected[0].reason}"
         raise InputError(f"None of {len(sources)} files can be used. The first: {first}")
     records = sum(header.volumes for header in headers) * config.records_per_volume
-    record = record_shape(headers[0].layout.shape, config.cut)
+    record = record_shape(headers[0].layout.shape, config.patches_per_side)
     return IngestSize(
         files=len(sources),
         unusable=len(rejected),
@@ -228,11 +228,11 @@ def _manifest(
         shape=tasks[0].record,
         dtype=layout.dtype,
         units=layout.units,
-        box_mpc_h=None if layout.box_mpc_h is None else layout.box_mpc_h / config.cut,
-        side_deg=None if layout.side_deg is None else layout.side_deg / config.cut,
+        box_mpc_h=None if layout.box_mpc_h is None else layout.box_mpc_h / config.patches_per_side,
+        side_deg=None if layout.side_deg is None else layout.side_deg / config.patches_per_side,
         multipoles=_common_range([header.multipoles for header in headers]),
-        periodic=layout.periodic is True and config.cut == 1,
-        periodicity_known=layout.periodic is not None or config.cut > 1,
+        periodic=layout.periodic is True and config.patches_per_side == 1,
+        periodicity_known=layout.periodic is not None or config.patches_per_side > 1,
         redshifts=layout.redshifts,
         parameter_names=names,
         parameters=tuple(

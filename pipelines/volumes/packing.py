@@ -1,4 +1,4 @@
-"""Packing of source files into one shard: cut, checked, summarised, and written atomically."""
+"""Packing of source files into one shard: divided, checked, summarised, and written atomically."""
 
 import hashlib
 import itertools
@@ -64,13 +64,13 @@ class ShardTask:
     out: Path
     files: tuple[SourceFile, ...]
     layout: Layout
-    cut: int
+    patches_per_side: int
     compression: str
 
     @property
     def record(self) -> tuple[int, ...]:
         """Shape of a record: (X, Y, Z, C), or (Y, X, C) of a map."""
-        return record_shape(self.layout.shape, self.cut)
+        return record_shape(self.layout.shape, self.patches_per_side)
 
     @property
     def first(self) -> str:
@@ -83,7 +83,7 @@ class ShardTask:
         return {
             "version": VERSION,
             "layout": asdict(self.layout),
-            "cut": self.cut,
+            "patches_per_side": self.patches_per_side,
             "compression": self.compression,
             "stated": [asdict(file.stated) for file in self.files],
         }
@@ -117,9 +117,9 @@ class PackedShard:
     """False where the shard existed already."""
 
 
-def record_shape(shape: tuple[int, ...], cut: int) -> tuple[int, ...]:
-    """Return the shape of the sub-volumes of a volume that is cut along all axes but the channels."""
-    return (*(side // cut for side in shape[:-1]), shape[-1])
+def record_shape(shape: tuple[int, ...], patches_per_side: int) -> tuple[int, ...]:
+    """Return the shape of the sub-volumes of a volume that is divided along all axes but the channels."""
+    return (*(side // patches_per_side for side in shape[:-1]), shape[-1])
 
 
 def pack(task: ShardTask) -> PackedShard:
@@ -177,7 +177,7 @@ def _pack_file(source: SourceFile, task: ShardTask, records: h5py.Dataset, check
         volume_moments: Moments | None = None
         sample: list[np.ndarray] = []
         step = max(1, math.prod(volume.shape[:-1]) // SAMPLE)
-        records_of_volume = _records(volume, task.cut, source.stated.fill_values)
+        records_of_volume = _records(volume, task.patches_per_side, source.stated.fill_values)
         # a failure while reading records is the fault of their file, not of the shard
         for record in translate_iterator_errors(records_of_volume, source.path, volume.key):
             if len(checksums) == len(records):
@@ -195,7 +195,7 @@ def _pack_file(source: SourceFile, task: ShardTask, records: h5py.Dataset, check
             continue
         if sample:
             with translate_errors(source.path, volume.key):
-                whole = record if task.cut == 1 else None
+                whole = record if task.patches_per_side == 1 else None
                 check_deviation(volume, volume_moments, np.concatenate(sample), source.stated.largest_deviation, whole)
         value += volume_moments
     if volume is None:
@@ -223,9 +223,9 @@ def _distinct(record: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     return values, times[values]
 
 
-def _records(volume: Volume, cut: int, fill_values: tuple[float, ...]) -> Iterator[np.ndarray]:
-    """Yield cut³ cubes of a volume, or cut² squares of a map, x slowest, and check the values on the way."""
-    side = volume.shape[0] // cut
+def _records(volume: Volume, patches_per_side: int, fill_values: tuple[float, ...]) -> Iterator[np.ndarray]:
+    """Yield the cubes of a volume, or the squares of a map, x slowest, and check the values on the way."""
+    side = volume.shape[0] // patches_per_side
     least_fill = min(map(abs, fill_values), default=math.inf)
     total = np.zeros(volume.shape[-1])
     low, high = math.inf, -math.inf

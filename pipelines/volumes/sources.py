@@ -157,11 +157,13 @@ def _read_header(source: SourceFile, config: Ingest) -> FileHeader:
     for volume in read_volumes(source.path, source.stated):
         count += 1
         side = volume.shape[0]
-        if side % config.cut:
-            reason = f"side of {side} voxels cannot be cut into {config.cut} equal parts"
+        if side % config.patches_per_side:
+            reason = f"side of {side} voxels cannot be divided into {config.patches_per_side} equal parts"
             raise UnusableFileError(source.path, volume.key, reason)
         if math.prod(volume.shape) * volume.dtype.itemsize // config.records_per_volume > _LARGEST_RECORD:
-            raise UnusableFileError(source.path, volume.key, "a record would be larger than 4 GiB: raise cut")
+            raise UnusableFileError(
+                source.path, volume.key, "a record would be larger than 4 GiB: raise patches_per_side"
+            )
         unknown = [name for name in config.parameters if name not in volume.parameters]
         if unknown:
             reason = f"has no parameter {', '.join(unknown)}; it has {', '.join(volume.parameters)}"

@@ -41,11 +41,11 @@ def flop(architecture: CNN, parameters: int) -> float:
     """Floating-point operations of a training step per sample: forward, gradient of weights, gradient of inputs."""
     total, side, channels = 0.0, architecture.size // architecture.coarsen, architecture.channels
     for block, filters in enumerate(architecture.filters):
-        forward = 2.0 * architecture.kernel**3 * channels * filters * side**3
+        forward = 2.0 * architecture.kernel_size**3 * channels * filters * side**3
         total += forward * (3 if block else 2)  # the gradient with respect to the input volume is not needed
         side, channels = side // 2, filters
     width = side**3 * channels
-    for units in (*architecture.dense, 2 * parameters):
+    for units in (*architecture.dense_units, 2 * parameters):
         total += 3 * 2.0 * width * units
         width = units
     return total
@@ -76,14 +76,14 @@ def torch_step_s(architecture: CNN) -> float:
     layers, channels = [], architecture.channels
     for filters in architecture.filters:
         layers += [
-            nn.Conv3d(channels, filters, architecture.kernel, padding="same"),
+            nn.Conv3d(channels, filters, architecture.kernel_size, padding="same"),
             nn.LeakyReLU(0.2),
             nn.MaxPool3d(2),
         ]
         channels = filters
     width = channels * (architecture.size // architecture.downsampling) ** 3
     layers.append(nn.Flatten())
-    for units in architecture.dense:
+    for units in architecture.dense_units:
         layers += [nn.Linear(width, units), nn.LeakyReLU(0.2), nn.Dropout(architecture.dropout)]
         width = units
     network = nn.Sequential(*layers, nn.Linear(width, 8)).to(memory_format=torch.channels_last_3d)

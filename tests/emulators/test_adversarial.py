@@ -133,7 +133,7 @@ def eager():
     "changes",
     [
         {},
-        {"penalty": "r1", "network": "dcgan", "kernel": 5, "penalty_weight": 1.0},
+        {"penalty": "r1", "network": "dcgan", "kernel_size": 5, "penalty_weight": 1.0},
         {"penalty": "none", "network": "dcgan", "spectral_norm": True},
     ],
     ids=["wgan-gp", "dcgan", "spectral norm"],

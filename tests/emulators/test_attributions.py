@@ -39,7 +39,7 @@ def network(architecture: MPNN):
 
 @pytest.mark.parametrize("name", ["dmpnn", "enn-s2s", "painn"])
 def test_attributions_sum_to_the_prediction(name):
-    architecture = MPNN(network=name, hidden=16, dense=(16,), ensemble_size=2)
+    architecture = MPNN(network=name, hidden=16, dense_units=(16,), ensemble_size=2)
     attribution = integrated_gradients(network(architecture), architecture, LAYOUT, ring(), 0, steps=64)
     assert attribution.atoms.shape == attribution.bonds.shape == (6,)
     assert abs(attribution.prediction - attribution.baseline) > 1e-3
@@ -49,7 +49,7 @@ def test_attributions_sum_to_the_prediction(name):
 
 @pytest.mark.parametrize("name", ["dmpnn", "enn-s2s", "painn"])
 def test_attributions_are_equivariant_to_the_order_of_atoms_and_bonds(name):
-    architecture = MPNN(network=name, hidden=16, dense=(16,))
+    architecture = MPNN(network=name, hidden=16, dense_units=(16,))
     model, molecule = network(architecture), ring()
     order = np.array([3, 5, 0, 1, 4, 2])
     rank = np.argsort(order)
@@ -84,7 +84,7 @@ def test_only_the_masked_atom_is_unknown():
 
 @pytest.mark.parametrize("class_code", [0, 2])
 def test_attributions_of_a_class_sum_to_its_logit(class_code):
-    architecture = MPNN(network="dmpnn", hidden=16, dense=(16,))
+    architecture = MPNN(network="dmpnn", hidden=16, dense_units=(16,))
     model = build(architecture, LAYOUT, targets=1, kind="classification", classes=[3], seed=3)
     last = model.get_layer("head_0").last.kernel
     last.assign(0.3 * np.random.default_rng(0).standard_normal(last.shape))

@@ -10,7 +10,7 @@ from tenfold.emulators.state import arrays_of, rebuild
 from tenfold.pipelines.config import load
 from tenfold.pipelines.studies.cosmology_config import CosmologyRun
 
-SMALL = CNN(size=8, filters=(4, 8), dense=(8,))
+SMALL = CNN(size=8, filters=(4, 8), dense_units=(8,))
 
 
 def test_mlperf_preset_has_the_published_number_of_parameters():
@@ -38,7 +38,7 @@ def test_estimates_scale_with_the_units():
 
 
 def test_a_periodic_network_is_invariant_to_shifts_by_its_downsampling():
-    architecture = CNN(size=8, filters=(4, 8), padding="periodic", readout="global", dense=(8,))
+    architecture = CNN(size=8, filters=(4, 8), padding="periodic", readout="global", dense_units=(8,))
     network = build(architecture, location=[0.0], scale=[1.0], seed=2)
     counts = np.random.default_rng(4).poisson(1, (2, 8, 8, 8, 1)).astype(np.float32)
     shifted = np.roll(counts, (4, 0, 4), axis=(1, 2, 3))
@@ -48,7 +48,7 @@ def test_a_periodic_network_is_invariant_to_shifts_by_its_downsampling():
 @pytest.mark.parametrize("padding", ["same", "periodic"])
 def test_maps_are_read_as_volumes_with_one_dimension_less(padding):
     form = {"padding": padding, "readout": "global", "transform": "identity"}
-    network = build(CNN(dimensions=2, size=16, filters=(4, 8), dense=(8,), **form), location=[0.3], scale=[0.1])
+    network = build(CNN(dimensions=2, size=16, filters=(4, 8), dense_units=(8,), **form), location=[0.3], scale=[0.1])
     maps = np.random.default_rng(2).standard_normal((3, 16, 16, 1)).astype(np.float32)
     answers = np.asarray(network(maps))
     assert answers.shape == (3, 1, 2)
@@ -81,10 +81,10 @@ def test_a_network_rebuilt_with_its_weights_gives_the_same_estimates():
     [
         ({"size": 10}, "multiple of 4"),
         ({"dropout": 1.0}, "dropout"),
-        ({"kernel": 2}, "odd"),
+        ({"kernel_size": 2}, "odd"),
         ({"filters": ()}, "filters"),
         ({"filters": (4, 10**9)}, "filters: found 1000000000, must be at most 65,536"),
-        ({"dense": (8,) * 101}, "dense: found 101 layers, must be at most 100"),
+        ({"dense_units": (8,) * 101}, "dense_units: found 101 layers, must be at most 100"),
         ({"size": 2**30}, "size: found 1073741824, must be at most 65,536"),
     ],
 )
@@ -94,7 +94,7 @@ def test_architectures_that_cannot_be_built_are_refused(change, message):
 
 
 def test_coarsening_sums_counts_before_the_logarithm():
-    architecture = CNN(size=8, coarsen=2, filters=(4,), dense=(8,))
+    architecture = CNN(size=8, coarsen=2, filters=(4,), dense_units=(8,))
     counts = np.random.default_rng(4).poisson(1, (3, 8, 8, 8, 1)).astype(np.int16)
     coarse = counts.reshape(3, 4, 2, 4, 2, 4, 2, 1).sum((2, 4, 6))
     mean, std = input_statistics(architecture, counts)
@@ -102,7 +102,7 @@ def test_coarsening_sums_counts_before_the_logarithm():
 
 
 def test_two_moments_are_sum_and_sum_of_squares_of_a_block():
-    architecture = CNN(size=4, coarsen=2, moments=2, transform="identity", filters=(4,), dense=(8,))
+    architecture = CNN(size=4, coarsen=2, moments=2, transform="identity", filters=(4,), dense_units=(8,))
     delta = np.random.default_rng(4).normal(size=(2, 4, 4, 4, 1)).astype(np.float32)
     blocks = delta.reshape(2, 2, 2, 2, 2, 2, 2, 1)
     network = build(architecture, location=[0.0], scale=[1.0])
@@ -112,7 +112,7 @@ def test_two_moments_are_sum_and_sum_of_squares_of_a_block():
 
 
 def test_calibrated_units_have_mean_0_and_variance_1():
-    architecture = CNN(size=8, filters=(4, 8), readout="global", dense=(8,), activation="linear")
+    architecture = CNN(size=8, filters=(4, 8), readout="global", dense_units=(8,), activation="linear")
     network = build(architecture, location=[0.0], scale=[1.0], seed=5)
     counts = np.random.default_rng(4).poisson(1, (16, 8, 8, 8, 1)).astype(np.int16)
     initialise_unit_variance(network, counts)

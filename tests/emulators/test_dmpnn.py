@@ -7,7 +7,7 @@ from tests.emulators.molecules import LAYOUT, encode, random_molecules
 from tenfold.emulators.graph_batches import collate
 from tenfold.emulators.mpnn import MPNN, build
 
-ARCHITECTURE = MPNN(hidden=7, depth=4, dense=(5,))
+ARCHITECTURE = MPNN(hidden=7, depth=4, dense_units=(5,))
 
 
 def reference_atom_vectors(graph, start, step, end, bias, depth):
@@ -47,7 +47,7 @@ def test_the_published_architecture_has_as_many_weights_as_in_chemprop():
 
 
 def test_dropout_acts_in_training_only():
-    shape = MPNN(hidden=8, dense=(4,), dropout=0.5)
+    shape = MPNN(hidden=8, dense_units=(4,), dropout=0.5)
     network = build(shape, LAYOUT, targets=1)
     network.get_layer("head_0").last.kernel.assign(np.ones((4, 2)))
     inputs = collate(random_molecules(), shape, LAYOUT).inputs

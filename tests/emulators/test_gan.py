@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 SMALL = GAN(size=16, latent_dim=8, filters=(4, 8, 8), critic_filters=(4, 8), style_dim=8, conditions=2, group_size=2)
 CROPPED = GAN(**{**vars(SMALL), "boundary": "cropped"})
-DCGAN = GAN(network="dcgan", size=16, latent_dim=8, filters=(8, 4), critic_filters=(4, 8), kernel=5, group_size=2)
+DCGAN = GAN(network="dcgan", size=16, latent_dim=8, filters=(8, 4), critic_filters=(4, 8), kernel_size=5, group_size=2)
 KAPPA = IntensityTransform((-0.01,), (0.01,), (0.8,), (0.7,))
 
 
@@ -251,7 +251,8 @@ def test_group_statistics_do_not_depend_on_how_the_batch_is_split():
         ({"size": 8, "critic_filters": (4, 4, 4)}, "critic_filters"),
         ({"filters": ()}, "filters"),
         ({"network": "dcgan", "filters": (8, 8, 8, 4)}, "filters"),
-        ({"kernel": 1}, "kernel"),
+        ({"kernel_size": 1}, "kernel_size"),
+        ({"network": "dcgan", "style_dim": 8}, "style_dim: found 8, which has no effect: only network wgan-gp"),
         ({"conditions": -1}, "conditions"),
         ({"group_size": 0}, "group"),
     ],

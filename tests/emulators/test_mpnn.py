@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from astropy import units
 from tests.emulators.molecules import LAYOUT, permuted, random_molecules
 
 from tenfold.emulators.contributions import atom_contributions
@@ -16,9 +17,9 @@ from tenfold.emulators.state import arrays_of, rebuild
 pytestmark = pytest.mark.slow
 
 SMALL_ARCHITECTURES = {
-    "dmpnn": {"hidden": 12, "dense": (6,)},
-    "enn-s2s": {"hidden": 14, "dense": (6,), "edge_hidden": 5, "set2set_steps": 2},
-    "painn": {"hidden": 8, "dense": (6,), "n_rbf": 5},
+    "dmpnn": {"hidden": 12, "dense_units": (6,)},
+    "enn-s2s": {"hidden": 14, "dense_units": (6,), "edge_hidden": 5, "set2set_steps": 2},
+    "painn": {"hidden": 8, "dense_units": (6,), "n_rbf": 5},
 }
 NETWORKS = tuple(SMALL_ARCHITECTURES)
 
@@ -178,8 +179,17 @@ def test_mixed_bfloat16_agrees_with_float32(network):
 
 
 def test_published_values_are_the_defaults():
-    assert (MPNN().hidden, MPNN().depth, MPNN().readout, MPNN().dense) == (300, 3, "norm", (300,))
+    assert (MPNN().hidden, MPNN().depth, MPNN().readout, MPNN().dense_units) == (300, 3, "norm", (300,))
     assert MPNN(hidden=50).hidden == 50
+
+
+def test_the_cutoff_may_be_a_quantity():
+    assert MPNN(network="painn", cutoff_angstrom=0.6 * units.nm) == MPNN(network="painn", cutoff_angstrom=6.0)  # type: ignore[arg-type]
+
+
+def test_settings_that_the_network_reads_are_accepted():
+    assert MPNN(network="painn", n_rbf=30, readout="set2set", set2set_steps=3).n_rbf == 30
+    assert MPNN(readout="set2set", set2set_steps=3).set2set_steps == 3
 
 
 @pytest.mark.parametrize(
@@ -190,6 +200,13 @@ def test_published_values_are_the_defaults():
         ({"depth": -1}, "depth"),
         ({"hidden": 10, "towers": 3}, "3 equal parts"),
         ({"dropout": 1.0}, "dropout"),
+        ({"cutoff_angstrom": 6.0}, "cutoff_angstrom: found 6.0, which has no effect: only network painn reads it"),
+        ({"network": "enn-s2s", "n_rbf": 30}, "n_rbf: found 30, .* painn reads it, and network is enn-s2s"),
+        ({"network": "painn", "edge_hidden": 64}, "edge_hidden: found 64, .* enn-s2s reads it, and network is painn"),
+        ({"towers": 4}, "towers: found 4, .* enn-s2s reads it"),
+        ({"network": "enn-s2s", "readout": "sum", "set2set_steps": 3}, "set2set_steps: .* only readout set2set reads"),
+        ({"network": "painn", "cutoff_angstrom": 5 * units.deg}, "cutoff_angstrom: found 5.0 deg, expected a single"),
+        ({"network": "painn", "cutoff_angstrom": [4, 5] * units.AA}, "cutoff_angstrom: .* expected a single length"),
     ],
 )
 def test_invalid_architectures_are_refused(arguments, message):

@@ -10,7 +10,7 @@ from tenfold.emulators.contributions import dipole_vectors
 from tenfold.emulators.graph_batches import collate
 from tenfold.emulators.mpnn import MPNN, build
 
-ARCHITECTURE = MPNN(network="painn", hidden=8, dense=(6,), n_rbf=5)
+ARCHITECTURE = MPNN(network="painn", hidden=8, dense_units=(6,), n_rbf=5)
 
 
 def random_rotation(rng) -> np.ndarray:

@@ -11,7 +11,7 @@ from tenfold.emulators.sensitivity import cascading_randomisation, gradient_func
 @pytest.fixture(scope="module")
 def network():
     smooth = {"pooling": "average", "readout": "flatten", "activation": "tanh", "transform": "identity"}
-    architecture = CNN(dimensions=2, size=8, filters=(4,), dense=(8,), **smooth)
+    architecture = CNN(dimensions=2, size=8, filters=(4,), dense_units=(8,), **smooth)
     network = build(architecture, location=[0.3, 0.8], scale=[0.1, 0.1], seed=1)
     network.get_layer("out").kernel.assign(np.random.default_rng(3).standard_normal((8, 4)))
     return network

@@ -9,7 +9,7 @@ import pytest
 from tenfold.emulators.cnn import CNN, build
 from tenfold.emulators.state import State, arrays_of, rebuild
 
-SHAPE = CNN(size=8, filters=(4, 8), dense=(8,), dropout=0.1)
+SHAPE = CNN(size=8, filters=(4, 8), dense_units=(8,), dropout=0.1)
 
 
 def described(shape: CNN = SHAPE, seed: int = 0) -> keras.Model:
@@ -71,7 +71,7 @@ def test_the_state_of_another_training_is_refused_and_leaves_the_variables_as_th
 
 def test_a_network_too_large_for_any_memory_is_refused_before_it_is_allocated():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    huge = CNN(size=65_536, filters=(65_536, 65_536), dense=(65_536,))
+    huge = CNN(size=65_536, filters=(65_536, 65_536), dense_units=(65_536,))
     with pytest.raises(ValueError, match="weights 0: found shape"):
         rebuild(lambda: described(huge), arrays_of(described())[:8])
     described()  # what is built next does not allocate it either

@@ -12,7 +12,7 @@ from tenfold.pipelines.labels.enumeration import enumerate_molecules
 CLONE = Path(__file__).parents[2]
 SCRIPT = CLONE / "hpc" / "slurm" / "chemistry.sbatch"
 TINY = """
-network: {network: dmpnn, hidden: 16, dense: [16]}
+network: {network: dmpnn, hidden: 16, dense_units: [16]}
 training: {epochs: 3, global_batch: 16, reference_batch: 16}
 """
 

@@ -106,8 +106,8 @@ def test_a_job_requeues_itself_a_limited_number_of_times(slurm, submit, tmp_path
 
 TINY = """
 simulation: {count: 16, particles: 16, grid: 16, mesh_factor: 1, box_mpc_h: 64.0, redshifts: [0.0]}
-ingest: {cut: 2, fractions: [0.5, 0.25, 0.25]}
-network: {size: 8, filters: [4, 8], dense: [8]}
+ingest: {patches_per_side: 2, fractions: [0.5, 0.25, 0.25]}
+network: {size: 8, filters: [4, 8], dense_units: [8]}
 training: {epochs: 40, global_batch: 8, checkpoint_steps: 8}
 """
 

@@ -36,6 +36,10 @@ def test_help_lists_the_functions_and_what_they_do():
         assert f"`{name}`" in (tenfold.pipelines.__doc__ or ""), name
 
 
+def test_dir_lists_the_public_names_alone():
+    assert [name for name in dir(tenfold.pipelines) if not name.startswith("__")] == sorted(tenfold.pipelines.__all__)
+
+
 def test_a_name_that_does_not_exist_is_an_attribute_error():
     with pytest.raises(AttributeError, match=r"no attribute 'no_such_name'; see help\(tenfold\.pipelines\)"):
         tenfold.pipelines.no_such_name  # noqa: B018

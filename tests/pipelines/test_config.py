@@ -76,8 +76,8 @@ def test_a_network_of_molecules_has_its_own_papers_shape_where_nothing_else_is_s
 
 
 def test_what_a_study_says_of_a_section_holds_where_its_keys_are_left_out():
-    estimator = load(MassMapsRun, preset="demo", settings=("estimator.dense=[16]",)).estimator
-    assert (estimator.dimensions, estimator.transform, estimator.dense) == (2, "identity", (16,))
+    estimator = load(MassMapsRun, preset="demo", settings=("estimator.dense_units=[16]",)).estimator
+    assert (estimator.dimensions, estimator.transform, estimator.dense_units) == (2, "identity", (16,))
 
 
 def test_a_key_of_the_other_study_is_told_apart():
@@ -119,8 +119,8 @@ def test_settings_win_over_the_file_and_the_file_over_the_preset(tmp_path):
     [
         ("training:\n  epohcs: 3\n", ("line 2", "training.epohcs", "unknown key", "did you mean epochs?", "valid in")),
         ("trainig: {}\n", ("line 1", "did you mean training?", "simulation, ingest")),
-        ("network:\n  size: 64\n  kernel: big\n", ("line 3", "network.kernel", "found 'big'", "integer")),
-        ("training:\n  epochs: 0\n", ("line 1", "training", "epochs: found 0, must be at least 1")),
+        ("network:\n  size: 64\n  kernel_size: big\n", ("line 3", "network.kernel_size", "found 'big'", "integer")),
+        ("training:\n  epochs: 0\n", ("line 2", "training.epochs: found 0, must be at least 1")),
         ("network:\n  pooling: median\n", ("line 2", "network.pooling", "'max' or 'average'")),
         ("training: [1, 2\n", ("line 2", "not YAML")),
         ("training: 3\n", ("line 1", "training", "found 3", "epochs")),
@@ -219,6 +219,28 @@ def test_a_number_in_a_file_must_be_one(value, tmp_path):
 def test_a_learning_rate_may_be_written_as_everybody_does():
     for text in ("1e-3", "1E-3", "0.001", "1.0e-3"):
         assert load(CosmologyRun, settings=(f"training.learning_rate={text}",)).training.learning_rate == 1e-3
+
+
+def test_a_setting_that_the_network_does_not_read_is_refused_at_its_line(tmp_path):
+    file = tmp_path / "study.yaml"
+    file.write_text("network:\n  network: dmpnn\n  cutoff_angstrom: 6.0\n")
+    with pytest.raises(
+        InputError, match=r"study\.yaml, line 3: network\.cutoff_angstrom: found 6\.0, .* only network painn"
+    ):
+        load(ChemistryRun, file, preset="dmpnn")
+    assert load(ChemistryRun, file, settings=("network.network=painn",)).network.cutoff_angstrom == 6.0
+    with pytest.raises(
+        InputError, match=r"--set network\.n_rbf=9: network\.n_rbf: found 9, .* only network painn reads it"
+    ):
+        load(ChemistryRun, preset="dmpnn", settings=("network.n_rbf=9",))
+    assert load(ChemistryRun, preset="painn", settings=("network.n_rbf=9",)).network.n_rbf == 9
+
+
+@pytest.mark.parametrize("preset", presets(ChemistryRun))
+@pytest.mark.parametrize("network", ["dmpnn", "enn-s2s", "painn"])
+def test_every_preset_accepts_every_network(preset, network):
+    config = load(ChemistryRun, preset=preset, settings=(f"network.network={network}", "network.readout=published"))
+    assert config.network.network == network
 
 
 def test_a_renamed_key_is_refused_with_its_new_name(tmp_path):

@@ -32,7 +32,7 @@ from tenfold.pipelines.volumes.provenance import FieldProperties
 pytestmark = pytest.mark.slow
 
 ESTIMATOR = EstimatorConfig(
-    architecture=CNN(dimensions=2, size=8, filters=(4,), dense=(8,), transform="identity"),
+    architecture=CNN(dimensions=2, size=8, filters=(4,), dense_units=(8,), transform="identity"),
     names=("omega_m", "sigma_8"), location=(0.3, 0.8), scale=(0.1, 0.1), mean=(0.0,), std=(0.02,),
     sigma_factor=(1.5, 0.5),
 )  # fmt: skip
@@ -161,7 +161,7 @@ def test_an_emulator_makes_the_same_maps_to_the_bit_once_it_is_written_and_read(
     ("kind", "change", "said"),
     [
         ("estimator", {"architecture": {"filters": [10**9]}}, "filters: found 1000000000, must be at most 65,536"),
-        ("estimator", {"architecture": {"dense": [60_000, 60_000]}}, "its weights do not fit the network"),
+        ("estimator", {"architecture": {"dense_units": [60_000, 60_000]}}, "its weights do not fit the network"),
         ("estimator", {"sigma_factor": [1.5, -1.0]}, "sigma_factor: found"),
         ("estimator", {"names": ["omega_m"]}, "names, location, scale and sigma_factor"),
         ("estimator", {"mean": [0.0, 0.0]}, "mean, std: found 2 and 1 values, must be 1"),
@@ -213,7 +213,8 @@ def test_weights_of_another_network_are_refused(tmp_path, kind, spoil, said):
 
 def molecules() -> tuple[PredictorConfig, Bundle]:
     config = PredictorConfig(
-        architecture=MPNN(network="dmpnn", hidden=16, depth=2, dense=(8,)), featuriser=Featuriser(), kind="regression",
+        architecture=MPNN(network="dmpnn", hidden=16, depth=2, dense_units=(8,)),
+        featuriser=Featuriser(), kind="regression",
         targets=(Target(name="gap", unit="eV", location=1.0, scale=2.0),),
     )  # fmt: skip
     return config, MoleculePredictor(config.network(seed=3), config).bundle({}, "")

@@ -1,5 +1,7 @@
 """Generators that fail in known ways and the statistic that detects each failure; a perfect generator passes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -42,6 +44,25 @@ def assessment_of(simulated, training):
         return assess(statistics, simulated_set, generated, tolerances, training=training_set, periodic=True)
 
     return assessment_of
+
+
+def test_an_error_names_the_statistic_that_failed(simulated, training):
+    def fail(_: np.ndarray) -> np.ndarray:
+        raise FloatingPointError("overflow")
+
+    statistics = statistics_for(simulated, SIDE_DEG, bins=6)
+    broken = [replace(statistic, measure=fail) if statistic.name == "peaks" else statistic for statistic in statistics]
+    with pytest.raises(FloatingPointError, match="overflow") as caught:
+        assess(broken, MapSet(maps=simulated), training, Tolerances(draws=100))
+    assert caught.value.__notes__ == ["statistic: peaks"]
+
+
+def test_an_error_in_a_comparison_names_the_statistic(simulated, training):
+    statistics = [s for s in statistics_for(simulated, SIDE_DEG, bins=6) if s.name == "minima"]
+    short = [replace(statistics[0], measure=lambda maps: np.zeros((len(maps), 0)))]
+    with pytest.raises(Exception) as caught:
+        assess(short, MapSet(maps=simulated), training, Tolerances(draws=100))
+    assert "statistic: minima" in caught.value.__notes__
 
 
 def test_a_perfect_generator_passes(assessment_of):

@@ -19,6 +19,10 @@ from tenfold.pipelines.studies.massmaps_config import MassMapsRun
         ("network.latent", "network.latent_dim"),
         ("network.style", "network.style_dim"),
         ("network.group", "network.group_size"),
+        ("network.kernel", "network.kernel_size"),
+        ("estimator.kernel", "estimator.kernel_size"),
+        ("estimator.dense", "estimator.dense_units"),
+        ("ingest.cut", "ingest.patches_per_side"),
     ],
 )
 def test_a_renamed_key_is_refused_with_its_new_name(old, new):

@@ -37,7 +37,7 @@ def runs(tmp_path_factory) -> dict[tuple[str, ...], Path]:
         run = RunFolder(made[names])
         count = len(names)
         config = EstimatorConfig(
-            architecture=CNN(size=SIDE, coarsen=2, filters=(4,), dense=(8,), pooling="average", readout="global"),
+            architecture=CNN(size=SIDE, coarsen=2, filters=(4,), dense_units=(8,), pooling="average", readout="global"),
             names=names, location=(0.5,) * count, scale=(0.1,) * count, mean=(0.0,), std=(1.0,),
             sigma_factor=(1.0,) * count,
         )  # fmt: skip

@@ -12,7 +12,7 @@ from tenfold.pipelines.estimator.training import build_estimator
 from tenfold.pipelines.volumes.ingest import ingest_volumes
 from tenfold.pipelines.volumes.shards import Shards
 
-NETWORK = CNN(size=4, filters=(2,), dense=(4,), transform="identity")
+NETWORK = CNN(size=4, filters=(2,), dense_units=(4,), transform="identity")
 PIECES = "the data are pieces of boxes or of the sky, which are not periodic: --set training.shifts=false"
 UNKNOWN = (
     r"it is not known whether the data are whole periodic boxes: .*ingest.periodic=true; if not: --set training.shifts="
@@ -54,6 +54,6 @@ def test_data_stated_to_be_periodic_are_shifted(arrays, tmp_path):
 
 def test_pieces_of_periodic_boxes_are_not_shifted(tmp_path):
     boxes(tmp_path / "boxes", 5, channels=1)
-    ingest_volumes([tmp_path / "boxes"], tmp_path / "data", dataclasses.replace(HERE, cut=2))
+    ingest_volumes([tmp_path / "boxes"], tmp_path / "data", dataclasses.replace(HERE, patches_per_side=2))
     with Shards.open(tmp_path / "data") as shards, pytest.raises(InputError, match=PIECES):
         build_estimator(shards, dataclasses.replace(NETWORK, transform="log1p"), FieldTraining(shifts=True))

@@ -98,8 +98,10 @@ def test_rows_alternate_between_simulations():
 
 
 def test_an_unknown_method_is_refused_with_the_valid_ones():
-    with pytest.raises(InputError, match="integrated, gradient, smoothgrad"):
+    with pytest.raises(InputError, match="integrated-gradients, gradient, smoothgrad"):
         measure(linear(np.ones((4, 4), np.float32)), np.ones((1, 4, 4, 1)), 0.0, method="lime")
+    with pytest.raises(InputError, match="integrated was renamed to integrated-gradients"):
+        measure(linear(np.ones((4, 4), np.float32)), np.ones((1, 4, 4, 1)), 0.0, method="integrated")
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +120,7 @@ def run(tmp_path_factory):
             config={"box_mpc_h": 64.0, "particles": SIDE, "mesh_factor": 1, "steps": 1, "assignment": "ngp"},
         )  # fmt: skip
     ingest_volumes([folder / "boxes"], folder / "data", Ingest(fractions=(0.5, 0.2, 0.3), processes=1))
-    shape = CNN(size=SIDE, coarsen=2, filters=(4,), dense=(8,), pooling="average", readout="global")
+    shape = CNN(size=SIDE, coarsen=2, filters=(4,), dense_units=(8,), pooling="average", readout="global")
     config = EstimatorConfig(
         architecture=shape, names=NAMES, location=(0.3, 0.8), scale=(0.1, 0.1), mean=(0.0,), std=(1.0,),
         sigma_factor=(1.0, 1.0),

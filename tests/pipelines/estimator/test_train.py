@@ -23,7 +23,7 @@ BIN = Path(sys.executable).parent
 RANGES = {"omega_m": (0.1, 0.5), "sigma_8": (0.5, 1.0)}
 BOX = {"box_mpc_h": 32.0, "particles": 8, "mesh_factor": 1, "steps": 1, "assignment": "ngp"}
 CONFIG = """
-network: {size: 8, filters: [4, 8], readout: global, dense: [8]}
+network: {size: 8, filters: [4, 8], readout: global, dense_units: [8]}
 training: {epochs: 1, global_batch: 4, warmup_epochs: 0.5, shifts: true, ema_decay: 0.9}
 """
 

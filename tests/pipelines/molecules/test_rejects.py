@@ -137,6 +137,7 @@ def test_invalid_configurations_are_refused(change, message):
         ("labels.longest_s=9", "timeout_s"),
         ("network.radial=5", "n_rbf"),
         ("network.ensemble=2", "ensemble_size"),
+        ("network.dense=[8]", "dense_units"),
     ],
 )
 def test_renamed_settings_are_refused_with_the_new_name(setting, renamed):

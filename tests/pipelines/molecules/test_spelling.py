@@ -77,7 +77,7 @@ def test_graphs_do_not_depend_on_the_smiles(features, hydrogens):
 
 
 def test_predictions_do_not_depend_on_the_smiles():
-    shape = MPNN(network="dmpnn", hidden=32, depth=3, dense=(16,))
+    shape = MPNN(network="dmpnn", hidden=32, depth=3, dense_units=(16,))
     config = PredictorConfig(
         architecture=shape, featuriser=Featuriser(), kind="regression", targets=(Target(name="y", unit=""),)
     )  # fmt: skip

@@ -18,7 +18,7 @@ from tenfold.pipelines.reports.figures import EmbeddedFigure
 
 
 def untrained(network: str, geometry: str, *targets: str, max_atoms: int = 1000) -> MoleculePredictor:
-    architecture = MPNN(network=network, hidden=16, depth=2, dense=(8,))
+    architecture = MPNN(network=network, hidden=16, depth=2, dense_units=(8,))
     featuriser = Featuriser(features="gilmer", hydrogens=True, geometry=geometry, max_atoms=max_atoms)
     named = tuple(Target(name=name, unit="eV") for name in targets)
     config = PredictorConfig(architecture=architecture, featuriser=featuriser, kind="regression", targets=named)

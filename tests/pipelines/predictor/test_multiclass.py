@@ -21,7 +21,7 @@ from tenfold.pipelines.predictor.predictor import MoleculePredictor
 from tenfold.pipelines.predictor.train import train_molecules
 from tenfold.pipelines.predictor.validate import validate_molecules
 
-NETWORK = MPNN(network="dmpnn", hidden=32, depth=2, dense=(32,), readout="mean")
+NETWORK = MPNN(network="dmpnn", hidden=32, depth=2, dense_units=(32,), readout="mean")
 TRAINING = RegressionTraining(epochs=30, global_batch=16, reference_batch=16, learning_rate=1e-2, ema_decay=0.9)
 
 

@@ -21,7 +21,7 @@ from tenfold.pipelines.predictor.training import kind_of
 from tenfold.pipelines.predictor.validate import validate_molecules
 from tenfold.pipelines.training.run_folder import RunFolder
 
-NETWORK = MPNN(network="dmpnn", hidden=16, depth=2, dense=(8,), readout="mean")
+NETWORK = MPNN(network="dmpnn", hidden=16, depth=2, dense_units=(8,), readout="mean")
 WRITTEN = tuple(name.replace("\x00", "") for name in HOSTILE)
 """Names that a text table can contain."""
 MOLECULES = list(dict.fromkeys(enumerate_molecules(80, 3, "druglike")))

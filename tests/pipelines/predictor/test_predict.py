@@ -25,7 +25,7 @@ PREDICTED_COLUMNS = ["logp_pred", "logp_unc", "rings_pred", "rings_unc", "proble
 
 def write_bundle(path: Path, network: Literal["dmpnn", "painn"], featuriser: Featuriser) -> Path:
     """Write an untrained predictor of two properties."""
-    architecture = MPNN(network=network, hidden=16, depth=2, dense=(8,))
+    architecture = MPNN(network=network, hidden=16, depth=2, dense_units=(8,))
     targets = tuple(Target(name=name, unit="") for name in ("logp", "rings"))
     config = PredictorConfig(architecture=architecture, featuriser=featuriser, kind="regression", targets=targets)
     MoleculePredictor(config.network(seed=1), config).bundle({}, "").write(path)

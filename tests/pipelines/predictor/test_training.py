@@ -25,7 +25,7 @@ BIN = Path(sys.executable).parent
 MOLECULES = 150
 CONFIG = """
 ingest: {targets: [logp, rings], processes: 1}
-network: {network: dmpnn, hidden: 32, dense: [32]}
+network: {network: dmpnn, hidden: 32, dense_units: [32]}
 training: {epochs: 2, global_batch: 16, reference_batch: 16, learning_rate: 3.0e-3, ema_decay: 0.9}
 """
 

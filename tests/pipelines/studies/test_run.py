@@ -43,7 +43,7 @@ network: {size: 16, latent_dim: 4, filters: [4, 4], critic_filters: [4], style_d
   boundary: cropped}
 training: {epochs: 1, global_batch: 16, reference_batch: 16, validation_maps: 16, moment_matching_steps: 20,
   shifts: false, loss: logistic, penalty: none}
-estimator: {dimensions: 2, size: 16, transform: identity, filters: [4], dense: [4]}
+estimator: {dimensions: 2, size: 16, transform: identity, filters: [4], dense_units: [4]}
 estimator_training: {epochs: 1, global_batch: 16, shifts: false}
 acceptance: {draws: 20}
 """
@@ -122,7 +122,7 @@ def test_no_estimator_is_trained_where_it_could_not_test_the_emulator(tmp_path, 
 def test_an_estimator_needs_a_parameter_that_varies():
     data = SimpleNamespace(manifest=SimpleNamespace(shape=(SIDE, SIDE, 1), parameter_names=()))
     with pytest.raises(InputError, match="no parameter varies"):
-        build_estimator(data, CNN(dimensions=2, size=SIDE, filters=(4,), dense=(4,)), FieldTraining())
+        build_estimator(data, CNN(dimensions=2, size=SIDE, filters=(4,), dense_units=(4,)), FieldTraining())
 
 
 @pytest.fixture(scope="module")

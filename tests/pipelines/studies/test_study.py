@@ -234,7 +234,9 @@ def estimator(tmp_path_factory) -> Path:
 def write_estimator(data: Path, estimator: Path, names: tuple[str, ...] = ("omega_m", "sigma_8")) -> None:
     fingerprint = Manifest.read(data / "manifest.json").fingerprint
     config = EstimatorConfig(
-        architecture=CNN(dimensions=2, size=SIDE, transform="identity", filters=(4,), dense=(8,), readout="global"),
+        architecture=CNN(
+            dimensions=2, size=SIDE, transform="identity", filters=(4,), dense_units=(8,), readout="global"
+        ),
         names=names, location=(0.3, 0.8), scale=(0.1, 0.1), mean=(0.0,), std=(0.02,), sigma_factor=(1.0, 1.0),
     )  # fmt: skip
     facts = {"fields": asdict(FieldProperties.of(Manifest.read(data / "manifest.json")))}
@@ -268,7 +270,7 @@ def test_the_report_shows_the_attributions_of_an_estimator(study, estimator, fig
     assert len(figures) > 45
     assert {figure.get_supxlabel() for figure in figures} == {"trusted: ℓ = 180–1,440"}
     saliency = json.loads((tmp_path / "out" / "metrics.json").read_text())["saliency"]
-    assert (saliency["method"], saliency["samples"]) == ("integrated", 3)
+    assert (saliency["method"], saliency["samples"]) == ("integrated-gradients", 3)
     for attributions in saliency["parameters"].values():
         assert sum(attributions["attribution_by_density"]) == pytest.approx(1)
         assert list(attributions["rank_correlation_by_randomised_layers"]) == [

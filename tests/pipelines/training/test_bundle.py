@@ -251,7 +251,7 @@ class Config:
         return build(self.architecture, location=self.location, scale=self.scale, seed=seed)
 
 
-ARCHITECTURE = CNN(size=8, filters=(4,), dense=(8,))
+ARCHITECTURE = CNN(size=8, filters=(4,), dense_units=(8,))
 
 
 def changed(path: Path, change: Callable[[dict], object]) -> None:

@@ -37,7 +37,7 @@ def splits_of(folder: Path) -> dict[str, set]:
 @pytest.mark.parametrize("seed", range(5))
 def test_sub_volumes_of_one_box_never_cross(tmp_path, seed):
     boxes(tmp_path / "boxes", 12)
-    config = dataclasses.replace(HERE, cut=2, seed=seed, fractions=(0.4, 0.3, 0.3), records_per_shard=10)
+    config = dataclasses.replace(HERE, patches_per_side=2, seed=seed, fractions=(0.4, 0.3, 0.3), records_per_shard=10)
     ingest_volumes([tmp_path / "boxes"], tmp_path / "data", config)
     assert all(len(found) == 1 for found in splits_of(tmp_path / "data").values())
     assert not crossing(tmp_path / "data")
@@ -96,7 +96,7 @@ def test_sub_volumes_already_cut_stay_together(tmp_path):
 
 def test_more_simulations_later_move_none_and_remake_no_full_shard(tmp_path):
     boxes(tmp_path / "boxes", 8)
-    config = dataclasses.replace(HERE, cut=2, fractions=(0.4, 0.3, 0.3), seed=1)
+    config = dataclasses.replace(HERE, patches_per_side=2, fractions=(0.4, 0.3, 0.3), seed=1)
     ingest_volumes([tmp_path / "boxes"], tmp_path / "data", config)
     before = splits_of(tmp_path / "data")
     boxes(tmp_path / "boxes", 12)

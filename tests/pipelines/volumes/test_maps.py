@@ -72,7 +72,7 @@ def test_ingesting_again_makes_nothing_and_cutting_makes_quarters(cubes, tmp_pat
     folder, maps = cubes
     ingest_massmaps([folder], tmp_path / "shards", ONE)
     assert ingest_massmaps([folder], tmp_path / "shards", ONE).new_shards == 0
-    quarters = MassMapIngest(processes=1, cut=2, fractions=(0.5, 0.25, 0.25))
+    quarters = MassMapIngest(processes=1, patches_per_side=2, fractions=(0.5, 0.25, 0.25))
     assert estimate_size([folder], quarters).records == 48
     ingest_massmaps([folder], tmp_path / "cut", quarters)
     with Shards.open(tmp_path / "cut") as shards:
@@ -256,7 +256,7 @@ def test_bad_files_are_set_aside_with_their_reason(cubes, tmp_path, spoil, said)
         assert [row["file"] for row in csv.DictReader(listed)] == [str(folder / "maps_2.fits")]
 
 
-@pytest.mark.parametrize("wrong", [{"format": "netcdf"}, {"side_deg": 0.0}, {"cut": 0}])
+@pytest.mark.parametrize("wrong", [{"format": "netcdf"}, {"side_deg": 0.0}, {"patches_per_side": 0}])
 def test_wrong_values_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         MassMapIngest(**wrong)

@@ -154,7 +154,9 @@ def test_masked_files_are_set_aside_and_the_rest_packed(tmp_path):
         np.save(tmp_path / "maps" / f"{n}.npy", field)
         rows.append({"file": f"{n}.npy", "omega_m": 0.2 + n / 50})
     table = write_table(tmp_path / "table.csv", rows)
-    config = MassMapIngest(processes=1, cut=2, table=str(table), side_deg=2.0, rejected_threshold=0.5, units="kappa")
+    config = MassMapIngest(
+        processes=1, patches_per_side=2, table=str(table), side_deg=2.0, rejected_threshold=0.5, units="kappa"
+    )
     assert ingest_massmaps([tmp_path / "maps"], tmp_path / "data", config).records == 16
     found = {name: reason for name, (_, reason) in rejected(tmp_path / "data").items()}
     assert "7 of 256 values are -1.6375e+30" in found["2.npy"] and "(9, 3, 0)" in found["2.npy"]

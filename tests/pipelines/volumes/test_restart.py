@@ -39,14 +39,14 @@ def crc32(data):
         os.kill(os.getpid(), signal.SIGKILL)
     return zlib.crc32(data)
 packing.zlib = types.SimpleNamespace(crc32=crc32)
-ingest_volumes([sys.argv[1]], sys.argv[2], Ingest(cut=2, processes=1, records_per_shard=32))
+ingest_volumes([sys.argv[1]], sys.argv[2], Ingest(patches_per_side=2, processes=1, records_per_shard=32))
 """
 
 
 @pytest.mark.parametrize("records", [1, 70])
 def test_a_run_killed_in_the_middle_is_taken_up_where_it_was(tmp_path, records):
     boxes(tmp_path / "boxes", 16)
-    config = dataclasses.replace(HERE, cut=2)
+    config = dataclasses.replace(HERE, patches_per_side=2)
     command = [sys.executable, "-c", KILLED, tmp_path / "boxes", tmp_path / "data", str(records)]
     killed = subprocess.run(command, check=False)
     assert killed.returncode == -signal.SIGKILL
@@ -62,7 +62,7 @@ def test_a_run_killed_in_the_middle_is_taken_up_where_it_was(tmp_path, records):
 
 def test_a_damaged_shard_that_was_removed_is_made_again(tmp_path):
     boxes(tmp_path / "boxes", 16)
-    config = dataclasses.replace(HERE, cut=2)
+    config = dataclasses.replace(HERE, patches_per_side=2)
     ingest_volumes([tmp_path / "boxes"], tmp_path / "data", config)
     before = bytes_of(tmp_path / "data")
     (tmp_path / "data" / "shard_00001.h5").unlink()
@@ -112,8 +112,8 @@ def test_a_folder_of_other_shards_is_not_touched(tmp_path):
     boxes(tmp_path / "boxes", 6)
     ingest_volumes([tmp_path / "boxes"], tmp_path / "data", HERE)
     before = bytes_of(tmp_path / "data")
-    with pytest.raises(InputError, match="holds shards made with cut 1, now it is 2"):
-        ingest_volumes([tmp_path / "boxes"], tmp_path / "data", dataclasses.replace(HERE, cut=2))
+    with pytest.raises(InputError, match="holds shards made with patches_per_side 1, now it is 2"):
+        ingest_volumes([tmp_path / "boxes"], tmp_path / "data", dataclasses.replace(HERE, patches_per_side=2))
     (tmp_path / "boxes" / "000.h5").rename(tmp_path / "boxes" / "other.h5")
     with pytest.raises(InputError, match="holds shards of 1 files that are not among those given now"):
         ingest_volumes([tmp_path / "boxes"], tmp_path / "data", HERE)

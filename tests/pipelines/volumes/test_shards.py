@@ -18,7 +18,7 @@ def packed(request, tmp_path_factory) -> tuple[Path, np.ndarray]:
     folder = tmp_path_factory.mktemp("packed")
     (folder / "boxes").mkdir()
     boxes = [write_raw(folder / "boxes" / f"{n:02d}.h5", n) for n in range(12)]
-    config = Ingest(cut=2, records_per_shard=24, processes=1, compression=request.param)
+    config = Ingest(patches_per_side=2, records_per_shard=24, processes=1, compression=request.param)
     ingest_volumes([folder / "boxes"], folder / "data", config)
     corners = [(x, y, z) for x in (0, 4) for y in (0, 4) for z in (0, 4)]
     records = [box[x : x + 4, y : y + 4, z : z + 4] for box in boxes for x, y, z in corners]

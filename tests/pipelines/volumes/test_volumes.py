@@ -14,7 +14,7 @@ from tenfold.pipelines.volumes.shards import Shards
 @pytest.mark.parametrize("cut", [1, 2, 4])
 def test_sub_volumes_put_together_are_the_box(tmp_path, cut):
     full = boxes(tmp_path / "boxes", 5)
-    summary = ingest_volumes([tmp_path / "boxes"], tmp_path / "data", dataclasses.replace(HERE, cut=cut))
+    summary = ingest_volumes([tmp_path / "boxes"], tmp_path / "data", dataclasses.replace(HERE, patches_per_side=cut))
     assert summary.records == 5 * cut**3
     found = records_of(tmp_path / "data")
     for n, box in enumerate(full):
@@ -25,7 +25,7 @@ def test_sub_volumes_put_together_are_the_box(tmp_path, cut):
 
 def test_the_manifest_says_what_a_record_is(tmp_path):
     boxes(tmp_path / "boxes", 5)
-    config = dataclasses.replace(HERE, cut=2, box_mpc_h=512.0)
+    config = dataclasses.replace(HERE, patches_per_side=2, box_mpc_h=512.0)
     ingest_volumes([tmp_path / "boxes"], tmp_path / "data", config)
     with Shards.open(tmp_path / "data") as shards:
         found = shards.manifest
@@ -92,7 +92,7 @@ def test_dask_workers_make_the_same_bytes_as_one_process(tmp_path, monkeypatch):
     monkeypatch.setattr("tenfold.pipelines.volumes.ingest.BYTES_PER_PROCESS", 1)
     boxes(tmp_path / "boxes", 10)
     for name, processes in (("one", 1), ("two", 2)):
-        config = dataclasses.replace(HERE, cut=2, processes=processes)
+        config = dataclasses.replace(HERE, patches_per_side=2, processes=processes)
         ingest_volumes([tmp_path / "boxes"], tmp_path / name, config)
     one, two = bytes_of(tmp_path / "one"), bytes_of(tmp_path / "two")
     assert one == two
@@ -100,7 +100,7 @@ def test_dask_workers_make_the_same_bytes_as_one_process(tmp_path, monkeypatch):
 
 def test_the_size_said_before_is_the_size_made(tmp_path):
     boxes(tmp_path / "boxes", 5)
-    config = dataclasses.replace(HERE, cut=2)
+    config = dataclasses.replace(HERE, patches_per_side=2)
     said = estimate_size([tmp_path / "boxes"], config)
     assert not (tmp_path / "data").exists()
     made = ingest_volumes([tmp_path / "boxes"], tmp_path / "data", config)
@@ -119,7 +119,7 @@ def test_paths_without_files_are_named(tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"cut": 0}, "cut: found 0"),
+        ({"patches_per_side": 0}, "patches_per_side: found 0"),
         ({"fractions": (0.8, 0.1, 0.2)}, "fractions: found"),
         ({"fractions": (0.0, 0.5, 0.5)}, "the first, for training"),
         ({"parameters": ("omega",)}, "parameters: found 'omega', valid are omega_m, sigma_8"),
@@ -136,5 +136,5 @@ def test_a_configuration_that_cannot_be_is_refused(wrong, said):
 
 def test_a_cut_that_does_not_divide_the_box_is_said(tmp_path):
     boxes(tmp_path / "boxes", 4)
-    with pytest.raises(InputError, match="side of 8 voxels cannot be cut into 3 equal parts"):
-        ingest_volumes([tmp_path / "boxes"], tmp_path / "data", dataclasses.replace(HERE, cut=3))
+    with pytest.raises(InputError, match="side of 8 voxels cannot be divided into 3 equal parts"):
+        ingest_volumes([tmp_path / "boxes"], tmp_path / "data", dataclasses.replace(HERE, patches_per_side=3))
