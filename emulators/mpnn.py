@@ -26,14 +26,13 @@ PUBLISHED_ARCHITECTURES: dict[str, dict[str, Any]] = {
 and free energies depend on the size of the molecule."""
 
 
-READ_BY: dict[str, tuple[str, str]] = {
-    "edge_hidden": ("network", "enn-s2s"),
-    "towers": ("network", "enn-s2s"),
-    "set2set_steps": ("readout", "set2set"),
-    "cutoff_angstrom": ("network", "painn"),
-    "n_rbf": ("network", "painn"),
+READ_BY: dict[str, Network] = {
+    "edge_hidden": "enn-s2s",
+    "towers": "enn-s2s",
+    "cutoff_angstrom": "painn",
+    "n_rbf": "painn",
 }
-"""Settings that only one network or readout reads: name of the setting that selects it, and its value."""
+"""Settings that only one network reads."""
 
 NORM_ATOMS = 100.0
 """Divisor of the ``norm`` readout: the sum over the atoms of a molecule is divided by this number."""
@@ -114,14 +113,11 @@ class MPNN:
             raise ValueError(f"cutoff_angstrom: found {self.cutoff_angstrom}, must be above 0")
         if self.hidden % self.towers:
             raise ValueError(f"towers: hidden size {self.hidden} cannot be divided into {self.towers} equal parts")
-        for name, (selector, value) in READ_BY.items():
-            if (
-                getattr(self, name) != type(self).__dataclass_fields__[name].default
-                and getattr(self, selector) != value
-            ):
+        for name, network in READ_BY.items():
+            if self.network != network and getattr(self, name) != getattr(MPNN, name):
                 raise ValueError(
-                    f"{name}: found {getattr(self, name)}, which has no effect: only {selector} {value} reads it, "
-                    f"and {selector} is {getattr(self, selector)}"
+                    f"{name}: found {getattr(self, name)}, which has no effect: only network {network} reads it, "
+                    f"and network is {self.network}"
                 )
 
     @property
@@ -142,7 +138,7 @@ def _in_angstrom(name: str, length: Any) -> Any:
         return length
     try:
         return float(length.to_value("Angstrom"))
-    except TypeError:  # UnitConversionError, or an array
+    except (TypeError, ValueError):  # another dimension, or an array
         raise ValueError(f"{name}: found {length}, expected a single length, such as 5 Å") from None
 
 

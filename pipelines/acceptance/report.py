@@ -13,7 +13,7 @@ from tenfold.pipelines.acceptance.held_out import HeldOut
 from tenfold.pipelines.acceptance.map_statistics import Statistic
 from tenfold.pipelines.estimator.saliency import Saliency, alternate_groups
 from tenfold.pipelines.estimator.saliency_report import SaliencySection, saliency_section
-from tenfold.pipelines.reports.digits import figure
+from tenfold.pipelines.reports.digits import format_number
 from tenfold.pipelines.reports.html import flatten, write_page
 
 MAPS_SHOWN = 4
@@ -93,7 +93,7 @@ def write_report(path: Path, metrics: Mapping[str, Any], comparison: Comparison)
     write_page(
         path,
         "massmaps.html.j2",
-        filters={"figure": figure},
+        filters={"format_number": format_number},
         metrics=metrics,
         comparison=comparison,
         failed=[name.replace("_", " ") for name in comparison.assessment.failed],

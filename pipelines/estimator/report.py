@@ -60,7 +60,7 @@ def write_report(
     write_page(
         path,
         "cosmology.html.j2",
-        filters={"symbol": symbol, "numbers": numbers, "figure": digits.figure},
+        filters={"symbol": symbol, "numbers": numbers, "format_number": digits.format_number},
         names=simulations.names,
         headline=headline(metrics),
         verdicts=verdicts(metrics),
@@ -83,10 +83,10 @@ def symbol(name: str) -> Markup:
 def numbers(scores: Mapping[str, float], score: str = "value") -> tuple[str, str, str]:
     """Format a score, or the value of a ratio, and the ends of its interval."""
     prefix = "" if score == "value" else f"{score}_"
-    return digits.interval(scores[score], scores[f"{prefix}low"], scores[f"{prefix}high"])
+    return digits.format_interval(scores[score], scores[f"{prefix}low"], scores[f"{prefix}high"])
 
 
-def inline(scores: Mapping[str, float], score: str = "value") -> str:
+def value_with_interval(scores: Mapping[str, float], score: str = "value") -> str:
     """Format a score and its interval for a sentence: 1.70 (1.35 … 2.13)."""
     return "{} ({} … {})".format(*numbers(scores, score))
 
@@ -116,7 +116,7 @@ def _miscalibration(metrics: Mapping[str, Any]) -> list[Markup]:
                     ).format(
                         symbol(name),
                         "large" if low > nominal else "small",
-                        inline(scores, score),
+                        value_with_interval(scores, score),
                         width,
                         f"{nominal:.2f}",
                     )
@@ -168,20 +168,20 @@ def verdicts(metrics: Mapping[str, Any]) -> list[Markup]:
     }
     sentences = []
     for name, ratio in metrics["simulations"]["rmse_ratio_power_spectrum"].items():
-        text = Markup("{}: ").format(symbol(name)) + on_simulations[verdict(ratio)].format(inline(ratio))
+        text = Markup("{}: ").format(symbol(name)) + on_simulations[verdict(ratio)].format(value_with_interval(ratio))
         if "gaussian_surrogates" in metrics:
             null = metrics["gaussian_surrogates"]
             null_ratio, to_mean = null["rmse_ratio_power_spectrum"][name], null["rmse_ratio_training_mean"][name]
-            text += " " + on_surrogates[verdict(null_ratio)].format(inline(null_ratio))
+            text += " " + on_surrogates[verdict(null_ratio)].format(value_with_interval(null_ratio))
             if verdict(to_mean) == "better":
                 text += (
-                    f" (The network does learn from them: predicting the training mean gives {inline(to_mean)} times "
-                    "its error.)"
+                    f" (The network does learn from them: predicting the training mean gives "
+                    f"{value_with_interval(to_mean)} times its error.)"
                 )
             else:
                 text += (
-                    f" But it does not learn from them: predicting the training mean gives {inline(to_mean)} times its "
-                    "error, so that the null test is inconclusive."
+                    f" But it does not learn from them: predicting the training mean gives "
+                    f"{value_with_interval(to_mean)} times its error, so that the null test is inconclusive."
                 )
         sentences.append(text)
     return sentences
@@ -204,7 +204,7 @@ def setup(simulations: Comparison, surrogates: Comparison | None) -> dict[str, A
         "bins": len(simulations.spectra.k) * manifest.shape[3],
         "mean_counts": bool(np.ptp(simulations.spectra.mean, axis=0).max() > 1e-6),
         "ranges": [
-            (symbol(name), digits.figure(values.low, zeros=False), digits.figure(values.high, zeros=False))
+            (symbol(name), *(digits.format_number(value, zeros=False) for value in (values.low, values.high)))
             for name, values in zip(manifest.parameter_names, manifest.parameters, strict=True)
         ],
         "weights": f"{record['parameters']:,}" if "parameters" in record else "",
@@ -229,7 +229,7 @@ def _draw_section(scores: Mapping[str, Any], comparison: Comparison, data: str) 
         values = np.concatenate([true[:, p], *(estimates[method].mean[:, p] for method in METHODS[:2])])
         limits = np.array([values.min(), values.max()]) + np.ptp(values) * np.array([-0.06, 0.06])
         for method in METHODS[:2]:
-            note = f"rms error {inline(scores[method][name], 'rmse')}"
+            note = f"rms error {value_with_interval(scores[method][name], 'rmse')}"
             scatter.append(figures.scatter(name, true, estimates[method], p, method, note, limits))
         pulls.append(figures.pulls(name, true, estimates, p))
     history = comparison.history

@@ -18,7 +18,7 @@ from tenfold.pipelines.estimator.saliency import (
     SMOOTHGRAD_SAMPLES,
     Saliency,
 )
-from tenfold.pipelines.reports.digits import figure
+from tenfold.pipelines.reports.digits import format_number
 from tenfold.pipelines.reports.figures import EmbeddedFigure
 from tenfold.pipelines.volumes.manifest import Manifest
 
@@ -171,7 +171,7 @@ def _rows(saliency: Saliency) -> list[tuple[str, list[str]]]:
         errors = saliency.completeness_errors
         difference = np.abs(saliency.estimates - saliency.baseline_estimates).sum(0)
         rows += [
-            ("completeness error, largest", [figure(error, 2) for error in errors.max(0)]),
+            ("completeness error, largest", [format_number(error, 2) for error in errors.max(0)]),
             ("completeness error relative to the attributed difference, mean",
              [f"{100 * ratio:.1f} %" for ratio in errors.sum(0) / np.maximum(difference, 1e-12)]),
         ]  # fmt: skip
@@ -186,7 +186,7 @@ def _caption(saliency: Saliency, i: int, title: str, true: np.ndarray) -> Markup
         if saliency.method == "integrated-gradients":
             text += (
                 f"; estimate for a uniform field of the mean value {saliency.baseline_estimates[p]:.3f}; completeness "
-                f"error {figure(saliency.completeness_errors[i, p], 1)}"
+                f"error {format_number(saliency.completeness_errors[i, p], 1)}"
             )
         mean, std = saliency.chance_peak_matches[i, p]
         text += (

@@ -216,7 +216,7 @@ def _manifest(
         sizes=index.sizes,
         doubts=(*index.label_warnings(targets, config.kinds, config.properties), *missing),
         notes=(*planned.notes, *index.notes),
-        blanked=merge_counts(cells for shard in shards for cells in shard.blanked),
+        blanked=merge_counts(cells for shard in shards for cells in shard.ignored_labels),
         atoms=int(index.atoms.sum()),
         bonds=index.bonds,
         largest=int(index.atoms.max()),

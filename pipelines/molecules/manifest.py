@@ -10,7 +10,7 @@ from tenfold.pipelines.molecules.cells import IgnoredLabels
 from tenfold.pipelines.molecules.config import Kind
 from tenfold.pipelines.molecules.featuriser import Featuriser
 from tenfold.pipelines.molecules.properties import Property
-from tenfold.pipelines.reports.digits import measured
+from tenfold.pipelines.reports.digits import format_with_uncertainty
 from tenfold.pipelines.storage.manifest import Entry, ShardManifest, SourceEntry
 
 
@@ -68,7 +68,7 @@ class Target(Entry):
         if self.kind == "regression":
             kind = "regression" if self.physical == "other" else f"regression, {self.physical}"
             labels = f"{self.labelled:,} labels" if self.labelled else f"{self.count:,} labels in training"
-            return f"{self.name}{unit}: {kind}, {labels}, mean {measured(self.mean, self.std)}"
+            return f"{self.name}{unit}: {kind}, {labels}, mean {format_with_uncertainty(self.mean, self.std)}"
         if not self.class_counts:
             return f"{self.name}: classification"
         counts = ", ".join(

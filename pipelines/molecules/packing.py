@@ -29,7 +29,7 @@ from tenfold.pipelines.readers.labels_table import candidate_names, read_labels
 from tenfold.pipelines.readers.molecule import MoleculeRecord
 from tenfold.pipelines.readers.molecules import RecordRange, read_range
 
-VERSION = 2  # chirality is by CIP labels since
+VERSION = 2  # since 2, chirality is encoded by CIP labels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +66,7 @@ class MoleculeShardTask:
 
     @property
     def first(self) -> str:
-        """The first of its rows, as messages name it."""
+        """Position of the first row, for messages."""
         return f"{self.spans[0].file.data.name}, from line {self.spans[0].start.line} on"
 
     @property
@@ -99,13 +99,13 @@ class PackedMolecules:
     records: int
     bytes: int
     rejected: tuple[RejectedMolecule, ...]
-    blanked: tuple[IgnoredLabels, ...]
+    ignored_labels: tuple[IgnoredLabels, ...]
     """Cells without a usable label, of the molecules in the shard."""
     made: bool
 
 
 def pack_molecules(task: MoleculeShardTask) -> PackedMolecules:
-    """Pack one shard, unless it exists and was made of the same rows by the same rules.
+    """Pack one shard, unless it exists and was made from the same rows by the same rules.
 
     Raises
     ------
@@ -114,66 +114,68 @@ def pack_molecules(task: MoleculeShardTask) -> PackedMolecules:
     """
     if (existing := _existing(task)) is not None:
         return existing
-    rows = [(span, n, entry) for span in task.spans for n, entry in enumerate(read_range(span), span.first_row)]
+    rows = [(span, n, record) for span in task.spans for n, record in enumerate(read_range(span), span.first_row)]
     rejected: list[RejectedMolecule] = []
-    good: list[tuple[RecordRange, MoleculeRecord, list[float], str, list[tuple[str, UnusableLabelError]]]] = []
-    for span, n, entry in rows:
+    accepted: list[tuple[RecordRange, MoleculeRecord, list[float], str, list[tuple[str, UnusableLabelError]]]] = []
+    for span, n, record in rows:
         try:
-            targets, split, blanks = _labels(span, n, entry, task)
+            targets, split, ignored = _labels(span, n, record, task)
         except ValueError as error:
-            rejected.append(_rejected(span, entry, str(error), asked=isinstance(error, _ExcludedError)))
+            rejected.append(_rejected(span, record, str(error), asked=isinstance(error, _ExcludedError)))
         else:
-            good.append((span, entry, targets, split, blanks))
+            accepted.append((span, record, targets, split, ignored))
     reasons: list[str | None] = []
-    parts = []
-    for part in parse_records([entry for _, entry, *_ in good], task.featuriser, task.seconds):
-        parts.append(part)
-        reasons += part.reasons
+    chunks = []
+    for chunk in parse_records([record for _, record, *_ in accepted], task.featuriser, task.seconds):
+        chunks.append(chunk)
+        reasons += chunk.reasons
     rejected += [
-        _rejected(span, entry, reason) for (span, entry, *_), reason in zip(good, reasons, strict=True) if reason
+        _rejected(span, record, reason) for (span, record, *_), reason in zip(accepted, reasons, strict=True) if reason
     ]
-    good = [row for row, reason in zip(good, reasons, strict=True) if reason is None]
-    order = {(span.file.data.name, entry.line): n for n, (span, _, entry) in enumerate(rows)}
+    accepted = [row for row, reason in zip(accepted, reasons, strict=True) if reason is None]
+    order = {(span.file.data.name, record.line): n for n, (span, _, record) in enumerate(rows)}
     rejected.sort(key=lambda row: order[row.file, row.line])
-    blanked = merge_counts(
+    ignored_labels = merge_counts(
         IgnoredLabels(
             target=name,
             reason=error.reason,
             count=1,
-            first=f"{span.file.data.name}, line {entry.line}: {error.text[:40]!r}",
+            first=f"{span.file.data.name}, line {record.line}: {error.text[:40]!r}",
         )
-        for span, entry, *_, blanks in good
-        for name, error in blanks
+        for span, record, *_, ignored in accepted
+        for name, error in ignored
     )
-    named = [span.file.data.name for span, *_ in good]
-    files = {name: number for number, name in enumerate(dict.fromkeys(named))}
+    file_names = [span.file.data.name for span, *_ in accepted]
+    files = {name: number for number, name in enumerate(dict.fromkeys(file_names))}
     with replacing(task.out) as temporary:
         with h5py.File(temporary, "w") as file:
-            graphs = Graphs.join([part.graphs for part in parts]) if parts else task.featuriser.graphs([])[0]
-            targets = np.array([row[2] for row in good], np.float64).reshape(len(good), len(task.targets))
+            graphs = Graphs.join([chunk.graphs for chunk in chunks]) if chunks else task.featuriser.graphs([])[0]
+            targets = np.array([row[2] for row in accepted], np.float64).reshape(len(accepted), len(task.targets))
             for name, values in vars(graphs).items():
                 if values is not None:
                     file[name] = values
             file["targets"] = targets
             file["crc32"] = checksums(graphs, targets)
             file["fingerprints"] = np.concatenate(
-                [np.empty((0, 256), np.uint8), *(part.fingerprints for part in parts)]
+                [np.empty((0, 256), np.uint8), *(chunk.fingerprints for chunk in chunks)]
             )
-            file["file"] = np.array([files[name] for name in named], np.int32)
-            file["line"] = np.array([row[1].line for row in good], np.int64)
+            file["file"] = np.array([files[name] for name in file_names], np.int32)
+            file["line"] = np.array([row[1].line for row in accepted], np.int64)
             _write_texts(file, "files", list(files))
-            _write_texts(file, "smiles", [smiles for part in parts for smiles in part.smiles])
-            _write_texts(file, "keys", [key for part in parts for key in part.keys])
-            _write_texts(file, "scaffolds", [scaffold for part in parts for scaffold in part.scaffolds])
-            _write_texts(file, "splits", [row[3] for row in good])
-            about = {
+            _write_texts(file, "smiles", [smiles for chunk in chunks for smiles in chunk.smiles])
+            _write_texts(file, "keys", [key for chunk in chunks for key in chunk.keys])
+            _write_texts(file, "scaffolds", [scaffold for chunk in chunks for scaffold in chunk.scaffolds])
+            _write_texts(file, "splits", [row[3] for row in accepted])
+            metadata = {
                 "rules": task.rules,
                 "rejected": [asdict(row) for row in rejected],
-                "blanked": [asdict(cells) for cells in blanked],
+                "blanked": [asdict(cells) for cells in ignored_labels],
             }
-            _write_texts(file, "about", [json.dumps(about)])
+            _write_texts(file, "about", [json.dumps(metadata)])
         size = temporary.stat().st_size
-    return PackedMolecules(records=len(good), bytes=size, rejected=tuple(rejected), blanked=blanked, made=True)
+    return PackedMolecules(
+        records=len(accepted), bytes=size, rejected=tuple(rejected), ignored_labels=ignored_labels, made=True
+    )
 
 
 def checksums(graphs: Graphs, targets: np.ndarray) -> np.ndarray:
@@ -209,18 +211,18 @@ class _ExcludedError(ValueError):
 
 
 def _labels(
-    span: RecordRange, n: int, entry: MoleculeRecord, task: MoleculeShardTask
+    span: RecordRange, n: int, record: MoleculeRecord, task: MoleculeShardTask
 ) -> tuple[list[float], str, list[tuple[str, UnusableLabelError]]]:
-    """Return the targets of an entry (NaN where missing), its published split, and the labels that are unusable."""
-    if entry.problem:
-        raise ValueError(entry.problem)
-    listed = span.file.format == "table"
-    title = entry.fields.get("mol_id") or (entry.fields.get("name") if listed else "") or entry.text
-    wanted = task.excluded or span.file.labels is not None
-    names = candidate_names(title, span.file.data.name) if wanted else []
-    if task.excluded and task.excluded.intersection([*names, entry.text, title.removeprefix("gdb_")]):
+    """Return the targets of a record (NaN where missing), its published split, and the labels that are unusable."""
+    if record.problem:
+        raise ValueError(record.problem)
+    is_table = span.file.format == "table"
+    title = record.fields.get("mol_id") or (record.fields.get("name") if is_table else "") or record.text
+    needs_names = task.excluded or span.file.labels is not None
+    names = candidate_names(title, span.file.data.name) if needs_names else []
+    if task.excluded and task.excluded.intersection([*names, record.text, title.removeprefix("gdb_")]):
         raise _ExcludedError("excluded by the user")
-    fields = entry.fields
+    fields = record.fields
     if span.file.labels is not None:
         labels = read_labels(span.file.labels)
         row = labels.rows[n] if task.labels_by == "order" else labels.find(names)
@@ -228,41 +230,41 @@ def _labels(
             raise ValueError(f"has no row in {span.file.labels.name}")
         check_labels_agree(fields, row, task.targets, span.file.labels.name)
         fields = {**fields, **row}
-    values, blanks = [], []
+    values, ignored = [], []
     for name, factor, classes in zip(task.targets, task.factors, task.classes, strict=True):
         try:
             value = parse_label(fields.get(name, ""), classes)
             values.append(value if classes.names else value * factor)
         except UnusableLabelError as error:
             values.append(math.nan)
-            blanks.append((name, error))
-    if blanks and all(map(math.isnan, values)):
-        raise ValueError(f"{blanks[0][0]}: {blanks[0][1]}")
+            ignored.append((name, error))
+    if ignored and all(map(math.isnan, values)):
+        raise ValueError(f"{ignored[0][0]}: {ignored[0][1]}")
     if task.split_column:
-        return values, task.folds.split(fields.get(task.split_column, "")), blanks
-    return values, span.file.split, blanks
+        return values, task.folds.split(fields.get(task.split_column, "")), ignored
+    return values, span.file.split, ignored
 
 
-def _rejected(span: RecordRange, entry: MoleculeRecord, reason: str, *, asked: bool = False) -> RejectedMolecule:
+def _rejected(span: RecordRange, record: MoleculeRecord, reason: str, *, asked: bool = False) -> RejectedMolecule:
     return RejectedMolecule(
-        file=span.file.data.name, line=entry.line, text=entry.text[:200], reason=reason[:300], asked=asked
+        file=span.file.data.name, line=record.line, text=record.text[:200], reason=reason[:300], asked=asked
     )
 
 
 def _existing(task: MoleculeShardTask) -> PackedMolecules | None:
-    """Return the content of an existing shard, None unless it was made of the same rows by the same rules."""
+    """Return the content of an existing shard, None unless it was made from the same rows by the same rules."""
     try:
         with h5py.File(task.out, "r") as file:
-            about = json.loads(read_texts(file, "about")[0])
+            metadata = json.loads(read_texts(file, "about")[0])
             records = len(file["crc32"])
     except (OSError, KeyError, RuntimeError, ValueError, IndexError):
         return None
-    if about["rules"] != task.rules:
+    if metadata["rules"] != task.rules:
         return None
     return PackedMolecules(
         records=records,
         bytes=task.out.stat().st_size,
-        rejected=tuple(RejectedMolecule(**row) for row in about["rejected"]),
-        blanked=tuple(IgnoredLabels(**cells) for cells in about["blanked"]),
+        rejected=tuple(RejectedMolecule(**row) for row in metadata["rejected"]),
+        ignored_labels=tuple(IgnoredLabels(**cells) for cells in metadata["blanked"]),
         made=False,
     )

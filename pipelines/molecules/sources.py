@@ -13,8 +13,8 @@ from tenfold.pipelines.readers.molecules import FILE_ENDINGS, MoleculeFile, insp
 from tenfold.pipelines.storage.rejected import REJECTED
 
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
-_PACKED = tuple(ending + packed for ending in FILE_ENDINGS for packed in (".gz", ".bz2", ".xz", ".zip"))
-_LOOSE = (".xyz", ".extxyz", ".mol")
+_COMPRESSED = tuple(ending + compression for ending in FILE_ENDINGS for compression in (".gz", ".bz2", ".xz", ".zip"))
+_STRUCTURES = (".xyz", ".extxyz", ".mol")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,46 +35,46 @@ class MoleculeSource:
 
 
 def find_molecule_sources(paths: Iterable[Path | str], config: MoleculeIngest) -> list[MoleculeSource]:
-    """Find the files that are named or lie in folders, in order of their paths.
+    """Find the files among the paths and in folders among them, in order of path.
 
     Raises
     ------
     InputError
-        A path does not exist, or there are no files of molecules.
+        A path does not exist, or there are no molecule files.
     """
-    given = [Path(path) for path in paths]
+    inputs = [Path(path) for path in paths]
     for name in ("labels", "exclude"):
         if getattr(config, name) and not Path(getattr(config, name)).is_file():
             raise InputError(f"{name}: found {getattr(config, name)!r}, which does not exist")
     files: set[Path] = set()
-    loose: dict[Path, list[Path]] = {}
+    structures: dict[Path, list[Path]] = {}  # files of one molecule each, by folder
     tables = {Path(path).resolve() for path in (config.labels, config.exclude) if path}
-    for path in given:
+    for path in inputs:
         if not path.exists():
             raise InputError(f"{path}: there is no such file or folder")
         if not path.is_dir():
             files.add(path.resolve())
             continue
         for file in path.resolve().rglob("*"):
-            if not file.name.lower().endswith(FILE_ENDINGS + _PACKED + _ARCHIVES) or file.name.startswith("."):
+            if not file.name.lower().endswith(FILE_ENDINGS + _COMPRESSED + _ARCHIVES) or file.name.startswith("."):
                 continue
-            if file.is_file() and file.name != REJECTED and file not in tables and not _beside_an_sdf(file):
-                if file.name.lower().endswith(_LOOSE):
-                    loose.setdefault(file.parent, []).append(file)
+            if file.is_file() and file.name != REJECTED and file not in tables and not _is_labels_of_sdf(file):
+                if file.name.lower().endswith(_STRUCTURES):
+                    structures.setdefault(file.parent, []).append(file)
                 else:
                     files.add(file)
-    check_names(sorted(files.union(*loose.values())))
-    sources = [_source(str(path), (path,), beside=_labels_beside(path)) for path in files]
-    sources += [_source(f"{folder}/", tuple(sorted(members))) for folder, members in loose.items()]
+    check_names(sorted(files.union(*structures.values())))
+    sources = [_source(str(path), (path,), labels=_labels_of_sdf(path)) for path in files]
+    sources += [_source(f"{folder}/", tuple(sorted(members))) for folder, members in structures.items()]
     if not sources:
         raise InputError(
-            f"{', '.join(map(str, given))}: no files of molecules found ({', '.join(FILE_ENDINGS)}, or archives)"
+            f"{', '.join(map(str, inputs))}: no files of molecules found ({', '.join(FILE_ENDINGS)}, or archives)"
         )
     return sorted(sources, key=lambda source: source.name)
 
 
-def _source(name: str, paths: tuple[Path, ...], beside: Path | None = None) -> MoleculeSource:
-    stats = [path.stat() for path in (*paths, *([beside] if beside else []))]
+def _source(name: str, paths: tuple[Path, ...], labels: Path | None = None) -> MoleculeSource:
+    stats = [path.stat() for path in (*paths, *([labels] if labels else []))]
     return MoleculeSource(
         name=name,
         paths=paths,
@@ -83,37 +83,34 @@ def _source(name: str, paths: tuple[Path, ...], beside: Path | None = None) -> M
     )
 
 
-def _labels_beside(path: Path) -> Path | None:
+def _labels_of_sdf(path: Path) -> Path | None:
     """Return the table of labels named after an SD file, such as gdb9.sdf.csv."""
-    beside = path.with_name(f"{path.name}.csv")
-    return beside if path.suffix == ".sdf" and beside.exists() else None
+    table = path.with_name(f"{path.name}.csv")
+    return table if path.suffix == ".sdf" and table.exists() else None
 
 
-def _beside_an_sdf(file: Path) -> bool:
+def _is_labels_of_sdf(file: Path) -> bool:
     """Whether a table is named after an SD file whose labels it holds, such as gdb9.sdf.csv."""
     return file.suffix == ".csv" and file.with_suffix("").suffix == ".sdf" and file.with_suffix("").exists()
 
 
-def described_pieces(source: MoleculeSource, spool: Path, config: MoleculeIngest) -> Iterator[MoleculeFile]:
-    """The pieces of a source, looked at; what must be unpacked is written beside `spool`."""
-    stated = Path(config.labels)
-    labels = (
-        unpack(stated, spool.with_suffix(f".labels{TEMPORARY}"), config.largest_gib, config.encoding)[0]
+def inspect_files(source: MoleculeSource, spool: Path, config: MoleculeIngest) -> Iterator[MoleculeFile]:
+    """Unpack and inspect the files of a source; unpacked files are named after `spool`."""
+    common_labels = (
+        unpack(Path(config.labels), spool.with_suffix(f".labels{TEMPORARY}"), config.largest_gib, config.encoding)[0]
         if config.labels
         else None
     )
     for n, path in enumerate(source.paths):
-        found = unpack(path, spool.with_suffix(f".{n}{TEMPORARY}"), config.largest_gib, config.encoding)
-        by_name = {piece.name: piece for piece in found}
-        for piece in found:
-            besides = labels or by_name.get(f"{piece.name}.csv")
-            if len(found) > 1 and not piece.name.lower().endswith(FILE_ENDINGS):
+        members = unpack(path, spool.with_suffix(f".{n}{TEMPORARY}"), config.largest_gib, config.encoding)
+        by_name = {member.name: member for member in members}
+        for member in members:
+            labels = common_labels or by_name.get(f"{member.name}.csv")
+            if len(members) > 1 and not member.name.lower().endswith(FILE_ENDINGS):
                 continue
-            if piece.name.endswith(".sdf.csv") and piece.name.removesuffix(".csv") in by_name:
+            if member.name.endswith(".sdf.csv") and member.name.removesuffix(".csv") in by_name:
                 continue
-            beside = _labels_beside(path)
-            if besides is None and len(found) == 1 and beside is not None:
-                besides = unpack(beside, spool.with_suffix(f".beside{TEMPORARY}"), config.largest_gib, config.encoding)[
-                    0
-                ]
-            yield inspect_file(piece, config.smiles_column, besides)
+            table = _labels_of_sdf(path)
+            if labels is None and len(members) == 1 and table is not None:
+                labels = unpack(table, spool.with_suffix(f".beside{TEMPORARY}"), config.largest_gib, config.encoding)[0]
+            yield inspect_file(member, config.smiles_column, labels)

@@ -4,7 +4,7 @@ import numpy as np
 
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.quantities import ENERGIES_EV
-from tenfold.pipelines.reports.digits import figure
+from tenfold.pipelines.reports.digits import format_number
 
 _UNITS = {
     "energy": {**ENERGIES_EV, "cm^-1": 1.239841984332e-4, "K": 8.617333262e-5},
@@ -119,5 +119,5 @@ def unit_warning(name: str, unit: str, values: np.ndarray, atoms: np.ndarray) ->
         other for other in ("Ha", "eV", "kcal/mol", "kJ/mol") if typical[0] <= median * energies[other] <= typical[1]
     ]
     comparison = f"typical of values in {' or '.join(others)}" if others else "not typical of any unit"
-    observed = f"its median{' per atom' if per_atom else ''} is {figure(median, zeros=False)} {unit}"
+    observed = f"its median{' per atom' if per_atom else ''} is {format_number(median, zeros=False)} {unit}"
     return f"{name}: {observed}, which is {comparison}. Is its unit right?"

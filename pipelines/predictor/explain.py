@@ -17,7 +17,7 @@ from tenfold.pipelines.files.spreadsheet import as_text
 from tenfold.pipelines.molecules.parsing import read_molecules
 from tenfold.pipelines.predictor.drawings import draw_molecules
 from tenfold.pipelines.predictor.predictor import MoleculePredictor
-from tenfold.pipelines.reports.digits import figure, measured
+from tenfold.pipelines.reports.digits import format_number, format_with_uncertainty
 from tenfold.pipelines.reports.figures import EmbeddedFigure
 from tenfold.pipelines.reports.html import write_page
 from tenfold.pipelines.storage.output_folder import OutputFolder
@@ -223,7 +223,7 @@ def _panels(explanations: Sequence[Explanation], seconds: float) -> list[dict[st
             "gradients": gradients,
             "masking": masking,
             "problem": next((drawing for drawing in (gradients, masking) if isinstance(drawing, str)), ""),
-            "error": figure(explanation.completeness_error, 2),
+            "error": format_number(explanation.completeness_error, 2),
         }
         for explanation, caption, gradients, masking in zip(
             explanations, captions, drawings[::2], drawings[1::2], strict=True
@@ -234,5 +234,5 @@ def _panels(explanations: Sequence[Explanation], seconds: float) -> list[dict[st
 def _caption(explanation: Explanation) -> str:
     name = explanation.target.replace("_", " ")
     if explanation.class_name:
-        return f"{name}: probability of class {explanation.class_name} {figure(explanation.value)}"
-    return f"{name} {measured(explanation.value, explanation.sigma)} {explanation.unit}".strip()
+        return f"{name}: probability of class {explanation.class_name} {format_number(explanation.value)}"
+    return f"{name} {format_with_uncertainty(explanation.value, explanation.sigma)} {explanation.unit}".strip()

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from tenfold.pipelines.reports.digits import figure as format_number
+from tenfold.pipelines.reports.digits import format_number
 from tenfold.pipelines.reports.figures import PANEL, SERIES, STYLE, EmbeddedFigure, short, svg
 from tenfold.stats.calibration import coverage_band
 

@@ -15,7 +15,7 @@ from tenfold.pipelines.predictor import figures
 from tenfold.pipelines.predictor.drawings import draw_molecules
 from tenfold.pipelines.predictor.predictor import MoleculePredictor
 from tenfold.pipelines.predictor.uncertainty import calibration_warnings, coverage_deviation
-from tenfold.pipelines.reports.digits import figure, interval, measured, number
+from tenfold.pipelines.reports.digits import format_interval, format_number, format_value, format_with_uncertainty
 from tenfold.pipelines.reports.figures import EmbeddedFigure, loss
 from tenfold.pipelines.reports.html import flatten, write_page
 from tenfold.pipelines.training.run_folder import RunFolder
@@ -67,10 +67,10 @@ def write_report(path: Path, metrics: Mapping[str, Any], test: ReportData) -> No
         path,
         "molecules.html.j2",
         filters={
-            "figure": figure,
+            "format_number": format_number,
             "with_interval": with_interval,
-            "measured": measured,
-            "number": number,
+            "format_with_uncertainty": format_with_uncertainty,
+            "format_value": format_value,
             "coverage_deviation": coverage_deviation,
         },
         metrics=metrics,
@@ -100,7 +100,7 @@ def write_report(path: Path, metrics: Mapping[str, Any], test: ReportData) -> No
 
 def with_interval(scores: Mapping[str, Any], key: str) -> tuple[str, str, str]:
     """Format a score and the ends of its interval."""
-    return interval(scores[key], scores[f"{key}_low"], scores[f"{key}_high"])
+    return format_interval(scores[key], scores[f"{key}_low"], scores[f"{key}_high"])
 
 
 def headline(metrics: Mapping[str, Any], regression: bool) -> str:
@@ -188,9 +188,9 @@ def _describe_prediction(test: ReportData, row: int, t: int) -> tuple[str, int]:
     """Return a description of a prediction, and the code of the predicted class."""
     classes, truth, (mean, sigma) = test.predictor.config.classes[t], test.truth[row, t], test.predicted[row, t]
     if not classes:
-        return f"true {number(truth, sigma)}, predicted {measured(mean, sigma)}", 0
+        return f"true {format_value(truth, sigma)}, predicted {format_with_uncertainty(mean, sigma)}", 0
     code = 1 if len(classes) == 2 or test.probability is None else int(test.probability[row, t].argmax())
-    return f"true {classes[int(truth)]}, predicted {classes[code]} with probability {figure(mean)}", code
+    return f"true {classes[int(truth)]}, predicted {classes[code]} with probability {format_number(mean)}", code
 
 
 def _describe_molecule(test: ReportData, row: int, t: int) -> dict[str, Any]:
@@ -209,7 +209,7 @@ def _describe_molecule(test: ReportData, row: int, t: int) -> dict[str, Any]:
         else:
             molecule = Chem.MolFromSmiles(smiles)
             task = None if molecule is None else (molecule, caption, None, None)
-    return {"task": task, "caption": caption, "similarity": figure(float(test.similarity[row]))}
+    return {"task": task, "caption": caption, "similarity": format_number(float(test.similarity[row]))}
 
 
 def _cpu_times(speed: Mapping[str, float]) -> Sequence[tuple[str, float]]:

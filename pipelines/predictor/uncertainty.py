@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tenfold.pipelines.reports.digits import figure, measured, number
+from tenfold.pipelines.reports.digits import format_number, format_value, format_with_uncertainty
 from tenfold.stats.calibration import coverage_band
 
 COVERAGES = {"coverage_68": (0.682689, "1σ", "68"), "coverage_95": (0.95, "1.96σ", "95")}
@@ -88,7 +88,8 @@ def calibration_warnings(
         target, scores = max(targets.items(), key=lambda item: _pull(item[1]["worst_outlier"]))
         verb = "is" if outliers == 1 else "are"
         sentences.append(
-            f"{figure(outliers)} of {figure(predictions)} test predictions {verb} off by more than {OUTLIER_SIGMA:g}σ; "
+            f"{format_number(outliers)} of {format_number(predictions)} test predictions {verb} off by more than "
+            f"{OUTLIER_SIGMA:g}σ; "
             "none is expected for Gaussian errors. "
             f"The worst: {_describe_outlier(target, scores['worst_outlier'], scores['unit'])}."
         )
@@ -116,8 +117,8 @@ def _pull(prediction: Mapping[str, Any] | None) -> float:
 
 
 def _describe_outlier(name: str, prediction: Mapping[str, Any], unit: str) -> str:
-    predicted = measured(prediction["predicted"], prediction["uncertainty"])
-    true = number(prediction["true"], prediction["uncertainty"])
+    predicted = format_with_uncertainty(prediction["predicted"], prediction["uncertainty"])
+    true = format_value(prediction["true"], prediction["uncertainty"])
     return (
         f"{name.replace('_', ' ')} of {prediction['smiles']}, predicted {predicted}{unit and f' {unit}'}, true {true}"
     )

@@ -7,7 +7,7 @@ from typing import Any
 import jinja2
 
 from tenfold.pipelines.files.atomic import replacing
-from tenfold.pipelines.reports.digits import figure
+from tenfold.pipelines.reports.digits import format_number
 
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -47,4 +47,4 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
         if isinstance(value, Mapping):
             yield from flatten(value, f"{name}.")
         else:
-            yield name, figure(value, 4, zeros=False) if isinstance(value, float) else value
+            yield name, format_number(value, 4, zeros=False) if isinstance(value, float) else value

@@ -15,7 +15,7 @@ from tenfold.pipelines.estimator.example_boxes import select_corners
 from tenfold.pipelines.estimator.report import headline, verdicts
 from tenfold.pipelines.estimator.spectra import measure
 from tenfold.pipelines.estimator.validate import validate
-from tenfold.pipelines.reports.digits import number
+from tenfold.pipelines.reports.digits import format_value
 from tenfold.pipelines.simulation.boxes import write_box
 from tenfold.pipelines.simulation.cosmology import Cosmology
 from tenfold.pipelines.training.run_folder import RunFolder
@@ -148,7 +148,7 @@ def test_the_page_is_one_offline_file_that_shows_the_metrics(validated):
     assert all(source.startswith("data:image/") for source in sources)
     assert all(words for words in re.findall(r'alt="([^"]*)"', page))
     scores = metrics["simulations"]["network"]["omega_m"]
-    assert number(scores["rmse"], (scores["rmse_high"] - scores["rmse_low"]) / 2) in page
+    assert format_value(scores["rmse"], (scores["rmse_high"] - scores["rmse_low"]) / 2) in page
     assert str(headline(metrics)) in page
     assert "40 simulated boxes of 64 Mpc/h per side with 12 × 12 × 12 cells at redshift 0, with" in page
     assert "trained for 6 epochs on 2 MPI ranks." in page

@@ -47,8 +47,8 @@ def test_files_of_a_published_split_are_used(tmp_path, given):
     found = [tmp_path / "m"] if given == "folder" else paths
     summary = ingest_molecules(found, tmp_path / "data", CONFIG)
     assert sides(tmp_path / "data") == [set(PARTS[name]) for name in ("train", "valid", "test")]
-    assert summary.notes == ("Split as the files are called.",)
-    assert "Split as the files are called." in str(summary)
+    assert summary.notes == ("Split by the names of the files.",)
+    assert "Split by the names of the files." in str(summary)
     again = ingest_molecules(found, tmp_path / "data", CONFIG)
     assert (again.new_shards, again.notes) == (0, summary.notes)
 
@@ -94,14 +94,18 @@ def test_a_drawn_validation_split_has_its_fraction_and_keeps_the_test_split():
 
 def test_a_file_outside_the_published_split_is_refused(tmp_path):
     write_parts(tmp_path / "m", {**PARTS, "extra": SMILES[:2]})
-    with pytest.raises(InputError, match=r"extra.csv: its name says no split, as .*csv does. .*--split random"):
+    with pytest.raises(
+        InputError, match=r"extra.csv: the file name states no split, but that of .*csv does. .*--split random"
+    ):
         ingest_molecules([tmp_path / "m"], tmp_path / "data", CONFIG)
 
 
 def test_files_are_pooled_for_a_random_split(tmp_path):
     write_parts(tmp_path / "m")
     summary = ingest_molecules([tmp_path / "m"], tmp_path / "data", dataclasses.replace(CONFIG, split="random"))
-    assert summary.notes == ("The files' names say a split, which is not used: they are split anew (random).",)
+    assert summary.notes == (
+        "The file names state a split, which is not used; the molecules are split by method random.",
+    )
     assert sides(tmp_path / "data")[2] != set(PARTS["test"])
 
 
@@ -120,7 +124,7 @@ def test_a_published_split_column_is_used_and_reported(tmp_path):
     summary = ingest_molecules([table], tmp_path / "data", CONFIG)
     train, validation, test = sides(tmp_path / "data")
     assert (train | validation, test) == (set(SMILES[:14]), set(SMILES[14:]))
-    assert summary.notes[0] == "Split as column 'split' says."
+    assert summary.notes[0] == "Split by column 'split'."
     assert summary.notes[1].startswith("The published split has no validation set:")
     anew = ingest_molecules([table], tmp_path / "anew", dataclasses.replace(CONFIG, split="random"))
     assert anew.notes == ()

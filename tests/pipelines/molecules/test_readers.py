@@ -80,7 +80,7 @@ def test_qm9_is_not_mixed_with_tables_of_unknown_units(tmp_path):
     table = write_csv(tmp_path / "a.csv", [("CC", 0.2)], ("smiles", "gap"))
     for order in ([table, tmp_path / "qm9"], [tmp_path / "qm9", table]):
         write_qm9(tmp_path / "qm9")
-        with pytest.raises(InputError, match=r"qm9/: is QM9, with its units, and .*a.csv is not"):
+        with pytest.raises(InputError, match=r"qm9/: is QM9, which defines units, but .*a.csv is not"):
             ingest_molecules(order, tmp_path / "data", dataclasses.replace(CONFIG, targets=("gap",)))
 
 

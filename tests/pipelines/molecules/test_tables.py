@@ -235,7 +235,7 @@ def test_one_row_of_labels_for_a_file_of_several_molecules_is_refused(tmp_path):
     write_sdf(tmp_path / "m.sdf", SMILES[:3])
     labels = write_csv(tmp_path / "labels.csv", [("m.sdf", 1), ("mol_0", 2)], ("file", "z"))
     config = dataclasses.replace(TRAIN, targets=("z",), labels=str(labels))
-    with pytest.raises(InputError, match=r"a row is about m.sdf, which holds 3 molecules"):
+    with pytest.raises(InputError, match=r"a row refers to m.sdf, which contains 3 molecules"):
         ingest_molecules([tmp_path / "m.sdf"], tmp_path / "data", config)
 
 

@@ -5,7 +5,13 @@ import math
 import numpy as np
 import pytest
 
-from tenfold.pipelines.reports.digits import figure, inline, interval, measured, number
+from tenfold.pipelines.reports.digits import (
+    format_interval,
+    format_number,
+    format_value,
+    format_with_interval,
+    format_with_uncertainty,
+)
 
 
 @pytest.mark.parametrize(
@@ -27,39 +33,41 @@ from tenfold.pipelines.reports.digits import figure, inline, interval, measured,
     ],
 )
 def test_digits_follow_from_two_significant_figures_of_the_half_width(value, spread, written):
-    assert number(value, spread) == written
+    assert format_value(value, spread) == written
 
 
 def test_four_significant_figures_without_an_interval():
     for spread in (0.0, None, math.nan, math.inf):
-        assert number(1.0, spread) == "1.000"
-        assert number(0.0, spread) == "0.000"
-        assert number(-23.456, spread) == "−23.46"
+        assert format_value(1.0, spread) == "1.000"
+        assert format_value(0.0, spread) == "0.000"
+        assert format_value(-23.456, spread) == "−23.46"
 
 
 def test_unknown_values_are_written_as_a_dash():
-    assert number(None, 1.0) == number(math.nan, 1.0) == figure(None) == figure(math.nan) == "–"
-    assert inline(None, None, None) == "– (– … –)"
-    assert figure(math.inf) == "∞"
-    assert number(-math.inf, 1.0) == "−∞"
+    assert (
+        format_value(None, 1.0) == format_value(math.nan, 1.0) == format_number(None) == format_number(math.nan) == "–"
+    )
+    assert format_with_interval(None, None, None) == "– (– … –)"
+    assert format_number(math.inf) == "∞"
+    assert format_value(-math.inf, 1.0) == "−∞"
 
 
 def test_an_r2_near_one_is_not_rounded_to_one():
-    assert inline(0.9997, 0.99955, 0.99982) == "0.99970 (0.99955 … 0.99982)"
-    assert inline(1.0, 1.0, 1.0) == "1.000 (1.000 … 1.000)"
+    assert format_with_interval(0.9997, 0.99955, 0.99982) == "0.99970 (0.99955 … 0.99982)"
+    assert format_with_interval(1.0, 1.0, 1.0) == "1.000 (1.000 … 1.000)"
 
 
 def test_value_and_ends_of_an_interval_have_the_same_digits():
-    assert interval(-12_345, -13_000, -11_000) == ("−12,300", "−13,000", "−11,000")
-    assert interval(3.2e-7, 9.0e-8, 5.5e-7) == ("3.2 × 10⁻⁷", "0.9 × 10⁻⁷", "5.5 × 10⁻⁷")
-    assert interval(0.3, -0.2, 0.8) == ("0.30", "−0.20", "0.80")
+    assert format_interval(-12_345, -13_000, -11_000) == ("−12,300", "−13,000", "−11,000")
+    assert format_interval(3.2e-7, 9.0e-8, 5.5e-7) == ("3.2 × 10⁻⁷", "0.9 × 10⁻⁷", "5.5 × 10⁻⁷")
+    assert format_interval(0.3, -0.2, 0.8) == ("0.30", "−0.20", "0.80")
 
 
 def test_a_value_and_its_standard_deviation_have_the_same_digits():
-    assert measured(-5.8973, 0.5234) == "−5.90 ± 0.52"
-    assert measured(1.2e8, 3e6) == "1.200 × 10⁸ ± 0.030 × 10⁸"
-    assert measured(np.float32(2.5), np.float32(0.25)) == "2.50 ± 0.25"
-    assert measured(None, None) == "– ± –"
+    assert format_with_uncertainty(-5.8973, 0.5234) == "−5.90 ± 0.52"
+    assert format_with_uncertainty(1.2e8, 3e6) == "1.200 × 10⁸ ± 0.030 × 10⁸"
+    assert format_with_uncertainty(np.float32(2.5), np.float32(0.25)) == "2.50 ± 0.25"
+    assert format_with_uncertainty(None, None) == "– ± –"
 
 
 @pytest.mark.parametrize(
@@ -78,5 +86,5 @@ def test_a_value_and_its_standard_deviation_have_the_same_digits():
     ],
 )
 def test_a_figure_without_an_interval_has_three_figures_and_a_setting_no_zeros(value, written, setting):
-    assert figure(value) == written
-    assert figure(value, 4, zeros=False) == setting
+    assert format_number(value) == written
+    assert format_number(value, 4, zeros=False) == setting
