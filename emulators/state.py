@@ -93,10 +93,10 @@ def _check_arrays(variables: Sequence[keras.Variable], arrays: Sequence[np.ndarr
 
 def _check(name: str, variable: keras.Variable, array: np.ndarray) -> None:
     """Check shape, dtype and finiteness of a value of a variable."""
-    wanted = tuple(variable.shape)
-    if array.shape != wanted or array.dtype.name != variable.dtype or not array.dtype.isnative:
+    shape = tuple(variable.shape)
+    if array.shape != shape or array.dtype.name != variable.dtype or not array.dtype.isnative:
         raise ValueError(
-            f"{name}: found shape {array.shape} of {array.dtype}, {variable.path} has {wanted} of {variable.dtype}"
+            f"{name}: found shape {array.shape} of {array.dtype}, {variable.path} has {shape} of {variable.dtype}"
         )
     if not np.isfinite(array).all():
         raise ValueError(f"{name}: NaN or infinity in {variable.path}")

@@ -63,9 +63,9 @@ def run_checks() -> list[Check]:
 
 def python() -> Check:
     """Check that this Python version is one that Horovod was built for."""
-    found = f"{platform.python_version()} at {sys.prefix}, {platform.system()} {platform.machine()}"
+    description = f"{platform.python_version()} at {sys.prefix}, {platform.system()} {platform.machine()}"
     ok = (3, 11) <= sys.version_info[:2] < (3, 13)
-    return Check("Python", ok, found, "" if ok else "use Python 3.11 or 3.12: `make PYTHON=python3.12 doctor`")
+    return Check("Python", ok, description, "" if ok else "use Python 3.11 or 3.12: `make PYTHON=python3.12 doctor`")
 
 
 def packages() -> Check:
@@ -101,14 +101,16 @@ def horovod() -> Check:
         return Check("Horovod", False, _error_message(done), REBUILD)
     built = json.loads(done.stdout.splitlines()[-1])
     yes_no = {True: "yes", False: "no"}
-    found = (
+    description = (
         f"TensorFlow {built['tensorflow']}, Keras {built['keras']} on {built['backend']}, {built['gpus']} GPU; "
         f"Horovod {_version('horovod')} built with MPI {yes_no[built['mpi']]}, Gloo {yes_no[built['gloo']]}, "
         f"NCCL {yes_no[built['nccl']]}"
     )
     if built["backend"] != "tensorflow":
-        return Check("Horovod", False, found, "unset KERAS_BACKEND: training on several ranks requires TensorFlow")
-    return Check("Horovod", built["mpi"], found, "" if built["mpi"] else REBUILD)
+        return Check(
+            "Horovod", False, description, "unset KERAS_BACKEND: training on several ranks requires TensorFlow"
+        )
+    return Check("Horovod", built["mpi"], description, "" if built["mpi"] else REBUILD)
 
 
 def allreduce() -> Check:
@@ -170,12 +172,15 @@ def hdf5() -> Check:
             _short(error),
             f"reinstall h5py and hdf5plugin; check that {tempfile.gettempdir()} is writable",
         )
-    found = f"HDF5 {h5py.version.hdf5_version}, h5py {h5py.__version__}, hdf5plugin {hdf5plugin.version}"
+    description = f"HDF5 {h5py.version.hdf5_version}, h5py {h5py.__version__}, hdf5plugin {hdf5plugin.version}"
     if wrong:
         return Check(
-            "HDF5", False, f"{found}: {', '.join(wrong)} changed in the round trip", "reinstall h5py and hdf5plugin"
+            "HDF5",
+            False,
+            f"{description}: {', '.join(wrong)} changed in the round trip",
+            "reinstall h5py and hdf5plugin",
         )
-    return Check("HDF5", True, f"{found}: plain and blosc-lz4 are restored bit for bit")
+    return Check("HDF5", True, f"{description}: plain and blosc-lz4 are restored bit for bit")
 
 
 def compilers() -> Check:
@@ -205,9 +210,13 @@ def machine() -> Check:
     cores = len(os.sched_getaffinity(0))
     memory_gib = min(psutil.virtual_memory().total, _cgroup_memory()) / 2**30
     free_gib = shutil.disk_usage(Path.cwd()).free / 2**30
-    found = f"{cores} of {os.cpu_count()} cores, {memory_gib:.1f} GiB memory, {free_gib:.0f} GiB free in {Path.cwd()}"
+    description = (
+        f"{cores} of {os.cpu_count()} cores, {memory_gib:.1f} GiB memory, {free_gib:.0f} GiB free in {Path.cwd()}"
+    )
     ok = memory_gib >= MEMORY_GIB
-    return Check("Machine", ok, found, "" if ok else f"two ranks of the laptop preset need {MEMORY_GIB} GiB of memory")
+    return Check(
+        "Machine", ok, description, "" if ok else f"two ranks of the laptop preset need {MEMORY_GIB} GiB of memory"
+    )
 
 
 CHECKS: tuple[Callable[[], Check], ...] = (

@@ -83,9 +83,11 @@ def write_report(path: Path, metrics: Mapping[str, Any], comparison: Comparison)
             ],
         })  # fmt: skip
     cosmologies = metrics["held_out"]["cosmologies"]
-    listed = [name for name in STATISTICS_BY_COSMOLOGY if all(name in row["errors"] for row in cosmologies.values())]
+    shown_statistics = [
+        name for name in STATISTICS_BY_COSMOLOGY if all(name in row["errors"] for row in cosmologies.values())
+    ]
     distance = np.array([row["distance"] for row in cosmologies.values()])
-    errors = {name: np.array([row["errors"][name] for row in cosmologies.values()]) for name in listed}
+    errors = {name: np.array([row["errors"][name] for row in cosmologies.values()]) for name in shown_statistics}
     distances, verdicts = comparison.assessment.memorisation, dict(comparison.assessment.verdicts)
     table = [
         (statistic, [verdicts.pop(key) for key in verdict_names(statistic.name)]) for statistic in comparison.statistics
@@ -114,7 +116,7 @@ def write_report(path: Path, metrics: Mapping[str, Any], comparison: Comparison)
         saliency=_saliency_section(comparison) if comparison.saliency else None,
         trained_to_match=metrics["environment"]["network"]["network"] == TRAINED_TO_MATCH,
         symbols=SYMBOL,
-        listed=listed,
+        shown_statistics=shown_statistics,
         environment=list(flatten(metrics["environment"])),
     )
 

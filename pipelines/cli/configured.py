@@ -1,4 +1,4 @@
-"""Commands with a configuration: options that read it, and what training, ingest and studies do alike."""
+"""Commands with a configuration: the options that read it, and steps shared by training, ingest and studies."""
 
 import functools
 import inspect
@@ -59,15 +59,17 @@ def configured(
         own = {name: p for name, p in inspect.signature(command).parameters.items() if name != "config"}
 
         @functools.wraps(command)
-        def call(**given: Any) -> None:
+        def call(**arguments: Any) -> None:
             from tenfold.pipelines.config import load
             from tenfold.pipelines.studies.study import study_named
 
-            kind = study_named(given.get("study", studies[0]), studies)
-            settings = [f"{key}={json.dumps(given.pop(name))}" for name, key in keys.items() if given.get(name)]
-            wanted = given["preset"] or (None if given["file"] else preset)
-            config = load(kind, given["file"], wanted, (*(given["settings"] or ()), *settings))
-            command(config=config, **{name: value for name, value in given.items() if name in own and name not in keys})
+            kind = study_named(arguments.get("study", studies[0]), studies)
+            settings = [f"{key}={json.dumps(arguments.pop(name))}" for name, key in keys.items() if arguments.get(name)]
+            preset_name = arguments["preset"] or (None if arguments["file"] else preset)
+            config = load(kind, arguments["file"], preset_name, (*(arguments["settings"] or ()), *settings))
+            command(
+                config=config, **{name: value for name, value in arguments.items() if name in own and name not in keys}
+            )
 
         added = [
             inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=defaults[name], annotation=annotation)

@@ -95,8 +95,8 @@ def validate(
     from tenfold.pipelines.studies.kinds import check_options, kind_of
 
     kind = kind_of(run)
-    given = {"null": null, "estimator": estimator, "unseen": unseen, "seed": seed}
-    options = {name: value for name, value in given.items() if value is not None}
+    optional = {"null": null, "estimator": estimator, "unseen": unseen, "seed": seed}
+    options = {name: value for name, value in optional.items() if value is not None}
     if file or settings:
         if "tolerances" not in kind.validation_options:
             raise InputError("--config, --set: configure the acceptance tests of mass maps, and no other validation")

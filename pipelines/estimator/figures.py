@@ -116,10 +116,10 @@ def scatter(
         figure = Figure(PANEL, layout="constrained")
         axes = figure.subplots()
         axes.plot(limits, limits, color="black", lw=0.8)
-        many = len(true) > 500
+        crowded = len(true) > 500
         axes.errorbar(
             true[:, p], estimates.mean[:, p], estimates.sigma[:, p], fmt=MARKER[method], color=COLOUR[method],
-            ms=1.5 if many else 3, lw=0.3 if many else 0.6, alpha=0.4 if many else 0.7, rasterized=many,
+            ms=1.5 if crowded else 3, lw=0.3 if crowded else 0.6, alpha=0.4 if crowded else 0.7, rasterized=crowded,
         )  # fmt: skip
         axes.set(xlim=limits, ylim=limits, xlabel=f"true {symbol(name)}", ylabel=f"estimated {symbol(name)}")
         axes.set_title(LABEL[method], loc="left", color=COLOUR[method], fontweight="bold")

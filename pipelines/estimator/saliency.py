@@ -193,7 +193,7 @@ def measure(
             attributions = [attribute(samples[i], p, RANDOMISED_PATH_STEPS)[0] for i, p in pairs]
             if not index:
                 rank_correlations.append(
-                    [rank_correlation(one, other) for one, other in zip(trained, attributions, strict=True)]
+                    [rank_correlation(first, second) for first, second in zip(trained, attributions, strict=True)]
                 )
             if depth == len(layers):
                 randomised.append(attributions)

@@ -97,6 +97,6 @@ def check_free(path: Path, is_ours: Callable[[Path], bool]) -> None:
 def sweep(path: Path) -> None:
     """Remove the temporary files that a killed run left of one file, and nothing else."""
     for entry in path.parent.iterdir():
-        found = HALF_WRITTEN.fullmatch(entry.name)
-        if found and found["name"] == path.name and entry.is_file() and not entry.is_symlink():
+        match = HALF_WRITTEN.fullmatch(entry.name)
+        if match and match["name"] == path.name and entry.is_file() and not entry.is_symlink():
             entry.unlink(missing_ok=True)

@@ -31,14 +31,14 @@ def read_json(path: Path, advice: str = "Remove it, then run again.") -> dict[st
             raw = file.read(LONGEST + 1)
         if len(raw) > LONGEST:
             raise ValueError(f"longer than {LONGEST:,} bytes")
-        found = json.loads(raw)
+        values = json.loads(raw)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}). {advice}") from error
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: damaged, no JSON of ours ({error}). {advice}") from error
-    if not isinstance(found, dict):
-        raise InputError(f"{path}: damaged, found {type(found).__name__}, where an object is meant. {advice}")
-    return found
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: damaged, found {type(values).__name__}, where an object is meant. {advice}")
+    return values
 
 
 def read_numbers(path: Path, advice: str = "Remove it, then run again.") -> dict[str, float]:
@@ -49,8 +49,8 @@ def read_numbers(path: Path, advice: str = "Remove it, then run again.") -> dict
     InputError
         It is damaged, or one of its values is not a finite number.
     """
-    found = read_json(path, advice) if path.exists() else {}
-    for name, value in found.items():
+    values = read_json(path, advice) if path.exists() else {}
+    for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int | float) or not -math.inf < value < math.inf:
             raise InputError(f"{path}: {name}: found {str(value)[:80]}, where a number is meant. {advice}")
-    return found
+    return values

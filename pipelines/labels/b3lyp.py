@@ -49,7 +49,7 @@ def calculate_b3lyp(numbers: np.ndarray, positions: np.ndarray) -> MolecularProp
 
     Raises
     ------
-    NoAnswerError
+    CalculationError
         The basis set of an element is missing, or the SCF does not converge.
     """
     free_atoms = sum(free_atom_energy(int(number)) for number in numbers)
@@ -59,7 +59,7 @@ def calculate_b3lyp(numbers: np.ndarray, positions: np.ndarray) -> MolecularProp
 
 
 def total_energy(numbers: np.ndarray, positions: np.ndarray) -> float:
-    """Total electronic energy of a closed-shell molecule [Ha], without zero-point energy; see `b3lyp`."""
+    """Total electronic energy of a closed-shell molecule [Ha], without zero-point energy; see `calculate_b3lyp`."""
     return float(_solved(numbers, positions, spin=0).e_tot)
 
 
@@ -69,7 +69,7 @@ def free_atom_energy(number: int) -> float:
 
     Raises
     ------
-    NoAnswerError
+    CalculationError
         The basis set of the element is missing, or the SCF does not converge.
     """
     return float(_solved(np.array([number]), np.zeros((1, 3)), spin=UNPAIRED_ELECTRONS.get(number, 0)).e_tot)

@@ -61,7 +61,7 @@ def derive_properties(
 
     Raises
     ------
-    NoAnswerError
+    CalculationError
         Orbitals are partially occupied, so that the gap is undefined, or a value is not finite.
     """
     if np.any((occupations > 0.1) & (occupations < 1.9)):

@@ -33,7 +33,7 @@ def calculate_gfn2(numbers: np.ndarray, positions: np.ndarray) -> MolecularPrope
 
     Raises
     ------
-    NoAnswerError
+    CalculationError
         The SCF does not converge, or the HOMO-LUMO gap is closed.
 
     Notes
@@ -61,7 +61,7 @@ def relax_geometry(numbers: np.ndarray, positions: np.ndarray) -> np.ndarray:
 
     Raises
     ------
-    NoAnswerError
+    CalculationError
         The SCF or the relaxation does not converge.
     """
     calculator = _calculator(numbers, positions)
@@ -87,7 +87,7 @@ def free_atom_energy(number: int) -> float:
 
     Raises
     ------
-    NoAnswerError
+    CalculationError
         The element is not in `UNPAIRED_ELECTRONS`.
     """
     if number not in UNPAIRED_ELECTRONS:

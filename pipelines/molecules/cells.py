@@ -46,7 +46,7 @@ def parse_label(cell: str, classes: Classes) -> float:
 
     Raises
     ------
-    NoLabelError
+    UnusableLabelError
         The cell holds something else: a censored value such as ``<5``, a value with its uncertainty, a word.
     """
     text = cell.strip()

@@ -173,11 +173,14 @@ def _most_frequent(labels: Counter[str]) -> list[str]:
 
 def _ordered(first: str, second: str) -> tuple[str, str]:
     """Order two classes, the negative one first if the words identify it."""
-    one, other = first.casefold(), second.casefold()
+    first_lower, second_lower = first.casefold(), second.casefold()
     swap = (
-        (one in POSITIVE_WORDS and other not in POSITIVE_WORDS)
-        or (other in NEGATIVE_WORDS and one not in NEGATIVE_WORDS)
-        or (other.endswith(one) and other.removesuffix(one).strip(" -_") in ("non", "not", "no", "in", "un"))
-        or (one.endswith("+") and other.endswith("-") and one[:-1] == other[:-1])
+        (first_lower in POSITIVE_WORDS and second_lower not in POSITIVE_WORDS)
+        or (second_lower in NEGATIVE_WORDS and first_lower not in NEGATIVE_WORDS)
+        or (
+            second_lower.endswith(first_lower)
+            and second_lower.removesuffix(first_lower).strip(" -_") in ("non", "not", "no", "in", "un")
+        )
+        or (first_lower.endswith("+") and second_lower.endswith("-") and first_lower[:-1] == second_lower[:-1])
     )
     return (second, first) if swap else (first, second)

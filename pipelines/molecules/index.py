@@ -212,9 +212,9 @@ def index_molecules(shards: Sequence[Path], out: Path, config: MoleculeIngest, m
             centres = butina_clusters(columns["fingerprints"], BUTINA_SIMILARITY).tolist()
             split = group_split([f"cluster {centre}" for centre in centres], keys, config.fractions, config.seed)
         case "column":
-            given = published_split(published, keys)  # pyright: ignore[reportArgumentType]
-            split = draw_validation(given, keys, config.fractions, config.seed)
-            drawn = int((split != given).sum())
+            published_codes = published_split(published, keys)  # pyright: ignore[reportArgumentType]
+            split = draw_validation(published_codes, keys, config.fractions, config.seed)
+            drawn = int((split != published_codes).sum())
     if method == "column" and not (split == 0).any() and (split < 0).any():
         raise InputError(
             f"no training molecule remains: all {(split < 0).sum():,} of the training split are also in the validation "

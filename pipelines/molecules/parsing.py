@@ -219,23 +219,27 @@ def read_molecule(entry: MoleculeRecord, featuriser: Featuriser) -> Chem.Mol:
     """
     if entry.problem:
         raise UnusableMoleculeError(entry.problem)
-    given = featuriser.geometry == "given"
+    needs_coordinates = featuriser.geometry == "given"
     if entry.symbols:
         if len(entry.symbols) > featuriser.max_atoms:
             reason = f"{len(entry.symbols):,} atoms, more than max_atoms {featuriser.max_atoms:,}"
             raise UnusableMoleculeError(reason)
         mol = perceive_bonds(entry)
-        if given:
+        if needs_coordinates:
             check_coordinates(mol, "", hydrogens=featuriser.hydrogens)
         return featuriser.prepare(mol)
     if entry.molfile:
         mol = Chem.MolFromMolBlock(entry.molfile, removeHs=False)
         if mol is None:
             raise UnusableMoleculeError(_diagnose(entry.molfile))
-        if given:
+        if needs_coordinates:
             check_coordinates(mol, molfile_dimension(entry.molfile), hydrogens=featuriser.hydrogens)
         return featuriser.prepare(mol)
-    if given and "|" in entry.smiles and len(entry.smiles) <= _MAX_CHARACTERS_PER_ATOM * featuriser.max_atoms:
+    if (
+        needs_coordinates
+        and "|" in entry.smiles
+        and len(entry.smiles) <= _MAX_CHARACTERS_PER_ATOM * featuriser.max_atoms
+    ):
         as_written = Chem.SmilesParserParams()
         as_written.removeHs = False  # keeps the hydrogens to which the file assigns positions
         mol = Chem.MolFromSmiles(entry.smiles.strip(), as_written)

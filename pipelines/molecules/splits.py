@@ -90,9 +90,9 @@ def is_published_split(column: str, cells: Mapping[str, int], source: str) -> bo
         return True
     folds = {_fold(word) for word in words}
     if 1 < len(folds) <= _MAX_FOLDS and all(fold.isdecimal() for fold in folds) and column.lower() != "set":
-        listed = ", ".join(sorted(folds, key=int))
+        fold_names = ", ".join(sorted(folds, key=int))
         raise InputError(
-            f"{source}: column {column!r} numbers folds ({listed}). Choose the test folds: --split column --set "
+            f"{source}: column {column!r} numbers folds ({fold_names}). Choose the test folds: --split column --set "
             f"ingest.split_column={column} --set ingest.test_folds=[{min(folds, key=int)}], and optionally "
             "validation_folds; or use --split random for a new split."
         )

@@ -29,11 +29,11 @@ def parity(name: str, unit: str, true: Array, mean: Array, sigma: Array, note: s
         axes = figure.subplots()
         values = np.concatenate([true, mean])
         limits = np.array([values.min(), values.max()]) + max(np.ptp(values), 1e-9) * np.array([-0.05, 0.05])
-        many = len(true) > 500
+        dense = len(true) > 500
         axes.plot(limits, limits, color="black", lw=0.8)
         axes.errorbar(
-            true, mean, sigma, fmt="o", color=SERIES[0], ms=1.5 if many else 2.5, lw=0.3 if many else 0.6,
-            alpha=0.4 if many else 0.7, rasterized=many,
+            true, mean, sigma, fmt="o", color=SERIES[0], ms=1.5 if dense else 2.5, lw=0.3 if dense else 0.6,
+            alpha=0.4 if dense else 0.7, rasterized=dense,
         )  # fmt: skip
         axes.set(xlim=limits, ylim=limits, xlabel=f"true {label(name, unit)}", ylabel="predicted")
         axes.text(0.97, 0.04, note, transform=axes.transAxes, ha="right", va="bottom", fontsize=8)

@@ -241,7 +241,7 @@ class MoleculePredictor:
         order = np.argsort(graphs.sizes, kind="stable")
         architecture, layout = self.config.architecture, self.config.featuriser.layout
         padded = [collate(graphs.take(part), architecture, layout, self.batch_size) for part in self._batches(order)]
-        return float(np.mean([one.padding_fraction for one in padded]))
+        return float(np.mean([batch.padding_fraction for batch in padded]))
 
     @property
     def _class_counts(self) -> list[int]:

@@ -19,7 +19,7 @@ def detect_encoding(head: bytes, stated: str) -> str:
     Parameters
     ----------
     head
-        The first bytes of the file, `LONGEST_MARK` or more.
+        The first bytes of the file, `MAX_BOM_BYTES` or more.
     stated
         Encoding stated by the user; empty: none.
     """

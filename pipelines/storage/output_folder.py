@@ -107,19 +107,19 @@ def is_plain(name: str) -> bool:
 
 def half_written(path: Path) -> str | None:
     """Return the final name of a temporary file of `replacing`, "" for a probe, None for any other file."""
-    found = HALF_WRITTEN.fullmatch(path.name)
-    if found is None or path.is_symlink() or not path.is_file():
+    match = HALF_WRITTEN.fullmatch(path.name)
+    if match is None or path.is_symlink() or not path.is_file():
         return None
-    return found["name"] or ("" if not path.stat().st_size else None)
+    return match["name"] or ("" if not path.stat().st_size else None)
 
 
 def _read(path: Path) -> frozenset[str] | None:
     """Return the names in a folder's record, None if there is no record."""
     file = path / RECORD
     try:
-        found = json.loads(file.read_bytes())
-        names = found["files"]
-        if found["made_by"] != "tenfold" or not all(isinstance(name, str) and is_plain(name) for name in names):
+        record = json.loads(file.read_bytes())
+        names = record["files"]
+        if record["made_by"] != "tenfold" or not all(isinstance(name, str) and is_plain(name) for name in names):
             raise ValueError("it lists names that are not files of its folder")
         return frozenset(names)
     except (FileNotFoundError, NotADirectoryError):
@@ -133,14 +133,14 @@ def _of_an_earlier_version(path: Path) -> bool:
 
     def read(name: str) -> dict[str, Any]:
         try:
-            found = json.loads((path / name).read_bytes())
+            record = json.loads((path / name).read_bytes())
         except (OSError, ValueError, RecursionError):
             return {}
-        return found if isinstance(found, dict) else {}
+        return record if isinstance(record, dict) else {}
 
     stages = read("stages.json").values()
     return (
         {"fingerprint", "data"} <= read("run.json").keys()
         or "environment" in read("metrics.json")
-        or (bool(stages) and all(isinstance(each, float) for each in stages))
+        or (bool(stages) and all(isinstance(seconds, float) for seconds in stages))
     )

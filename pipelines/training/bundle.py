@@ -110,17 +110,17 @@ class Bundle:
             version of tenfold.
         """
         path = find_bundle(Path(path))
-        wanted = f"Expected a bundle written by `tenfold train{f' {kind}' if kind else ''}`."
+        advice = f"Expected a bundle written by `tenfold train{f' {kind}' if kind else ''}`."
         try:
             with path.open("rb") as file:
                 start = file.read(4)
             if start[:2] in _PICKLES:
                 raise InputError(
-                    f"{path}: is a pickle, which can run any code when it is read; it was not read. {wanted}"
+                    f"{path}: is a pickle, which can run any code when it is read; it was not read. {advice}"
                 )
             members = _members(path, largest_gib)
             facts = _facts(members.pop("bundle.json"))
-            _check_header(path, facts, kind, wanted)
+            _check_header(path, facts, kind, advice)
             sums = facts["sha256"]
             if not isinstance(sums, dict) or sums.keys() != members.keys():
                 raise InputError(f"{path}: sha256 does not list the members of the archive. Copy the file again.")
@@ -146,7 +146,7 @@ class Bundle:
         ) as error:
             if isinstance(error, InputError):
                 raise
-            raise InputError(f"{path}: cannot be read as a trained network ({error}). {wanted}") from error
+            raise InputError(f"{path}: cannot be read as a trained network ({error}). {advice}") from error
 
     def section(self, name: str, kind: type[Section]) -> Section:
         """Return one of the facts as a dataclass, checked key by key and type by type.
@@ -216,7 +216,7 @@ def find_bundle(path: Path) -> Path:
     raise InputError(f"{folder.bundle}: does not exist. Copy it from the original run, or train again.")
 
 
-def _check_header(path: Path, facts: dict[str, Any], kind: RunKind | None, wanted: str) -> None:
+def _check_header(path: Path, facts: dict[str, Any], kind: RunKind | None, advice: str) -> None:
     """Refuse a bundle of another format, version or kind."""
     stated, version = facts.get("format"), facts.get("version")
     if stated in EARLIER_FORMATS and isinstance(version, int) and version < VERSION:
@@ -225,13 +225,13 @@ def _check_header(path: Path, facts: dict[str, Any], kind: RunKind | None, wante
             f"{VERSION}). Train again."
         )
     if stated != FORMAT:
-        raise InputError(f"{path}: format {stated!r}. {wanted}")
+        raise InputError(f"{path}: format {stated!r}. {advice}")
     if version != VERSION:
         raise InputError(f"{path}: bundle version {version}; this version of tenfold reads {VERSION}. Train again.")
     if facts["kind"] not in KINDS:
-        raise InputError(f"{path}: kind {facts['kind']!r}; valid are {', '.join(KINDS)}. {wanted}")
+        raise InputError(f"{path}: kind {facts['kind']!r}; valid are {', '.join(KINDS)}. {advice}")
     if kind is not None and facts["kind"] != kind:
-        raise InputError(f"{path}: is a bundle of `tenfold train {facts['kind']}`. {wanted}")
+        raise InputError(f"{path}: is a bundle of `tenfold train {facts['kind']}`. {advice}")
 
 
 def _members(path: Path, largest_gib: float) -> dict[str, bytes]:

@@ -154,9 +154,11 @@ def pack(task: ShardTask) -> PackedShard:
                     del checksums[start:]
             records.resize(len(checksums), axis=0)
             file["crc32"] = np.array(checksums, np.uint32)
-            counts = [one.records for one in packed]
-            file["simulation"] = np.repeat(np.array([one.simulation.encode() for one in packed], "S"), counts)
-            values = np.array([list(one.parameters.values()) for one in packed], np.float64)
+            counts = [packed_volume.records for packed_volume in packed]
+            file["simulation"] = np.repeat(
+                np.array([packed_volume.simulation.encode() for packed_volume in packed], "S"), counts
+            )
+            values = np.array([list(packed_volume.parameters.values()) for packed_volume in packed], np.float64)
             names = task.layout.parameter_names
             file["parameters"] = np.repeat(values.reshape(len(packed), len(names)), counts, axis=0)
             file["parameters"].attrs["names"] = list(names)
