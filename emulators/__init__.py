@@ -1,1 +1,1 @@
-"""What learns: networks, losses and the training loop; arrays in, never paths, ranks or clusters."""
+"""Networks, losses and the training loop. Inputs are arrays, never paths, MPI ranks or clusters."""

@@ -174,7 +174,7 @@ def build(
     atom_reference
         Contribution of an atom of each element code, shape (codes, T); None: 0.
     extensive
-        Which targets are extensive, T values: the value of two molecules far apart is the sum of theirs. Default:
+        Which targets are extensive, T values: the value of two distant molecules is the sum of their values. Default:
         none.
     dipole
         Which targets are lengths of dipole moments, T values: painn computes them from equivariant vectors, and uses

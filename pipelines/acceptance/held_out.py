@@ -117,7 +117,7 @@ def matched(held: HeldOut, training: MapSet) -> tuple[HeldOut, MapSet]:
     """Divide all maps by the standard deviation of κ in their cosmology, so that bins mean the same in all of them.
 
     The standard deviation is a smooth function of cosmology, fitted to simulated maps, those of the training split
-    included. Generated maps are divided by the same function, so that a wrong amplitude of theirs stays visible. Maps
+    included. Generated maps are divided by the same function, so that an error in their amplitude remains visible. Maps
     without cosmological parameters are returned unchanged.
 
     Parameters

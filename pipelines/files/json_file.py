@@ -35,9 +35,9 @@ def read_json(path: Path, advice: str = "Remove it, then run again.") -> dict[st
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}). {advice}") from error
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: damaged, no JSON of ours ({error}). {advice}") from error
+        raise InputError(f"{path}: damaged, not valid JSON ({error}). {advice}") from error
     if not isinstance(values, dict):
-        raise InputError(f"{path}: damaged, found {type(values).__name__}, where an object is meant. {advice}")
+        raise InputError(f"{path}: damaged, found {type(values).__name__}, expected an object. {advice}")
     return values
 
 
@@ -52,5 +52,5 @@ def read_numbers(path: Path, advice: str = "Remove it, then run again.") -> dict
     values = read_json(path, advice) if path.exists() else {}
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int | float) or not -math.inf < value < math.inf:
-            raise InputError(f"{path}: {name}: found {str(value)[:80]}, where a number is meant. {advice}")
+            raise InputError(f"{path}: {name}: found {str(value)[:80]}, expected a number. {advice}")
     return values

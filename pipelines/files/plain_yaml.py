@@ -14,7 +14,7 @@ DEEPEST = 16
 """Deepest nesting that is read."""
 
 Places = dict[tuple[str, ...], str]
-"""Where each key stands, "FILE, line n", by the names of the keys down to it."""
+"""Position of each key, "FILE, line n", by its path of keys."""
 
 
 class _Loader(yaml.SafeLoader):

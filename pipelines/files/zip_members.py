@@ -42,7 +42,7 @@ def read_members(path: Path, *, largest_gib: float, most: int) -> dict[str, byte
             if gib > largest_gib:
                 raise InputError(
                     f"{path}: unpacks to {gib:,.1f} GiB, more than largest_gib {largest_gib:g}. "
-                    "Give a larger largest_gib, if that is meant."
+                    "Raise largest_gib if this size is intended."
                 )
             return {entry.filename: _unpacked(archive, entry) for entry in entries}
 

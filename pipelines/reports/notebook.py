@@ -1,4 +1,4 @@
-"""How objects are shown in a notebook: a small HTML table."""
+"""Representation of objects in notebooks: a small HTML table."""
 
 from collections.abc import Iterable
 from html import escape

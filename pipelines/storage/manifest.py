@@ -84,7 +84,7 @@ class ShardManifest(Entry):
     READABLE: ClassVar[tuple[int, ...]] = ()
     """Earlier versions that `upgrade` turns into the present one."""
     RECORDS: ClassVar[str] = "shards"
-    """What messages call the records."""
+    """Name of the records in messages."""
     COMMAND: ClassVar[str] = "tenfold ingest"
     """The command that makes them."""
 

@@ -56,7 +56,7 @@ class ShardFolder(Generic[Manifest]):
     def __init__(self, path: Path, manifest: type[Manifest], *, others: Sequence[str] = (), former: Sequence[str] = ()):
         self.path = path
         self.manifest: Manifest | None = manifest.read(path / MANIFEST) if (path / MANIFEST).exists() else None
-        """That of an earlier ingest, None where there is none."""
+        """Manifest of an earlier ingest, None if there is none."""
         self._beside = (MANIFEST, REJECTED, *others)
         shards = () if self.manifest is None else (shard.file for shard in self.manifest.shards)
         there = (name for name in former if (path / name).exists())

@@ -11,7 +11,7 @@ from tenfold.pipelines.volumes.config import Ingest
 
 @dataclass(frozen=True, kw_only=True)
 class Proof:
-    """How the trained estimator is proven."""
+    """Configuration of the validation of a trained estimator."""
 
     control: bool = True
     """Train a second network on Gaussian surrogates of the boxes, which hold nothing beyond their power spectrum."""

@@ -17,7 +17,7 @@ from tenfold.pipelines.readers.volume import FILL_VALUES, StatedMetadata
 
 @dataclass(frozen=True, kw_only=True)
 class Ingest:
-    """How volumes become shards.
+    """Configuration of the ingest of volumes.
 
     Example
     -------

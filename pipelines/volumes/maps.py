@@ -20,7 +20,7 @@ _FORMATS = ("auto", "fits", "camels", "ktng", "hdf5")
 
 @dataclass(frozen=True, kw_only=True)
 class MassMapIngest(Ingest):
-    """How maps become shards; a record is a map (N, N, C).
+    """Configuration of the ingest of maps; a record is a map (N, N, C).
 
     Example
     -------

@@ -40,7 +40,7 @@ class SourceFile:
 
     @property
     def name(self) -> str:
-        """The path, with the range of records that is meant, if not all."""
+        """Path of the file, with the range of records if not all are used."""
         part = self.stated.part
         return str(self.path) if part is None else f"{self.path}[{part[0]}:{part[1]}]"
 

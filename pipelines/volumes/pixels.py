@@ -71,7 +71,7 @@ def check_masked(volume: Volume, slab: np.ndarray, low: float, high: float, fill
         between, _ = _count(volume, lambda values: (near <= values) & (values <= far) & (values != own))  # noqa: B023
         number, _ = _count(volume, lambda values: values == own)  # noqa: B023
         if not between or (slab.dtype.kind == "f" and number > 1):
-            _refuse_masked(volume, own, "a usual fill value (if it is meant: --set ingest.fill_values=[])")
+            _refuse_masked(volume, own, "a usual fill value (if it is a valid value: --set ingest.fill_values=[])")
 
 
 def check_deviation(

@@ -27,7 +27,7 @@ HEADER_TIMEOUT_S = 300.0
 
 @dataclass(frozen=True, kw_only=True)
 class FileHeader:
-    """What is known about a file without its voxels."""
+    """Metadata of a file, read without its voxels."""
 
     file: SourceFile
     simulation: str
