@@ -47,6 +47,7 @@ figures: $(VENV)/.ready
 docs: notebooks
 	$(VENV)/bin/python docs/configuration_reference.py
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
+	@echo "Open site/index.html; its search needs a server: .venv/bin/mkdocs serve"
 
 notebooks: $(VENV)/.ready
 	$(VENV)/bin/python docs/notebook_pages.py

@@ -14,6 +14,7 @@ from types import ModuleType
 import pytest
 
 from tenfold.pipelines.config import presets
+from tenfold.pipelines.readers.parameters import PARAMETERS
 from tenfold.pipelines.studies import STUDIES
 from tenfold.pipelines.studies.study import study_named
 
@@ -58,6 +59,12 @@ def test_the_configuration_reference_is_up_to_date():
     """Otherwise run: .venv/bin/python docs/configuration_reference.py."""
     generator = module_from(ROOT / "docs" / "configuration_reference.py")
     assert generator.PAGE.read_text("utf-8") == generator.reference()
+
+
+def test_every_cosmological_parameter_is_listed_with_its_range():
+    page = (ROOT / "docs" / "formats.md").read_text("utf-8")
+    for name, (_, low, high) in PARAMETERS.items():
+        assert re.search(rf"^\| `{name}` \|.*\| {low:g} to {high:g} \|$", page, re.MULTILINE), name
 
 
 def test_every_page_is_reached_from_the_navigation():
