@@ -86,14 +86,14 @@ def test_documents_name_only_targets_of_the_makefile(document):
 
 
 def command_lines(text: str) -> Iterator[list[str]]:
-    """Words of each `tenfold …` command of a document, after the first, of fenced blocks and of inline code."""
+    """Words of each `tenfold …` command of a document after the first, up to a redirection; fenced and inline code."""
     fenced = re.findall(r"^```[^\n]*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     inline = re.findall(r"`(tenfold [^`]*)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
     lines = [line for block in fenced for line in block.replace("\\\n", " ").splitlines()]
     for line in [*lines, *(" ".join(code.split()) for code in inline)]:
         found = re.match(r"(?:\$ )?(?:\S*(?:mpirun|srun)\b.*? )?tenfold +(.*)", line.strip())
         if found:
-            words = shlex.split(found[1], comments=True)
+            words = list(itertools.takewhile(lambda word: word not in (">", "|"), shlex.split(found[1], comments=True)))
             yield [word for word in words if word not in ("…", "...")]
 
 
@@ -106,7 +106,16 @@ def problem(words: list[str]) -> str:
         command, words = command.commands[words[0]], words[1:]
     options = {"--help"} | {name for option in command.params for name in (*option.opts, *option.secondary_opts)}
     unknown = [name for word in words if word.startswith("--") and (name := word.partition("=")[0]) not in options]
-    return f"no option {unknown[0]}" if unknown else ""
+    if unknown:
+        return f"no option {unknown[0]}"
+    flags = {name for option in command.params if getattr(option, "is_flag", False) for name in option.opts} | {
+        "--help"
+    }
+    taken = {i + 1 for i, word in enumerate(words) if word.startswith("--") and "=" not in word and word not in flags}
+    given = [word for i, word in enumerate(words) if i not in taken and not word.startswith("--")]
+    numbers = [option.nargs for option in command.params if option.param_type_name == "argument"]
+    too_many = not hasattr(command, "commands") and -1 not in numbers and len(given) > sum(numbers)
+    return f"{given[-1]} is one argument too many" if too_many else ""
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -120,6 +129,8 @@ def test_the_readme_shows_the_command_line_and_wrong_lines_of_it_are_noticed():
     assert len(shown) > 20
     assert problem(["train", "estimatr", "data"]) == "no command estimatr"
     assert problem(["validate", "run", "--unsen=more"]) == "no option --unsen"
+    assert problem(["validate", "run", "--seed", "1", "more"]) == "more is one argument too many"
+    assert not problem(["ingest", "volumes", "one", "two", "--dry-run", "--out", "data"])
     assert list(
         command_lines("`tenfold validate run --null x` and\n```sh\nmpirun -np 2 tenfold doctor # sound?\n```")
     ) == [
