@@ -177,6 +177,11 @@ def anchors(page: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_number_of_an_issue_begins_a_line_where_it_would_be_a_heading(page):
+    assert not re.findall(r"^#\d.*", page.read_text("utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_links_of_a_page_lead_to_files_and_headings_of_the_repository(page):
     text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
     for link in re.findall(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)", text):
