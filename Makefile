@@ -33,7 +33,7 @@ lint: $(VENV)/.ready
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/lint-imports
-	$(VENV)/bin/pyright --threads
+	$(VENV)/bin/pyright
 
 doctor: $(VENV)/.ready
 	$(VENV)/bin/tenfold doctor

@@ -26,7 +26,7 @@ class Slurm:
     environment: dict[str, str]
 
     def run(
-        self, *command: str | Path, timeout_s: float = 120, variables: dict[str, str] | None = None
+        self, *command: str | Path, timeout_s: float = 600, variables: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run a command where Slurm's own commands find this Slurm."""
         return subprocess.run(
@@ -49,7 +49,7 @@ class Slurm:
         done = self.run("scontrol", "--oneliner", "show", "job", number)
         return dict(re.findall(r"(\w+)=(\S*)", done.stdout))
 
-    def until(self, number: str, reached: Callable[[], bool], timeout_s: float = 120) -> None:
+    def until(self, number: str, reached: Callable[[], bool], timeout_s: float = 600) -> None:
         """Wait for something a job does; a job that ends without it is a failure."""
         deadline = time.monotonic() + timeout_s
         while not reached():
@@ -58,7 +58,7 @@ class Slurm:
             assert time.monotonic() < deadline, f"job {number} is {state}, waited {timeout_s:g} s:\n{self.log(number)}"
             time.sleep(0.2)
 
-    def ended(self, number: str, timeout_s: float = 120) -> dict[str, str]:
+    def ended(self, number: str, timeout_s: float = 600) -> dict[str, str]:
         """Wait for the end of a job, and return what Slurm knows of it."""
         self.until(number, lambda: self.job(number)["JobState"] in OVER, timeout_s)
         return self.job(number)

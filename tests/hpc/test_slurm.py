@@ -34,7 +34,7 @@ def test_a_second_start_changes_nothing(slurm):
 @pytest.mark.ranks
 def test_four_ranks_on_two_nodes_add_up(slurm):
     command = (sys.executable, "-c", ALLREDUCE)
-    done = slurm.run("srun", "--mpi=pmi2", "--nodes=2", "--ntasks-per-node=2", "--overcommit", *command, timeout_s=240)
+    done = slurm.run("srun", "--mpi=pmi2", "--nodes=2", "--ntasks-per-node=2", "--overcommit", *command, timeout_s=600)
     assert done.returncode == 0, done.stderr
     lines = sorted(line for line in done.stdout.splitlines() if line.startswith("rank"))
     nodes = ["n1", "n1", "n2", "n2"]
@@ -44,7 +44,7 @@ def test_four_ranks_on_two_nodes_add_up(slurm):
 @pytest.mark.ranks
 def test_ranks_not_joined_by_slurm_stop_with_the_reason(slurm):
     command = (sys.executable, "-c", ALLREDUCE)
-    done = slurm.run("srun", "--mpi=none", "--ntasks=2", *command, timeout_s=240)
+    done = slurm.run("srun", "--mpi=none", "--ntasks=2", *command, timeout_s=600)
     assert done.returncode != 0
     assert "srun promised 2 ranks, but MPI found 1" in done.stderr
     assert "sum" not in done.stdout

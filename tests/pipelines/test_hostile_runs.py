@@ -5,6 +5,7 @@ import json
 import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ ESTIMATOR = EstimatorConfig(
     names=("omega_m", "sigma_8"), location=(0.3, 0.8), scale=(0.1, 0.1), mean=(0.0,), std=(0.02,),
     sigma_factor=(1.5, 0.5),
 )  # fmt: skip
-SHAPE = GAN(size=16, latent_dim=8, filters=(4, 8, 8), critic_filters=(4, 8), style_dim=8, conditions=2, group_size=2)
+SHAPE = GAN(size=16, latent_dim=8, filters=(4, 8), critic_filters=(4,), style_dim=8, conditions=2, group_size=2)
 KAPPA = IntensityTransform((-0.01,), (0.01,), (0.8,), (0.7,))
 GUESS = LognormalModel.white_noise(16, KAPPA, (0.3, 0.8), (0.1, 0.1))
 EMULATOR = GeneratorConfig.from_lognormal_model(SHAPE, GUESS, "float32")
@@ -52,11 +53,17 @@ LOAD: dict[RunKind, Callable[[Path], Any]] = {"estimator": Estimator.load, "emul
 CONFIGS: dict[RunKind, Any] = {"estimator": ESTIMATOR, "emulator": EMULATOR}
 
 
+@cache
+def untrained(kind: RunKind) -> Bundle:
+    """Bundle of a small network."""
+    return Bundle.of(kind, CONFIGS[kind], CONFIGS[kind].network(seed=3), FACTS[kind])
+
+
 def made(path: Path, kind: RunKind) -> RunFolder:
     """A finished run of a small network."""
     folder = RunFolder(path)
     folder.create()
-    Bundle.of(kind, CONFIGS[kind], CONFIGS[kind].network(seed=3), FACTS[kind]).write(folder.bundle)
+    untrained(kind).write(folder.bundle)
     folder.write_record(kind, {})
     return folder
 
