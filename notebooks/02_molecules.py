@@ -107,7 +107,7 @@ plt.plot(history["epoch"], history["loss"], label="training")
 plt.plot(history["epoch"], history["validation_loss"], label="validation")
 plt.xlabel("epoch")
 plt.ylabel("negative log-likelihood")
-plt.legend(frameon=False)
+_ = plt.legend(frameon=False)
 # %% [markdown]
 # ## Predict
 #
