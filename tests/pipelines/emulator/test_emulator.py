@@ -1,22 +1,38 @@
-"""Use of a trained emulator: reproducible samples, and no extrapolation unless requested."""
+"""Use of an emulator: reproducible samples, and no extrapolation unless requested."""
+
+from dataclasses import asdict
 
 import numpy as np
 import pytest
-from tests.pipelines.emulator import train_lognormal
+from tests.pipelines.emulator.lognormal import RANGES
+from tests.pipelines.emulator.train_lognormal import NETWORK
 
-from tenfold.pipelines.emulator.emulator import MassMapEmulator
+from tenfold.emulators.intensity import IntensityTransform
+from tenfold.emulators.lognormal import LognormalModel
+from tenfold.pipelines.emulator.config import GeneratorConfig
+from tenfold.pipelines.emulator.emulator import MassMapEmulator, ParameterSpace
 from tenfold.pipelines.errors import InputError
+from tenfold.pipelines.training.bundle import Bundle
+from tenfold.pipelines.volumes.provenance import FieldProperties
 
 INSIDE = {"amplitude": 0.5, "slope": -2.0}
 
 
 @pytest.fixture(scope="module")
 def emulator(tmp_path_factory) -> MassMapEmulator:
-    out = tmp_path_factory.mktemp("emulator") / "run"
-    train_lognormal.train(out, 1)
-    emulator = MassMapEmulator.load(out)
-    assert all(low < INSIDE[name] < high for name, (low, high) in emulator.ranges.items())
-    return emulator
+    """Emulator of a random network, whose maps depend on all inputs as those of a trained one do."""
+    model = LognormalModel.white_noise(16, IntensityTransform((-0.01,), (0.01,), (0.8,), (0.7,)), (0.5, -2), (0.1, 0.3))
+    config = GeneratorConfig.from_lognormal_model(NETWORK, model, "float32")
+    network, rng = config.network(seed=1), np.random.default_rng(1)
+    for variable in network.variables:
+        variable.assign(np.asarray(variable) + 0.1 * rng.standard_normal(variable.shape))
+    fields = FieldProperties(
+        units="kappa", mean=0.0, box_mpc_h=None, side_deg=2.0, periodic=True, redshifts=(1.0,), multipoles=None
+    )
+    facts = {"fields": asdict(fields), "parameters": asdict(ParameterSpace(ranges=RANGES, fixed={}))}
+    path = tmp_path_factory.mktemp("emulator") / "bundle.tenfold"
+    Bundle.of("emulator", config, network, facts).write(path)
+    return MassMapEmulator.load(path)
 
 
 def test_maps_have_an_angular_size(emulator):

@@ -1,9 +1,10 @@
 """Train a tiny emulator on log-normal maps: `train_lognormal.py OUT EPOCHS`, under mpirun or alone.
 
-From Python, `train` can also be interrupted after some steps, and resumes when called again with the same folder.
+From Python, `train` can also copy its folder after some steps, as a killed run would leave it, and resumes a folder.
 """
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -19,11 +20,7 @@ from tenfold.hpc.ranks import Ranks, launch
 from tenfold.pipelines.emulator.training import MassMapTraining
 from tenfold.pipelines.training.run_folder import RunFolder
 
-NETWORK = GAN(size=16, latent_dim=8, filters=(4, 8, 8), critic_filters=(4, 8), style_dim=8, conditions=2, group_size=2)
-
-
-class Killed(Exception):  # noqa: N818 (an event, not an error)
-    """Stand-in for SIGKILL."""
+NETWORK = GAN(size=16, latent_dim=8, filters=(4, 8), critic_filters=(4,), style_dim=8, conditions=2, group_size=2)
 
 
 def training(epochs: int, **changes) -> AdversarialTraining:
@@ -34,24 +31,23 @@ def training(epochs: int, **changes) -> AdversarialTraining:
     )  # fmt: skip
 
 
-def train(out: Path, epochs: int, steps: int | None = None, ranks: Ranks | None = None, **changes) -> MassMapTraining:
-    """Train on 96 maps with 6 steps per epoch; raise `Killed` after ``steps`` steps."""
+def train(out: Path, epochs: int, copies: dict[int, Path] | None = None, ranks: Ranks | None = None) -> MassMapTraining:
+    """Train on 96 maps with 6 steps per epoch; copy ``out`` after the given numbers of steps."""
     folder, ranks = RunFolder(out), ranks or Ranks()
     if ranks.first:
         folder.create()
     ranks.barrier()
-    task = MassMapTraining(LognormalMaps(), folder, NETWORK, training(epochs, **changes), ranks)
-    step, remaining = task.step, steps
+    task = MassMapTraining(LognormalMaps(), folder, NETWORK, training(epochs), ranks)
+    step, done = task.step, 0
 
-    def killable_step(batch):
-        nonlocal remaining
-        if remaining is not None:
-            if not remaining:
-                raise Killed
-            remaining -= 1
+    def step_after_copy(batch):
+        nonlocal done
+        if copies and done in copies:
+            shutil.copytree(out, copies[done])
+        done += 1
         return step(batch)
 
-    task.step = killable_step
+    task.step = step_after_copy
     task.fit(resume=True)
     task.finish(0.0)
     return task
