@@ -73,6 +73,14 @@ def test_the_epoch_with_the_best_running_statistics_is_kept(uninterrupted):
     assert list((uninterrupted / "tensorboard").glob("events.*"))
 
 
+def test_a_trained_emulator_has_the_ranges_and_the_angular_size_of_its_maps(uninterrupted):
+    emulator = MassMapEmulator.load(uninterrupted)
+    inside = {"amplitude": 0.5, "slope": -2.0}
+    assert list(emulator.ranges) == list(inside)
+    assert all(low < inside[name] < high for name, (low, high) in emulator.ranges.items())
+    assert emulator.side_deg == 2.0
+
+
 @pytest.mark.ranks
 def test_two_ranks_train_the_same_networks_as_one(uninterrupted, tmp_path):
     script = Path(train_lognormal.__file__)
