@@ -13,16 +13,8 @@ from rich.console import Group
 from rich.table import Table
 
 from tenfold.pipelines.cli.console import console, load_tensorflow, on_ranks
+from tenfold.pipelines.cli.options import ConfigFile, Settings
 from tenfold.pipelines.errors import InputError
-
-Data = Annotated[Path | None, typer.Argument(help="Folder of shards.")]
-RunFolderOption = Annotated[Path | None, typer.Option("--out", help="Folder of the run.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Resume from the newest checkpoint, if there is one.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only print what would be done, and its size.")]
-RankCount = Annotated[int, typer.Option("--ranks", min=1, help="MPI ranks on this machine.")]
-
-ConfigFile = Annotated[Path | None, typer.Option("--config", help="YAML file; `tenfold config show` prints one.")]
-Settings = Annotated[list[str] | None, typer.Option("--set", help="One value, as section.key=value; repeatable.")]
 
 _PRESETS = Path(__file__).parents[1] / "presets"
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -55,10 +55,6 @@ predict = typer.Typer(no_args_is_help=True, help="Predict with a trained network
 explain = typer.Typer(no_args_is_help=True, help="Attribute the predictions of a trained network to its inputs.")
 run = typer.Typer(no_args_is_help=True, help="Run a whole study, from simulation to report.")
 config = typer.Typer(no_args_is_help=True, help="Show or check a configuration.")
-
-Out = Annotated[
-    Path, typer.Option("--out", help="Folder to write to; files that tenfold did not make are never replaced.")
-]
 
 
 @contextmanager

@@ -11,9 +11,8 @@ import typer
 
 from tenfold.hpc.ranks import RanksError, launcher_ranks
 from tenfold.pipelines.cli import massmaps, molecules, volumes  # noqa: F401 (they register their commands)
-from tenfold.pipelines.cli.configured import ConfigFile, Settings, configured, show
+from tenfold.pipelines.cli.configured import configured, show
 from tenfold.pipelines.cli.console import (
-    Out,
     config,
     console,
     explain,
@@ -26,6 +25,7 @@ from tenfold.pipelines.cli.console import (
     simulate,
     train,
 )
+from tenfold.pipelines.cli.options import ConfigFile, Out, Settings
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.studies import STUDIES
 

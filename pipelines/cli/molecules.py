@@ -5,20 +5,12 @@ from typing import Annotated, Any
 
 import typer
 
-from tenfold.pipelines.cli.configured import (
-    Data,
-    DryRun,
-    RankCount,
-    Resume,
-    RunFolderOption,
-    configured,
-    run_whole_study,
-    show,
-    train_network,
-)
-from tenfold.pipelines.cli.console import Out, explain, ingest, load_tensorflow, predict, run, simulate, train
+from tenfold.pipelines.cli.configured import configured, run_whole_study, show, train_network
+from tenfold.pipelines.cli.console import explain, ingest, load_tensorflow, predict, run, simulate, train
+from tenfold.pipelines.cli.options import Data, DryRun, Out, RankCount, Resume, RunFolderOption
 from tenfold.pipelines.errors import InputError
 
+MoleculeCount = Annotated[int | None, typer.Option("--count", min=1, help="Number of molecules.")]
 Embed = Annotated[bool, typer.Option("--embed", help="Make coordinates by ETKDGv3 and MMFF94 for a 3-D network.")]
 Seconds = Annotated[float, typer.Option("--seconds", min=0.01, help="Longest time for one molecule [s].")]
 Column = Annotated[str, typer.Option("--smiles-column", help="Column of the SMILES; default: `smiles`.")]
@@ -29,12 +21,7 @@ Encoding = Annotated[
 
 @simulate.command("molecules")
 @configured("chemistry", keys={"count": "labels.count"})
-def simulate_molecules_command(
-    config: Any,
-    out: Out,
-    count: Annotated[int | None, typer.Option("--count", min=1, help="Number of molecules.")] = None,
-    dry_run: DryRun = False,
-) -> None:
+def simulate_molecules_command(config: Any, out: Out, count: MoleculeCount = None, dry_run: DryRun = False) -> None:
     """Enumerate molecules and label them by quantum chemistry, into extended XYZ files."""
     from tenfold.pipelines.cli.dry_run import describe_labels
     from tenfold.pipelines.labels.labels import label_molecules

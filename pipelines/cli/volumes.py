@@ -5,29 +5,18 @@ from typing import Annotated, Any
 
 import typer
 
-from tenfold.pipelines.cli.configured import (
-    Data,
-    DryRun,
-    RankCount,
-    Resume,
-    RunFolderOption,
-    configured,
-    run_whole_study,
-    show,
-    train_network,
-)
-from tenfold.pipelines.cli.console import Out, explain, ingest, load_tensorflow, run, simulate, train
+from tenfold.pipelines.cli.configured import configured, run_whole_study, show, train_network
+from tenfold.pipelines.cli.console import explain, ingest, load_tensorflow, run, simulate, train
+from tenfold.pipelines.cli.options import Data, DryRun, Out, RankCount, Resume, RunFolderOption
 from tenfold.pipelines.errors import InputError
+
+BoxCount = Annotated[int | None, typer.Option("--count", min=1, help="Number of boxes.")]
+VolumeFiles = Annotated[list[Path], typer.Argument(help="Files or folders of volumes.")]
 
 
 @simulate.command("volumes")
 @configured("cosmology", keys={"count": "simulation.count"})
-def simulate_volumes_command(
-    config: Any,
-    out: Out,
-    count: Annotated[int | None, typer.Option("--count", min=1, help="Number of boxes.")] = None,
-    dry_run: DryRun = False,
-) -> None:
+def simulate_volumes_command(config: Any, out: Out, count: BoxCount = None, dry_run: DryRun = False) -> None:
     """Simulate N-body boxes over sampled cosmologies, in the CosmoFlow HDF5 layout."""
     from tenfold.pipelines.simulation.config import estimate_size
     from tenfold.pipelines.simulation.simulate import simulate_volumes
@@ -56,12 +45,7 @@ def simulate_surrogates_command(
 
 @ingest.command("volumes")
 @configured("cosmology")
-def ingest_volumes_command(
-    config: Any,
-    paths: Annotated[list[Path], typer.Argument(help="Files or folders of volumes.")],
-    out: Out,
-    dry_run: DryRun = False,
-) -> None:
+def ingest_volumes_command(config: Any, paths: VolumeFiles, out: Out, dry_run: DryRun = False) -> None:
     """Pack volumes (CosmoFlow HDF5, plain HDF5, NPY) into shards, split by simulation."""
     from tenfold.pipelines.volumes.ingest import estimate_size, ingest_volumes
 

@@ -1,6 +1,5 @@
 """Training of an emulator of mass maps on one rank: data, networks, running statistics, calibration."""
 
-import resource
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -47,19 +46,6 @@ class MassMapTraining(TrainingRun):
     The averaged generator of the epoch with the best score of running statistics on the validation split is kept in the
     folder ``best``. `finish` calibrates its power spectrum and pixels on the training split, matches its other mean
     statistics, and writes it.
-
-    Parameters
-    ----------
-    data
-        Opened shards of maps.
-    folder
-        Folder of the run.
-    network
-        Architecture of generator and discriminator.
-    training
-        Hyper-parameters.
-    ranks
-        Ranks of this run.
 
     Raises
     ------
@@ -233,12 +219,7 @@ class MassMapTraining(TrainingRun):
                 "fingerprint": self.fingerprint, "data": str(self.data.path), "names": list(names),
                 "low": low, "high": high, **metadata, "best_epoch": best.step,
                 "score": best.state["score"], "calibration": calibration,
-                "moment_matching": offsets,
-                "network": asdict(self.architecture), "training": asdict(self.training),
-                "parameters": int(self.network.count_params()), "ranks": self.ranks.size, "versions": versions(),
-                "seed": self.training.seed, "wall_s": wall_s, "waiting_s": self.history[-1]["waiting"],
-                "training_s": self.history[-1]["seconds"],
-                "cpu_s": sum(resource.getrusage(resource.RUSAGE_SELF)[:2]),
+                "moment_matching": offsets, **self.record(wall_s),
             })  # fmt: skip
         self.ranks.barrier()
 

@@ -1,6 +1,5 @@
 """Training of a parameter estimator on one rank: data, network and predictions."""
 
-import resource
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from functools import partial
@@ -36,16 +35,8 @@ class EstimatorTraining(TrainingRun):
 
     Parameters
     ----------
-    data
-        Opened shards.
-    folder
-        Folder of the run.
-    network
-        Architecture of the network.
-    training
-        Hyper-parameters of the training.
-    ranks
-        Ranks of this run.
+    data, folder, network, training, ranks
+        As of every `TrainingRun`.
     views
         Number of orientations to average over in the predictions.
     """
@@ -150,12 +141,7 @@ class EstimatorTraining(TrainingRun):
             self.folder.write_predictions(**predictions)
             self.folder.write_record("estimator", {
                 "data": str(self.data.path.resolve()), "fingerprint": self.fingerprint,
-                "names": list(names), "sigma_factor": factor.tolist(),
-                "network": asdict(self.architecture), "training": asdict(self.training), "views": self.views,
-                "parameters": int(self.network.count_params()), "ranks": self.ranks.size, "versions": versions(),
-                "seed": self.training.seed, "wall_s": wall_s, "waiting_s": self.history[-1]["waiting"],
-                "training_s": self.history[-1]["seconds"],
-                "cpu_s": sum(resource.getrusage(resource.RUSAGE_SELF)[:2]),
+                "names": list(names), "sigma_factor": factor.tolist(), "views": self.views, **self.record(wall_s),
             })  # fmt: skip
         self.ranks.barrier()
 

@@ -11,25 +11,21 @@ from tenfold.pipelines.molecules.config import Kind
 from tenfold.pipelines.molecules.featuriser import Featuriser
 from tenfold.pipelines.molecules.properties import Property
 from tenfold.pipelines.reports.digits import format_with_uncertainty
-from tenfold.pipelines.storage.manifest import Entry, ShardManifest, SourceEntry
+from tenfold.pipelines.storage.manifest import Count, Entry, ShardManifest, SourceEntry
 
 
 @dataclass(frozen=True, kw_only=True)
 class MoleculeSourceEntry(SourceEntry):
     """One file of molecules, or all the small files of a folder."""
 
-    NOT_NEGATIVE: ClassVar[tuple[str, ...]] = ("bytes", "molecules")
-
     sha256: str
-    molecules: int
+    molecules: Count
     """Number of molecules, rejected ones included."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Target(Entry):
     """A property to be learnt; mean, standard deviation and count are those of the training split."""
-
-    NOT_NEGATIVE: ClassVar[tuple[str, ...]] = ("count", "labelled")
 
     name: str
     unit: str
@@ -38,13 +34,13 @@ class Target(Entry):
     mean: float
     """For two classes, the fraction of the second; for more classes, `mean` and `std` have no meaning."""
     std: float
-    count: int
+    count: Count
     """Number of labels in the training split."""
     classes: tuple[str, ...] = ()
     """Names of the classes by code, from 0; of two, the second is the positive class. Empty for regression."""
     class_counts: tuple[int, ...] = ()
     """Number of labels of each class, in all splits."""
-    labelled: int = 0
+    labelled: Count = 0
     """Number of labels in all splits."""
     physical: Property = "other"
     """Physical nature of the property, where the network depends on it."""
@@ -102,7 +98,6 @@ class Leakage(Entry):
 class MoleculeManifest(ShardManifest):
     """All that is known about a folder of molecules without opening its shards."""
 
-    NOT_NEGATIVE: ClassVar[tuple[str, ...]] = ("atoms", "bonds", "largest", "duplicates", "rejected")
     VERSION: ClassVar[int] = 3  # the featuriser's limit of size is called max_atoms since
     RECORDS: ClassVar[str] = "molecules"
     COMMAND: ClassVar[str] = "tenfold ingest molecules"
@@ -117,20 +112,20 @@ class MoleculeManifest(ShardManifest):
     """Cells of targets without a usable label."""
     sizes: dict[str, int]
     """Number of molecules by split."""
-    atoms: int
+    atoms: Count
     """Number of atoms of all molecules."""
-    bonds: int
+    bonds: Count
     """Number of bonds of all molecules."""
-    largest: int
+    largest: Count
     """Number of atoms of the largest molecule."""
-    duplicates: int
+    duplicates: Count
     """Number of molecules with the InChIKey of an earlier one."""
     leakage: Leakage | None
     """None where there is no test or no training molecule."""
     sources: tuple[MoleculeSourceEntry, ...]
     index_sha256: str
     """SHA-256 of ``index.h5``, which holds splits and similarities."""
-    rejected: int
+    rejected: Count
     """Number of rejected molecules."""
     content: str
     """Digest of the records' checksums and splits."""

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import resource
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from functools import partial
@@ -34,21 +33,7 @@ MOLECULES_AT_ONCE = 65_536
 
 
 class MoleculeTraining(TrainingRun):
-    """Training of a molecular predictor on this rank.
-
-    Parameters
-    ----------
-    data
-        Opened shards.
-    folder
-        Folder of the run.
-    network
-        Architecture of the network.
-    training
-        Hyper-parameters of the training.
-    ranks
-        Ranks of this run.
-    """
+    """Training of a molecular predictor on this rank."""
 
     def __init__(
         self, data: MoleculeShards, folder: RunFolder, network: MPNN, training: RegressionTraining, ranks: Ranks
@@ -151,10 +136,7 @@ class MoleculeTraining(TrainingRun):
                 "fingerprint": self.fingerprint,
                 "data": str(self.data.path.resolve()), "names": list(self.predictor.names),
                 "kind": self.kind, "targets": [str(target) for target in self.data.manifest.targets],
-                "network": asdict(self.architecture), "training": asdict(self.training),
-                "parameters": int(self.network.count_params()), "ranks": self.ranks.size, "versions": versions(),
-                "seed": self.training.seed, "wall_s": wall_s, "waiting_s": self.history[-1]["waiting"],
-                "training_s": self.history[-1]["seconds"], "cpu_s": sum(resource.getrusage(resource.RUSAGE_SELF)[:2]),
+                **self.record(wall_s),
             }  # fmt: skip
             if self.ranks.first:
                 arrays: dict[str, np.ndarray] = {"names": np.array(self.predictor.names)}

@@ -201,18 +201,4 @@ def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
         def read(begin: int, end: int, n: int = n) -> np.ndarray:
             return np.array(array[n, begin:end], dtype=native, order="C").reshape(end - begin, *map_shape[1:])
 
-        yield Volume(
-            simulation=stated.simulation or path.name.split(".")[0],
-            source=path,
-            key=f"map {n}",
-            shape=map_shape,
-            dtype=native,
-            parameters=stated.parameters,
-            varied=(),
-            redshifts=stated.redshifts,
-            box_mpc_h=stated.box_mpc_h,
-            periodic=stated.periodic,
-            units=stated.units,
-            side_deg=stated.side_deg,
-            read=read,
-        )
+        yield Volume.from_stated(stated, path, f"map {n}", shape=map_shape, dtype=native, read=read)

@@ -29,13 +29,7 @@ _TYPICAL_RANGES = {
 def read_boxes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
     """Yield the box of a raw CosmoFlow file: counts or densities (N, N, N, C) in `full`.
 
-    Parameters
-    ----------
-    path
-        HDF5 file.
-    stated
-        Metadata of the file. Parameters of a table and the side of the box supply values that are missing; they must
-        not contradict the file.
+    The stated parameters and side of the box supply values that are missing; they must not contradict the file.
 
     Raises
     ------
@@ -85,13 +79,6 @@ def read_subvolumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
     The names of the parameters are in `namePar`, and Ωm, σ8, N_spec, H_0 without it. A file is one simulation, so that
     its sub-volumes stay in the same split. `y` contains physical values, or unit parameters in [-1, 1]. Values within
     the ranges of simulated cosmologies count as physical.
-
-    Parameters
-    ----------
-    path
-        HDF5 file.
-    stated
-        Metadata of the file.
 
     Raises
     ------

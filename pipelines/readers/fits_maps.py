@@ -36,13 +36,6 @@ def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
     names the simulation, files of the same cosmology are assigned to the same simulation, so that their maps stay in
     the same split.
 
-    Parameters
-    ----------
-    path
-        FITS file.
-    stated
-        Metadata of the file.
-
     Raises
     ------
     UnusableFileError

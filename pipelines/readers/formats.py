@@ -1,6 +1,6 @@
 """Formats of files, detected from their content; file extensions are ignored."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +13,22 @@ from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError, 
 
 VolumeFormat = Literal["auto", "cosmoflow", "cosmoflow-split", "hdf5", "npy"]
 MapFormat = Literal["auto", "fits", "camels", "ktng", "hdf5"]
+
+Reader = Callable[[Path, StatedMetadata], Iterator[Volume]]
+"""Reader of a format: yields the volumes or maps of a file, given the metadata that the user states."""
+
+_VOLUME_READERS: dict[str, Reader] = {
+    "cosmoflow": cosmoflow.read_boxes,
+    "cosmoflow-split": cosmoflow.read_subvolumes,
+    "hdf5": hdf5.read_volumes,
+    "npy": npy.read_volumes,
+}
+_MAP_READERS: dict[str, Reader] = {
+    "fits": fits_maps.read_volumes,
+    "camels": camels_maps.read_volumes,
+    "ktng": ktng.read_volumes,
+    "hdf5": hdf5_maps.read_volumes,
+}
 
 
 def detect_volume_format(path: Path) -> VolumeFormat:
@@ -57,21 +73,16 @@ def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
 
 
 def _read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
-    if stated.dimensions == 2:
-        yield from _read_maps(path, stated)
-        return
-    format_ = stated.format if stated.format != "auto" else "hdf5" if stated.key else detect_volume_format(path)
-    match format_:
-        case "cosmoflow":
-            yield from cosmoflow.read_boxes(path, stated)
-        case "cosmoflow-split":
-            yield from cosmoflow.read_subvolumes(path, stated)
-        case "hdf5":
-            yield from hdf5.read_volumes(path, stated)
-        case "npy":
-            yield from npy.read_volumes(path, stated)
-        case _:
-            raise InputError(f"format: found {format_!r}, valid are auto, cosmoflow, cosmoflow-split, hdf5, npy")
+    readers = _MAP_READERS if stated.dimensions == 2 else _VOLUME_READERS
+    file_format: str = stated.format
+    if file_format == "auto":
+        if stated.dimensions == 2:
+            file_format = detect_map_format(path)
+        else:
+            file_format = "hdf5" if stated.key else detect_volume_format(path)
+    if file_format not in readers:
+        raise InputError(f"format: found {file_format!r}, valid are {', '.join(('auto', *readers))}")
+    yield from readers[file_format](path, stated)
 
 
 def detect_map_format(path: Path) -> MapFormat:
@@ -93,20 +104,6 @@ def detect_map_format(path: Path) -> MapFormat:
                 raise UnusableFileError(path, "", reason)
             return "ktng" if ktng.list_maps(opened) else "hdf5"
     raise UnusableFileError(path, "", describe_unsupported(path, 2))
-
-
-def _read_maps(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
-    match detect_map_format(path) if stated.format == "auto" else stated.format:
-        case "fits":
-            yield from fits_maps.read_volumes(path, stated)
-        case "camels":
-            yield from camels_maps.read_volumes(path, stated)
-        case "ktng":
-            yield from ktng.read_volumes(path, stated)
-        case "hdf5":
-            yield from hdf5_maps.read_volumes(path, stated)
-        case other:
-            raise InputError(f"format: found {other!r}, valid are auto, fits, camels, ktng, hdf5")
 
 
 def _head(path: Path, length: int) -> bytes:

@@ -12,18 +12,11 @@ from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError, 
 
 
 def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
-    """Yield the volume (N, N, N) or (N, N, N, C) of the dataset ``stated.key``.
+    """Yield the volume (N, N, N) or (N, N, N, C) of the dataset ``stated.key``, which is required.
 
     Attributes of the dataset take precedence over those of the file: parameters under any of their names, `box_mpc_h`,
     `redshifts`, `units`, `periodic`. The stated metadata supplies values that are missing and must not contradict the
     file.
-
-    Parameters
-    ----------
-    path
-        HDF5 file.
-    stated
-        Metadata of the file; its key is required.
 
     Raises
     ------

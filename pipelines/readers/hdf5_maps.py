@@ -27,13 +27,6 @@ def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
     values that are missing and must not contradict the file. If no unit is given, the name of the dataset (``kappa``,
     ``gamma1``) determines it.
 
-    Parameters
-    ----------
-    path
-        HDF5 file.
-    stated
-        Metadata of the file.
-
     Raises
     ------
     UnusableFileError

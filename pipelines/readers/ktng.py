@@ -29,13 +29,6 @@ def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
     file with such groups needs a table and a side. Files of the same random arrangement of planes
     (``LP001_run001_maps.hdf5``: LP001) are assigned to the same simulation.
 
-    Parameters
-    ----------
-    path
-        HDF5 file.
-    stated
-        Metadata of the file.
-
     Raises
     ------
     UnusableFileError

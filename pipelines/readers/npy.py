@@ -14,14 +14,7 @@ MAGIC = b"\x93NUMPY"
 
 
 def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
-    """Yield the volume of a file, memory-mapped. Pickled objects are refused.
-
-    Parameters
-    ----------
-    path
-        NPY file.
-    stated
-        Metadata of the file; its parameters are required.
+    """Yield the volume of a file, memory-mapped. Pickled objects are refused, and its parameters must be stated.
 
     Raises
     ------
@@ -50,20 +43,11 @@ def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
         raise UnusableFileError(path, "", f"{len(stated.redshifts)} redshifts stated for {volume_shape[3]} channels")
     array = np.memmap(path, dtype=dtype, mode="r", offset=start, shape=volume_shape, order="F" if fortran else "C")
     native = dtype.newbyteorder("=")
-    yield Volume(
-        simulation=stated.simulation or path.name.split(".")[0],
-        source=path,
-        key="",
-        shape=volume_shape,
-        dtype=native,
-        parameters=stated.parameters,
-        varied=(),
-        redshifts=stated.redshifts,
-        box_mpc_h=stated.box_mpc_h,
-        periodic=stated.periodic,
-        units=stated.units,
-        read=lambda start, stop: np.array(array[start:stop], dtype=native, order="C"),
-    )
+
+    def read(start: int, stop: int) -> np.ndarray:
+        return np.array(array[start:stop], dtype=native, order="C")
+
+    yield Volume.from_stated(stated, path, "", shape=volume_shape, dtype=native, read=read)
 
 
 def inspect_array(path: Path) -> tuple[tuple[int, ...], np.dtype, int, bool]:

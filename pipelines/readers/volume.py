@@ -106,6 +106,24 @@ class Volume:
     read: Callable[[int, int], np.ndarray] = field(repr=False, compare=False)
     """``read(start, stop)``: start ≤ x < stop along the first axis, shape (stop - start, …, C), native byte order."""
 
+    @classmethod
+    def from_stated(
+        cls,
+        stated: StatedMetadata,
+        source: Path,
+        key: str,
+        *,
+        shape: tuple[int, ...],
+        dtype: np.dtype,
+        read: Callable[[int, int], np.ndarray],
+    ) -> "Volume":
+        """Return a volume or map of a file without metadata: all of it is as the user states."""
+        return cls(
+            simulation=stated.simulation or source.name.split(".")[0], source=source, key=key, shape=shape, dtype=dtype,
+            parameters=stated.parameters, varied=(), redshifts=stated.redshifts, box_mpc_h=stated.box_mpc_h,
+            periodic=stated.periodic, units=stated.units, side_deg=stated.side_deg, read=read,
+        )  # fmt: skip
+
     @property
     def layout(self) -> Layout:
         """Properties that must be the same for all volumes of a data set."""

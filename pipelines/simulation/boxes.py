@@ -1,7 +1,7 @@
 """HDF5 files of simulated boxes, in the layout of CosmoFlow."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -89,8 +89,24 @@ def read_box_record(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         raise InputError(message) from error
 
 
-def existing_boxes(paths: Sequence[Path], config: Mapping[str, Any]) -> set[Path]:
+def read_config(path: Path) -> dict[str, Any]:
+    """Read the configuration of the simulation of a box, as `read_box_record` does."""
+    return read_box_record(path)[1]
+
+
+def existing_files(
+    paths: Iterable[Path], config: Mapping[str, Any], read_config: Callable[[Path], Mapping[str, Any]]
+) -> set[Path]:
     """Find the existing files among the paths, and check that they have this configuration.
+
+    Parameters
+    ----------
+    paths
+        Files of a simulation.
+    config
+        Its configuration.
+    read_config
+        Reads the configuration of an existing file.
 
     Raises
     ------
@@ -99,7 +115,7 @@ def existing_boxes(paths: Sequence[Path], config: Mapping[str, Any]) -> set[Path
     """
     existing = {path for path in paths if path.exists()}
     for path in sorted(existing):
-        difference = differences(read_box_record(path)[1], config)
+        difference = differences(read_config(path), config)
         if difference:
             raise InputError(f"{path}: has another configuration: {difference}. Choose another output folder.")
     return existing

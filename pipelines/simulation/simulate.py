@@ -1,6 +1,7 @@
 """Simulation of dark-matter boxes over sampled cosmologies."""
 
 import time
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 from tenfold.hpc.cluster import map_unordered
 from tenfold.hpc.memory import keep_freed_memory
 from tenfold.hpc.progress import progress
-from tenfold.pipelines.simulation.boxes import existing_boxes, write_box
+from tenfold.pipelines.simulation.boxes import existing_files, read_config, write_box
 from tenfold.pipelines.simulation.config import Simulation
 from tenfold.pipelines.simulation.cosmology import Cosmology, growth, sample_cosmologies
 from tenfold.pipelines.simulation.initial_conditions import linear_field
@@ -28,11 +29,11 @@ class SimulationSummary:
     """Result of a call."""
 
     out: Path
-    """Folder of the boxes."""
+    """Folder of the files."""
     made: int
-    """Number of boxes written by this call."""
+    """Number of files written by this call: one per box, or per cosmology of maps."""
     kept: int
-    """Number of boxes that existed before."""
+    """Number of files that existed before."""
     seconds: float
     """Wall time [s]."""
 
@@ -122,24 +123,55 @@ def simulate_volumes(config: Simulation, out: Path | str) -> SimulationSummary:
     start = time.monotonic()
     out = Path(out)
     paths = [out / f"box_{index:05d}.h5" for index in range(config.count)]
-    existing = existing_boxes(sorted({*paths, *out.glob("box_*.h5")}), config.physics)
+    existing = existing_files({*paths, *out.glob("box_*.h5")}, config.physics, read_config)
     OutputFolder.claim(out, (path.name for path in paths), alone=True, known=[path.name for path in existing])
+    made = simulate_missing(partial(_simulate_to, config), config, paths, existing, unit="box")
+    return SimulationSummary(out, made, config.count - made, time.monotonic() - start)
+
+
+def simulate_missing(
+    simulate_to: Callable[["TransferTable", int, Cosmology, Path], None],
+    boxes: Simulation,
+    paths: Sequence[Path],
+    existing: Set[Path],
+    *,
+    unit: str,
+) -> int:
+    """Simulate in parallel the files that do not exist; return their number.
+
+    Parameters
+    ----------
+    simulate_to
+        ``simulate_to(transfer functions, index, cosmology, path)`` simulates one file.
+    boxes
+        Configuration of the boxes: the sampled cosmologies and the number of processes.
+    paths
+        File of each cosmology.
+    existing
+        Those that exist.
+    unit
+        Noun of the progress bar.
+    """
     todo = [index for index, path in enumerate(paths) if path not in existing]
     if todo:
-        cosmologies = sample_cosmologies(config.ranges, config.count, config.seed)
-        work = partial(_simulate_to, config, transfer_table(config), out)
-        with progress("Simulating", total=len(todo), unit="box") as advance:
-            for _ in map_unordered(work, [(index, cosmologies[index]) for index in todo], config.processes):
+        cosmologies = sample_cosmologies(boxes.ranges, boxes.count, boxes.seed)
+        work = partial(_simulate_item, simulate_to, transfer_table(boxes))
+        with progress("Simulating", total=len(todo), unit=unit) as advance:
+            items = [(index, cosmologies[index], paths[index]) for index in todo]
+            for _ in map_unordered(work, items, boxes.processes):
                 advance()
-    return SimulationSummary(out, len(todo), config.count - len(todo), time.monotonic() - start)
+    return len(todo)
 
 
-def _simulate_to(config: Simulation, table: "TransferTable", out: Path, box: tuple[int, Cosmology]) -> None:
+def _simulate_item(simulate_to: Callable, table: "TransferTable", item: tuple[int, Cosmology, Path]) -> None:
     keep_freed_memory()
-    index, cosmology = box
+    simulate_to(table, *item)
+
+
+def _simulate_to(config: Simulation, table: "TransferTable", index: int, cosmology: Cosmology, path: Path) -> None:
     seed = config.box_seed(index)
     write_box(
-        out / f"box_{index:05d}.h5",
+        path,
         simulate_box(config, cosmology, seed, table),
         cosmology=cosmology,
         ranges=config.ranges,

@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files.atomic import replacing
@@ -14,31 +14,32 @@ from tenfold.pipelines.storage.output_folder import is_plain
 MANIFEST = "manifest.json"
 """Name of the manifest's file in a folder of shards."""
 
+Count = Annotated[int, "0 or more"]
+"""Type of a field that counts."""
+Spread = Annotated[float, "0 or more"]
+"""Type of a field that holds a standard deviation."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
     """Base of manifests and their parts: read without unknown keys, and with finite numbers alone."""
 
     __pydantic_config__: ClassVar[Any] = {"extra": "forbid", "allow_inf_nan": False}
-    NOT_NEGATIVE: ClassVar[tuple[str, ...]] = ()
-    """Fields that must be 0 or more."""
 
     def __post_init__(self) -> None:
-        """Refuse negative numbers where none can be."""
-        for name in self.NOT_NEGATIVE:
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name}: found {getattr(self, name)}, must be 0 or more")
+        """Refuse a negative `Count` or `Spread`."""
+        for field in fields(self):
+            if field.type in (Count, Spread) and getattr(self, field.name) < 0:
+                raise ValueError(f"{field.name}: found {getattr(self, field.name)}, must be 0 or more")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SourceEntry(Entry):
     """A source of an ingest, as it was then: one file, or all small files of a folder."""
 
-    NOT_NEGATIVE: ClassVar[tuple[str, ...]] = ("bytes",)
-
     source: str
     """Path."""
-    bytes: int
+    bytes: Count
     mtime_ns: int
     """Time of the last change [ns]."""
 
@@ -47,11 +48,9 @@ class SourceEntry(Entry):
 class ShardEntry(Entry):
     """One shard file; its records follow those of the shard before."""
 
-    NOT_NEGATIVE: ClassVar[tuple[str, ...]] = ("records", "bytes")
-
     file: str
-    records: int
-    bytes: int
+    records: Count
+    bytes: Count
 
     def __post_init__(self) -> None:
         """Refuse a name that leads out of the folder, and more records than fit."""

@@ -1,6 +1,7 @@
 """Base of all trainings, on one rank: state, checkpoints, epochs; subclasses define the step and the data."""
 
 import logging
+import resource
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -23,7 +24,7 @@ from tenfold.hpc.signals import StopRequest
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.storage.output_folder import RECORD
 from tenfold.pipelines.training.prefetch import Prefetcher
-from tenfold.pipelines.training.run_folder import RunFolder
+from tenfold.pipelines.training.run_folder import RunFolder, versions
 from tenfold.pipelines.training.tensorboard import TensorBoardWriter
 
 log = logging.getLogger("tenfold")
@@ -43,7 +44,9 @@ class Stopped(Exception):  # noqa: N818 (not an error)
 class TrainingRun(ABC):
     """Training of a network, on this rank.
 
-    A subclass sets ``step`` and provides `batches`, `validation_loss` and `finish`.
+    A subclass sets ``step`` and provides `batches`, `validation_loss` and `finish`. It is constructed as
+    ``(data, folder, network, training, ranks, **options)`` from opened shards, the folder of the run, architecture and
+    hyper-parameters, and the MPI ranks (see `run_training`).
 
     Parameters
     ----------
@@ -113,6 +116,15 @@ class TrainingRun(ABC):
     @abstractmethod
     def finish(self, wall_s: float) -> None:
         """Write the results of the run and its record (rank 0); ``wall_s`` is the wall time of the training [s]."""
+
+    def record(self, wall_s: float) -> dict[str, Any]:
+        """Return the entries of run.json that all trainings share: configuration, versions and cost."""
+        return {
+            "network": asdict(self.architecture), "training": asdict(self.training),
+            "parameters": int(self.network.count_params()), "ranks": self.ranks.size, "versions": versions(),
+            "seed": self.training.seed, "wall_s": wall_s, "waiting_s": self.history[-1]["waiting"],
+            "training_s": self.history[-1]["seconds"], "cpu_s": sum(resource.getrusage(resource.RUSAGE_SELF)[:2]),
+        }  # fmt: skip
 
     def epoch_metrics(
         self, means: dict[str, float], position: Position, board: TensorBoardWriter | None

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tenfold.pipelines.storage.manifest import Entry, ShardManifest, SourceEntry
+from tenfold.pipelines.storage.manifest import Count, Entry, ShardManifest, SourceEntry, Spread
 from tenfold.pipelines.storage.splits import Split
 
 LARGEST_RECORD = 2**32
@@ -20,10 +20,8 @@ LARGEST_RECORD = 2**32
 class Statistics(Entry):
     """Mean, standard deviation, minimum and maximum over the training split."""
 
-    NOT_NEGATIVE: ClassVar[tuple[str, ...]] = ("std",)
-
     mean: float
-    std: float
+    std: Spread
     low: float
     high: float
 
@@ -32,8 +30,6 @@ class Statistics(Entry):
 class SimulationEntry(SourceEntry):
     """One source file; its records follow those of the entry before."""
 
-    NOT_NEGATIVE: ClassVar[tuple[str, ...]] = ("bytes", "records")
-
     simulation: str
     """Name of the simulation; all files of one simulation are in one split."""
     split: Split | None
@@ -41,7 +37,7 @@ class SimulationEntry(SourceEntry):
     parameters: dict[str, float]
     """All known parameters, by canonical name, in physical units."""
     sha256: str
-    records: int
+    records: Count
 
 
 @dataclass(frozen=True, kw_only=True)

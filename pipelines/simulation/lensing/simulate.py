@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tenfold.hpc.cluster import map_unordered
-from tenfold.hpc.memory import keep_freed_memory
-from tenfold.hpc.progress import progress
-from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.simulation.cosmology import Cosmology, sample_cosmologies
+from tenfold.pipelines.simulation.boxes import existing_files
+from tenfold.pipelines.simulation.cosmology import Cosmology
 from tenfold.pipelines.simulation.lensing.config import MassMaps
 from tenfold.pipelines.simulation.lensing.convergence import LensPlanes, convergence_map, shape_noise
 from tenfold.pipelines.simulation.lensing.lens_planes import simulate_planes
-from tenfold.pipelines.simulation.simulate import transfer_table
+from tenfold.pipelines.simulation.simulate import SimulationSummary, simulate_missing
 from tenfold.pipelines.storage.output_folder import OutputFolder
 
 if TYPE_CHECKING:
@@ -24,19 +21,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class MassMapSummary:
-    """Result of a call."""
+class MassMapSummary(SimulationSummary):
+    """Result of a call, with one file per cosmology."""
 
-    out: Path
-    """Folder of the maps."""
-    made: int
-    """Number of cosmologies simulated by this call."""
-    kept: int
-    """Number of cosmologies that existed before."""
     maps: int
     """Number of maps of each cosmology."""
-    seconds: float
-    """Wall time [s]."""
 
     def __str__(self) -> str:
         rate = f" ({self.made * self.maps / self.seconds:.1f} maps per second)" if self.made else ""
@@ -101,37 +90,24 @@ def simulate_massmaps(config: MassMaps, out: Path | str) -> MassMapSummary:
     >>> simulate_massmaps(config, "maps").made
     8
     """
-    from tenfold.pipelines.simulation.boxes import differences
     from tenfold.pipelines.simulation.lensing.fits_cubes import read_config
 
     start = time.monotonic()
     out = Path(out)
     paths = [out / f"maps_{index:05d}.fits" for index in range(config.count)]
-    existing = {path for path in {*paths, *out.glob("maps_*.fits")} if path.exists()}
-    for path in sorted(existing):
-        difference = differences(read_config(path), config.physics)
-        if difference:
-            raise InputError(f"{path}: has another configuration: {difference}. Choose another output folder.")
+    existing = existing_files({*paths, *out.glob("maps_*.fits")}, config.physics, read_config)
     OutputFolder.claim(out, (path.name for path in paths), alone=True, known=[path.name for path in existing])
-    todo = [index for index, path in enumerate(paths) if path not in existing]
-    if todo:
-        cosmologies = sample_cosmologies(config.ranges, config.count, config.seed)
-        work = partial(_simulate_to, config, transfer_table(config.boxes), out)
-        with progress("Simulating", total=len(todo), unit="cosmology") as advance:
-            for _ in map_unordered(work, [(index, cosmologies[index]) for index in todo], config.processes):
-                advance()
-    return MassMapSummary(out, len(todo), config.count - len(todo), config.maps, time.monotonic() - start)
+    made = simulate_missing(partial(_simulate_to, config), config.boxes, paths, existing, unit="cosmology")
+    return MassMapSummary(out, made, config.count - made, time.monotonic() - start, config.maps)
 
 
-def _simulate_to(config: MassMaps, table: "TransferTable", out: Path, item: tuple[int, Cosmology]) -> None:
+def _simulate_to(config: MassMaps, table: "TransferTable", index: int, cosmology: Cosmology, path: Path) -> None:
     from tenfold.pipelines.simulation.lensing.fits_cubes import write_maps
 
-    keep_freed_memory()
-    index, cosmology = item
     seed = config.cosmology_seed(index)
     simulated = simulate_planes(config, cosmology, seed, table)
     write_maps(
-        out / f"maps_{index:05d}.fits",
+        path,
         simulate_maps(config, simulated.planes, seed),
         cosmology=cosmology,
         side_deg=config.side_deg,

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.simulation.boxes import existing_boxes, read_box_record, write_box
+from tenfold.pipelines.simulation.boxes import existing_files, read_box_record, read_config, write_box
 from tenfold.pipelines.simulation.cosmology import Cosmology
 
 CONFIG = {"box_mpc_h": 64.0, "particles": 8, "mesh_factor": 2, "steps": 4, "assignment": "ngp", "redshifts": (0.5, 0.0)}
@@ -42,9 +42,9 @@ def test_a_box_has_cosmoflow_s_layout(tmp_path):
 def test_finished_boxes_are_those_of_the_same_configuration(tmp_path):
     here, gone = tmp_path / "box.h5", tmp_path / "other.h5"
     write(here)
-    assert existing_boxes([here, gone], CONFIG) == {here}
+    assert existing_files([here, gone], CONFIG, read_config) == {here}
     with pytest.raises(InputError, match=r"box\.h5.*steps is 4, requested 5.*another output folder"):
-        existing_boxes([here, gone], CONFIG | {"steps": 5})
+        existing_files([here, gone], CONFIG | {"steps": 5}, read_config)
 
 
 def test_a_file_that_is_no_box_is_named(tmp_path):
