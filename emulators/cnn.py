@@ -100,10 +100,8 @@ def build(
         Mean and standard deviation of each of the P parameters over the training split, physical units.
     mean, std
         Mean and standard deviation of each channel after coarsening and transform (see `input_statistics`).
-    seed
-        Seed of the initial weights.
-    precision
-        Keras dtype policy: ``"float32"`` or ``"mixed_bfloat16"``.
+    seed, precision
+        Seed of the initial weights; Keras dtype policy, ``"float32"`` or ``"mixed_bfloat16"``.
 
     Returns
     -------

@@ -27,10 +27,8 @@ def build_generator(
         Architecture of generator and discriminator.
     model
         Log-normal model of the training maps, from `tenfold.pipelines.emulator.lognormal`.
-    seed
-        Seed of the initial weights.
-    precision
-        Keras dtype policy: ``"float32"`` or ``"mixed_bfloat16"``.
+    seed, precision
+        Seed of the initial weights; Keras dtype policy, ``"float32"`` or ``"mixed_bfloat16"``.
 
     Returns
     -------

@@ -71,13 +71,7 @@ class Affine(keras.layers.Layer):
 
 
 class PeriodicPadding(keras.layers.Layer):
-    """Periodic padding of the spatial axes of (batch, …, channel), for whole simulation boxes.
-
-    Parameters
-    ----------
-    width
-        Cells added on each side.
-    """
+    """Periodic padding of the spatial axes of (batch, …, channel) by ``width`` cells, for whole simulation boxes."""
 
     def __init__(self, width: int = 1, **kwargs):
         super().__init__(**kwargs)

@@ -181,10 +181,8 @@ def build(
         their scale but not their location. Default: none.
     classes
         Number of classes of each classification target, T values. Default: two.
-    seed
-        Seed of the initial weights.
-    precision
-        Keras dtype policy: ``"float32"`` or ``"mixed_bfloat16"``.
+    seed, precision
+        Seed of the initial weights; Keras dtype policy, ``"float32"`` or ``"mixed_bfloat16"``.
 
     Returns
     -------

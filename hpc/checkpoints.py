@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from tenfold.hpc.disk import flush
+
 FORMAT = 1
 HEADER = "header"
 NAME = re.compile(r"step-(\d{8,})\.npz")
@@ -107,7 +109,7 @@ def save(folder: Path, step: int, arrays: dict[str, np.ndarray], state: dict[str
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    _sync(folder)
+    flush(folder)
     # checkpoints beyond this step belong to an abandoned continuation (see latest): neither counted nor removed
     earlier = [other for other in _paths(folder) if _step(other) <= step]
     for expired in earlier[:-keep]:
@@ -195,12 +197,3 @@ def _digest(header: bytes, arrays: list[np.ndarray]) -> bytes:
     for array in arrays:
         digest.update(_bytes(array).data)
     return digest.digest()
-
-
-def _sync(folder: Path) -> None:
-    """Flush the directory entry to disk, so that the renaming is durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike
 
 
 def checked_edges(edges: ArrayLike, name: str = "edges") -> np.ndarray:
-    """Convert bin edges to float64, shape (bins + 1,), and check them.
+    """Convert bin edges (or thresholds) to float64, shape (bins + 1,), and check them.
 
     Raises
     ------

@@ -6,8 +6,8 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Covariance:
-    """Mean and covariance of a set of rows.
+class RowMean:
+    """Mean of a set of rows.
 
     Attributes
     ----------
@@ -15,12 +15,22 @@ class Covariance:
         Number of rows.
     mean
         Shape (columns,).
-    covariance
-        Unbiased covariance of a row, shape (columns, columns).
     """
 
     count: int
     mean: np.ndarray
+
+
+@dataclass(frozen=True)
+class Covariance(RowMean):
+    """Mean and covariance of a set of rows.
+
+    Attributes
+    ----------
+    covariance
+        Unbiased covariance of a row, shape (columns, columns).
+    """
+
     covariance: np.ndarray
 
     @property
@@ -41,21 +51,15 @@ class Covariance:
 
 
 @dataclass(frozen=True)
-class Moments:
+class Moments(RowMean):
     """Count, mean and centred second moments of rows, merged by the update of Chan, Golub & LeVeque (1979).
 
     Attributes
     ----------
-    count
-        Number of rows.
-    mean
-        Shape (columns,).
     products
         Sum of (row − mean)(row − mean)ᵀ, shape (columns, columns).
     """
 
-    count: int
-    mean: np.ndarray
     products: np.ndarray
 
     @classmethod

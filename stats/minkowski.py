@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
-from tenfold.stats.bins import bins_per_unit
+from tenfold.stats.bins import bins_per_unit, checked_edges
 from tenfold.stats.maps import checked_maps
 
 
@@ -41,22 +41,6 @@ class MinkowskiFunctionals:
     def rows(self) -> np.ndarray:
         """V0, V1 and V2 concatenated, shape (maps, 3 thresholds)."""
         return np.concatenate([self.v0, self.v1, self.v2], axis=1)
-
-
-def checked_thresholds(thresholds: ArrayLike) -> np.ndarray:
-    """Convert thresholds to float64, shape (thresholds,), and check them.
-
-    Raises
-    ------
-    ValueError
-        There are fewer than two thresholds, or they are not finite or not increasing.
-    """
-    thresholds = np.asarray(thresholds, np.float64)
-    if thresholds.ndim != 1 or len(thresholds) < 2:
-        raise ValueError(f"thresholds: at least two values in one dimension are needed, found shape {thresholds.shape}")
-    if not np.isfinite(thresholds).all() or not (np.diff(thresholds) > 0).all():
-        raise ValueError(f"thresholds: must be finite and increasing, found {thresholds}")
-    return thresholds
 
 
 def minkowski_functionals(
@@ -88,7 +72,7 @@ def minkowski_functionals(
     ValueError
         The shapes do not match, or the thresholds are not increasing.
     """
-    maps, thresholds = checked_maps(maps, smallest=3), checked_thresholds(thresholds)
+    maps, thresholds = checked_maps(maps, smallest=3), checked_edges(thresholds, "thresholds")
     # alternately the midpoints between thresholds and the thresholds
     half = np.diff(thresholds) / 2
     midpoints = np.concatenate([thresholds[:1] - half[:1], thresholds[:-1] + half, thresholds[-1:] + half[-1:]])
@@ -196,7 +180,7 @@ def gaussian_minkowski(
     mean
         Mean of the field [map unit].
     """
-    thresholds = checked_thresholds(thresholds)
+    thresholds = checked_edges(thresholds, "thresholds")
     sigma_0, sigma_1, mean = (
         np.atleast_1d(np.asarray(value, np.float64))[:, None] for value in (sigma_0, sigma_1, mean)
     )

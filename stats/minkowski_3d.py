@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
-from tenfold.stats.minkowski import checked_thresholds
+from tenfold.stats.bins import checked_edges
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def minkowski_functionals_3d(field: np.ndarray, thresholds: ArrayLike, *, cell: 
         raise ValueError(f"minkowski_functionals_3d needs a cube of at least 3 cells per side, found {field.shape}")
     if not (np.isfinite(field.min()) and np.isfinite(field.max())):
         raise ValueError("minkowski_functionals_3d: the field has cells that are not finite")
-    thresholds = checked_thresholds(thresholds)
+    thresholds = checked_edges(thresholds, "thresholds")
     closed, interior = _counts_above(np.ascontiguousarray(field), thresholds) / field.size
     n3 = closed[3]
     # without the boundary the alternating sums change sign
@@ -158,7 +158,7 @@ def gaussian_minkowski_3d(
     mean
         Mean of the field.
     """
-    thresholds = checked_thresholds(thresholds)
+    thresholds = checked_edges(thresholds, "thresholds")
     nu = (thresholds - mean) / sigma_0
     scale = sigma_1 / sigma_0 / np.sqrt(6 * np.pi)
     bell = np.exp(-(nu**2) / 2) / np.sqrt(2 * np.pi)

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tenfold.pipelines.acceptance.map_statistics import Statistic
-from tenfold.pipelines.reports.figures import PANEL, SERIES, STYLE, EmbeddedFigure, grey_beyond, png, print_trusted, svg
+from tenfold.pipelines.reports.figures import SERIES, STYLE, EmbeddedFigure, grey_beyond, panel, png, print_trusted, svg
 from tenfold.stats.agreement import Agreement
 
 SIMULATED, GENERATED = SERIES[0], SERIES[1]
@@ -57,9 +57,7 @@ def means(
     statistic: Statistic, simulated: np.ndarray, generated: np.ndarray, trusted: Trusted = None
 ) -> EmbeddedFigure:
     """Plot the mean and standard deviation over the maps of a statistic, given as rows, shape (n, B)."""
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(PANEL, layout="constrained")
-        axes = figure.subplots()
+    with panel() as (figure, axes):
         lowest = min(simulated.mean(0).min(), generated.mean(0).min())
         floor = (
             lowest / 3 if lowest > 0 else -np.inf
@@ -83,9 +81,7 @@ def means(
 
 def deviations(statistic: Statistic, agreement: Agreement, tolerance: float, trusted: Trusted = None) -> EmbeddedFigure:
     """Plot the relative deviation of a statistic's mean by bin, with the null band and the tolerance."""
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(PANEL, layout="constrained")
-        axes = figure.subplots()
+    with panel() as (figure, axes):
         axes.axhspan(-100 * tolerance, 100 * tolerance, color="#009E73", alpha=0.12, lw=0, label="tolerance")
         null, deviation = 100 * agreement.null_deviation, 100 * agreement.deviation
         axes.fill_between(
@@ -114,9 +110,7 @@ def correlations(
     statistic: Statistic, simulated: np.ndarray, generated: np.ndarray, trusted: Trusted = None
 ) -> EmbeddedFigure:
     """Plot the correlation matrix of the bins: simulated below the diagonal, generated above."""
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(PANEL, layout="constrained")
-        axes = figure.subplots()
+    with panel() as (figure, axes):
         with np.errstate(invalid="ignore", divide="ignore"):
             lower, upper = (np.nan_to_num(np.corrcoef(rows.T)) for rows in (simulated, generated))
         image = axes.imshow(
@@ -133,9 +127,7 @@ def correlations(
 
 def error_by_distance(distances: np.ndarray, errors: dict[str, np.ndarray], trusted: Trusted = None) -> EmbeddedFigure:
     """Plot the errors at held-out cosmologies against the distance to the nearest training cosmology."""
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(PANEL, layout="constrained")
-        axes = figure.subplots()
+    with panel() as (figure, axes):
         for (name, values), colour, marker in zip(errors.items(), SERIES, "osD^", strict=False):
             axes.plot(distances, 100 * values, marker, color=colour, ms=4, label=name.replace("_", " "))
         axes.set(xlabel="distance to the nearest training cosmology [σ]", ylabel="median deviation [%]", ylim=(0, None))
@@ -146,9 +138,7 @@ def error_by_distance(distances: np.ndarray, errors: dict[str, np.ndarray], trus
 
 def memorisation(generated: np.ndarray, unseen: np.ndarray, trusted: Trusted = None) -> EmbeddedFigure:
     """Plot histograms of the distance to the nearest training map."""
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(PANEL, layout="constrained")
-        axes = figure.subplots()
+    with panel() as (figure, axes):
         edges = np.linspace(0, max(generated.max(), unseen.max()) * 1.02, 150)
         for values, colour, line, label in (
             (unseen, SIMULATED, "-", "simulated, unseen"), (generated, GENERATED, "--", "generated"),

@@ -84,9 +84,18 @@ def show(result: Any) -> None:
 
 
 def train_network(
-    kind: Any, config: Any, data: Path | None, out: Path | None, *, resume: bool, then: str, **options: Any
+    kind: Any,
+    config: Any,
+    data: Path | None,
+    out: Path | None,
+    *,
+    resume: bool,
+    dry_run: bool,
+    describe: Callable[[Any, Path | None], Group | Table],
+    then: str,
+    **options: Any,
 ) -> None:
-    """Train a network on all ranks, and print what to do next.
+    """Train a network on all ranks and print what to do next, or describe the training.
 
     Parameters
     ----------
@@ -98,6 +107,8 @@ def train_network(
         Folder of shards, and folder of the run.
     resume
         Resume from the newest checkpoint.
+    dry_run, describe
+        Whether only to show the description, and the function that makes it.
     then
         The command to run next, with RUN for the folder of the run.
     options
@@ -108,6 +119,9 @@ def train_network(
     InputError
         One of the folders is not given, or the training failed.
     """
+    if dry_run:
+        show(describe(config, data))
+        return
     if data is None or out is None:
         raise InputError("give the folder of shards and --out RUN (only --dry-run does without)")
     with on_ranks(out) as ranks:

@@ -3,18 +3,21 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from tenfold.hpc.order import steps_per_epoch
-from tenfold.pipelines.labels.labels import Labelling
-from tenfold.pipelines.molecules.config import MoleculeIngest
-from tenfold.pipelines.studies.chemistry_config import ChemistryRun
-from tenfold.pipelines.studies.cosmology_config import CosmologyRun
-from tenfold.pipelines.studies.massmaps_config import MassMapsRun
+from tenfold.pipelines.errors import InputError
+
+if TYPE_CHECKING:  # RDKit, which only molecules need, takes a while to import
+    from tenfold.pipelines.labels.labels import Labelling
+    from tenfold.pipelines.molecules.config import MoleculeIngest
+    from tenfold.pipelines.studies.chemistry_config import ChemistryRun
+    from tenfold.pipelines.studies.cosmology_config import CosmologyRun
+    from tenfold.pipelines.studies.massmaps_config import MassMapsRun
 
 
 def table(title: str, rows: Iterable[tuple[str, Any]]) -> Table:
@@ -25,13 +28,10 @@ def table(title: str, rows: Iterable[tuple[str, Any]]) -> Table:
     return grid
 
 
-def describe_estimator(config: CosmologyRun, data: Path | None) -> Group:
+def describe_estimator(config: "CosmologyRun", data: Path | None) -> Group:
     """Describe the training of an estimator: layers, parameters and, with data, the number of steps.
 
-    Raises
-    ------
-    InputError
-        The data do not fit the network.
+    Raises `InputError` if the data do not fit the network.
     """
     from tenfold.emulators.cnn import build
 
@@ -49,7 +49,7 @@ def describe_estimator(config: CosmologyRun, data: Path | None) -> Group:
         with Shards.open(data) as shards:
             _, network = build_estimator(shards, architecture, training)
             names = shards.manifest.parameter_names
-            counts = {split: len(shards.split(split)) for split in ("train", "validation", "test")}
+            counts = _samples(shards)
         steps = steps_per_epoch(counts["train"], training.global_batch)
         size = [
             ("samples", ", ".join(f"{count} {split}" for split, count in counts.items())),
@@ -75,7 +75,7 @@ def describe_estimator(config: CosmologyRun, data: Path | None) -> Group:
     return Group(layers, "", summary)
 
 
-def describe_cosmology(config: CosmologyRun) -> Group:
+def describe_cosmology(config: "CosmologyRun") -> Group:
     """Describe the cosmology study."""
     from tenfold.pipelines.simulation.config import estimate_size
 
@@ -86,13 +86,10 @@ def describe_cosmology(config: CosmologyRun) -> Group:
     )  # fmt: skip
 
 
-def describe_emulator(config: MassMapsRun, data: Path | None) -> Table:
+def describe_emulator(config: "MassMapsRun", data: Path | None) -> Table:
     """Describe the training of an emulator of maps: both networks and, with data, the number of steps.
 
-    Raises
-    ------
-    InputError
-        The data do not fit the networks.
+    Raises `InputError` if the data do not fit the networks.
     """
     from tenfold.emulators.discriminator import build_discriminator
     from tenfold.emulators.generator import build_generator
@@ -108,7 +105,7 @@ def describe_emulator(config: MassMapsRun, data: Path | None) -> Table:
         with Shards.open(data) as shards:
             check_compatibility(shards, architecture, training, Ranks())
             names = shards.manifest.parameter_names
-            counts = {split: len(shards.split(split)) for split in ("train", "validation", "test")}
+            counts = _samples(shards)
         steps = counts["train"] // training.global_batch
         size = [
             ("maps", ", ".join(f"{count:,} {split}" for split, count in counts.items())),
@@ -137,7 +134,7 @@ def describe_emulator(config: MassMapsRun, data: Path | None) -> Table:
     ])  # fmt: skip
 
 
-def describe_massmaps(config: MassMapsRun) -> Group:
+def describe_massmaps(config: "MassMapsRun") -> Group:
     """Describe the mass-map study."""
     from tenfold.pipelines.simulation.lensing.config import estimate_size
 
@@ -148,21 +145,23 @@ def describe_massmaps(config: MassMapsRun) -> Group:
     return Group(*parts)
 
 
-def describe_predictor(config: ChemistryRun, data: Path) -> Table:
+def describe_predictor(config: "ChemistryRun", data: Path | None) -> Table:
     """Describe the training of a predictor: network, weights, data and number of steps.
 
     Raises
     ------
     InputError
-        The data do not fit the network.
+        There are no data, on which the size of the network depends, or they do not fit it.
     """
+    if data is None:
+        raise InputError("give the folder of shards: the size of the network depends on them")
     from tenfold.pipelines.molecules.shards import MoleculeShards
     from tenfold.pipelines.predictor.training import kind_of, predictor_config
 
     with MoleculeShards.open(data) as shards:
         predictor = predictor_config(shards, shards.split("train"), config.network, kind_of(shards))
         kinds = "\n".join(map(str, shards.manifest.targets))
-        counts = {split: len(shards.split(split)) for split in ("train", "validation", "test")}
+        counts = _samples(shards)
     steps = steps_per_epoch(counts["train"], config.training.global_batch)
     return table("Training", [
         ("network", f"{config.network.network}, {predictor.network().count_params():,} weights"),
@@ -173,7 +172,7 @@ def describe_predictor(config: ChemistryRun, data: Path) -> Table:
     ])  # fmt: skip
 
 
-def describe_labels(config: Labelling) -> Table:
+def describe_labels(config: "Labelling") -> Table:
     """Describe a labelling."""
     return table("Label", [
         ("molecules", f"{config.count:,}, {config.kind}"),
@@ -182,7 +181,7 @@ def describe_labels(config: Labelling) -> Table:
     ])  # fmt: skip
 
 
-def describe_molecule_ingest(config: MoleculeIngest, paths: Iterable[Path] = ()) -> Table:
+def describe_molecule_ingest(config: "MoleculeIngest", paths: Iterable[Path] = ()) -> Table:
     """Describe an ingest and, with paths, the size of its input.
 
     Raises
@@ -203,7 +202,7 @@ def describe_molecule_ingest(config: MoleculeIngest, paths: Iterable[Path] = ())
     ])  # fmt: skip
 
 
-def describe_chemistry(config: ChemistryRun) -> Group:
+def describe_chemistry(config: "ChemistryRun") -> Group:
     """Describe the chemistry study; the size of its network depends on the data."""
     training = table("Training", [
         ("network", f"{config.network.network}, {config.network.hidden} hidden units per atom or bond"),
@@ -225,6 +224,11 @@ def describe_checks(checks: Iterable[Any]) -> Table:
         if not check.ok:
             grid.add_row("", "", Text.assemble(("what to do:", "bold"), f" {check.advice}"))
     return grid
+
+
+def _samples(shards: Any) -> dict[str, int]:
+    """Return the number of samples of each split."""
+    return {split: len(shards.split(split)) for split in ("train", "validation", "test")}
 
 
 def _checkpoint_size(parameters: int) -> str:

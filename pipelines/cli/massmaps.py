@@ -44,12 +44,18 @@ def train_emulator_command(
 ) -> None:
     """Train a generator of mass maps, for any cosmology in the range of its data."""
     load_tensorflow()
-    if dry_run:
-        from tenfold.pipelines.cli.dry_run import describe_emulator
+    from tenfold.pipelines.cli.dry_run import describe_emulator
 
-        show(describe_emulator(config, data))
-        return
-    train_network("emulator", config, data, out, resume=resume, then="tenfold validate RUN")
+    train_network(
+        "emulator",
+        config,
+        data,
+        out,
+        resume=resume,
+        dry_run=dry_run,
+        describe=describe_emulator,
+        then="tenfold validate RUN",
+    )
 
 
 def emulate_command(

@@ -8,7 +8,6 @@ import typer
 from tenfold.pipelines.cli.configured import configured, run_whole_study, show, train_network
 from tenfold.pipelines.cli.console import explain, ingest, load_tensorflow, predict, run, simulate, train
 from tenfold.pipelines.cli.options import Data, DryRun, Out, RankCount, Resume, RunFolderOption
-from tenfold.pipelines.errors import InputError
 
 MoleculeCount = Annotated[int | None, typer.Option("--count", min=1, help="Number of molecules.")]
 Embed = Annotated[bool, typer.Option("--embed", help="Make coordinates by ETKDGv3 and MMFF94 for a 3-D network.")]
@@ -64,14 +63,18 @@ def train_molecules_command(
 ) -> None:
     """Train a network that predicts properties of molecules, with uncertainties, and write it as a bundle."""
     load_tensorflow()
-    if dry_run:
-        from tenfold.pipelines.cli.dry_run import describe_predictor
+    from tenfold.pipelines.cli.dry_run import describe_predictor
 
-        if data is None:
-            raise InputError("give the folder of shards: the size of the network depends on them")
-        show(describe_predictor(config, data))
-        return
-    train_network("molecules", config, data, out, resume=resume, then="tenfold validate RUN")
+    train_network(
+        "molecules",
+        config,
+        data,
+        out,
+        resume=resume,
+        dry_run=dry_run,
+        describe=describe_predictor,
+        then="tenfold validate RUN",
+    )
 
 
 @predict.command("molecules")

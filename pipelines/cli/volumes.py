@@ -69,17 +69,17 @@ def train_estimator_command(
     config = config.map_estimator if maps else config
     config = config.null_control if null_control else config
     load_tensorflow()
-    if dry_run:
-        from tenfold.pipelines.cli.dry_run import describe_estimator
+    from tenfold.pipelines.cli.dry_run import describe_estimator
 
-        show(describe_estimator(config, data))
-        return
     then = (
         "tenfold validate EMULATOR --estimator RUN, or tenfold explain estimator RUN"
         if maps
         else "tenfold validate RUN"
     )
-    train_network("estimator", config, data, out, resume=resume, then=then, views=config.proof.views)
+    train_network(
+        "estimator", config, data, out, resume=resume, dry_run=dry_run, describe=describe_estimator, then=then,
+        views=config.proof.views,
+    )  # fmt: skip
 
 
 @explain.command("estimator")

@@ -64,14 +64,12 @@ class MassMapEmulator:
 
     @classmethod
     def load(cls, path: Path | str, largest_gib: float = LARGEST_GIB) -> "MassMapEmulator":
-        """Load a trained emulator; nothing in its file is executed.
+        """Load a trained emulator from its bundle, or the folder of its run; nothing in the file is executed.
 
         Parameters
         ----------
-        path
-            Bundle, or folder of the run that wrote it.
-        largest_gib
-            Limit on the unpacked size of the bundle [GiB].
+        path, largest_gib
+            Bundle or folder; limit on the unpacked size of the bundle [GiB].
 
         Raises
         ------

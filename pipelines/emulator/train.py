@@ -31,25 +31,9 @@ def train_emulator(
 ) -> RunFolder:
     """Train an emulator of mass maps on shards.
 
-    Parameters
-    ----------
-    data
-        Folder of shards, as `tenfold ingest massmaps` writes it.
-    out
-        Folder of the run.
-    network, training
-        Architecture of generator and critic, and hyper-parameters of their training.
-    ranks
-        MPI ranks of this run, from `tenfold.hpc.ranks.launch`; a single process by default.
-    resume
-        Resume from the newest checkpoint in ``out``, if there is one.
-
-    Raises
-    ------
-    InputError
-        The data do not fit the networks, ``out`` cannot be written, or holds another run.
-    Stopped
-        A signal asked the run to stop; ``resume`` continues it.
+    ``data`` is a folder of shards, as `tenfold ingest massmaps` writes it; ``network`` and ``training`` are the
+    architecture of generator and critic, and the hyper-parameters of their training. Other arguments and errors are
+    those of `train_estimator`.
 
     Example
     -------

@@ -90,16 +90,12 @@ class Estimator:
 
     @classmethod
     def load(cls, path: Path | str, batch_size: int = 8, largest_gib: float = LARGEST_GIB) -> "Estimator":
-        """Load a trained estimator; nothing in its file is executed.
+        """Load a trained estimator from its bundle, or the folder of its run; nothing in the file is executed.
 
         Parameters
         ----------
-        path
-            Bundle, or folder of the run that wrote it.
-        batch_size
-            Boxes or maps per call of the network.
-        largest_gib
-            Limit on the unpacked size of the bundle [GiB].
+        path, batch_size, largest_gib
+            Bundle or folder; boxes or maps per call of the network; limit on the unpacked size of the bundle [GiB].
 
         Raises
         ------

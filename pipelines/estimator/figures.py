@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from tenfold.pipelines.estimator.baseline import Estimates
-from tenfold.pipelines.reports.figures import PANEL, SERIES, STYLE, SYMBOL, EmbeddedFigure, png, short, svg
+from tenfold.pipelines.reports.figures import PANEL, SERIES, STYLE, SYMBOL, EmbeddedFigure, panel, png, short, svg
 
 Array = NDArray[np.float64]
 
@@ -112,9 +112,7 @@ def scatter(
     name: str, true: Array, estimates: Estimates, p: int, method: str, note: str, limits: Array
 ) -> EmbeddedFigure:
     """Draw the estimates of parameter p by one method against the truth, with their predicted errors."""
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(PANEL, layout="constrained")
-        axes = figure.subplots()
+    with panel() as (figure, axes):
         axes.plot(limits, limits, color="black", lw=0.8)
         crowded = len(true) > 500
         axes.errorbar(
@@ -129,9 +127,7 @@ def scatter(
 
 def pulls(name: str, true: Array, estimates: Mapping[str, Estimates], p: int) -> EmbeddedFigure:
     """Draw the distribution of pulls, (estimate − truth)/σ, with a standard normal."""
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(PANEL, layout="constrained")
-        axes = figure.subplots()
+    with panel() as (figure, axes):
         edges = np.linspace(-4, 4, 25 if len(true) > 200 else 17)
         top = 0.4
         for method, line in (("network", "-"), ("power_spectrum", "--")):

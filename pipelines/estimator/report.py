@@ -37,14 +37,10 @@ class BoxFigures:
 def write_report(
     path: Path, metrics: Mapping[str, Any], simulations: Comparison, surrogates: Comparison | None, boxes: BoxFigures
 ) -> None:
-    """Write the report atomically.
+    """Write the HTML file of the report atomically, from metrics collected by `tenfold.pipelines.estimator.validate`.
 
     Parameters
     ----------
-    path
-        HTML file.
-    metrics
-        Metrics collected by `tenfold.pipelines.estimator.validate`.
     simulations
         Estimates on the simulations.
     surrogates

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from tenfold.pipelines.estimator.figures import symbol
 from tenfold.pipelines.estimator.saliency import PEAKS, Saliency
-from tenfold.pipelines.reports.figures import PANEL, SERIES, STYLE, EmbeddedFigure, png, print_trusted, svg
+from tenfold.pipelines.reports.figures import SERIES, STYLE, EmbeddedFigure, panel, png, print_trusted, svg
 from tenfold.stats.saliency import highest_peaks
 
 RAISES, LOWERS = "#D55E00", "#0072B2"
@@ -145,9 +145,7 @@ def randomisation_test(saliency: Saliency, sample: int, display: FieldDisplay) -
 
 def by_density(saliency: Saliency, parameter: int, display: FieldDisplay) -> EmbeddedFigure:
     """Draw the fraction of the attribution in each quantile of the field, with that of randomised networks."""
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(PANEL, layout="constrained")
-        axes = figure.subplots()
+    with panel() as (figure, axes):
         count = saliency.density_fractions.shape[-1]
         centres = (np.arange(count) + 0.5) / count
         for fractions, colour, line, label in (

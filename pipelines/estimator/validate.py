@@ -29,6 +29,8 @@ def validate(
 ) -> Path:
     """Compare the test predictions of a training with the power spectrum and the training mean.
 
+    Returns the path of the report.
+
     Parameters
     ----------
     run
@@ -41,11 +43,6 @@ def validate(
         Seed of the bootstrap.
     baseline
         Settings of the regression from the power spectrum.
-
-    Returns
-    -------
-    Path
-        The report.
 
     Raises
     ------

@@ -1,25 +1,17 @@
 """Atomic writing of files: under its final name a file is complete, or does not exist."""
 
 import contextlib
-import os
 import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from tenfold.hpc.disk import flush
 from tenfold.pipelines.errors import InputError
 
 TEMPORARY = ".part"
 HALF_WRITTEN = re.compile(rf"\.(?:(?P<name>.+)\.)?[0-9a-f]{{12}}{re.escape(TEMPORARY)}", re.DOTALL)
 """Temporary names of `replacing`, and of the probes of `writable`."""
-
-
-def _to_disk(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextlib.contextmanager
@@ -39,9 +31,9 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}{TEMPORARY}")
     try:
         yield temporary
-        _to_disk(temporary)
+        flush(temporary)
         temporary.replace(path)
-        _to_disk(path.parent)
+        flush(path.parent)
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)

@@ -42,10 +42,8 @@ def calculate_b3lyp(numbers: np.ndarray, positions: np.ndarray) -> MolecularProp
 
     Parameters
     ----------
-    numbers
-        Atomic numbers, shape (A,).
-    positions
-        Positions of the nuclei, shape (A, 3) [Å].
+    numbers, positions
+        As for `tenfold.pipelines.labels.gfn2.calculate_gfn2`.
 
     Raises
     ------

@@ -2,8 +2,7 @@
 
 import hashlib
 import json
-import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import ClassVar, Literal, get_args
 
@@ -13,6 +12,7 @@ from tenfold.pipelines.molecules.splits import Folds, parse_folds
 from tenfold.pipelines.molecules.units import check_unit
 from tenfold.pipelines.quantities import energy_unit
 from tenfold.pipelines.readers.text_encodings import check_encoding
+from tenfold.pipelines.storage.splits import check_fractions
 
 Kind = Literal["regression", "classification"]
 
@@ -97,10 +97,7 @@ class MoleculeIngest:
             raise ValueError(f"seconds_per_molecule: found {self.seconds_per_molecule}, valid is above 0")
         if not self.largest_gib > 0:
             raise ValueError(f"largest_gib: found {self.largest_gib}, valid is above 0")
-        if len(self.fractions) != 3 or min(self.fractions) < 0 or not math.isclose(sum(self.fractions), 1):
-            raise ValueError(f"fractions: found {self.fractions}, must be three non-negative numbers that sum to 1")
-        if self.fractions[0] <= 0:
-            raise ValueError(f"fractions: found {self.fractions}, the training fraction must be above 0")
+        check_fractions(self.fractions)
         if not 0 <= self.rejected_threshold <= 1:
             raise ValueError(f"rejected_threshold: found {self.rejected_threshold}, valid is 0 to 1")
         if self.split not in ("auto", "random", "scaffold", "butina", "column"):
@@ -135,14 +132,7 @@ class MoleculeIngest:
     @property
     def featuriser(self) -> Featuriser:
         """Featuriser with these settings."""
-        return Featuriser(
-            features=self.features,
-            hydrogens=self.hydrogens,
-            geometry=self.geometry,
-            standardise=self.standardise,
-            max_atoms=self.max_atoms,
-            seed=self.seed,
-        )
+        return Featuriser(**{field.name: getattr(self, field.name) for field in fields(Featuriser)})
 
     @property
     def folds(self) -> Folds:

@@ -88,10 +88,8 @@ def ingest_molecules(paths: Iterable[Path | str], out: Path | str, config: Molec
     ----------
     paths
         Tables with SMILES, SD files, XYZ files; folders and tar archives of these; compressed or not.
-    out
-        Folder of the shards.
-    config
-        Configuration of the ingest.
+    out, config
+        Folder of the shards, and configuration of the ingest.
 
     Raises
     ------

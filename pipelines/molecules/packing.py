@@ -107,10 +107,7 @@ class PackedMolecules:
 def pack_molecules(task: MoleculeShardTask) -> PackedMolecules:
     """Pack one shard, unless it exists and was made from the same rows by the same rules.
 
-    Raises
-    ------
-    OSError
-        The shard cannot be written.
+    Raises `OSError` if the shard cannot be written.
     """
     if (existing := _existing(task)) is not None:
         return existing

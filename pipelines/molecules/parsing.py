@@ -83,10 +83,8 @@ def featurise_records(
     ----------
     blocks
         Blocks of records, see `record_blocks`. Each is requested when the one before is done.
-    featuriser
-        Settings of the graphs.
-    seconds
-        Time limit per molecule [s].
+    featuriser, seconds
+        As for `parse_records`.
 
     Yields
     ------

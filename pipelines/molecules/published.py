@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
@@ -57,6 +57,14 @@ class Dataset:
 _MOLECULENET = "https://deepchemdata.s3-us-west-1.amazonaws.com/datasets"
 _FIGSHARE = "https://ndownloader.figshare.com/files"
 
+
+def _moleculenet(name: str, *, targets: str, source: str, **checks: Any) -> Dataset:
+    """Return a data set of MoleculeNet, one file."""
+    return Dataset(
+        files=(PublishedFile(name=name, url=f"{_MOLECULENET}/{name}", **checks),), targets=targets, source=source
+    )
+
+
 DATASETS = {
     "qm9": Dataset(
         files=(
@@ -78,36 +86,23 @@ DATASETS = {
         targets="U0, U, H, G, homo, lumo, gap, zpve (Ha), mu (D), alpha (a0^3), r2 (a0^2), Cv (cal/mol/K)",
         source="Ramakrishnan et al. 2014, doi:10.1038/sdata.2014.22; CC0",
     ),
-    "esol": Dataset(
-        files=(
-            PublishedFile(
-                name="delaney-processed.csv",
-                url=f"{_MOLECULENET}/delaney-processed.csv",
-                bytes=96_699,
-                sha256="8c06a76f0c6487d29ab0f903e6a7a7139f189ab3c1178f159c8be8964602f189",
-            ),
-        ),
+    "esol": _moleculenet(
+        "delaney-processed.csv",
+        bytes=96_699,
+        sha256="8c06a76f0c6487d29ab0f903e6a7a7139f189ab3c1178f159c8be8964602f189",
         targets="measured log solubility in mols per litre",
         source="Delaney 2004, doi:10.1021/ci034243x, by MoleculeNet, doi:10.1039/C7SC02664A",
     ),
-    "freesolv": Dataset(
-        files=(
-            PublishedFile(
-                name="SAMPL.csv",
-                url=f"{_MOLECULENET}/SAMPL.csv",
-                bytes=32_060,
-                sha256="ab5895d914ee87cb563bd7b9611e869527bba45bec6b014d34dc495a0f9dcb72",
-            ),
-        ),
+    "freesolv": _moleculenet(
+        "SAMPL.csv",
+        bytes=32_060,
+        sha256="ab5895d914ee87cb563bd7b9611e869527bba45bec6b014d34dc495a0f9dcb72",
         targets="expt (kcal/mol)",
         source="Mobley & Guthrie 2014, doi:10.1007/s10822-014-9747-x, by MoleculeNet; CC-BY-4.0",
     ),
-    "tox21": Dataset(
-        files=(
-            PublishedFile(
-                name="tox21.csv.gz", url=f"{_MOLECULENET}/tox21.csv.gz", md5="2882d69e70bba0fec14995f26787cc25"
-            ),
-        ),
+    "tox21": _moleculenet(
+        "tox21.csv.gz",
+        md5="2882d69e70bba0fec14995f26787cc25",
         targets="NR-AR, NR-AR-LBD, NR-AhR, NR-Aromatase, NR-ER, NR-ER-LBD, NR-PPAR-gamma, SR-ARE, SR-ATAD5, SR-HSE, "
         "SR-MMP, SR-p53 (0 or 1)",
         source="Tox21 Data Challenge 2014, tripod.nih.gov/tox21, by MoleculeNet; public domain",

@@ -117,19 +117,14 @@ def parse_split(text: str) -> Split:
 def random_split(keys: Sequence[str], fractions: tuple[float, float, float], seed: int) -> np.ndarray:
     """Split molecules at random by a hash of their keys, so that added molecules do not move others between splits.
 
+    Returns the index into SPLITS of each molecule, shape (n,), int8, as `group_split` does.
+
     Parameters
     ----------
     keys
         InChIKeys of the n molecules.
-    fractions
-        Fractions of training, validation and test.
-    seed
-        Seed of the split.
-
-    Returns
-    -------
-    np.ndarray
-        Index into SPLITS of each molecule, shape (n,), int8.
+    fractions, seed
+        Fractions of training, validation and test; seed of the split.
 
     Raises
     ------

@@ -17,10 +17,8 @@ def fit_class_baselines(
 
     Parameters
     ----------
-    data
-        Shards of molecules.
-    test
-        Indices of the molecules to predict, shape (n,).
+    data, test
+        As for `fit_baselines`.
     counts
         Number of classes of each of the T targets.
     seed

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from tenfold.pipelines.reports.digits import format_number
-from tenfold.pipelines.reports.figures import PANEL, SERIES, STYLE, EmbeddedFigure, short, svg
+from tenfold.pipelines.reports.figures import PANEL, SERIES, STYLE, EmbeddedFigure, panel, short, svg
 from tenfold.stats.calibration import coverage_band
 
 Array = NDArray[np.float64]
@@ -24,9 +24,7 @@ def label(name: str, unit: str) -> str:
 
 def parity(name: str, unit: str, true: Array, mean: Array, sigma: Array, note: str) -> EmbeddedFigure:
     """Draw a parity plot: predictions with their standard deviations against true values, shape (n,) each."""
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(PANEL, layout="constrained")
-        axes = figure.subplots()
+    with panel() as (figure, axes):
         values = np.concatenate([true, mean])
         limits = np.array([values.min(), values.max()]) + max(np.ptp(values), 1e-9) * np.array([-0.05, 0.05])
         dense = len(true) > 500
@@ -44,9 +42,7 @@ def error_by_similarity(
     name: str, unit: str, bins: Sequence[Sequence[float]], error: Sequence, counts: Sequence
 ) -> EmbeddedFigure:
     """Draw the mean error and the number of molecules by similarity to the nearest training molecule."""
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(PANEL, layout="constrained")
-        axes = figure.subplots()
+    with panel() as (figure, axes):
         known = [(i, value) for i, value in enumerate(error) if value is not None]
         axes.bar([i for i, _ in known], [value for _, value in known], color=SERIES[0], width=0.7)
         for i, value in known:
@@ -63,9 +59,7 @@ def error_by_similarity(
 
 def coverage(name: str, true: Array, mean: Array, sigma: Array) -> EmbeddedFigure:
     """Draw the coverage of central intervals against their nominal probability: shape (n,) each."""
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(PANEL, layout="constrained")
-        axes = figure.subplots()
+    with panel() as (figure, axes):
         nominal = np.linspace(0, 1, 41)
         pull = np.abs(mean - true) / sigma
         coverage = [(pull <= norm.ppf(0.5 + probability / 2)).mean() for probability in nominal]
@@ -82,9 +76,7 @@ def coverage(name: str, true: Array, mean: Array, sigma: Array) -> EmbeddedFigur
 
 def reliability(name: str, true: Array, probability: Array, event: str = "of ones") -> EmbeddedFigure:
     """Draw a reliability diagram: observed frequency of an event against its predicted probability, shape (n,) each."""
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(PANEL, layout="constrained")
-        axes = figure.subplots()
+    with panel() as (figure, axes):
         axes.plot([0, 1], [0, 1], color="black", lw=0.8)
         edges = np.unique(np.quantile(probability, np.linspace(0, 1, 9)))
         index = np.clip(np.searchsorted(edges, probability, side="right") - 1, 0, max(len(edges) - 2, 0))

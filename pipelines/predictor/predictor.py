@@ -65,16 +65,12 @@ class MoleculePredictor:
 
     @classmethod
     def load(cls, path: Path | str, batch_size: int = 256, largest_gib: float = LARGEST_GIB) -> "MoleculePredictor":
-        """Load a trained network; nothing in its file is executed.
+        """Load a trained network from its bundle, or the folder of its run; nothing in the file is executed.
 
         Parameters
         ----------
-        path
-            Bundle, or folder of the run that wrote it.
-        batch_size
-            Molecules per call of the network.
-        largest_gib
-            Limit on the unpacked size of the bundle [GiB].
+        path, batch_size, largest_gib
+            Bundle or folder; molecules per call of the network; limit on the unpacked size of the bundle [GiB].
 
         Raises
         ------

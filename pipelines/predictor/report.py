@@ -49,14 +49,10 @@ class ReportData:
 
 
 def write_report(path: Path, metrics: Mapping[str, Any], test: ReportData) -> None:
-    """Write the report atomically.
+    """Write the HTML file of the report atomically, from metrics collected by `tenfold.pipelines.predictor.validate`.
 
     Parameters
     ----------
-    path
-        HTML file.
-    metrics
-        Metrics collected by `tenfold.pipelines.predictor.validate`.
     test
         Predictions of the test split.
     """

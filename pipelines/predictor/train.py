@@ -22,25 +22,8 @@ def train_molecules(
 ) -> RunFolder:
     """Train a network on molecules, and predict the validation and test splits.
 
-    Parameters
-    ----------
-    data
-        Folder of shards, as `tenfold ingest molecules` writes it.
-    out
-        Folder of the run; ends with ``bundle.tenfold``, ``predictions.npz``, ``metrics.json``.
-    network, training
-        Architecture of the network, and hyper-parameters of its training.
-    ranks
-        MPI ranks of this run, from `tenfold.hpc.ranks.launch`; a single process by default.
-    resume
-        Resume from the newest checkpoint in ``out``, if there is one.
-
-    Raises
-    ------
-    InputError
-        The data do not fit the network, ``out`` cannot be written, or holds another run.
-    Stopped
-        A signal asked the run to stop; ``resume`` continues it.
+    ``data`` is a folder of shards, as `tenfold ingest molecules` writes it. The run ends with ``bundle.tenfold``,
+    ``predictions.npz`` and ``metrics.json``. Other arguments and errors are those of `train_estimator`.
 
     Example
     -------

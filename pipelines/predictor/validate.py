@@ -28,6 +28,8 @@ SIMILARITY_BINS = ((0.0, 0.3), (0.3, 0.4), (0.4, 0.5), (0.5, 0.6), (0.6, 0.8), (
 def validate_molecules(run: Path, out: Path | None = None, *, seed: int = 0) -> Path:
     """Compare the test predictions of a training with a random forest on Morgan fingerprints and the training mean.
 
+    Returns the path of the report.
+
     Parameters
     ----------
     run
@@ -36,11 +38,6 @@ def validate_molecules(run: Path, out: Path | None = None, *, seed: int = 0) -> 
         Folder for ``metrics.json`` and ``report.html``; by default the folder of the run.
     seed
         Seed of the bootstrap and of the forest.
-
-    Returns
-    -------
-    Path
-        The report.
 
     Raises
     ------
@@ -118,18 +115,9 @@ def _error_by_similarity(
 ) -> dict[str, Any]:
     """Return mean error and number of molecules by similarity to the training split.
 
-    The error is the absolute error, or the Brier score for classes.
-
-    Parameters
-    ----------
-    predictor
-        Trained predictor.
-    truth
-        Labels, shape (n, T), NaN where missing.
-    predictions
-        Predictions as returned by `MoleculePredictor.predictions_from_outputs`.
-    similarity
-        Tanimoto similarity to the nearest training molecule, shape (n,).
+    The error is the absolute error, or the Brier score for classes. Labels, shape (n, T), are NaN where missing;
+    predictions are those of `MoleculePredictor.predictions_from_outputs`; the Tanimoto similarity to the nearest
+    training molecule has shape (n,).
     """
     by_target: dict[str, Any] = {}
     for t, name in enumerate(predictor.names):

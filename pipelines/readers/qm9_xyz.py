@@ -39,12 +39,8 @@ def parse_frame(line: int, comment: str, atoms: list[list[str]], below: list[str
 
     Parameters
     ----------
-    line
-        Line number of the header.
-    comment
-        Comment line.
-    atoms
-        Words of each atom line.
+    line, comment, atoms
+        As for `tenfold.pipelines.readers.extended_xyz.parse_frame`.
     below
         The three lines after the atoms: frequencies, SMILES, InChI.
 

@@ -1,9 +1,10 @@
 """Figures of reports: small single panels, side by side on a wide screen and in one column on a phone."""
 
 import base64
+import contextlib
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +49,14 @@ class EmbeddedFigure:
     """Value of the `src` attribute, a data URI."""
     alt_text: str
     """Alternative text."""
+
+
+@contextlib.contextmanager
+def panel() -> Iterator[tuple[Figure, Axes]]:
+    """Open a figure of one panel, in the style of reports."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(PANEL, layout="constrained")
+        yield figure, figure.subplots()
 
 
 def short(name: str, length: int) -> str:
@@ -100,9 +109,7 @@ def print_trusted(figure: Figure, multipoles: tuple[float, float] | None) -> Non
 
 def loss(history: Mapping[str, NDArray[np.float64]], title: str) -> EmbeddedFigure:
     """Plot training and validation loss against the epoch."""
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(PANEL, layout="constrained")
-        axes = figure.subplots()
+    with panel() as (figure, axes):
         axes.plot(history["epoch"], history["loss"], color=SERIES[0], label="training")
         axes.plot(history["epoch"], history["validation_loss"], color=SERIES[1], ls="--", label="validation")
         losses = np.concatenate([history["loss"], history["validation_loss"]])

@@ -97,16 +97,9 @@ def read_config(path: Path) -> dict[str, Any]:
 def existing_files(
     paths: Iterable[Path], config: Mapping[str, Any], read_config: Callable[[Path], Mapping[str, Any]]
 ) -> set[Path]:
-    """Find the existing files among the paths, and check that they have this configuration.
+    """Find the existing files among the paths, and check that all have this configuration.
 
-    Parameters
-    ----------
-    paths
-        Files of a simulation.
-    config
-        Its configuration.
-    read_config
-        Reads the configuration of an existing file.
+    ``read_config`` reads the configuration of a file.
 
     Raises
     ------

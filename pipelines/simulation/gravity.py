@@ -20,21 +20,14 @@ FORCE_CUTOFF = 0.55
 
 @dataclass(frozen=True)
 class ForceMesh:
-    """Mesh and Green's function that convert particles into the potential.
-
-    Attributes
-    ----------
-    window
-        Inverse window of assignment and interpolation along one axis, shape (N,).
-    radial
-        −filter/k² [cells²] by |n|², shape (3 (N/2)² + 1,).
-    density
-        Reused density mesh, float32, shape (N, N, N). Allocating it in every step would cost a tenth of the step.
-    """
+    """Mesh and Green's function that convert particles into the potential."""
 
     window: np.ndarray
+    """Inverse window of assignment and interpolation along one axis, shape (N,)."""
     radial: np.ndarray
+    """−filter/k² [cells²] by |n|², shape (3 (N/2)² + 1,)."""
     density: np.ndarray
+    """Reused density mesh, float32, shape (N, N, N). Allocating it in every step would cost a tenth of the step."""
 
     @property
     def side(self) -> int:
@@ -121,12 +114,8 @@ def paint_pcs(positions: np.ndarray, mesh: np.ndarray, mass: float) -> None:
 
     Parameters
     ----------
-    positions
-        Shape (particles, 3) [cells].
-    mesh
-        Shape (N, N, N), float32, contiguous; changed in place.
-    mass
-        Mass of one particle.
+    positions, mesh, mass
+        As for `tenfold.pipelines.simulation.painting.paint_cic`; the mesh is float32 and contiguous.
     """
     side, width = mesh.shape[0], np.uintp(mesh.shape[0])
     weight, flat, one = np.float32(mass), mesh.reshape(-1), np.uintp(1)

@@ -151,10 +151,8 @@ def camb_powers(
 
     Parameters
     ----------
-    cosmology
-        The cosmology.
-    k
-        Wavenumbers, increasing [h/Mpc].
+    cosmology, k
+        As for `camb_power`.
     redshifts
         Redshifts of both spectra, at most about 60.
     k_max

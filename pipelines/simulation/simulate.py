@@ -1,11 +1,11 @@
 """Simulation of dark-matter boxes over sampled cosmologies."""
 
 import time
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -98,15 +98,8 @@ def simulate_volumes(config: Simulation, out: Path | str) -> SimulationSummary:
 
     Parameters
     ----------
-    config
-        Configuration of the simulation.
-    out
-        Output folder, created if missing.
-
-    Returns
-    -------
-    SimulationSummary
-        Numbers of new and existing boxes.
+    config, out
+        Configuration of the simulation, and output folder, created if missing.
 
     Raises
     ------
@@ -120,38 +113,47 @@ def simulate_volumes(config: Simulation, out: Path | str) -> SimulationSummary:
     >>> simulate_volumes(config, "boxes").made
     20
     """
-    start = time.monotonic()
-    out = Path(out)
-    paths = [out / f"box_{index:05d}.h5" for index in range(config.count)]
-    existing = existing_files({*paths, *out.glob("box_*.h5")}, config.physics, read_config)
-    OutputFolder.claim(out, (path.name for path in paths), alone=True, known=[path.name for path in existing])
-    made = simulate_missing(partial(_simulate_to, config), config, paths, existing, unit="box")
-    return SimulationSummary(out, made, config.count - made, time.monotonic() - start)
+    work = partial(_simulate_to, config)
+    return simulate_set(work, config, config.physics, Path(out), "box", ".h5", read_config, unit="box")
 
 
-def simulate_missing(
+def simulate_set(
     simulate_to: Callable[["TransferTable", int, Cosmology, Path], None],
     boxes: Simulation,
-    paths: Sequence[Path],
-    existing: Set[Path],
+    physics: Mapping[str, Any],
+    out: Path,
+    stem: str,
+    suffix: str,
+    read_config: Callable[[Path], Mapping[str, Any]],
     *,
     unit: str,
-) -> int:
-    """Simulate in parallel the files that do not exist; return their number.
+) -> SimulationSummary:
+    """Simulate one file per sampled cosmology in parallel; existing files are kept.
 
     Parameters
     ----------
     simulate_to
-        ``simulate_to(transfer functions, index, cosmology, path)`` simulates one file.
+        ``simulate_to(transfer functions, index, cosmology, path)`` writes one file.
     boxes
         Configuration of the boxes: the sampled cosmologies and the number of processes.
-    paths
-        File of each cosmology.
-    existing
-        Those that exist.
+    physics
+        Settings that determine the contents of a file; those of existing files must be the same.
+    out, stem, suffix
+        Folder of the files, and beginning and end of their names: ``box`` and ``.h5`` for ``box_00000.h5`` and so on.
+    read_config
+        Reads these settings from an existing file.
     unit
         Noun of the progress bar.
+
+    Raises
+    ------
+    InputError
+        The folder is not writable, or contains files of another configuration.
     """
+    start = time.monotonic()
+    paths = [out / f"{stem}_{index:05d}{suffix}" for index in range(boxes.count)]
+    existing = existing_files({*paths, *out.glob(f"{stem}_*{suffix}")}, physics, read_config)
+    OutputFolder.claim(out, (path.name for path in paths), alone=True, known=[path.name for path in existing])
     todo = [index for index, path in enumerate(paths) if path not in existing]
     if todo:
         cosmologies = sample_cosmologies(boxes.ranges, boxes.count, boxes.seed)
@@ -160,7 +162,7 @@ def simulate_missing(
             items = [(index, cosmologies[index], paths[index]) for index in todo]
             for _ in map_unordered(work, items, boxes.processes):
                 advance()
-    return len(todo)
+    return SimulationSummary(out, len(todo), boxes.count - len(todo), time.monotonic() - start)
 
 
 def _simulate_item(simulate_to: Callable, table: "TransferTable", item: tuple[int, Cosmology, Path]) -> None:

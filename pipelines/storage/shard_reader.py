@@ -68,12 +68,6 @@ class ShardReader(Generic[Manifest]):
 
 
 def check_split(name: str) -> None:
-    """Check that a split exists.
-
-    Raises
-    ------
-    ValueError
-        The name is none of `SPLITS`.
-    """
+    """Raise `ValueError` if the name is none of `SPLITS`."""
     if name not in SPLITS:
         raise ValueError(f"split: found {name!r}, valid are {', '.join(SPLITS)}")

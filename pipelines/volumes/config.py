@@ -13,6 +13,13 @@ from tenfold.pipelines.quantities import convert_quantities
 from tenfold.pipelines.readers.formats import VolumeFormat
 from tenfold.pipelines.readers.parameters import PARAMETERS, DensityConvention
 from tenfold.pipelines.readers.volume import FILL_VALUES, StatedMetadata
+from tenfold.pipelines.storage.splits import check_fractions
+
+_STATED = (
+    "format", "key", "densities", "box_mpc_h", "periodic", "redshifts", "units", "unit_ranges", "largest_gib",
+    "fill_values", "largest_deviation",
+)  # fmt: skip
+"""Keys that are metadata of the files."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,10 +86,7 @@ class Ingest:
         for name in ("patches_per_side", "records_per_shard", "processes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: found {getattr(self, name)}, valid is 1 or more")
-        if len(self.fractions) != 3 or min(self.fractions) < 0 or not math.isclose(sum(self.fractions), 1):
-            raise ValueError(f"fractions: found {self.fractions}, valid are three of 0 or more that add up to 1")
-        if self.fractions[0] <= 0:
-            raise ValueError(f"fractions: found {self.fractions}, the first, for training, must be above 0")
+        check_fractions(self.fractions)
         if not 0 <= self.rejected_threshold <= 1:
             raise ValueError(f"rejected_threshold: found {self.rejected_threshold}, valid is 0 to 1")
         if self.compression not in ("none", "blosc-lz4"):
@@ -108,20 +112,7 @@ class Ingest:
 
     def stated(self) -> StatedMetadata:
         """Return the user's metadata of the files."""
-        return StatedMetadata(
-            format=self.format,
-            key=self.key,
-            densities=self.densities,
-            box_mpc_h=self.box_mpc_h,
-            periodic=self.periodic,
-            redshifts=self.redshifts,
-            units=self.units,
-            unit_ranges=self.unit_ranges,
-            largest_gib=self.largest_gib,
-            fill_values=self.fill_values,
-            largest_deviation=self.largest_deviation,
-            dimensions=self.DIMENSIONS,
-        )
+        return StatedMetadata(dimensions=self.DIMENSIONS, **{name: getattr(self, name) for name in _STATED})
 
     def parts_of(self, path: Path, stated: StatedMetadata) -> list[StatedMetadata]:
         """Return the metadata of each part of a file that is a simulation of its own; here, of the whole file."""

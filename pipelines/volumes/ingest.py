@@ -93,10 +93,8 @@ def ingest_volumes(paths: Iterable[Path | str], out: Path | str, config: Ingest)
     ----------
     paths
         Files, and folders that are searched for files.
-    out
-        Folder of the shards.
-    config
-        Configuration of the ingest.
+    out, config
+        Folder of the shards, and configuration of the ingest.
 
     Raises
     ------

@@ -125,12 +125,8 @@ def record_shape(shape: tuple[int, ...], patches_per_side: int) -> tuple[int, ..
 def pack(task: ShardTask) -> PackedShard:
     """Pack one shard, unless it exists and its sources are unchanged.
 
-    A file that turns out to be unusable is rejected with its reason; the others are packed.
-
-    Raises
-    ------
-    OSError
-        The shard cannot be written.
+    A file that turns out to be unusable is rejected with its reason; the others are packed. Raises `OSError` if
+    the shard cannot be written.
     """
     if (existing := _existing(task)) is not None:
         return existing

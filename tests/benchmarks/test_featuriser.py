@@ -7,7 +7,6 @@ interleaved rounds counts, because other work on the machine can only slow a rou
 import csv
 import os
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,11 +22,8 @@ pytestmark = pytest.mark.benchmark
 
 
 @pytest.fixture(scope="module")
-def esol():
-    folder = os.environ.get("TENFOLD_CHEMISTRY_DATA")
-    if not folder:
-        pytest.skip("TENFOLD_CHEMISTRY_DATA names no folder with delaney-processed.csv")
-    return Path(folder) / "delaney-processed.csv"
+def esol(chemistry_data):
+    return chemistry_data / "delaney-processed.csv"
 
 
 @pytest.fixture(scope="module")

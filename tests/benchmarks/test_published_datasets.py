@@ -4,10 +4,8 @@ The files are read from the folder TENFOLD_CHEMISTRY_DATA.
 """
 
 import csv
-import os
 import time
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,14 +25,6 @@ TOX21 = (
 pytestmark = pytest.mark.benchmark
 
 
-@pytest.fixture(scope="module")
-def data():
-    folder = os.environ.get("TENFOLD_CHEMISTRY_DATA")
-    if not folder:
-        pytest.skip("TENFOLD_CHEMISTRY_DATA names no folder of published data sets")
-    return Path(folder)
-
-
 def ingested(paths, out, **config):
     start = time.perf_counter()
     summary = ingest_molecules(paths, out, MoleculeIngest(**config))
@@ -42,8 +32,8 @@ def ingested(paths, out, **config):
     return MoleculeShards.open(out)
 
 
-def test_tox21_loses_the_eight_molecules_that_rdkit_cannot_read(data, tmp_path):
-    shards = ingested([data / "tox21.csv.gz"], tmp_path / "data", targets=TOX21, split="scaffold")
+def test_tox21_loses_the_eight_molecules_that_rdkit_cannot_read(chemistry_data, tmp_path):
+    shards = ingested([chemistry_data / "tox21.csv.gz"], tmp_path / "data", targets=TOX21, split="scaffold")
     assert len(shards) == 8006
     rejected_rows = rejected(tmp_path / "data")
     assert len(rejected_rows) == 8
@@ -51,8 +41,8 @@ def test_tox21_loses_the_eight_molecules_that_rdkit_cannot_read(data, tmp_path):
     assert {target.kind for target in shards.manifest.targets} == {"classification"}
 
 
-def test_atomisation_energies_are_total_energies_minus_free_atom_energies(data):
-    with (data / "micro_qm9.csv").open(newline="") as opened:
+def test_atomisation_energies_are_total_energies_minus_free_atom_energies(chemistry_data):
+    with (chemistry_data / "micro_qm9.csv").open(newline="") as opened:
         rows = list(csv.DictReader(opened))
     for name, free in FREE_ATOM_ENERGIES.items():
         derived, published = [], []
@@ -65,12 +55,17 @@ def test_atomisation_energies_are_total_energies_minus_free_atom_energies(data):
         np.testing.assert_allclose(derived, published, rtol=1e-6)
 
 
-def test_qm9_molecules_have_equal_labels_in_csv_and_sdf(data, tmp_path):
+def test_qm9_molecules_have_equal_labels_in_csv_and_sdf(chemistry_data, tmp_path):
     targets = (*PROPERTY_NAMES, "u0_atom")
     units = {"gap": "eV", "u0_atom": "eV"}
-    table = ingested([data / "micro_qm9.csv"], tmp_path / "table", targets=targets, units=units)
+    table = ingested([chemistry_data / "micro_qm9.csv"], tmp_path / "table", targets=targets, units=units)
     sdf = ingested(
-        [data / "qm9_mini.sdf"], tmp_path / "sdf", targets=targets, units=units, geometry="given", hydrogens=True
+        [chemistry_data / "qm9_mini.sdf"],
+        tmp_path / "sdf",
+        targets=targets,
+        units=units,
+        geometry="given",
+        hydrogens=True,
     )
     assert {target.name: target.unit for target in sdf.manifest.targets} == {
         name: units.get(name, UNITS[name]) for name in targets
@@ -82,10 +77,19 @@ def test_qm9_molecules_have_equal_labels_in_csv_and_sdf(data, tmp_path):
         np.testing.assert_allclose(sdf.targets([n])[0], by_key[sdf.inchikeys([n])[0]], rtol=1e-6)
 
 
-def test_qm7_has_bonds_for_every_molecule(data, tmp_path):
-    config = {"labels": str(data / "hof_qm7.txt"), "targets": ("column_2",), "units": {"column_2": "kcal/mol"}}
+def test_qm7_has_bonds_for_every_molecule(chemistry_data, tmp_path):
+    config = {
+        "labels": str(chemistry_data / "hof_qm7.txt"),
+        "targets": ("column_2",),
+        "units": {"column_2": "kcal/mol"},
+    }
     shards = ingested(
-        [data / "qm7_xyz.tar.gz"], tmp_path / "data", geometry="given", hydrogens=True, features="gilmer", **config
+        [chemistry_data / "qm7_xyz.tar.gz"],
+        tmp_path / "data",
+        geometry="given",
+        hydrogens=True,
+        features="gilmer",
+        **config,
     )
     assert (len(shards), shards.manifest.rejected) == (7101, 0)
     graphs = shards.graphs(range(len(shards)))

@@ -1,6 +1,7 @@
 """Small faithful files of molecules: tables, SD files, QM9's XYZ, extended XYZ."""
 
 import csv
+import random
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -51,6 +52,26 @@ QM9 = {
         "O\tO\t\nInChI=1S/H2O/h1H2\tInChI=1S/H2O/h1H2\n"
     ),
 }
+
+
+def knot(atoms: int) -> str:
+    """A ring of carbon atoms with random cross bonds, which form hundreds of interlocked rings."""
+    ends = list(range(atoms))
+    random.Random(0).shuffle(ends)
+    while any(abs(a - b) in (1, atoms - 1) for a, b in zip(ends[::2], ends[1::2], strict=True)):
+        random.Random(len(ends)).shuffle(ends)
+        ends.append(ends.pop(0))
+    chord = {atom: number for number, pair in enumerate(zip(ends[::2], ends[1::2], strict=True)) for atom in pair}
+    return "".join(f"C%({chord[atom] + 100})" for atom in range(atoms))
+
+
+HOSTILE = {
+    knot(3000): "did not end within 2 s",
+    "C" * 10**4: "10,000 atoms, more than max_atoms 4,000",
+    "C(" * 9000: "not a SMILES",
+    "CC\x1b[31mO": "not a SMILES",
+}
+"""Molecules that must not be read with max_atoms 4,000 and 2 s each, and the reasons."""
 
 
 def write_csv(path: Path, rows: Sequence[Sequence], header: Sequence[str] = ("smiles", "y")) -> Path:

@@ -24,23 +24,16 @@ C_ELL_TOLERANCE = 0.05
 
 @dataclass(frozen=True)
 class SimulatedPlanes:
-    """Lens planes of one cosmology.
-
-    Attributes
-    ----------
-    planes
-        Lens planes, sharpened, averaged over pixels and smoothed.
-    sharpening
-        Correction of the small scales; None where there is none.
-    trusted
-        Smallest and largest multipole between which the mean C_ℓ of the maps, before shape noise and with the windows
-        of pixels and smoothing divided out, is expected to be within 5 % of Limber's integral of HMcode2020; both are
-        twice the fundamental mode of the patch where it never is.
-    """
+    """Lens planes of one cosmology."""
 
     planes: LensPlanes
+    """Lens planes, sharpened, averaged over pixels and smoothed."""
     sharpening: Sharpening | None
+    """Correction of the small scales; None where there is none."""
     trusted: tuple[float, float]
+    """Smallest and largest multipole between which the mean C_ℓ of the maps, before shape noise and with the windows
+    of pixels and smoothing divided out, is expected to be within 5 % of Limber's integral of HMcode2020; both are
+    twice the fundamental mode of the patch where it never is."""
 
 
 def simulate_planes(config: MassMaps, cosmology: Cosmology, seed: int, table: "TransferTable") -> SimulatedPlanes:

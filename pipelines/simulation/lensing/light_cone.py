@@ -14,19 +14,14 @@ MAX_REDSHIFT = 20.0
 
 @dataclass(frozen=True)
 class LightCone:
-    """Comoving distances of a flat ΛCDM cosmology.
-
-    Attributes
-    ----------
-    omega_m
-        Matter density today, in units of the critical density.
-    of_redshift, of_distance
-        χ(z) [Mpc/h] and z(χ), for 0 ≤ z ≤ 20.
-    """
+    """Comoving distances of a flat ΛCDM cosmology."""
 
     omega_m: float
+    """Matter density today, in units of the critical density."""
     of_redshift: CubicSpline
+    """χ(z) [Mpc/h], for 0 ≤ z ≤ 20."""
     of_distance: CubicSpline
+    """Its inverse, z(χ)."""
 
     def distance(self, redshift: float) -> float:
         """Comoving distance to a redshift [Mpc/h]."""
@@ -71,22 +66,15 @@ def light_cone(omega_m: float) -> LightCone:
 
 @dataclass(frozen=True)
 class Shells:
-    """Shells along the line of sight, one box length thick, from the observer to beyond the farthest source.
-
-    Attributes
-    ----------
-    distance
-        Comoving distance of the centre of each shell, increasing, shape (shells,) [Mpc/h].
-    redshift
-        Redshift at the centre, shape (shells,).
-    weights
-        Weights in κ = Σ weight · δ, with the shell's overdensity δ averaged along the line of sight, shape
-        (shells, sources).
-    """
+    """Shells along the line of sight, one box length thick, from the observer to beyond the farthest source."""
 
     distance: np.ndarray
+    """Comoving distance of the centre of each shell, increasing, shape (shells,) [Mpc/h]."""
     redshift: np.ndarray
+    """Redshift at the centre, shape (shells,)."""
     weights: np.ndarray
+    """Weights in κ = Σ weight · δ, with the shell's overdensity δ averaged along the line of sight, shape
+    (shells, sources)."""
 
 
 def shells(cone: LightCone, depth: float, sources: tuple[float, ...]) -> Shells:

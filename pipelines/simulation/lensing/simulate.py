@@ -1,6 +1,5 @@
 """Simulation of convergence maps over sampled cosmologies, one FITS cube per cosmology."""
 
-import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -8,13 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tenfold.pipelines.simulation.boxes import existing_files
 from tenfold.pipelines.simulation.cosmology import Cosmology
 from tenfold.pipelines.simulation.lensing.config import MassMaps
 from tenfold.pipelines.simulation.lensing.convergence import LensPlanes, convergence_map, shape_noise
 from tenfold.pipelines.simulation.lensing.lens_planes import simulate_planes
-from tenfold.pipelines.simulation.simulate import SimulationSummary, simulate_missing
-from tenfold.pipelines.storage.output_folder import OutputFolder
+from tenfold.pipelines.simulation.simulate import SimulationSummary, simulate_set
 
 if TYPE_CHECKING:
     from tenfold.pipelines.simulation.matter_power import TransferTable
@@ -63,22 +60,7 @@ def simulate_maps(config: MassMaps, planes: LensPlanes, seed: int) -> np.ndarray
 def simulate_massmaps(config: MassMaps, out: Path | str) -> MassMapSummary:
     """Simulate maps into a folder, as `out/maps_00000.fits` and so on, one file per cosmology. Existing files are kept.
 
-    Parameters
-    ----------
-    config
-        Configuration of the simulation.
-    out
-        Output folder, created if missing.
-
-    Returns
-    -------
-    MassMapSummary
-        Numbers of new and existing cosmologies.
-
-    Raises
-    ------
-    InputError
-        The folder is not writable, or contains maps of another configuration.
+    The folder is created if missing. Errors are those of `simulate_volumes`.
 
     Example
     -------
@@ -92,13 +74,11 @@ def simulate_massmaps(config: MassMaps, out: Path | str) -> MassMapSummary:
     """
     from tenfold.pipelines.simulation.lensing.fits_cubes import read_config
 
-    start = time.monotonic()
-    out = Path(out)
-    paths = [out / f"maps_{index:05d}.fits" for index in range(config.count)]
-    existing = existing_files({*paths, *out.glob("maps_*.fits")}, config.physics, read_config)
-    OutputFolder.claim(out, (path.name for path in paths), alone=True, known=[path.name for path in existing])
-    made = simulate_missing(partial(_simulate_to, config), config.boxes, paths, existing, unit="cosmology")
-    return MassMapSummary(out, made, config.count - made, time.monotonic() - start, config.maps)
+    work = partial(_simulate_to, config)
+    summary = simulate_set(
+        work, config.boxes, config.physics, Path(out), "maps", ".fits", read_config, unit="cosmology"
+    )
+    return MassMapSummary(**vars(summary), maps=config.maps)
 
 
 def _simulate_to(config: MassMaps, table: "TransferTable", index: int, cosmology: Cosmology, path: Path) -> None:

@@ -1,26 +1,12 @@
 import dataclasses
-import random
 
 import pytest
 from rdkit import Chem
-from tests.formats.molecules import CONFIG, SMILES, rejected, write_csv
+from tests.formats.molecules import CONFIG, SMILES, knot, rejected, write_csv
 
-from tenfold.pipelines.config import load
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.molecules.ingest import ingest_molecules
 from tenfold.pipelines.molecules.shards import MoleculeShards
-from tenfold.pipelines.studies.chemistry_config import ChemistryRun
-
-
-def knot(atoms: int) -> str:
-    """A ring of carbon atoms with random cross bonds, which form hundreds of interlocked rings."""
-    ends = list(range(atoms))
-    random.Random(0).shuffle(ends)
-    while any(abs(a - b) in (1, atoms - 1) for a, b in zip(ends[::2], ends[1::2], strict=True)):
-        random.Random(len(ends)).shuffle(ends)
-        ends.append(ends.pop(0))
-    chord = {atom: number for number, pair in enumerate(zip(ends[::2], ends[1::2], strict=True)) for atom in pair}
-    return "".join(f"C%({chord[atom] + 100})" for atom in range(atoms))
 
 
 def test_only_molecules_that_hang_or_are_too_large_are_rejected(tmp_path):
@@ -127,19 +113,3 @@ def test_missing_files_are_named(tmp_path):
 def test_invalid_configurations_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
         dataclasses.replace(CONFIG, **change)
-
-
-@pytest.mark.parametrize(
-    ("setting", "renamed"),
-    [
-        ("ingest.largest_atoms=50", "max_atoms"),
-        ("labels.dft=[CO]", "dft_check"),
-        ("labels.longest_s=9", "timeout_s"),
-        ("network.radial=5", "n_rbf"),
-        ("network.ensemble=2", "ensemble_size"),
-        ("network.dense=[8]", "dense_units"),
-    ],
-)
-def test_renamed_settings_are_refused_with_the_new_name(setting, renamed):
-    with pytest.raises(InputError, match=rf"renamed to \w+\.{renamed}"):
-        load(ChemistryRun, None, None, (setting,))

@@ -30,14 +30,14 @@ from tests.formats.molecules import CONFIG
 from tenfold.pipelines.files import atomic as files
 from tenfold.pipelines.molecules.ingest import ingest_molecules
 left = int(sys.argv[3])
-whole = files._to_disk
+whole = files.flush
 def to_disk(path):
     global left
     left -= 1
     if not left:
         os.kill(os.getpid(), signal.SIGKILL)
     whole(path)
-files._to_disk = to_disk
+files.flush = to_disk
 ingest_molecules([sys.argv[1]], sys.argv[2], dataclasses.replace(CONFIG, records_per_shard=8))
 """
 
@@ -103,7 +103,7 @@ def test_a_full_disk_leaves_no_partial_file(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("tenfold.pipelines.files.atomic.os.fsync", full)
+    monkeypatch.setattr("tenfold.hpc.disk.os.fsync", full)
     with pytest.raises(InputError, match=r"could not be written .*No space left on device.*Make room, then run again"):
         ingest_molecules([write_table(tmp_path / "m.csv")], tmp_path / "data", EIGHT_PER_SHARD)
     assert not list((tmp_path / "data").iterdir())

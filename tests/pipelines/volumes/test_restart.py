@@ -133,7 +133,7 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("tenfold.pipelines.files.atomic.os.fsync", full)
+    monkeypatch.setattr("tenfold.hpc.disk.os.fsync", full)
     with pytest.raises(InputError, match=r"could not be written .*No space left on device.*Make room, then run again"):
         ingest_volumes([tmp_path / "boxes"], tmp_path / "data", HERE)
     assert not list((tmp_path / "data").iterdir())
