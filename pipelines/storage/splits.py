@@ -12,9 +12,9 @@ SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 def check_fractions(fractions: tuple[float, float, float]) -> None:
     """Raise `ValueError` unless the fractions of training, validation and test can be those of a split."""
     if len(fractions) != 3 or min(fractions) < 0 or not math.isclose(sum(fractions), 1):
-        raise ValueError(f"fractions: found {fractions}, must be three non-negative numbers that sum to 1")
+        raise ValueError(f"fractions: found {fractions}, valid are three of 0 or more that add up to 1")
     if fractions[0] <= 0:
-        raise ValueError(f"fractions: found {fractions}, the training fraction must be above 0")
+        raise ValueError(f"fractions: found {fractions}, the first, for training, must be above 0")
 
 
 def _position(simulation: str, seed: int) -> float:
