@@ -1,17 +1,22 @@
 """Training as users run it, under mpirun: the same weights for any number of ranks, and after any interruption."""
 
+import logging
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
+from typer.testing import CliRunner, Result
 
 from tenfold.hpc import checkpoints
+from tenfold.pipelines.cli.main import app
+from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.simulation.boxes import write_box
 from tenfold.pipelines.simulation.cosmology import sample_cosmologies
 from tenfold.pipelines.volumes.ingest import Ingest, ingest_volumes
@@ -70,6 +75,19 @@ def train(data: Path, out: Path, *options: str, ranks: int = 1) -> subprocess.Co
     )
 
 
+@pytest.fixture
+def train_here(monkeypatch) -> Callable[..., Result]:
+    """Run the command in this process: most of the time of a new one goes into loading TensorFlow."""
+    monkeypatch.setattr(logging.getLogger("tenfold"), "handlers", [])  # the command's handlers end with it
+    return lambda data, out, *options: CliRunner().invoke(app, command(data, out, *options)[1:])
+
+
+def refusal(result: Result) -> str:
+    """Message of the refusal that a command ended with."""
+    assert isinstance(result.exception, InputError), result.output
+    return str(result.exception)
+
+
 def weights(run: Path) -> dict[str, np.ndarray]:
     checkpoint = checkpoints.latest(run / "checkpoints")
     assert checkpoint is not None
@@ -108,25 +126,21 @@ def test_a_run_leaves_what_validation_reads(data, alone):
     assert list((alone / "tensorboard").glob("events.*"))
 
 
-def test_a_second_run_in_the_same_folder_is_refused_and_a_finished_one_resumes_to_itself(data, alone):
+def test_a_second_run_in_the_same_folder_is_refused_and_a_finished_one_resumes_to_itself(data, alone, train_here):
     before = (alone / "run.json").read_bytes()
-    refused = train(data, alone)
-    assert refused.returncode == 2
-    assert "--resume" in refused.stderr
-    again = train(data, alone, "--resume")
-    assert again.returncode == 0, again.stderr
+    assert "--resume" in refusal(train_here(data, alone))
+    again = train_here(data, alone, "--resume")
+    assert again.exit_code == 0, again.output
     assert (alone / "run.json").read_bytes() == before
 
 
-def test_a_finished_run_is_not_taken_for_that_of_another_network_or_other_data(data, alone, tmp_path):
+def test_a_finished_run_is_not_taken_for_that_of_another_network_or_other_data(data, alone, tmp_path, train_here):
     before = {name: (alone / name).read_bytes() for name in ("run.json", "config.yaml")}
-    other = train(data, alone, "--resume", "--set", "network.filters=[4, 4]")
-    assert (other.returncode, "network.filters" in other.stderr) == (2, True)
+    assert "network.filters" in refusal(train_here(data, alone, "--resume", "--set", "network.filters=[4, 4]"))
     with Shards.open(data) as shards:
         boxes = Path(shards.manifest.simulations[0].source).parent
     ingest_volumes([boxes], tmp_path / "shards", Ingest(processes=1, fractions=(0.7, 0.15, 0.15), seed=5))
-    elsewhere = train(tmp_path / "shards", alone, "--resume")
-    assert (elsewhere.returncode, "trained on other data" in elsewhere.stderr) == (2, True)
+    assert "trained on other data" in refusal(train_here(tmp_path / "shards", alone, "--resume"))
     assert {name: (alone / name).read_bytes() for name in before} == before
 
 
@@ -165,7 +179,7 @@ def test_killing_a_rank_ends_all_and_resuming_gives_the_same_bits(data, tmp_path
 def test_fewer_mpi_ranks_than_the_launcher_promises_are_reported(data, tmp_path):
     environment = os.environ | {"SLURM_STEP_NUM_TASKS": "4", "SLURM_PROCID": "0"}
     done = subprocess.run(
-        command(data, tmp_path / "run"), capture_output=True, text=True, timeout=120, env=environment, check=False
+        command(data, tmp_path / "run"), capture_output=True, text=True, timeout=600, env=environment, check=False
     )
     assert done.returncode == 2
     assert "promised 4 ranks, but MPI found 1" in done.stderr
@@ -178,7 +192,5 @@ def test_fewer_mpi_ranks_than_the_launcher_promises_are_reported(data, tmp_path)
         ("network.channels=2", "network.channels=1"),
     ],
 )
-def test_a_network_that_does_not_fit_the_data_names_the_settings(data, tmp_path, setting, advice):
-    done = train(data, tmp_path / "run", "--set", setting)
-    assert done.returncode == 2
-    assert advice in done.stderr
+def test_a_network_that_does_not_fit_the_data_names_the_settings(data, tmp_path, setting, advice, train_here):
+    assert advice in refusal(train_here(data, tmp_path / "run", "--set", setting))
