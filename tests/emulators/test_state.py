@@ -31,7 +31,7 @@ def spoilt(number: int, array: np.ndarray) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize(
-    ("arrays", "said"),
+    ("arrays", "message"),
     [
         (lambda: arrays_of(described())[:-1], "found 8 arrays of weights, the network has 9"),
         (lambda: [*arrays_of(described()), np.zeros(1, np.float32)], "found 10 arrays"),
@@ -43,25 +43,25 @@ def spoilt(number: int, array: np.ndarray) -> list[np.ndarray]:
         (lambda: spoilt(1, np.array([0, np.inf, 0, 0], np.float32)), "weights 1: NaN or infinity in"),
     ],
 )
-def test_other_arrays_are_refused(arrays, said):
-    with pytest.raises(ValueError, match=said):
+def test_other_arrays_are_refused(arrays, message):
+    with pytest.raises(ValueError, match=message):
         rebuild(described, arrays())
 
 
 @pytest.mark.parametrize(
-    ("array", "said"),
+    ("array", "message"),
     [
         (np.zeros(5, np.float32), r"found shape \(5,\) of float32"),
         (np.zeros(4, np.float64), "of float64"),
         (np.full(4, np.nan, np.float32), "NaN or infinity"),
     ],
 )
-def test_the_state_of_another_training_is_refused_and_leaves_the_variables_as_they_are(array, said):
+def test_the_state_of_another_training_is_refused_and_leaves_the_variables_as_they_are(array, message):
     network = described()
     state = State(network=network.variables)
     kept = state.arrays()
     name = list(kept)[1]
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         state.restore(
             {key: value + 1 if value.dtype == np.float32 else value for key, value in kept.items()} | {name: array}
         )

@@ -128,4 +128,4 @@ FOREIGN = {
     gadget_binary: r"a particle snapshot \(Gadget's binary format 1\)",
     nyx: r"a Nyx file with the fields native_fields/matter_density: select one",
 }
-"""What is said of each."""
+"""Message of the refusal of each."""

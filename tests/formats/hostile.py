@@ -163,7 +163,7 @@ BEFORE_READING = {
     not_a_cube: "not a cube",
     redshifts_too_many: "3 redshifts for 2 channels",
 }
-"""What makes a file hostile, and what is said of it; all of it before a voxel is read."""
+"""Defects of hostile files, each with the message of its refusal, before any voxel is read."""
 
 
 def nan(path: Path) -> None:

@@ -72,19 +72,19 @@ def test_notebook_and_script_are_one(name):
 
 def test_what_the_network_sees_asks_for_what_the_demo_has_made(tmp_path, monkeypatch):
     """Only then is nothing made again in the folders of the demo."""
-    asked = []
+    calls = []
     for made_by in (
         "simulation.lensing.simulate.simulate_massmaps", "volumes.maps.ingest_massmaps",
         "simulation.simulate.simulate_volumes", "volumes.ingest.ingest_volumes", "estimator.train.train_estimator",
     ):  # fmt: skip
-        monkeypatch.setattr(f"tenfold.pipelines.{made_by}", lambda *given, views=0, **_: asked.append((*given, views)))
+        monkeypatch.setattr(f"tenfold.pipelines.{made_by}", lambda *given, views=0, **_: calls.append((*given, views)))
     here = tmp_path / "notebooks"
     here.mkdir()
     monkeypatch.chdir(here)
     scope = {}
     for cell in jupytext.read(NOTEBOOKS / "04_what_the_network_sees.py").cells:
         if cell.cell_type == "code":
-            with contextlib.suppress(InputError, NameError):  # nothing was made that could be looked at
+            with contextlib.suppress(InputError, NameError):  # nothing was made that could be shown
                 exec(cell.source, scope)
     maps, boxes = load(MassMapsRun, preset="demo"), load(CosmologyRun, preset="demo")
     trained, demo, alone = maps.map_estimator, Path("../runs/demo"), Ranks()
@@ -98,7 +98,7 @@ def test_what_the_network_sees_asks_for_what_the_demo_has_made(tmp_path, monkeyp
             (simulation, folder / raw, 0), ([folder / raw], data, ingest, 0),
             (data, estimator, study.network, study.training, alone, study.proof.views),
         ]  # fmt: skip
-    assert asked == expected
+    assert calls == expected
 
 
 @pytest.mark.parametrize(

@@ -63,9 +63,9 @@ def test_public_functions_have_types_for_every_argument_and_result():
 
 
 def test_the_command_prints_its_version():
-    told = CliRunner().invoke(app, ["--version"])
-    assert told.exit_code == 0, told.output
-    assert told.output.strip() == f"tenfold {version('tenfold')}"
+    result = CliRunner().invoke(app, ["--version"])
+    assert result.exit_code == 0, result.output
+    assert result.output.strip() == f"tenfold {version('tenfold')}"
 
 
 def test_a_file_that_is_no_bundle_is_refused(tmp_path):

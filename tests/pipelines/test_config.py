@@ -54,9 +54,9 @@ def test_networks_of_mass_maps_fit_the_maps_their_preset_simulates(preset):
 @pytest.mark.parametrize("preset", presets(MassMapsRun))
 def test_what_a_run_on_mass_maps_would_do_is_told_of_every_preset(preset):
     config = load(MassMapsRun, preset=preset)
-    told = Console(width=120, file=StringIO())
-    told.print(describe_massmaps(config))
-    estimated = "mean and σ of each" in told.file.getvalue()
+    output = Console(width=120, file=StringIO())
+    output.print(describe_massmaps(config))
+    estimated = "mean and σ of each" in output.file.getvalue()
     assert estimated == config.estimates == bool(config.simulation.ranges)
 
 
@@ -115,7 +115,7 @@ def test_settings_win_over_the_file_and_the_file_over_the_preset(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("training:\n  epohcs: 3\n", ("line 2", "training.epohcs", "unknown key", "did you mean epochs?", "valid in")),
         ("trainig: {}\n", ("line 1", "did you mean training?", "simulation, ingest")),
@@ -127,23 +127,23 @@ def test_settings_win_over_the_file_and_the_file_over_the_preset(tmp_path):
         ("- 1\n", ("holds no sections",)),
     ],
 )
-def test_what_is_wrong_is_named_with_its_line(text, said, tmp_path):
+def test_what_is_wrong_is_named_with_its_line(text, message, tmp_path):
     file = tmp_path / "config.yaml"
     file.write_text(text)
     with pytest.raises(InputError) as caught:
         load(CosmologyRun, file)
-    for part in (str(file), *said):
+    for part in (str(file), *message):
         assert part in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("setting", "said"),
+    ("setting", "message"),
     [("training.epochs", "section.key=value"), ("training.epoch=1", "did you mean epochs?"), ("a.b=1", "unknown key")],
 )
-def test_settings_are_checked_too(setting, said):
+def test_settings_are_checked_too(setting, message):
     with pytest.raises(InputError, match="--set") as caught:
         load(CosmologyRun, settings=(setting,))
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_an_unknown_preset_lists_those_there_are():

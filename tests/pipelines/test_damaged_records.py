@@ -1,4 +1,4 @@
-"""Damaged records, of our own or a stranger's: said with file and key, never by a traceback."""
+"""Damaged records, of our own or a stranger's; reported with file and key, never by a traceback."""
 
 import dataclasses
 import json

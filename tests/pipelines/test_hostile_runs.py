@@ -165,7 +165,7 @@ def test_an_emulator_makes_the_same_maps_to_the_bit_once_it_is_written_and_read(
 
 
 @pytest.mark.parametrize(
-    ("kind", "change", "said"),
+    ("kind", "change", "message"),
     [
         ("estimator", {"architecture": {"filters": [10**9]}}, "filters: found 1000000000, must be at most 65,536"),
         ("estimator", {"architecture": {"dense_units": [60_000, 60_000]}}, "its weights do not fit the network"),
@@ -186,21 +186,21 @@ def test_an_emulator_makes_the_same_maps_to_the_bit_once_it_is_written_and_read(
         ("emulator", {"intensity": {"scale": [0.1, 0.1]}}, r"intensity\.scale: found 2 values, must be 1"),
     ],
 )
-def test_a_description_that_cannot_be_is_refused(tmp_path, kind, change, said):
+def test_a_description_that_cannot_be_is_refused(tmp_path, kind, change, message):
     folder = made(tmp_path / "run", kind)
     bundle = Bundle.read(folder.bundle, kind)
     for name, value in change.items():
         within = bundle.facts["network"]
         within[name] = within[name] | value if isinstance(value, dict) else value
     bundle.write(folder.bundle)
-    with pytest.raises(InputError, match=said) as refused:
+    with pytest.raises(InputError, match=message) as refused:
         LOAD[kind](folder.path)
     assert str(folder.bundle) in str(refused.value)
 
 
 @pytest.mark.parametrize("kind", ["estimator", "emulator"])
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("spoil", "message"),
     [
         (lambda weights: weights[:-1], "arrays of weights, the network has"),
         (lambda weights: (*weights, weights[0]), "arrays of weights, the network has"),
@@ -209,11 +209,11 @@ def test_a_description_that_cannot_be_is_refused(tmp_path, kind, change, said):
         (lambda weights: (weights[0].astype(np.float64), *weights[1:]), "weights 0: found shape"),
     ],
 )
-def test_weights_of_another_network_are_refused(tmp_path, kind, spoil, said):
+def test_weights_of_another_network_are_refused(tmp_path, kind, spoil, message):
     folder = made(tmp_path / "run", kind)
     bundle = Bundle.read(folder.bundle, kind)
     replace(bundle, weights=spoil(bundle.weights)).write(folder.bundle)
-    with pytest.raises(InputError, match=said) as refused:
+    with pytest.raises(InputError, match=message) as refused:
         LOAD[kind](folder.path)
     assert str(folder.bundle) in str(refused.value)
 
@@ -238,7 +238,7 @@ def test_a_network_of_molecules_answers_the_same_to_the_bit_once_it_is_written_a
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (
             lambda facts: facts["network"]["architecture"].update(hidden=10**9),
@@ -258,11 +258,11 @@ def test_a_network_of_molecules_answers_the_same_to_the_bit_once_it_is_written_a
         (lambda facts: facts.pop("calibration"), "calibration: "),
     ],
 )
-def test_a_bundle_of_molecules_that_cannot_be_is_refused(tmp_path, change, said):
+def test_a_bundle_of_molecules_that_cannot_be_is_refused(tmp_path, change, message):
     _, bundle = molecules()
     facts = json.loads(json.dumps(bundle.facts))
     change(facts)
     replace(bundle, facts=facts).write(tmp_path / "a.tenfold")
-    with pytest.raises(InputError, match=said) as refused:
+    with pytest.raises(InputError, match=message) as refused:
         MoleculePredictor.load(tmp_path / "a.tenfold")
     assert str(tmp_path / "a.tenfold") in str(refused.value)

@@ -44,7 +44,7 @@ def test_units_of_energy_may_be_astropy_units():
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "message"),
     [
         (lambda: Simulation(box_mpc_h=128 * units.Mpc), "box_mpc_h: found a quantity in Mpc, expected one in Mpc/h; "),
         (lambda: Simulation(box_mpc_h=128 * units.deg), "box_mpc_h: found a quantity in deg, expected one in Mpc/h"),
@@ -61,10 +61,10 @@ def test_units_of_energy_may_be_astropy_units():
         (lambda: MoleculeIngest(targets=("gap",), units={"gap": units.J}), "units: found the unit J, expected one of"),
     ],
 )
-def test_a_wrong_unit_is_refused_with_argument_unit_and_expectation(make, said):
+def test_a_wrong_unit_is_refused_with_argument_unit_and_expectation(make, message):
     with pytest.raises(InputError) as refused:
         make()
-    assert str(refused.value).startswith(said)
+    assert str(refused.value).startswith(message)
 
 
 def test_plain_values_are_not_touched():

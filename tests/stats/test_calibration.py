@@ -25,11 +25,11 @@ def test_honest_gaussian_sigmas_are_told_apart_from_boasts():
     true = rng.random(4000)
     mean = true + sigma * rng.normal(size=4000)
     bootstrap = Bootstrap(np.arange(4000), seed=0, draws=1000)
-    honest, boast = (scores(true, mean, sigma * scale, bootstrap) for scale in (1, 0.5))
-    for interval, expected in ((honest.chi2, 1), (honest.coverage_68, 0.6827), (honest.coverage_95, 0.95)):
+    calibrated, overconfident = (scores(true, mean, sigma * scale, bootstrap) for scale in (1, 0.5))
+    for interval, expected in ((calibrated.chi2, 1), (calibrated.coverage_68, 0.6827), (calibrated.coverage_95, 0.95)):
         assert interval.low < expected < interval.high
-    assert boast.chi2.low > 3.5
-    assert boast.coverage_68.high < 0.45
+    assert overconfident.chi2.low > 3.5
+    assert overconfident.coverage_68.high < 0.45
 
 
 def test_interval_of_a_mean_is_that_of_the_central_limit():

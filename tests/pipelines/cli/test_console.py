@@ -62,8 +62,8 @@ def test_colours_of_our_own_stay(monkeypatch):
 
 def test_errors_and_log_lines_show_names_as_they_are(capsys):
     report_error(InputError(f"{HOSTILE}: cannot be read"))
-    told = capsys.readouterr().err
-    assert "\x1b]" not in told and "\u202e" not in told and "[link=http://example.org]" in told
+    printed = capsys.readouterr().err
+    assert "\x1b]" not in printed and "\u202e" not in printed and "[link=http://example.org]" in printed
     record = logging.LogRecord("tenfold", logging.INFO, "", 0, "%s", (HOSTILE,), None)
     assert PlainFormatter("%(message)s").format(record) == SHOWN
 
@@ -74,6 +74,6 @@ def test_a_file_s_name_reaches_no_stream_raw(tmp_path):
     command = [sys.executable, "-m", "tenfold.pipelines.cli.main", "ingest", "volumes", str(tmp_path / name), "--out"]
     done = subprocess.run([*command, str(tmp_path / "out")], capture_output=True, check=False)
     assert done.returncode == 2
-    said = (done.stdout + done.stderr).decode()
-    assert r"\x1b]0;t\x07[red]\u202e.npy" in said
-    assert "\x1b" not in said and "\u202e" not in said and "\x07" not in said
+    output = (done.stdout + done.stderr).decode()
+    assert r"\x1b]0;t\x07[red]\u202e.npy" in output
+    assert "\x1b" not in output and "\u202e" not in output and "\x07" not in output

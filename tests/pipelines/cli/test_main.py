@@ -33,13 +33,13 @@ def test_dry_run_of_a_simulation_writes_nothing(tmp_path):
 def test_dry_runs_of_chemistry_say_what_is_labelled_read_and_learnt(tmp_path):
     table = tmp_path / "table.csv"
     table.write_text("smiles,logS\nCCO,1.1\n")
-    for asked, said in (
+    for arguments, expected in (
         (["run", "chemistry"], ("2,000, mixed", "CO, CC=O", "homo, lumo, gap, dipole", "painn")),
         (["ingest", "molecules", str(table), "--target", "logS"], ("1, 0.0 MB", "logS")),
         (["simulate", "molecules", "--count=3"], ("3, mixed",)),
     ):
-        told = CliRunner().invoke(app, [*asked, "--out", str(tmp_path / "study"), "--dry-run"])
-        assert told.exit_code == 0 and all(each in told.stdout for each in said)
+        result = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / "study"), "--dry-run"])
+        assert result.exit_code == 0 and all(each in result.stdout for each in expected)
     assert not (tmp_path / "study").exists()
 
 
@@ -53,7 +53,7 @@ def test_config_show_prints_a_file_that_config_validate_accepts(study, tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("config", "show", "--set", "training.epohcs=3"), "did you mean epochs?"),
         (("validate", "/nowhere"), "train first, `tenfold train --help`"),
@@ -63,8 +63,8 @@ def test_config_show_prints_a_file_that_config_validate_accepts(study, tmp_path)
         (("train", "estimator"), "--out"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_one_line_with_status_2(arguments, said):
+def test_what_cannot_be_done_is_reported_in_one_line_with_status_2(arguments, message):
     done = tenfold(*arguments)
     assert done.returncode == 2
-    assert said in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr

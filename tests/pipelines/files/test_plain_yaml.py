@@ -15,7 +15,7 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
 
 
 @pytest.mark.parametrize(
-    ("raw", "line", "said"),
+    ("raw", "line", "message"),
     [
         (BOMB.encode(), 2, "aliases"),
         (b"training: &t {epochs: *t}\n", 1, "aliases"),
@@ -33,14 +33,14 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     ],
     ids=["bomb", "self", "merge", "flow", "block", "twice", "section", "latin", "utf-16", "tag", "key", "open", "nul"],
 )  # fmt: skip
-def test_what_is_no_plain_yaml_is_refused_with_its_line(raw, line, said, tmp_path):
+def test_what_is_no_plain_yaml_is_refused_with_its_line(raw, line, message, tmp_path):
     file = tmp_path / "config.yaml"
     file.write_bytes(raw)
     begin = time.process_time()
     with pytest.raises(InputError) as caught:
         load(CosmologyRun, file)
     assert time.process_time() - begin < 1
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert str(caught.value).startswith(f"{file}, line {line}: " if line else str(file))
 
 

@@ -201,7 +201,7 @@ def test_a_refusal_of_the_server_is_reported(mirror, tmp_path):
     mirror.status = 503
     with pytest.raises(InputError, match="503"):
         fetch_dataset("known", tmp_path, mirror.url)
-    assert len(mirror.requests) == 1 + module.MAX_ATTEMPTS, "a server that is busy is asked again"
+    assert len(mirror.requests) == 1 + module.MAX_ATTEMPTS, "a server that is busy is tried again"
 
 
 def test_a_missing_network_is_reported_with_a_remedy(tmp_path):

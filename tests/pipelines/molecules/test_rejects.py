@@ -63,7 +63,7 @@ def test_too_many_distinct_labels_are_not_classes(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "scale", "unit", "said"),
+    ("name", "scale", "unit", "warning"),
     [
         ("gap", 0.25, "eV", "gap: its median is 0.25 eV, which is typical of values in Ha. Is its unit right?"),
         ("HOMO", -0.25, "Ha", None),
@@ -72,12 +72,12 @@ def test_too_many_distinct_labels_are_not_classes(tmp_path):
         ("taste", 0.25, "eV", None),
     ],
 )
-def test_labels_in_the_wrong_unit_give_a_warning(tmp_path, name, scale, unit, said):
+def test_labels_in_the_wrong_unit_give_a_warning(tmp_path, name, scale, unit, warning):
     rows = [(smiles, scale * Chem.MolFromSmiles(smiles).GetNumAtoms() ** (scale < -1)) for smiles in SMILES]
     table = write_csv(tmp_path / "m.csv", rows, ("smiles", name))
     config = dataclasses.replace(CONFIG, targets=(name,), units={name: unit})
     doubts = ingest_molecules([table], tmp_path / "data", config)
-    assert [said in each for each in doubts.doubts] == ([True] if said else [])
+    assert [warning in each for each in doubts.doubts] == ([True] if warning else [])
 
 
 def test_given_geometry_is_refused_for_a_table(tmp_path):

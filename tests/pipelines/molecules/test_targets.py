@@ -93,9 +93,9 @@ def test_a_row_without_any_usable_label_is_rejected(tmp_path):
     ],
 )  # fmt: skip
 def test_the_property_follows_from_name_unit_and_sign(name, unit, smallest, physical):
-    found, said = infer_property(name, unit, smallest)
+    found, warning = infer_property(name, unit, smallest)
     assert found == physical
-    assert bool(said) == (physical == "other" and name != "homo")
+    assert bool(warning) == (physical == "other" and name != "homo")
 
 
 def ingested(tmp_path, values, **change):
@@ -107,7 +107,7 @@ def ingested(tmp_path, values, **change):
 
 def test_mu_is_a_dipole_by_unit_or_configuration_and_never_negative(tmp_path):
     values = [0.1 * n for n in range(len(SMILES))]
-    for n, (change, physical, said) in enumerate([
+    for n, (change, physical, warning) in enumerate([
         ({"units": {"mu": "D"}}, "dipole", False), ({}, "other", True),
         ({"properties": {"mu": "other"}}, "other", False),
         ({"properties": {"mu": "dipole"}}, "dipole", False), ({"units": {"mu": "cP"}}, "other", True),
@@ -116,7 +116,7 @@ def test_mu_is_a_dipole_by_unit_or_configuration_and_never_negative(tmp_path):
         found, doubts = ingested(tmp_path / str(n), values, targets=("mu",), **change)
         assert (found, any("not treated as the magnitude of a dipole moment" in each for each in doubts)) == (
             physical,
-            said,
+            warning,
         )
     signed = [0.1 * n - 1 for n in range(len(SMILES))]
     (tmp_path / "signed").mkdir()

@@ -106,7 +106,7 @@ ONE = npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1,)}", b"\0" * 4)
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000,)}"), "0 bytes follow"),
         (npy("{'descr': '<f4', 'fortran_order': False, 'shape': (-1, -1)}", b"\0" * 4), "not an NPY file"),
@@ -121,11 +121,11 @@ ONE = npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1,)}", b"\0" * 4)
         (b"", r"weights/0000\.npy"),
     ],
 )
-def test_a_header_is_not_believed(tmp_path, monkeypatch, content, said):
+def test_a_header_is_not_believed(tmp_path, monkeypatch, content, message):
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "a.tenfold", {"splits.csv": b"", "weights/0000.npy": content})
     tracemalloc.start()
-    with pytest.raises(InputError, match=said) as refused:
+    with pytest.raises(InputError, match=message) as refused:
         Bundle.read(tmp_path / "a.tenfold", "molecules")
     assert tracemalloc.get_traced_memory()[1] < 2**24
     tracemalloc.stop()
@@ -159,7 +159,7 @@ def packed_otherwise(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "message"),
     [
         (lambda path: write(path, {"splits.csv": b"\0" * 2**25}), "0.0 GiB, more than largest_gib 0.02"),
         (lying, "cut short|CRC|Bad"),
@@ -171,10 +171,10 @@ def packed_otherwise(path: Path) -> None:
         (lambda path: write(path, {"weights/0000.npy": ONE}), "splits.csv is missing"),
     ],
 )
-def test_an_archive_made_to_hurt_is_refused_before_it_is_unpacked(tmp_path, make, said):
+def test_an_archive_made_to_hurt_is_refused_before_it_is_unpacked(tmp_path, make, message):
     make(tmp_path / "a.tenfold")
     tracemalloc.start()
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         Bundle.read(tmp_path / "a.tenfold", "molecules", largest_gib=0.02)
     assert tracemalloc.get_traced_memory()[1] < 2**24
     tracemalloc.stop()
@@ -186,7 +186,7 @@ def test_the_limit_can_be_raised(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("facts", "said"),
+    ("facts", "message"),
     [
         ("[" * 100_000, "nested too deeply"),
         ('{"a": ' * 100_000, "nested too deeply"),
@@ -233,9 +233,9 @@ def test_the_limit_can_be_raised(tmp_path):
         ("\xff\xfe", "cannot be read as a trained network"),
     ],
 )
-def test_facts_that_are_not_those_of_a_bundle_are_refused(tmp_path, facts, said):
+def test_facts_that_are_not_those_of_a_bundle_are_refused(tmp_path, facts, message):
     write(tmp_path / "a.tenfold", {"splits.csv": b""}, facts)
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         Bundle.read(tmp_path / "a.tenfold", "molecules")
 
 
@@ -276,7 +276,7 @@ def test_a_network_is_the_same_again(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (
             lambda config: config["architecture"].update(filters=[10**9]),
@@ -295,9 +295,9 @@ def test_a_network_is_the_same_again(tmp_path):
         (lambda config: config.clear(), "architecture: "),
     ],
 )
-def test_a_configuration_that_this_version_does_not_write_is_refused(tmp_path, change, said):
+def test_a_configuration_that_this_version_does_not_write_is_refused(tmp_path, change, message):
     changed(tmp_path / "a.tenfold", change)
-    with pytest.raises(InputError, match=said) as refused:
+    with pytest.raises(InputError, match=message) as refused:
         Bundle.read(tmp_path / "a.tenfold", "molecules").rebuild(Config)
     assert str(tmp_path / "a.tenfold") in str(refused.value)
     assert "Train again" in str(refused.value)

@@ -168,7 +168,7 @@ def test_plain_hdf5_holds_one_map_or_many(tmp_path, shape):
 
 
 @pytest.mark.parametrize(
-    ("attributes", "settings", "said"),
+    ("attributes", "settings", "message"),
     [
         ({"omega_m": 0.3}, {}, r"side of the map: --set ingest\.side_deg=… or ingest\.box_mpc_h"),
         ({"angle_deg": 2.5}, {}, "no cosmological parameters"),
@@ -183,11 +183,11 @@ def test_plain_hdf5_holds_one_map_or_many(tmp_path, shape):
         ({"omega_m": 0.3, "angle_deg": 2.5}, {"key": "wide"}, "is not a square"),
     ],
 )
-def test_plain_hdf5_that_says_too_little_or_something_else_is_refused(tmp_path, attributes, settings, said):
+def test_plain_hdf5_that_says_too_little_or_something_else_is_refused(tmp_path, attributes, settings, message):
     with h5py.File(tmp_path / "maps.h5", "w") as file:
         file["kappa"], file["table"], file["wide"] = kappas(2, 8, 8), np.zeros(8), kappas(2, 8, 4)
         file.attrs.update(attributes)
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         ingest_massmaps([tmp_path / "maps.h5"], tmp_path / "shards", MassMapIngest(processes=1, **settings))
 
 
@@ -229,7 +229,7 @@ def _digits(path):
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("spoil", "message"),
     [
         (_cut, "requires"),
         (_digits, "GiB"),
@@ -244,13 +244,13 @@ def _digits(path):
         (lambda path: path.write_bytes(b"\x1f\x8b" + path.read_bytes()), "neither FITS nor HDF5 nor NPY"),
     ],
 )
-def test_bad_files_are_set_aside_with_their_reason(cubes, tmp_path, spoil, said):
+def test_bad_files_are_set_aside_with_their_reason(cubes, tmp_path, spoil, message):
     folder, _ = cubes
     spoil(folder / "maps_2.fits")
     config = MassMapIngest(processes=1, fractions=(0.5, 0.25, 0.25), rejected_threshold=0.5)
     summary = ingest_massmaps([folder], tmp_path / "shards", config)
     assert [each.source for each in summary.rejected] == [str(folder / "maps_2.fits")]
-    assert said in summary.rejected[0].reason
+    assert message in summary.rejected[0].reason
     assert summary.records == 9
     with (tmp_path / "shards" / "rejected.csv").open(newline="") as listed:
         assert [row["file"] for row in csv.DictReader(listed)] == [str(folder / "maps_2.fits")]

@@ -21,12 +21,12 @@ from tenfold.pipelines.volumes.pixels import SAMPLE, check_deviation, check_mask
 
 def volume_of(values, **changes):
     values = values if values.ndim > 2 and values.shape[-1] < values.shape[0] else values[..., None]
-    said = {
+    fields = {
         "simulation": "s", "key": "map", "shape": values.shape, "dtype": values.dtype, "parameters": {}, "varied": (),
         "redshifts": (), "box_mpc_h": None, "periodic": False, "units": "", "source": __file__,
         "read": lambda start, stop: values[start:stop], **changes,
     }  # fmt: skip
-    return Volume(**said)
+    return Volume(**fields)
 
 
 def judge(values, largest=50.0, **changes):
@@ -87,9 +87,9 @@ def test_the_setting_that_is_asked_for_lets_such_values_pass():
     field[3, 8] = 1.5
     with pytest.raises(UnusableFileError) as refused:
         judge(field)
-    asked = re.search(r"ingest\.largest_deviation=(\d+)", str(refused.value))
-    assert asked
-    judge(field, largest=float(asked[1]))
+    suggested = re.search(r"ingest\.largest_deviation=(\d+)", str(refused.value))
+    assert suggested
+    judge(field, largest=float(suggested[1]))
 
 
 def lognormal(spread, side=128, seed=0):
@@ -176,8 +176,8 @@ def test_what_is_said_to_be_meant_is_packed_and_recorded(tmp_path):
     config = MassMapIngest(
         processes=1, table=table, side_deg=2.0, rejected_threshold=0.6, units="kappa", fractions=(1, 0, 0)
     )
-    assert ingest_massmaps([tmp_path / "maps"], tmp_path / "asked", config).records == 2
-    reasons = {name: reason for name, (_, reason) in rejected(tmp_path / "asked").items()}
+    assert ingest_massmaps([tmp_path / "maps"], tmp_path / "shards", config).records == 2
+    reasons = {name: reason for name, (_, reason) in rejected(tmp_path / "shards").items()}
     assert "--set ingest.largest_deviation=" in reasons["1.npy"] and "--set ingest.fill_values=[]" in reasons["2.npy"]
     meant = dataclasses.replace(config, largest_deviation=1e5, fill_values=())
     assert ingest_massmaps([tmp_path / "maps"], tmp_path / "meant", meant).records == 4

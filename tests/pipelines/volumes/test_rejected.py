@@ -16,17 +16,17 @@ from tenfold.pipelines.volumes.ingest import ingest_volumes
 def test_bad_files_are_set_aside_with_their_reasons_and_the_rest_packed(tmp_path):
     boxes(tmp_path / "boxes", 6)
     write_raw(tmp_path / SECRET, 99)
-    said = {**BEFORE_READING, **IN_THE_VALUES}
-    del said[nan]  # a file of floats among counts is refused before its values are read
-    for n, spoil in enumerate(said, start=100):
+    reasons = {**BEFORE_READING, **IN_THE_VALUES}
+    del reasons[nan]  # a file of floats among counts is refused before its values are read
+    for n, spoil in enumerate(reasons, start=100):
         write_raw(tmp_path / "boxes" / f"{spoil.__name__}.h5", n)
         shutil.copy(tmp_path / SECRET, tmp_path / "boxes" / f".{SECRET}")
         spoil(tmp_path / "boxes" / f"{spoil.__name__}.h5")
     config = dataclasses.replace(HERE, rejected_threshold=0.9)
     summary = ingest_volumes([tmp_path / "boxes"], tmp_path / "data", config)
-    assert (summary.files, summary.simulations, len(summary.rejected)) == (6 + len(said), 6, len(said))
+    assert (summary.files, summary.simulations, len(summary.rejected)) == (6 + len(reasons), 6, len(reasons))
     found = rejected(tmp_path / "data")
-    for spoil, reason in said.items():
+    for spoil, reason in reasons.items():
         assert re.search(reason, found[f"{spoil.__name__}.h5"][1]), spoil
     assert sorted(records_of(tmp_path / "data")) == [f"universe {n}" for n in range(6)]
     again = ingest_volumes([tmp_path / "boxes"], tmp_path / "data", config)

@@ -171,9 +171,9 @@ def test_a_folder_without_shards_says_how_to_make_them(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [("", "not a manifest"), ("[]", "not a manifest"), ('{"version": 99}', "format version 99")]
+    ("content", "message"), [("", "not a manifest"), ("[]", "not a manifest"), ('{"version": 99}', "format version 99")]
 )
-def test_a_manifest_that_is_none_is_refused(tmp_path, content, said):
+def test_a_manifest_that_is_none_is_refused(tmp_path, content, message):
     (tmp_path / "manifest.json").write_text(content)
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         Shards.open(tmp_path)

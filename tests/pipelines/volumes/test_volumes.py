@@ -101,12 +101,12 @@ def test_dask_workers_make_the_same_bytes_as_one_process(tmp_path, monkeypatch):
 def test_the_size_said_before_is_the_size_made(tmp_path):
     boxes(tmp_path / "boxes", 5)
     config = dataclasses.replace(HERE, patches_per_side=2)
-    said = estimate_size([tmp_path / "boxes"], config)
+    estimated = estimate_size([tmp_path / "boxes"], config)
     assert not (tmp_path / "data").exists()
     made = ingest_volumes([tmp_path / "boxes"], tmp_path / "data", config)
-    assert (said.files, said.simulations, said.records) == (made.files, made.simulations, made.records)
-    assert said.record == (4, 4, 4, 2)
-    assert said.bytes == made.records * 4**3 * 2 * 2
+    assert (estimated.files, estimated.simulations, estimated.records) == (made.files, made.simulations, made.records)
+    assert estimated.record == (4, 4, 4, 2)
+    assert estimated.bytes == made.records * 4**3 * 2 * 2
 
 
 def test_paths_without_files_are_named(tmp_path):
@@ -117,7 +117,7 @@ def test_paths_without_files_are_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "message"),
     [
         ({"patches_per_side": 0}, "patches_per_side: found 0"),
         ({"fractions": (0.8, 0.1, 0.2)}, "fractions: found"),
@@ -129,8 +129,8 @@ def test_paths_without_files_are_named(tmp_path):
         ({"box_mpc_h": -1.0}, "box_mpc_h: found -1.0"),
     ],
 )
-def test_a_configuration_that_cannot_be_is_refused(wrong, said):
-    with pytest.raises(ValueError, match=said):
+def test_a_configuration_that_cannot_be_is_refused(wrong, message):
+    with pytest.raises(ValueError, match=message):
         Ingest(**wrong)
 
 

@@ -98,7 +98,7 @@ def test_sources_are_channels_and_noise_is_added(folder, tmp_path):
     simulate_massmaps(config, tmp_path / "two")
     simulate_massmaps(replace(config, shape_noise=0.3, galaxies=10.0), tmp_path / "noisy")
     two, header = read_maps(tmp_path / "two" / "maps_00000.fits")
-    noisy, said = read_maps(tmp_path / "noisy" / "maps_00000.fits")
+    noisy, noisy_header = read_maps(tmp_path / "noisy" / "maps_00000.fits")
     alone, _ = read_maps(folder / "maps_00000.fits")
     assert (header["Z1"], header["Z2"]) == (0.5, 0.3)
     assert two[..., 0] == pytest.approx(alone[..., 0], abs=1e-7)
@@ -106,8 +106,8 @@ def test_sources_are_channels_and_noise_is_added(folder, tmp_path):
     arcmin = 4.0 * 60 / 16
     assert (noisy - two).std() == pytest.approx(0.3 / np.sqrt(10 * arcmin**2), rel=0.1)
     for key in ("LMIN", "LMAX"):  # of the convergence alone
-        assert said[key] == header[key]
-        assert "before noise" in said.comments[key]
+        assert noisy_header[key] == header[key]
+        assert "before noise" in noisy_header.comments[key]
 
 
 def test_another_configuration_is_refused(folder):
@@ -122,7 +122,7 @@ def test_a_stranger_in_the_folder_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "message"),
     [
         ({"side_deg": 9.0}, "side_deg: found 9.0, must be at most"),
         ({"sources": ()}, "sources"),
@@ -133,8 +133,8 @@ def test_a_stranger_in_the_folder_is_refused(tmp_path):
         ({"ranges": {"omega_x": (0.1, 0.2)}}, "ranges: found omega_x"),
     ],
 )
-def test_wrong_values_are_refused(wrong, said):
-    with pytest.raises(ValueError, match=said):
+def test_wrong_values_are_refused(wrong, message):
+    with pytest.raises(ValueError, match=message):
         replace(SMALL, **wrong)
 
 
