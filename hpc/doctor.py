@@ -50,7 +50,7 @@ class Check:
 
     name: str
     ok: bool
-    found: str
+    finding: str
     """Finding, or error message."""
     advice: str = ""
     """Recommended action; empty if `ok`."""
@@ -96,10 +96,10 @@ def packages() -> Check:
 
 def horovod() -> Check:
     """Check that Horovod was built for this TensorFlow, with MPI."""
-    done = run_script(BUILT)
-    if done.returncode:
-        return Check("Horovod", False, _error_message(done), REBUILD)
-    built = json.loads(done.stdout.splitlines()[-1])
+    completed = run_script(BUILT)
+    if completed.returncode:
+        return Check("Horovod", False, _error_message(completed), REBUILD)
+    built = json.loads(completed.stdout.splitlines()[-1])
     yes_no = {True: "yes", False: "no"}
     description = (
         f"TensorFlow {built['tensorflow']}, Keras {built['keras']} on {built['backend']}, {built['gpus']} GPU; "
@@ -119,13 +119,13 @@ def allreduce() -> Check:
     mpirun = find_mpirun()
     if not mpirun:
         return Check(name, False, "no mpirun", "load the site's MPI module, or install the package mpich")
-    done = run_script(ALLREDUCE, launcher=[mpirun, "-np", "2"])
-    lines = [line for line in done.stdout.splitlines() if line.startswith("ranks ")]
-    if done.returncode or not lines:
+    completed = run_script(ALLREDUCE, launcher=[mpirun, "-np", "2"])
+    lines = [line for line in completed.stdout.splitlines() if line.startswith("ranks ")]
+    if completed.returncode or not lines:
         return Check(
             name,
             False,
-            f"{mpirun}: {_error_message(done)}",
+            f"{mpirun}: {_error_message(completed)}",
             f"check that {mpirun} belongs to Horovod's MPI. If so, {REBUILD}",
         )
     if len(lines) != 1 or not lines[0].startswith("ranks 2 sum 3 3 |"):
@@ -137,12 +137,12 @@ def allreduce() -> Check:
 
 def dask() -> Check:
     """Check that two Dask worker processes return the correct results."""
-    done = run_script(DASK)
-    if done.returncode or done.stdout.splitlines()[-1:] != ["[(0, 1), (1, 2), (2, 3)]"]:
+    completed = run_script(DASK)
+    if completed.returncode or completed.stdout.splitlines()[-1:] != ["[(0, 1), (1, 2), (2, 3)]"]:
         advice = (
             "Dask needs the loopback address 127.0.0.1, space for temporary files, and the right to start processes"
         )
-        return Check("Dask", False, _error_message(done), advice)
+        return Check("Dask", False, _error_message(completed), advice)
     return Check("Dask", True, f"distributed {_version('distributed')}: three tasks on two processes completed")
 
 
@@ -262,12 +262,12 @@ def run_script(
     return subprocess.CompletedProcess(command, process.returncode, out, error)
 
 
-def _error_message(done: subprocess.CompletedProcess[str]) -> str:
+def _error_message(completed: subprocess.CompletedProcess[str]) -> str:
     """Error message of a failed script: its exception, else its first output that is not TensorFlow logging."""
-    lines = [line.strip() for line in (done.stderr or done.stdout).splitlines() if re.search("[a-z]", line)]
+    lines = [line.strip() for line in (completed.stderr or completed.stdout).splitlines() if re.search("[a-z]", line)]
     errors = [line for line in lines if re.match(r"[\w.]*Error\b", line)]
     words = [line for line in lines if not re.match(r"WARNING: All log|[IWEF]\d{4} ", line)]
-    return _short((errors[-1:] or words or [f"ended with status {done.returncode}"])[0])
+    return _short((errors[-1:] or words or [f"ended with status {completed.returncode}"])[0])
 
 
 def _short(text: object) -> str:

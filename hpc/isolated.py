@@ -58,13 +58,13 @@ def run_isolated(
             worker = worker or _Worker(function, limit_s, max_bytes)
             try:
                 worker.link.send(item)
-                done, result = worker.link.recv()
+                succeeded, result = worker.link.recv()
             except (EOFError, OSError):
                 code, worker = worker.end(), None
                 hung = code == -signal.SIGALRM
                 yield ProcessDied(reason=f"did not end within {limit_s:g} s" if hung else "crashed the process")
                 continue
-            if not done:
+            if not succeeded:
                 raise result
             yield result
     finally:

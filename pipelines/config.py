@@ -100,8 +100,8 @@ def check(kind: type[Run], tree: dict[str, Any], places: Places | None = None) -
             name, colon, detail = reason.partition(": ")
             if colon and (*path, name) in places:  # the section's own check names the key
                 path, reason = (*path, name), detail
-            found = "" if isinstance(problem["input"], dict) else f"found {_shown(problem['input'])}: "
-            lines.append(f"{_place(path, places)}{'.'.join(path)}: {found}{reason}")
+            prefix = "" if isinstance(problem["input"], dict) else f"found {_shown(problem['input'])}: "
+            lines.append(f"{_place(path, places)}{'.'.join(path)}: {prefix}{reason}")
         raise InputError("\n".join(lines)) from None
 
 

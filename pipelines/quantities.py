@@ -49,8 +49,8 @@ def plain_number(name: str, value: Any, unit: str) -> Any:
         converted = value.to_value(_UNITS[unit]())
     except UnitConversionError:
         hint = "; Mpc/h is astropy.units.Mpc / astropy.cosmology.units.littleh" if unit == "Mpc/h" else ""
-        found = str(value.unit) or "no unit"
-        raise InputError(f"{name}: found a quantity in {found}, expected one in {unit}{hint}") from None
+        actual_unit = str(value.unit) or "no unit"
+        raise InputError(f"{name}: found a quantity in {actual_unit}, expected one in {unit}{hint}") from None
     if getattr(converted, "shape", ()) != ():
         raise InputError(f"{name}: found an array of quantities, expected a single one in {unit}")
     return float(converted)
@@ -72,8 +72,8 @@ def convert_quantities(owner: Any, **units: str) -> None:
         See `plain_number`.
     """
     for name, unit in units.items():
-        given = getattr(owner, name)
-        if (number := plain_number(name, given, unit)) is not given:
+        value = getattr(owner, name)
+        if (number := plain_number(name, value, unit)) is not value:
             object.__setattr__(owner, name, number)
 
 

@@ -81,12 +81,12 @@ def resolve(dotted: str) -> object:
     parts = dotted.split(".")
     for end in range(len(parts), 0, -1):
         try:
-            found = importlib.import_module(".".join(parts[:end]))
+            target = importlib.import_module(".".join(parts[:end]))
         except ModuleNotFoundError:
             continue
         for part in parts[end:]:
-            found = getattr(found, part)
-        return found
+            target = getattr(target, part)
+        return target
     raise ModuleNotFoundError(dotted)
 
 
@@ -97,7 +97,7 @@ def members(kind: type) -> set[str]:
 def faults(source: str) -> list[str]:
     """Names of a snippet that do not exist: imports, attributes of known objects, and keyword arguments of calls."""
     known: dict[str, object] = {name: resolve(dotted) for name, dotted in OBJECTS.items()}
-    found = []
+    missing = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -109,7 +109,7 @@ def faults(source: str) -> list[str]:
             module = importlib.import_module(node.module or "")
             for alias in node.names:
                 if not hasattr(module, alias.name):
-                    found.append(f"{node.module}.{alias.name}")
+                    missing.append(f"{node.module}.{alias.name}")
                 else:
                     known[alias.asname or alias.name] = getattr(module, alias.name)
 
@@ -118,7 +118,7 @@ def faults(source: str) -> list[str]:
             return known.get(node.id)
         if isinstance(node, ast.Attribute) and (owner := value_of(node.value)) is not None:
             if not hasattr(owner, node.attr) and not (isinstance(owner, type) and node.attr in members(owner)):
-                found.append(f"{ast.unparse(node)}")
+                missing.append(f"{ast.unparse(node)}")
                 return None
             return getattr(owner, node.attr, None)
         return None
@@ -132,8 +132,8 @@ def faults(source: str) -> list[str]:
             except (TypeError, ValueError):
                 continue
             if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-                found += [f"{ast.unparse(node.func)}({k.arg}=…)" for k in node.keywords if k.arg not in parameters]
-    return sorted(set(found))
+                missing += [f"{ast.unparse(node.func)}({k.arg}=…)" for k in node.keywords if k.arg not in parameters]
+    return sorted(set(missing))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))

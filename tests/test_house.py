@@ -30,7 +30,7 @@ COMMAND_LINE = typer.main.get_command(app)
 
 def test_every_folder_with_code_is_listed_for_the_wheel():
     listed = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
-    found = {
+    packages = {
         "tenfold." + str(init.parent.relative_to(ROOT)).replace("/", ".")
         for top in ("pipelines", "emulators", "stats", "hpc")
         for init in (ROOT / top).rglob("__init__.py")
@@ -40,7 +40,7 @@ def test_every_folder_with_code_is_listed_for_the_wheel():
         for top in ("pipelines", "emulators", "stats", "hpc")
         for file in (ROOT / top).rglob("*.py")
     }
-    assert {"tenfold", *found} == {"tenfold", *folders} == listed
+    assert {"tenfold", *packages} == {"tenfold", *folders} == listed
 
 
 def missing_from_wheel(package_data: dict[str, list[str]]) -> set[str]:
@@ -91,9 +91,9 @@ def command_lines(text: str) -> Iterator[list[str]]:
     inline = re.findall(r"`(tenfold [^`]*)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
     lines = [line for block in fenced for line in block.replace("\\\n", " ").splitlines()]
     for line in [*lines, *(" ".join(code.split()) for code in inline)]:
-        found = re.match(r"(?:\$ )?(?:\S*(?:mpirun|srun)\b.*? )?tenfold +(.*)", line.strip())
-        if found:
-            words = list(itertools.takewhile(lambda word: word not in (">", "|"), shlex.split(found[1], comments=True)))
+        match = re.match(r"(?:\$ )?(?:\S*(?:mpirun|srun)\b.*? )?tenfold +(.*)", line.strip())
+        if match:
+            words = list(itertools.takewhile(lambda word: word not in (">", "|"), shlex.split(match[1], comments=True)))
             yield [word for word in words if word not in ("…", "...")]
 
 
@@ -112,16 +112,16 @@ def problem(words: list[str]) -> str:
         "--help"
     }
     taken = {i + 1 for i, word in enumerate(words) if word.startswith("--") and "=" not in word and word not in flags}
-    given = [word for i, word in enumerate(words) if i not in taken and not word.startswith("--")]
+    positional = [word for i, word in enumerate(words) if i not in taken and not word.startswith("--")]
     numbers = [option.nargs for option in command.params if option.param_type_name == "argument"]
-    too_many = not hasattr(command, "commands") and -1 not in numbers and len(given) > sum(numbers)
-    return f"{given[-1]} is one argument too many" if too_many else ""
+    too_many = not hasattr(command, "commands") and -1 not in numbers and len(positional) > sum(numbers)
+    return f"{positional[-1]} is one argument too many" if too_many else ""
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_documents_show_only_commands_and_options_of_the_command_line(document):
-    found = [(words, problem(words)) for words in command_lines(document.read_text())]
-    assert not [f"tenfold {' '.join(words)}: {fault}" for words, fault in found if fault]
+    problems = [(words, problem(words)) for words in command_lines(document.read_text())]
+    assert not [f"tenfold {' '.join(words)}: {fault}" for words, fault in problems if fault]
 
 
 def test_the_readme_shows_the_command_line_and_wrong_lines_of_it_are_noticed():
@@ -182,8 +182,8 @@ def accepted_by(setting: str) -> list[str]:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_settings_that_documents_show_are_valid(document):
     partly = ("ingest.split_column=", "network.size=")  # valid together with others
-    found = [setting for setting in settings(document.read_text()) if not setting.startswith(partly)]
-    assert not [setting for setting in found if "=" in setting and not accepted_by(setting)]
+    shown = [setting for setting in settings(document.read_text()) if not setting.startswith(partly)]
+    assert not [setting for setting in shown if "=" in setting and not accepted_by(setting)]
 
 
 def test_a_wrong_setting_is_noticed():

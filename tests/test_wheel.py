@@ -37,8 +37,8 @@ def run(unpacked: Path, code: str) -> list[str]:
     """Run Python with the wheel's content first on its path."""
     environment = {**os.environ, "PYTHONPATH": str(unpacked)}
     command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=unpacked, env=environment, capture_output=True, text=True, check=True)
-    return done.stdout.split()
+    completed = subprocess.run(command, cwd=unpacked, env=environment, capture_output=True, text=True, check=True)
+    return completed.stdout.split()
 
 
 def test_an_installed_wheel_has_a_version_and_every_public_name(unpacked):
@@ -58,5 +58,7 @@ def test_an_installed_wheel_reads_its_presets(unpacked):
 
 def test_an_editable_installation_has_the_same_version():
     code = "import tenfold, tenfold.stats; print(tenfold.__version__)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT.anchor, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == VERSION
+    completed = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT.anchor, capture_output=True, text=True, check=True
+    )
+    assert completed.stdout.strip() == VERSION

@@ -101,9 +101,9 @@ def _check_unseen(unseen: Shards, data: Shards) -> None:
         They do not.
     """
     for key in ("shape", "parameter_names", "side_deg", "periodic"):
-        found, expected = getattr(unseen.manifest, key), getattr(data.manifest, key)
-        if found != expected:
-            raise InputError(f"{unseen.path}: {key} is {found}, but {expected} in the training data ({data.path})")
+        value, expected = getattr(unseen.manifest, key), getattr(data.manifest, key)
+        if value != expected:
+            raise InputError(f"{unseen.path}: {key} is {value}, but {expected} in the training data ({data.path})")
     trained = {*data.simulation(data.split("train")), *data.simulation(data.split("validation"))}
     shared = sorted(trained & set(unseen.simulation(np.arange(len(unseen)))))
     if shared:

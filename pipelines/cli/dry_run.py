@@ -220,7 +220,7 @@ def describe_checks(checks: Iterable[Any]) -> Table:
         grid.add_column(column)
     for check in checks:
         mark = Text("ok", "green") if check.ok else Text("FAIL", "bold red")
-        grid.add_row(mark, check.name, check.found)
+        grid.add_row(mark, check.name, check.finding)
         if not check.ok:
             grid.add_row("", "", Text.assemble(("what to do:", "bold"), f" {check.advice}"))
     return grid

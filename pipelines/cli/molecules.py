@@ -98,11 +98,11 @@ def predict_molecules_command(
     load_tensorflow()
     from tenfold.pipelines.predictor.predict import predict_molecules
 
-    done = predict_molecules(
+    summary = predict_molecules(
         bundle, molecules, out, smiles_column=smiles_column, encoding=encoding, embed=embed, seconds=seconds,
         largest_gib=largest_gib,
     )  # fmt: skip
-    show(done)
+    show(summary)
 
 
 @explain.command("molecules")

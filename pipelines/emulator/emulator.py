@@ -174,20 +174,20 @@ class MassMapEmulator:
             maps[start : start + GENERATION_BATCH] = generated[: count - start]
         return maps[..., 0] if self.architecture.channels == 1 else maps
 
-    def _conditions(self, n: int, given: Mapping[str, ArrayLike], extrapolate: bool) -> np.ndarray:
+    def _conditions(self, n: int, parameters: Mapping[str, ArrayLike], extrapolate: bool) -> np.ndarray:
         """Return the parameters as an array of shape (n, P), or raise `InputError`."""
         if n < 1:
             raise InputError(f"n: found {n}, must be at least 1")
         names = ", ".join(self.ranges) or "none"
-        for name in given:
+        for name in parameters:
             if name not in self.ranges:
                 raise InputError(f"{name}: is not a parameter of this emulator, which takes {names}")
         columns = []
         for name, (low, high) in self.ranges.items():
-            if name not in given:
+            if name not in parameters:
                 raise InputError(f"{name}: missing; this emulator takes {names}")
             try:
-                values = np.broadcast_to(np.asarray(given[name], np.float64), (n,))
+                values = np.broadcast_to(np.asarray(parameters[name], np.float64), (n,))
             except ValueError:
                 raise InputError(f"{name}: must be one number, or one for each of {n} maps") from None
             outside = ~((values >= low) & (values <= high))

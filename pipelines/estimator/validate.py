@@ -74,12 +74,12 @@ def _check_same_test(simulations: Comparison, surrogates: Comparison) -> None:
             f"{surrogates.data}: the null test estimates {', '.join(surrogates.names)}, the run "
             f"{', '.join(simulations.names)}. Ingest the surrogates of the same boxes in the same way."
         )
-    expected, found = set(simulations.simulations), set(surrogates.simulations)
-    if expected != found:
+    expected, actual = set(simulations.simulations), set(surrogates.simulations)
+    if expected != actual:
         raise InputError(
-            f"{surrogates.data}: the test split of the null test has {len(found)} simulations, {len(expected & found)} "
-            f"of the {len(expected)} of the run. Ingest the surrogates of the same boxes with the same fractions and "
-            "seed."
+            f"{surrogates.data}: the test split of the null test has {len(actual)} simulations, "
+            f"{len(expected & actual)} of the {len(expected)} of the run. Ingest the surrogates of the same boxes "
+            "with the same fractions and seed."
         )
 
 

@@ -115,8 +115,8 @@ class MoleculeIngest:
             raise ValueError(f"targets: found {self.targets}, which names a target twice")
         for name in (*self.units, *self.kinds, *self.extensive, *self.properties):
             if name not in self.targets:
-                found = f"found {name!r}, which is not one of the targets {self.targets}"
-                raise ValueError(f"units, kinds, properties and extensive: {found}")
+                reason = f"found {name!r}, which is not one of the targets {self.targets}"
+                raise ValueError(f"units, kinds, properties and extensive: {reason}")
         for name, unit in self.units.items():
             check_unit(unit, name)
         for name, physical in self.properties.items():

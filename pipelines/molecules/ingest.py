@@ -173,7 +173,7 @@ def _tasks(planned: Plan, out: Path, config: MoleculeIngest) -> list[MoleculeSha
 
 def _check_threshold(rejected: Sequence[RejectedMolecule], rows: int, out: Path, config: MoleculeIngest) -> None:
     """Stop the ingest where too many rows are rejected; those that the user excluded count only if they are all."""
-    unwanted = [row for row in rejected if not row.asked]
+    unwanted = [row for row in rejected if not row.excluded]
     if rejected:
         first = f"{rejected[0].file}, line {rejected[0].line}: {rejected[0].reason}"
         count = rows if len(rejected) == rows else len(unwanted)

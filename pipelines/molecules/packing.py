@@ -40,7 +40,7 @@ class RejectedMolecule:
     line: int
     text: str
     reason: str
-    asked: bool = False
+    excluded: bool = False
     """Whether the user excluded it."""
 
 
@@ -118,7 +118,7 @@ def pack_molecules(task: MoleculeShardTask) -> PackedMolecules:
         try:
             targets, split, ignored = _labels(span, n, record, task)
         except ValueError as error:
-            rejected.append(_rejected(span, record, str(error), asked=isinstance(error, _ExcludedError)))
+            rejected.append(_rejected(span, record, str(error), excluded=isinstance(error, _ExcludedError)))
         else:
             accepted.append((span, record, targets, split, ignored))
     reasons: list[str | None] = []
@@ -242,9 +242,9 @@ def _labels(
     return values, span.file.split, ignored
 
 
-def _rejected(span: RecordRange, record: MoleculeRecord, reason: str, *, asked: bool = False) -> RejectedMolecule:
+def _rejected(span: RecordRange, record: MoleculeRecord, reason: str, *, excluded: bool = False) -> RejectedMolecule:
     return RejectedMolecule(
-        file=span.file.data.name, line=record.line, text=record.text[:200], reason=reason[:300], asked=asked
+        file=span.file.data.name, line=record.line, text=record.text[:200], reason=reason[:300], excluded=excluded
     )
 
 

@@ -252,8 +252,8 @@ class MoleculePredictor:
         yield "task", self.config.kind
         yield "network", self.config.architecture.network
         if self.config.architecture.geometric:
-            given = self.config.featuriser.geometry == "given"
-            yield "coordinates", "given with the molecules" if given else "ETKDGv3 and MMFF94"
+            supplied = self.config.featuriser.geometry == "given"
+            yield "coordinates", "given with the molecules" if supplied else "ETKDGv3 and MMFF94"
         yield "weights", f"{self.network.count_params():,}"
 
     def __repr__(self) -> str:

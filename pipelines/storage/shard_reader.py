@@ -36,8 +36,10 @@ class ShardReader(Generic[Manifest]):
             file = shard.path(self.path)
             size = file.stat().st_size if file.exists() else -1
             if size != shard.bytes:
-                found = "is missing" if size < 0 else f"has {size:,} bytes, not {shard.bytes:,}: it was cut or changed"
-                raise InputError(f"{file}: {found}. Run `{manifest.COMMAND}` again: it makes only what is missing.")
+                problem = (
+                    "is missing" if size < 0 else f"has {size:,} bytes, not {shard.bytes:,}: it was cut or changed"
+                )
+                raise InputError(f"{file}: {problem}. Run `{manifest.COMMAND}` again: it makes only what is missing.")
         self._first = np.array([0, *itertools.accumulate(shard.records for shard in self.manifest.shards)])
 
     def close(self) -> None:

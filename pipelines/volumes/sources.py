@@ -126,9 +126,9 @@ def read_headers(sources: Sequence[SourceFile], config: Ingest) -> tuple[list[Fi
     if headers:
         commonest, number = Counter(header.layout for header in headers).most_common(1)[0]
         for header in [header for header in headers if header.layout != commonest]:
-            ours, theirs = asdict(header.layout), asdict(commonest)
+            layout, expected = asdict(header.layout), asdict(commonest)
             different = "; ".join(
-                f"{name} {ours[name]}, not {theirs[name]}" for name in ours if ours[name] != theirs[name]
+                f"{name} {layout[name]}, not {expected[name]}" for name in layout if layout[name] != expected[name]
             )
             reject(header, f"differs from {number} other files: {different}")
     first: dict[str, FileHeader] = {}

@@ -64,8 +64,8 @@ def per_second(work: Callable[[], object], wait: Callable[[object], object], cou
     for _ in range(WINDOWS + 1):
         start = time.perf_counter()
         for _ in range(STEPS):
-            done = work()
-        wait(done)
+            output = work()
+        wait(output)
         rates.append(STEPS * count / (time.perf_counter() - start))
     return statistics.median(rates[1:])
 
@@ -190,10 +190,10 @@ def cosmogan(device: str) -> None:
             score_difference = relative_rms(scores.cpu(), keras_scores)
             print(f"CosmoGAN: relative difference of PyTorch from Keras: maps {difference:.1e},",
                   f"scores {score_difference:.1e}", flush=True)  # fmt: skip
-        ours = keras_rate(pair, real, latent, training)
+        keras = keras_rate(pair, real, latent, training)
         eager, compiled = torch_rate(torch_pair, real, latent, training, precision != "float32", device)
-        print(f"CosmoGAN {precision}: {1e3 * BATCH / ours:.2f} ms per step of {BATCH} maps, {ours:.0f} maps/s;",
-              f"PyTorch {eager:.0f} maps/s, compiled {compiled:.0f}: tenfold / best {ours / max(eager, compiled):.2f}",
+        print(f"CosmoGAN {precision}: {1e3 * BATCH / keras:.2f} ms per step of {BATCH} maps, {keras:.0f} maps/s;",
+              f"PyTorch {eager:.0f} maps/s, compiled {compiled:.0f}: tenfold / best {keras / max(eager, compiled):.2f}",
               flush=True)  # fmt: skip
 
 
@@ -230,12 +230,12 @@ def compare_trained(path: Path, references: dict[str, np.ndarray], device: str) 
         torch_difference = relative_rms(torch_maps, reference)
         print(f"{path}: maps of {reference.shape[1]}², relative difference from TensorFlow: {exact:.1e} on JAX",
               f"(TF32: {tf32:.1e}), {torch_difference:.1e} in PyTorch", flush=True)  # fmt: skip
-        ours = per_second(lambda: jax_generator(placed), jax.block_until_ready, GENERATED)
+        jax_rate = per_second(lambda: jax_generator(placed), jax.block_until_ready, GENERATED)
         rates = [
             per_second(lambda w=work: w(**on_gpu), lambda x: float(x.sum()), GENERATED) for work in (eager, compiled)
         ]
-    print(f"  {ours:.0f} maps/s; PyTorch {rates[0]:.0f}, compiled {rates[1]:.0f}:",
-          f"tenfold / best {ours / max(rates):.2f}", flush=True)  # fmt: skip
+    print(f"  {jax_rate:.0f} maps/s; PyTorch {rates[0]:.0f}, compiled {rates[1]:.0f}:",
+          f"tenfold / best {jax_rate / max(rates):.2f}", flush=True)  # fmt: skip
 
 
 if __name__ == "__main__":

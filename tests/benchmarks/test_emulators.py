@@ -36,8 +36,8 @@ FILTERS = {"demo": "network.filters=[16,32,32]", "laptop": "network.filters=[16,
 
 
 def tenfold(*arguments: str | Path, may_fail: bool = False) -> None:
-    done = subprocess.run([BIN / "tenfold", *map(str, arguments)], check=False)
-    assert done.returncode == 0 or (may_fail and done.returncode == 1)
+    completed = subprocess.run([BIN / "tenfold", *map(str, arguments)], check=False)
+    assert completed.returncode == 0 or (may_fail and completed.returncode == 1)
 
 
 def unfavourable_verdicts(title: str, run: Path, out: Path, *arguments: str | Path) -> list[str]:

@@ -64,9 +64,11 @@ def score(dataset: Dataset, true: np.ndarray, predicted: np.ndarray) -> float:
 def run(*command: object, **environment: str) -> float:
     """Run a command on one core, and return its CPU seconds."""
     timed = ["/usr/bin/env", "bash", "-c", 'TIMEFORMAT="%U %S"; time "$@"', "bash", *map(str, command)]
-    done = subprocess.run(timed, env=os.environ | ONE_CORE | environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return sum(map(float, done.stderr.splitlines()[-1].split()))
+    completed = subprocess.run(
+        timed, env=os.environ | ONE_CORE | environment, capture_output=True, text=True, check=False
+    )
+    assert completed.returncode == 0, completed.stderr[-3000:]
+    return sum(map(float, completed.stderr.splitlines()[-1].split()))
 
 
 def tenfold(data: Path, out: Path, seed: int, epochs: int) -> tuple[np.ndarray, np.ndarray, float]:

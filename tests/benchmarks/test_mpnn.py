@@ -27,11 +27,11 @@ ONE_CORE = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICE
 def measured(script: str, *arguments, **environment: str) -> dict[str, float]:
     """Run a script of this folder in a separate process on one core, and return the rates it prints."""
     command = [sys.executable, str(HERE / script), *map(str, arguments)]
-    done = subprocess.run(
+    completed = subprocess.run(
         command, env={**os.environ, **ONE_CORE, **environment}, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return json.loads(done.stdout.splitlines()[-1])
+    assert completed.returncode == 0, completed.stderr[-2000:]
+    return json.loads(completed.stdout.splitlines()[-1])
 
 
 def peers() -> str:

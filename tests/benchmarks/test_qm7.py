@@ -68,8 +68,8 @@ def test_mean_absolute_error_decreases_with_the_number_of_training_molecules(fol
             Path(sys.executable).parent / "tenfold", "train", "molecules", folders[size], "--out", out, "--preset",
             network, "--set", f"training.epochs={SIZES[size]}",
         ]  # fmt: skip
-        done = subprocess.run(command, env=os.environ | ONE_CORE, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr[-2000:]
+        completed = subprocess.run(command, env=os.environ | ONE_CORE, capture_output=True, text=True, check=False)
+        assert completed.returncode == 0, completed.stderr[-2000:]
         scores = json.loads((out / "metrics.json").read_text())["targets"]["heat_of_formation"]
         record = json.loads((out / "run.json").read_text())
         selected = {name: scores[name] for name in ("mae", "mae_low", "mae_high", "rmse", "coverage_68", "molecules")}

@@ -20,8 +20,8 @@ SEEDS = (1, 2, 3, 4, 5)
 
 
 def tenfold(*arguments: str | Path, may_fail: bool = False) -> None:
-    done = subprocess.run([TENFOLD, *map(str, arguments)], check=False)
-    assert done.returncode == 0 or (may_fail and done.returncode == 1)
+    completed = subprocess.run([TENFOLD, *map(str, arguments)], check=False)
+    assert completed.returncode == 0 or (may_fail and completed.returncode == 1)
 
 
 def shards(folder: Path, name: str, *arguments: str) -> Path:

@@ -109,16 +109,16 @@ def test_power_spectrum_of_a_cube(side, import_peer):
         "plain rfftn": lambda: scipy.fft.rfftn(delta, workers=1),
         "tenfold": lambda: power_spectrum(delta, 1000.0, window_order=2),
     }
-    ours = power_spectrum(delta, 1000.0)
+    spectrum = power_spectrum(delta, 1000.0)
     if library := import_peer("Pk_library"):
         methods["Pylians"] = lambda: library.Pk(delta, 1000.0, axis=0, MAS="CIC", threads=1, verbose=False)
         reference = library.Pk(delta, 1000.0, axis=0, MAS="None", threads=1, verbose=False)
-        assert np.allclose(reference.Pk[: len(ours.power), 0], ours.power, rtol=1e-3)
+        assert np.allclose(reference.Pk[: len(spectrum.power), 0], spectrum.power, rtol=1e-3)
     if side < 512 and (powerbox := import_peer("powerbox")):  # about 15 GiB and 30 s at 512³
         edges = np.arange(1, side // 2 + 1) * 2 * np.pi / 1000.0 * (1 - 1e-9)
         methods["powerbox"] = lambda: powerbox.get_power(delta, 1000.0, bins=edges)
         reference = powerbox.get_power(delta, 1000.0, bins=edges)
-        assert np.allclose(reference.power, ours.power, rtol=1e-3)
+        assert np.allclose(reference.power, spectrum.power, rtol=1e-3)
     best = best_of(methods, 5 if side < 512 else 3)
     show(f"P(k), {side}³", best, "plain rfftn")
     print("memory [GiB]: " + ", ".join(f"{name} {peak_memory(method):.2f}" for name, method in methods.items()))
@@ -156,12 +156,12 @@ def test_minkowski_functionals_agree_with_quantimpy(import_peer):
     """The library quantimpy counts pixel configurations, N − 1 per side, instead of integrating gradients."""
     quantimpy = import_peer("quantimpy.minkowski") or pytest.skip("without quantimpy")
     sample, nu = smooth_maps(20, 4.0), NU[6:-6]
-    ours = minkowski_functionals(sample, nu, periodic=False)
+    functionals = minkowski_functionals(sample, nu, periodic=False)
     reference = np.array([[quantimpy.functionals(kappa > level) for level in nu] for kappa in sample]).mean(axis=0)
     # quantimpy returns the area, the contour length / 2π and the Euler characteristic / π
     scales = 1 / (SIDE - 1) ** 2 * np.array([1, np.pi / 2, np.pi])
     for name, value, bound in zip(("v0", "v1", "v2"), (reference * scales).T, (0.002, 0.02, 0.03), strict=True):
-        deviation = (getattr(ours, name).mean(axis=0) - value) / np.abs(value).max()
+        deviation = (getattr(functionals, name).mean(axis=0) - value) / np.abs(value).max()
         print(f"\n{name}: difference from quantimpy / largest value: {np.round(deviation, 4)}")
         assert np.abs(deviation).max() < bound, name
 
@@ -180,9 +180,9 @@ def test_angular_power_agrees_with_powerbox(import_peer):
     powerbox = import_peer("powerbox") or pytest.skip("without powerbox")
     sample = smooth_maps(5, 2.0, np.float64)
     ell = 360 / DEGREES * (np.arange(1, 60, 4) - 0.25)
-    ours = angular_power(sample, DEGREES, ell)
+    measured = angular_power(sample, DEGREES, ell)
     reference = [powerbox.get_power(kappa, np.deg2rad(DEGREES), bins=ell) for kappa in sample]
-    assert np.allclose(ours.power, [spectrum.power for spectrum in reference], rtol=1e-6)
+    assert np.allclose(measured.power, [spectrum.power for spectrum in reference], rtol=1e-6)
 
 
 def smooth_cube(side, cells):
@@ -202,11 +202,11 @@ def test_bispectrum_agrees_with_pylians(import_peer):
     delta = (delta / delta.mean() - 1).astype(np.float32)
     mode = 2 * np.pi / box
     edges = mode * np.array([long - 1, long + 1, short - 1, short + 1])
-    ours = bispectrum_3d(delta, box, edges, [(2, 2, 2), (0, 2, 2)]).bispectrum[0]
+    measured = bispectrum_3d(delta, box, edges, [(2, 2, 2), (0, 2, 2)]).bispectrum[0]
     angles = {short: 2 * np.pi / 3, long: np.arccos(-long / short / 2)}
     reference = [library.Bk(delta, box, k * mode, short * mode, np.array([angle]), "None", 1).B[0]
               for k, angle in angles.items()]  # fmt: skip
-    assert np.allclose(ours, reference, rtol=1e-5)
+    assert np.allclose(measured, reference, rtol=1e-5)
 
 
 def test_minkowski_functionals_of_a_cube_agree_with_scikit_image(import_peer):
@@ -216,12 +216,12 @@ def test_minkowski_functionals_of_a_cube_agree_with_scikit_image(import_peer):
     radius = np.linalg.norm(np.meshgrid(*[np.linspace(-1, 1, side)] * 3), axis=0)
     field = smooth_cube(side, 4.0) - 8 * (radius / 0.9) ** 8  # isosurfaces do not touch the boundary
     nu = np.linspace(-1, 1, 9)
-    ours = minkowski_functionals_3d(field, nu)
+    functionals = minkowski_functionals_3d(field, nu)
     euler = [np.mean([measure.euler_number(field > level, connectivity=c) for c in (1, 3)]) for level in nu]
-    assert np.allclose(ours.v3 * side**3, euler, rtol=0, atol=1e-6)
+    assert np.allclose(functionals.v3 * side**3, euler, rtol=0, atol=1e-6)
     surface = [measure.mesh_surface_area(*measure.marching_cubes(field, level)[:2]) for level in nu]
-    print(f"\nV1 / scikit-image: {np.round(6 * ours.v1 * side**3 / surface, 3)}")
-    assert np.allclose(6 * ours.v1 * side**3, surface, rtol=0.015)
+    print(f"\nV1 / scikit-image: {np.round(6 * functionals.v1 * side**3 / surface, 3)}")
+    assert np.allclose(6 * functionals.v1 * side**3, surface, rtol=0.015)
 
 
 def test_other_statistics_of_maps(maps, import_peer):

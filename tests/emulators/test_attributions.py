@@ -59,7 +59,7 @@ def test_attributions_are_equivariant_to_the_order_of_atoms_and_bonds(name):
         molecule.bond_features[::-1], molecule.bond_offsets, molecule.positions[order],
     )  # fmt: skip
     before, after = (
-        integrated_gradients(model, architecture, LAYOUT, each, 0, steps=8) for each in (molecule, permuted)
+        integrated_gradients(model, architecture, LAYOUT, graphs, 0, steps=8) for graphs in (molecule, permuted)
     )
     np.testing.assert_allclose(after.atoms, before.atoms[order], atol=1e-5)
     np.testing.assert_allclose(after.bonds, before.bonds[::-1], atol=1e-5)

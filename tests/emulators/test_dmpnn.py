@@ -32,10 +32,10 @@ def test_atom_vectors_follow_the_equations_of_the_paper(deduplicate):
     messages.bias.assign(np.linspace(-0.1, 0.1, 7))
     laid = collate(graphs, ARCHITECTURE, LAYOUT, 8, deduplicate=deduplicate)
     atoms = np.asarray(messages({name: np.asarray(value) for name, value in laid.inputs.items()}))
-    found = atoms[laid.inputs["atom"][: laid.n_atoms]]
+    atom_vectors = atoms[laid.inputs["atom"][: laid.n_atoms]]
     weights = [np.asarray(w) for w in (messages.kernel_start, messages.kernel_step, messages.kernel_end, messages.bias)]
     expected = [reference_atom_vectors(graphs.take([i]), *weights, ARCHITECTURE.depth) for i in range(len(graphs))]
-    np.testing.assert_allclose(found, np.concatenate(expected), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(atom_vectors, np.concatenate(expected), rtol=1e-5, atol=1e-6)
 
 
 def test_the_published_architecture_has_as_many_weights_as_in_chemprop():

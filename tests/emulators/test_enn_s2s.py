@@ -54,9 +54,9 @@ def test_factorised_messages_equal_those_of_the_paper(towers):
     graphs = random_molecules((6, 1, 4))
     messages = build(shape, LAYOUT, targets=1).get_layer("messages_0")
     laid = collate(graphs, shape, LAYOUT, 5)
-    found = np.asarray(messages(laid.inputs))[laid.inputs["atom"][: laid.n_atoms]]
+    atom_vectors = np.asarray(messages(laid.inputs))[laid.inputs["atom"][: laid.n_atoms]]
     expected = np.concatenate([reference_atom_vectors(graphs.take([i]), messages) for i in range(3)])
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(atom_vectors, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_more_features_than_hidden_units_are_projected():

@@ -191,8 +191,8 @@ def test_every_map_has_the_mean_of_its_cosmology(count):
     varied["parameters"][1:] = 0.3
     intensity = discriminator.get_layer("intensity")
     u = [
-        evaluate(intensity, {"map": evaluate(network, given), "parameters": given["parameters"]})
-        for given in (fiducial, varied)
+        evaluate(intensity, {"map": evaluate(network, conditions), "parameters": conditions["parameters"]})
+        for conditions in (fiducial, varied)
     ]
     shift = (u[1] - u[0]).mean(axis=(1, 2, 3))
     np.testing.assert_allclose(shift, [1.0] + [0.0] * (count - 1), atol=2e-3)  # half a unit for each σ of the first

@@ -16,14 +16,14 @@ GRAPH = {"graph": np.array([0, 0, 0, 2, 3, 3]), "size": np.array([3, 0, 1, 0], n
 
 def test_empty_segments_sum_to_zero():
     rows = np.arange(6.0)[:, None]
-    found = np.asarray(segment_sum(rows, GRAPH["graph"], GRAPH["size"]))
-    np.testing.assert_array_equal(found[:, 0], [3, 0, 3, 9])
+    sums = np.asarray(segment_sum(rows, GRAPH["graph"], GRAPH["size"]))
+    np.testing.assert_array_equal(sums[:, 0], [3, 0, 3, 9])
     np.testing.assert_array_equal(np.asarray(segment_max(rows, GRAPH["graph"], GRAPH["size"]))[[0, 2], 0], [2, 3])
 
 
 def test_codes_are_encoded_one_hot_or_scaled():
-    found = FeatureEncoder([(3, None), (200, 0.5)])(np.array([[2, 7], [0, 100]], np.uint8))
-    np.testing.assert_array_equal(np.asarray(found), [[0, 0, 1, 3.5], [1, 0, 0, 50]])
+    encoded = FeatureEncoder([(3, None), (200, 0.5)])(np.array([[2, 7], [0, 100]], np.uint8))
+    np.testing.assert_array_equal(np.asarray(encoded), [[0, 0, 1, 3.5], [1, 0, 0, 50]])
 
 
 def test_the_mean_over_no_atoms_is_zero():
@@ -52,8 +52,8 @@ def test_the_gradient_of_gather_senders_is_that_of_plain_indexing():
 def test_set2set_attention_is_an_average_for_any_scores(shift):
     rows = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32) + shift
     layer = Set2Set(steps=3, seed=1)
-    found = np.asarray(layer({"rows": rows, **GRAPH}))
-    assert found.shape == (4, 6) and np.isfinite(found).all()
+    readout = np.asarray(layer({"rows": rows, **GRAPH}))
+    assert readout.shape == (4, 6) and np.isfinite(readout).all()
     lowest, highest = rows[:3].min(axis=0), rows[:3].max(axis=0)
-    assert ((found[0, 3:] >= lowest - 1e-5) & (found[0, 3:] <= highest + 1e-5)).all()
-    np.testing.assert_allclose(found[2, 3:], rows[3], rtol=1e-6)  # the only atom
+    assert ((readout[0, 3:] >= lowest - 1e-5) & (readout[0, 3:] <= highest + 1e-5)).all()
+    np.testing.assert_allclose(readout[2, 3:], rows[3], rtol=1e-6)  # the only atom

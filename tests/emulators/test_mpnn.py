@@ -144,13 +144,13 @@ def test_gradients_are_finite_and_padding_contributes_none(network, readout):
 def test_ensemble_members_differ_and_are_restored(network):
     mpnn = architecture(network, ensemble_size=3)
     model, graphs = build_randomised(mpnn, location=[0.0, 1.0], scale=[1.0, 2.0]), random_molecules()
-    found = predict(model, graphs, mpnn)
-    assert found.shape == (5, 2, 3, 2)
-    assert np.ptp(found[..., 0], axis=2).min() > 1e-4
+    outputs = predict(model, graphs, mpnn)
+    assert outputs.shape == (5, 2, 3, 2)
+    assert np.ptp(outputs[..., 0], axis=2).min() > 1e-4
     again = rebuild(
         lambda: build(mpnn, LAYOUT, targets=2, location=[0.0, 1.0], scale=[1.0, 2.0], seed=9), arrays_of(model)
     )
-    assert (predict(again, graphs, mpnn) == found).all()
+    assert (predict(again, graphs, mpnn) == outputs).all()
 
 
 @pytest.mark.parametrize("network", NETWORKS)
@@ -165,9 +165,9 @@ def test_the_seed_determines_the_initial_weights(network):
 def test_binary_targets_have_one_logit(network):
     mpnn = architecture(network)
     model = build(mpnn, LAYOUT, targets=3, kind="classification", location=[0.0, -2.0, 1.0])
-    found = predict(model, random_molecules(), mpnn)
-    assert found.shape == (5, 3, 1, 1)
-    np.testing.assert_allclose(found[..., 0, 0], np.tile([0.0, -2.0, 1.0], (5, 1)), atol=0.4)
+    logits = predict(model, random_molecules(), mpnn)
+    assert logits.shape == (5, 3, 1, 1)
+    np.testing.assert_allclose(logits[..., 0, 0], np.tile([0.0, -2.0, 1.0], (5, 1)), atol=0.4)
 
 
 @pytest.mark.parametrize("network", NETWORKS)
@@ -222,19 +222,19 @@ def test_the_norm_readout_is_refused_for_extensive_targets():
 def test_multiclass_targets_have_one_logit_per_class_and_absent_classes_are_excluded(network):
     mpnn = architecture(network, ensemble_size=2)
     model = build_randomised(mpnn, targets=2, kind="classification", classes=[2, 4])
-    found = predict(model, random_molecules(), mpnn)
-    assert found.shape == (5, 2, 2, 4)
-    assert (found[:, 0, :, 2:] < -1e8).all()
-    assert np.ptp(found[:, 1], axis=0).min() > 1e-3
-    assert np.abs(found[:, 1]).max() < 1e4
+    logits = predict(model, random_molecules(), mpnn)
+    assert logits.shape == (5, 2, 2, 4)
+    assert (logits[:, 0, :, 2:] < -1e8).all()
+    assert np.ptp(logits[:, 1], axis=0).min() > 1e-3
+    assert np.abs(logits[:, 1]).max() < 1e4
     with pytest.raises(ValueError, match="classes: found 1 values, must be 2"):
         build(mpnn, LAYOUT, targets=2, kind="classification", classes=[3])
 
 
 def test_two_classes_are_the_default_of_a_classification():
     mpnn = architecture("dmpnn")
-    ours, theirs = (build_randomised(mpnn, kind="classification", classes=each) for each in ([2, 2], None))
-    assert (predict(ours, random_molecules(), mpnn) == predict(theirs, random_molecules(), mpnn)).all()
+    explicit, default = (build_randomised(mpnn, kind="classification", classes=classes) for classes in ([2, 2], None))
+    assert (predict(explicit, random_molecules(), mpnn) == predict(default, random_molecules(), mpnn)).all()
 
 
 def test_atom_contributions_of_multiclass_targets_are_refused():

@@ -75,8 +75,8 @@ def test_scalars_and_vectors_follow_the_equations_of_the_paper():
     graph = random_molecules((6,))
     messages = build(ARCHITECTURE, LAYOUT, targets=1).get_layer("messages_0")
     laid = collate(graph, ARCHITECTURE, LAYOUT)
-    found = [np.asarray(values)[:6] for values in messages(laid.inputs)]
-    for got, expected in zip(found, reference_features(graph, messages), strict=True):
+    features = [np.asarray(values)[:6] for values in messages(laid.inputs)]
+    for got, expected in zip(features, reference_features(graph, messages), strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-5)
 
 

@@ -23,19 +23,21 @@ def test_atomic_references_are_recovered():
     noise = rng.normal(0, 1e-3, 200) * graphs.sizes
     gap = rng.normal(5, 2, 200)
     gap[::3] = np.nan
-    found = fit_standardisation(graphs, np.stack([energy + noise, gap], axis=1), LAYOUT, [True, False])
-    np.testing.assert_allclose(found.atom_reference[:, 0], truth, atol=2e-3)
-    np.testing.assert_array_equal(found.atom_reference[:, 1], 0)
-    np.testing.assert_allclose([found.location[0], found.scale[0]], [0, 1e-3], atol=2e-4)
-    np.testing.assert_allclose([found.location[1], found.scale[1]], [np.nanmean(gap), np.nanstd(gap)])
+    standardisation = fit_standardisation(graphs, np.stack([energy + noise, gap], axis=1), LAYOUT, [True, False])
+    np.testing.assert_allclose(standardisation.atom_reference[:, 0], truth, atol=2e-3)
+    np.testing.assert_array_equal(standardisation.atom_reference[:, 1], 0)
+    np.testing.assert_allclose([standardisation.location[0], standardisation.scale[0]], [0, 1e-3], atol=2e-4)
+    np.testing.assert_allclose(
+        [standardisation.location[1], standardisation.scale[1]], [np.nanmean(gap), np.nanstd(gap)]
+    )
 
 
 def test_elements_that_always_occur_together_share_the_reference():
     graphs = random_molecules((2,))
     graphs.atoms[:, 0] = [1, 2]
     graphs = Graphs.join([graphs] * 4)
-    found = fit_standardisation(graphs, np.full((4, 1), 6.0), LAYOUT, [True])
-    np.testing.assert_allclose(found.atom_reference[:, 0], [0, 3, 3, 0, 0], atol=1e-5)
+    standardisation = fit_standardisation(graphs, np.full((4, 1), 6.0), LAYOUT, [True])
+    np.testing.assert_allclose(standardisation.atom_reference[:, 0], [0, 3, 3, 0, 0], atol=1e-5)
 
 
 def test_a_target_without_labels_is_refused():

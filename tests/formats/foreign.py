@@ -24,8 +24,8 @@ def _record(data: bytes) -> bytes:
 
     def masked(part: bytes) -> bytes:
         crc = 0xFFFFFFFF
-        for each in part:
-            crc ^= each
+        for byte in part:
+            crc ^= byte
             for _ in range(8):
                 crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
         crc ^= 0xFFFFFFFF

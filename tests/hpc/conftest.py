@@ -40,14 +40,14 @@ class Slurm:
 
     def submit(self, *arguments: str | Path, variables: dict[str, str] | None = None) -> str:
         """Submit a batch script that sees these environment variables, and return its job's number."""
-        done = self.run("sbatch", "--parsable", *arguments, variables=variables)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
+        completed = self.run("sbatch", "--parsable", *arguments, variables=variables)
+        assert completed.returncode == 0, completed.stderr
+        return completed.stdout.strip()
 
     def job(self, number: str) -> dict[str, str]:
         """What Slurm knows of a job."""
-        done = self.run("scontrol", "--oneliner", "show", "job", number)
-        return dict(re.findall(r"(\w+)=(\S*)", done.stdout))
+        completed = self.run("scontrol", "--oneliner", "show", "job", number)
+        return dict(re.findall(r"(\w+)=(\S*)", completed.stdout))
 
     def until(self, number: str, reached: Callable[[], bool], timeout_s: float = 600) -> None:
         """Wait for something a job does; a job that ends without it is a failure."""

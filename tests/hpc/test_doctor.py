@@ -13,7 +13,7 @@ from tenfold.hpc import doctor
 def test_this_installation_is_sound():
     checks = doctor.run_checks()
     assert [check for check in checks if not check.ok] == []
-    findings = {check.name: check.found for check in checks}
+    findings = {check.name: check.finding for check in checks}
     assert "MPI yes" in findings["Horovod"]
     assert "2 ranks" in findings["Two ranks"]
     assert "bit for bit" in findings["HDF5"]
@@ -31,7 +31,7 @@ def test_ranks_that_do_not_find_each_other_are_reported(tmp_path, monkeypatch):
     fake_mpirun(tmp_path, monkeypatch, "echo 'ranks 1 sum 1 1 | MPI'; echo 'ranks 1 sum 1 1 | MPI'")
     check = doctor.allreduce()
     assert not check.ok
-    assert "ranks 1" in check.found
+    assert "ranks 1" in check.finding
     assert "another MPI" in check.advice
 
 
@@ -39,7 +39,7 @@ def test_the_error_message_of_a_broken_launcher_is_reported(tmp_path, monkeypatc
     fake_mpirun(tmp_path, monkeypatch, "echo 'Error: no such fabric' >&2; exit 3")
     check = doctor.allreduce()
     assert not check.ok
-    assert "no such fabric" in check.found
+    assert "no such fabric" in check.finding
     assert check.advice
 
 
@@ -47,7 +47,7 @@ def test_the_first_message_of_a_launcher_is_reported_without_its_frame(tmp_path,
     fake_mpirun(
         tmp_path, monkeypatch, "echo ---- >&2; echo 'I0000 00 noise' >&2; echo 'run as root' >&2; echo ---- >&2; exit 1"
     )
-    assert doctor.allreduce().found.endswith("mpirun: run as root")
+    assert doctor.allreduce().finding.endswith("mpirun: run as root")
 
 
 def test_a_missing_launcher_is_reported_with_advice(monkeypatch):
@@ -59,7 +59,7 @@ def test_a_horovod_that_does_not_load_is_reported(monkeypatch):
     monkeypatch.setattr(doctor, "BUILT", "raise ImportError('libhorovod.so: undefined symbol')")
     check = doctor.horovod()
     assert not check.ok
-    assert check.found == "ImportError: libhorovod.so: undefined symbol"
+    assert check.finding == "ImportError: libhorovod.so: undefined symbol"
     assert "rebuild" in check.advice
 
 
@@ -70,14 +70,14 @@ def test_a_horovod_without_mpi_is_reported(monkeypatch):
     monkeypatch.setattr(doctor, "BUILT", f"print('''{built % 'false'}''')")
     check = doctor.horovod()
     assert not check.ok
-    assert "MPI no" in check.found
+    assert "MPI no" in check.finding
     assert check.advice
 
 
 def test_a_failure_of_dask_is_reported(monkeypatch):
     monkeypatch.setattr(doctor, "DASK", "raise OSError('no loopback')")
     check = doctor.dask()
-    assert (check.ok, check.found) == (False, "OSError: no loopback")
+    assert (check.ok, check.finding) == (False, "OSError: no loopback")
     assert "127.0.0.1" in check.advice
 
 
@@ -86,9 +86,9 @@ def test_missing_and_outdated_packages_are_named(monkeypatch):
     monkeypatch.setattr(doctor.importlib.metadata, "requires", lambda _: required)
     check = doctor.packages()
     assert not check.ok
-    assert "no-such-package is missing" in check.found
-    assert "is not >=99" in check.found
-    assert "h5py" not in check.found
+    assert "no-such-package is missing" in check.finding
+    assert "is not >=99" in check.finding
+    assert "h5py" not in check.finding
     assert check.advice
 
 
@@ -100,7 +100,7 @@ def test_an_unsupported_python_is_reported(monkeypatch):
 def test_a_read_only_temporary_folder_is_reported(monkeypatch):
     monkeypatch.setattr(doctor.tempfile, "TemporaryDirectory", lambda: (_ for _ in ()).throw(OSError("read-only")))
     check = doctor.hdf5()
-    assert (check.ok, check.found) == (False, "read-only")
+    assert (check.ok, check.finding) == (False, "read-only")
     assert "writable" in check.advice
 
 
@@ -111,9 +111,9 @@ child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
 open({str(tmp_path / "child")!r}, "w").write(str(child.pid))
 time.sleep(600)
 """
-    done = doctor.run_script(script, timeout_s=5)
-    assert done.returncode != 0
-    assert "no answer within 5 s" in done.stderr
+    completed = doctor.run_script(script, timeout_s=5)
+    assert completed.returncode != 0
+    assert "no answer within 5 s" in completed.stderr
     pid = int((tmp_path / "child").read_text())
     for _ in range(100):
         if not running(pid):
@@ -134,6 +134,6 @@ def test_scripts_run_without_the_environment_of_the_surrounding_job(monkeypatch)
     monkeypatch.setenv("SLURM_JOB_ID", "1")
     monkeypatch.setenv("PMI_RANK", "0")
     monkeypatch.setenv("OMPI_ALLOW_RUN_AS_ROOT", "1")
-    done = doctor.run_script("import os; print([k for k in os.environ if k.startswith(('SLURM', 'PMI', 'OMPI'))])")
-    assert done.stdout.strip() == "['OMPI_ALLOW_RUN_AS_ROOT']"
+    completed = doctor.run_script("import os; print([k for k in os.environ if k.startswith(('SLURM', 'PMI', 'OMPI'))])")
+    assert completed.stdout.strip() == "['OMPI_ALLOW_RUN_AS_ROOT']"
     assert os.environ["SLURM_JOB_ID"] == "1"

@@ -18,8 +18,8 @@ print("rank", ranks.rank, "of", ranks.size, "on", os.environ["SLURMD_NODENAME"],
 
 
 def test_two_nodes_are_available(slurm):
-    done = slurm.run("srun", "--nodes=2", "--ntasks-per-node=2", "--label", "printenv", "SLURMD_NODENAME")
-    assert sorted(done.stdout.splitlines()) == ["0: n1", "1: n1", "2: n2", "3: n2"]
+    completed = slurm.run("srun", "--nodes=2", "--ntasks-per-node=2", "--label", "printenv", "SLURMD_NODENAME")
+    assert sorted(completed.stdout.splitlines()) == ["0: n1", "1: n1", "2: n2", "3: n2"]
 
 
 def test_a_second_start_changes_nothing(slurm):
@@ -34,9 +34,11 @@ def test_a_second_start_changes_nothing(slurm):
 @pytest.mark.ranks
 def test_four_ranks_on_two_nodes_add_up(slurm):
     command = (sys.executable, "-c", ALLREDUCE)
-    done = slurm.run("srun", "--mpi=pmi2", "--nodes=2", "--ntasks-per-node=2", "--overcommit", *command, timeout_s=600)
-    assert done.returncode == 0, done.stderr
-    lines = sorted(line for line in done.stdout.splitlines() if line.startswith("rank"))
+    completed = slurm.run(
+        "srun", "--mpi=pmi2", "--nodes=2", "--ntasks-per-node=2", "--overcommit", *command, timeout_s=600
+    )
+    assert completed.returncode == 0, completed.stderr
+    lines = sorted(line for line in completed.stdout.splitlines() if line.startswith("rank"))
     nodes = ["n1", "n1", "n2", "n2"]
     assert lines == [f"rank {rank} of 4 on {node} sum 10 4" for rank, node in enumerate(nodes)]
 
@@ -44,10 +46,10 @@ def test_four_ranks_on_two_nodes_add_up(slurm):
 @pytest.mark.ranks
 def test_ranks_not_joined_by_slurm_stop_with_the_reason(slurm):
     command = (sys.executable, "-c", ALLREDUCE)
-    done = slurm.run("srun", "--mpi=none", "--ntasks=2", *command, timeout_s=600)
-    assert done.returncode != 0
-    assert "srun promised 2 ranks, but MPI found 1" in done.stderr
-    assert "sum" not in done.stdout
+    completed = slurm.run("srun", "--mpi=none", "--ntasks=2", *command, timeout_s=600)
+    assert completed.returncode != 0
+    assert "srun promised 2 ranks, but MPI found 1" in completed.stderr
+    assert "sum" not in completed.stdout
 
 
 def test_a_job_is_cancelled_with_its_steps(slurm):

@@ -25,7 +25,7 @@ def test_a_table_becomes_a_report_and_predictions(slurm, tmp_path, clone):
     with (tmp_path / "table.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["smiles", "logp"])
-        writer.writerows([each, f"{Crippen.MolLogP(Chem.MolFromSmiles(each)):.3f}"] for each in smiles)
+        writer.writerows([molecule, f"{Crippen.MolLogP(Chem.MolFromSmiles(molecule)):.3f}"] for molecule in smiles)
     study = tmp_path / "study"
     table = str(tmp_path / "table.csv")
     variables = {

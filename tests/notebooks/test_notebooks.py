@@ -77,7 +77,7 @@ def test_what_the_network_sees_asks_for_what_the_demo_has_made(tmp_path, monkeyp
         "simulation.lensing.simulate.simulate_massmaps", "volumes.maps.ingest_massmaps",
         "simulation.simulate.simulate_volumes", "volumes.ingest.ingest_volumes", "estimator.train.train_estimator",
     ):  # fmt: skip
-        monkeypatch.setattr(f"tenfold.pipelines.{made_by}", lambda *given, views=0, **_: calls.append((*given, views)))
+        monkeypatch.setattr(f"tenfold.pipelines.{made_by}", lambda *args, views=0, **_: calls.append((*args, views)))
     here = tmp_path / "notebooks"
     here.mkdir()
     monkeypatch.chdir(here)

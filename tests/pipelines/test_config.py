@@ -154,26 +154,26 @@ def test_an_unknown_preset_lists_those_there_are():
 def test_a_section_that_is_given_in_part_keeps_the_study_s_own_values(tmp_path):
     file = tmp_path / "study.yaml"
     file.write_text("estimator: {size: 128}\n")
-    found = load(MassMapsRun, file, None, ())
-    assert (found.estimator.size, found.estimator.dimensions, found.estimator.transform) == (128, 2, "identity")
+    study = load(MassMapsRun, file, None, ())
+    assert (study.estimator.size, study.estimator.dimensions, study.estimator.transform) == (128, 2, "identity")
 
 
 def _fields(kind, path=()):
     """Every field of a study, with the types of its single values."""
-    for name, each in typing.get_type_hints(kind).items():
-        if is_dataclass(each):
-            yield from _fields(each, (*path, name))
-        elif not str(each).startswith("typing.ClassVar"):
-            yield ".".join((*path, name)), each
+    for name, type_ in typing.get_type_hints(kind).items():
+        if is_dataclass(type_):
+            yield from _fields(type_, (*path, name))
+        elif not str(type_).startswith("typing.ClassVar"):
+            yield ".".join((*path, name)), type_
 
 
 def _one(kind, value):
     """A value of a field's type that is `value` at its first number."""
-    inner = [each for each in typing.get_args(kind) if each not in (type(None), Ellipsis)]
+    inner = [type_ for type_ in typing.get_args(kind) if type_ not in (type(None), Ellipsis)]
     if typing.get_origin(kind) is dict:
         return {"omega_m": _one(inner[-1], value)}
     if typing.get_origin(kind) is tuple:
-        return [_one(inner[0], value), *(_one(each, 1) for each in inner[1:])]
+        return [_one(inner[0], value), *(_one(type_, 1) for type_ in inner[1:])]
     return _one(inner[0], value) if inner else value
 
 

@@ -55,7 +55,7 @@ def damages(tree, seed=0, most=400):
     random.Random(seed).shuffle(drawn)
     yield from BROKEN
     yield from (whole[: len(whole) * n // 9] for n in range(9))
-    yield from (json.dumps(changed(tree, *each)).encode() for each in drawn[:most])
+    yield from (json.dumps(changed(tree, *damage)).encode() for damage in drawn[:most])
     yield json.dumps({**tree, "unknown": 1}).encode()
 
 
@@ -112,8 +112,8 @@ def test_a_shard_stays_in_its_folder(kind, name, file, request):
 def test_a_shard_is_no_link_to_elsewhere(kind, name, request, tmp_path):
     source = request.getfixturevalue(name)
     (tmp_path / "data").mkdir()
-    for each in source.iterdir():
-        (tmp_path / "data" / each.name).write_bytes(each.read_bytes())
+    for file in source.iterdir():
+        (tmp_path / "data" / file.name).write_bytes(file.read_bytes())
     shard = next(path for path in sorted((tmp_path / "data").iterdir()) if path.name.endswith("_00000.h5"))
     shard.rename(tmp_path / "elsewhere.h5")
     shard.symlink_to(tmp_path / "elsewhere.h5")
@@ -142,11 +142,11 @@ def test_damaged_records_of_a_run_are_read_right_or_refused(tmp_path):
 def test_a_damaged_history_is_read_right_or_refused(raw, tmp_path):
     (tmp_path / "history.csv").write_bytes(raw)
     try:
-        found = RunFolder(tmp_path).read_history()
+        history = RunFolder(tmp_path).read_history()
     except InputError as error:
         assert "history.csv: damaged" in str(error)
     else:
-        assert all(values.dtype == float for values in found.values())
+        assert all(values.dtype == float for values in history.values())
 
 
 @pytest.mark.parametrize("raw", [*BROKEN, b"a: &a [*a]\n", b"a: 1\na: 2\n"])

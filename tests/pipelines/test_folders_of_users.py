@@ -66,8 +66,8 @@ def test_a_folder_with_anything_of_a_user_is_refused(command, name, sources, tmp
 )  # fmt: skip
 def test_a_file_of_a_user_in_a_folder_that_is_shared_is_not_overwritten(command, name, sources, tmp_path):
     mine = {name: '{"mine": "own"}', "thesis.tex": "mine", ".a.0123456789ab.part": "mine"}
-    for each, text in mine.items():
-        (tmp_path / each).write_text(text)
+    for file_name, text in mine.items():
+        (tmp_path / file_name).write_text(text)
     with pytest.raises(InputError, match=f"{name}: "):
         COMMANDS[command](sources, tmp_path)
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == mine

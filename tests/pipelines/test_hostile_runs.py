@@ -70,7 +70,7 @@ def made(path: Path, kind: RunKind) -> RunFolder:
 
 def hostile(path: Path, function: dict[str, Any], arguments: dict[str, Any]) -> None:
     """Write a Keras file whose one layer is a Lambda that calls a function of Keras itself."""
-    given = {"class_name": "InputLayer", "config": {"batch_shape": [None, 4], "dtype": "float32", "name": "i"}}
+    input_layer = {"class_name": "InputLayer", "config": {"batch_shape": [None, 4], "dtype": "float32", "name": "i"}}
     tensor = {"class_name": "__keras_tensor__", "config": {"shape": [None, 4], "dtype": "float32",
                                                            "keras_history": ["i", 0, 0]}}  # fmt: skip
     layer = {
@@ -78,7 +78,7 @@ def hostile(path: Path, function: dict[str, Any], arguments: dict[str, Any]) -> 
         "config": {"name": "l", "trainable": True, "dtype": "float32", "function": function, "arguments": arguments},
         "inbound_nodes": [{"args": [tensor], "kwargs": {}}],
     }  # fmt: skip
-    first = {"module": "keras.layers", "registered_name": None, "name": "i", "inbound_nodes": [], **given}
+    first = {"module": "keras.layers", "registered_name": None, "name": "i", "inbound_nodes": [], **input_layer}
     model = {
         "module": "keras.src.models.functional", "class_name": "Functional", "registered_name": "Functional",
         "config": {"name": "m", "trainable": True, "layers": [first, layer],
@@ -232,7 +232,7 @@ def test_a_network_of_molecules_answers_the_same_to_the_bit_once_it_is_written_a
     predictor = MoleculePredictor(config.network(seed=3), config, np.array([[1.3, 0.0]]))
     predictor.bundle({}, "").write(tmp_path / "a.tenfold")
     again = MoleculePredictor.load(tmp_path / "a.tenfold")
-    one, other = (each.predict(["CCO", "c1ccccc1", "CC(=O)O"]) for each in (predictor, again))
+    one, other = (model.predict(["CCO", "c1ccccc1", "CC(=O)O"]) for model in (predictor, again))
     assert one.mean.tobytes() == other.mean.tobytes()
     assert one.sigma.tobytes() == other.sigma.tobytes()
 

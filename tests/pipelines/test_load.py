@@ -33,8 +33,8 @@ def test_the_bundle_alone_and_the_folder_of_the_run_give_the_same_network(run, t
     mailed = tmp_path / "any name"
     mailed.write_bytes(run.bundle.read_bytes())
     loaded = [load(path) for path in (run.path, str(run.path), run.bundle, mailed)]
-    assert {type(each) for each in loaded} == {CLASSES[run.path.name]}
-    first, *others = ([np.asarray(weight) for weight in each.network.weights] for each in loaded)
+    assert {type(model) for model in loaded} == {CLASSES[run.path.name]}
+    first, *others = ([np.asarray(weight) for weight in model.network.weights] for model in loaded)
     for weights in others:
         assert all(np.array_equal(one, other) for one, other in zip(first, weights, strict=True))
 

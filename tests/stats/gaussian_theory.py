@@ -117,7 +117,7 @@ class Spectrum:
 
 def smooth(side: int, dimensions: int) -> Spectrum:
     k = np.meshgrid(*[2 * np.pi * np.fft.fftfreq(side)] * dimensions, indexing="ij")
-    square = sum(each**2 for each in k)
+    square = sum(component**2 for component in k)
     power = np.exp(-square * SMOOTHING**2)
     power.flat[0] = 0
     return Spectrum(k, square, power / power.sum())
@@ -168,23 +168,23 @@ def compared(
 
 def contours(maps: np.ndarray, spectrum: Spectrum) -> list[Comparison]:
     """Minkowski functionals of maps."""
-    found = minkowski_functionals(maps, NU, periodic=True, pixel=PIXEL_ARCMIN)
+    measured = minkowski_functionals(maps, NU, periodic=True, pixel=PIXEL_ARCMIN)
     central, neighbours = spectrum.slope(1.0) / PIXEL_ARCMIN, spectrum.slope(0.5) / PIXEL_ARCMIN
     return [
-        compared("V0", NU, found.v0, lambda nu: gaussian_minkowski(nu, 1, central).v0[0], "threshold κ/σ", "V0"),
-        compared("V1", NU, found.v1, lambda nu: averaged(lambda at: gaussian_minkowski(at, 1, central).v1[0], nu),
+        compared("V0", NU, measured.v0, lambda nu: gaussian_minkowski(nu, 1, central).v0[0], "threshold κ/σ", "V0"),
+        compared("V1", NU, measured.v1, lambda nu: averaged(lambda at: gaussian_minkowski(at, 1, central).v1[0], nu),
                  "threshold κ/σ", "V1 [1/arcmin]"),
-        compared("V2", NU, found.v2, lambda nu: averaged(lambda at: gaussian_minkowski(at, 1, neighbours).v2[0], nu),
+        compared("V2", NU, measured.v2, lambda nu: averaged(lambda at: gaussian_minkowski(at, 1, neighbours).v2[0], nu),
                  "threshold κ/σ", "V2 [1/arcmin²]"),
     ]  # fmt: skip
 
 
 def surfaces(cubes: np.ndarray, spectrum: Spectrum) -> list[Comparison]:
     """Minkowski functionals of cubes."""
-    found = [minkowski_functionals_3d(cube, NU_3D, cell=CELL_MPC_H) for cube in cubes]
+    measured = [minkowski_functionals_3d(cube, NU_3D, cell=CELL_MPC_H) for cube in cubes]
     slope, units = spectrum.moment(1) / CELL_MPC_H, ("", " [h/Mpc]", " [h²/Mpc²]", " [h³/Mpc³]")
     return [
-        compared(f"V{i}, 3-D", NU_3D, np.array([getattr(each, f"v{i}") for each in found]),
+        compared(f"V{i}, 3-D", NU_3D, np.array([getattr(functionals, f"v{i}") for functionals in measured]),
                  lambda nu, i=i: getattr(gaussian_minkowski_3d(nu, 1.0, slope), f"v{i}"),
                  "threshold δ/σ", f"V{i}{units[i]}")
         for i in range(4)
@@ -193,15 +193,15 @@ def surfaces(cubes: np.ndarray, spectrum: Spectrum) -> list[Comparison]:
 
 def two_point(maps: np.ndarray, spectrum: Spectrum) -> list[Comparison]:
     """C_ℓ beside the mean power of the modes of each bin."""
-    found, area = angular_power(maps, SIDE_DEG, RINGS), np.deg2rad(SIDE_DEG) ** 2
+    measured, area = angular_power(maps, SIDE_DEG, RINGS), np.deg2rad(SIDE_DEG) ** 2
     ell = (np.sqrt(spectrum.square) * 180 / np.pi / (SIDE_DEG / SIDE)).ravel()
     power, modes = (np.histogram(ell, RINGS, weights=w)[0] for w in (area * spectrum.power.ravel(), np.ones(ell.size)))
     fine = np.linspace(RINGS[0], RINGS[-1], 200)
     line = area * spectrum.power[0, 1] * np.exp(-((fine * np.deg2rad(SIDE_DEG / SIDE) * SMOOTHING) ** 2))
     line *= np.exp(spectrum.square[0, 1] * SMOOTHING**2)
     return [
-        Comparison("angular power", found.ell, found.power, power / modes, (fine, line), "multipole ℓ", "C$_ℓ$ [sr]",
-                   logarithmic=True)
+        Comparison("angular power", measured.ell, measured.power, power / modes, (fine, line), "multipole ℓ",
+                   "C$_ℓ$ [sr]", logarithmic=True)
     ]  # fmt: skip
 
 
@@ -212,18 +212,18 @@ def three_point(maps: np.ndarray, spectrum: Spectrum) -> list[Comparison]:
     itself = scipy.fft.ifft2(SIDE**2 * area ** (1 / 3) * spectrum.power).real[None]
     means, variances = [], []
     for name, triangles, ways in (("equilateral", equilateral(bins), 6), ("squeezed", squeezed(bins), 2)):
-        found = bispectrum(maps, SIDE_DEG, SHELLS, triangles)
+        measured = bispectrum(maps, SIDE_DEG, SHELLS, triangles)
         mean_power = bispectrum(itself, SIDE_DEG, SHELLS, triangles).bispectrum[0]
-        scatter = np.sqrt(ways * mean_power * area / found.triangles)
-        unit = found.sides.prod(axis=1) ** (4 / 3) / (2 * np.pi) ** 2
-        ell, flat = found.sides[:, -1], np.array([SHELLS[0] if name == "equilateral" else SHELLS[1], SHELLS[-1]])
+        scatter = np.sqrt(ways * mean_power * area / measured.triangles)
+        unit = measured.sides.prod(axis=1) ** (4 / 3) / (2 * np.pi) ** 2
+        ell, flat = measured.sides[:, -1], np.array([SHELLS[0] if name == "equilateral" else SHELLS[1], SHELLS[-1]])
         axis = "multipole ℓ" if name == "equilateral" else "multipole ℓ of the short sides"
         means.append(
-            Comparison(f"{name} bispectrum", ell, found.bispectrum * unit, np.zeros(len(ell)), (flat, np.zeros(2)),
+            Comparison(f"{name} bispectrum", ell, measured.bispectrum * unit, np.zeros(len(ell)), (flat, np.zeros(2)),
                        axis, "(ℓ$_1$ℓ$_2$ℓ$_3$)$^{4/3}$ B/(2π)²", band=scatter * unit / np.sqrt(len(maps)))
         )  # fmt: skip
         variances.append(
-            Comparison(f"variance of the {name}", ell, (found.bispectrum / scatter) ** 2, np.ones(len(ell)),
+            Comparison(f"variance of the {name}", ell, (measured.bispectrum / scatter) ** 2, np.ones(len(ell)),
                        (flat, np.ones(2)), axis, "variance of B / Gaussian prediction")
         )  # fmt: skip
     return means + variances
@@ -231,6 +231,6 @@ def three_point(maps: np.ndarray, spectrum: Spectrum) -> list[Comparison]:
 
 def all_compared(maps: np.ndarray, cubes: np.ndarray) -> dict[str, Comparison]:
     flat, solid = smooth(SIDE, 2), smooth(CELLS, 3)
-    found = [*one_point(maps, flat), *two_point(maps, flat), *contours(maps, flat), *surfaces(cubes, solid),
+    comparisons = [*one_point(maps, flat), *two_point(maps, flat), *contours(maps, flat), *surfaces(cubes, solid),
              *three_point(maps, flat)]  # fmt: skip
-    return {each.name: each for each in found}
+    return {comparison.name: comparison for comparison in comparisons}

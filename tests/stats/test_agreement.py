@@ -19,38 +19,40 @@ def rows(count: int, seed: int, mean=MEAN, spread: float = 0.2) -> np.ndarray:
 def test_maps_of_the_same_process_agree_as_often_as_stated():
     passed, reached = [], []
     for seed in range(0, 60, 2):
-        found = agreement(rows(200, seed), rows(200, seed + 1), tolerance=0.1, draws=100)
-        assert found.usable.all()
-        passed.append([v.passed for v in (found.mean, found.distribution, found.correlation, found.scatter)])
-        reached.append(found.p_values)
+        comparison = agreement(rows(200, seed), rows(200, seed + 1), tolerance=0.1, draws=100)
+        assert comparison.usable.all()
+        passed.append(
+            [v.passed for v in (comparison.mean, comparison.distribution, comparison.correlation, comparison.scatter)]
+        )
+        reached.append(comparison.p_values)
     assert np.mean(passed, axis=0).min() >= 0.9
     assert np.mean(reached) == pytest.approx(0.5, abs=0.1)
     assert np.mean(np.array(reached) < 0.1) < 0.15
 
 
 def test_a_shifted_mean_is_detected_by_the_mean_and_stated():
-    found = agreement(rows(400, 1), rows(400, 2, mean=1.15 * MEAN), tolerance=0.05)
-    assert found.mean.value == pytest.approx(0.15, abs=0.03)
-    assert not found.mean.passed
-    assert not found.distribution.passed
-    assert found.p_values.max() == 1 / 201  # no null of 200 comes near
+    comparison = agreement(rows(400, 1), rows(400, 2, mean=1.15 * MEAN), tolerance=0.05)
+    assert comparison.mean.value == pytest.approx(0.15, abs=0.03)
+    assert not comparison.mean.passed
+    assert not comparison.distribution.passed
+    assert comparison.p_values.max() == 1 / 201  # no null of 200 comes near
 
 
 def test_a_collapsed_generator_is_detected_by_its_small_scatter_though_its_mean_is_right():
     generated = np.repeat(rows(400, 5).mean(0)[None], 400, axis=0) + 0.01 * rows(400, 6)
-    found = agreement(rows(400, 1), generated / generated.mean(0) * rows(400, 1).mean(0), tolerance=0.05)
-    assert found.mean.passed
-    assert not found.scatter.passed
-    assert not found.distribution.passed
-    assert np.median(found.scatter_ratio) < 0.1
+    comparison = agreement(rows(400, 1), generated / generated.mean(0) * rows(400, 1).mean(0), tolerance=0.05)
+    assert comparison.mean.passed
+    assert not comparison.scatter.passed
+    assert not comparison.distribution.passed
+    assert np.median(comparison.scatter_ratio) < 0.1
 
 
 def test_wrongly_correlated_bins_are_detected_by_their_correlation():
     generated = np.array([np.random.default_rng(9 + b).permutation(rows(400, 2)[:, b]) for b in range(BINS)]).T
-    found = agreement(rows(400, 1), generated, tolerance=0.05)
-    assert found.mean.passed
-    assert found.scatter.passed
-    assert not found.correlation.passed
+    comparison = agreement(rows(400, 1), generated, tolerance=0.05)
+    assert comparison.mean.passed
+    assert comparison.scatter.passed
+    assert not comparison.correlation.passed
 
 
 def test_copies_of_a_simulation_do_not_sharpen_the_null():
@@ -64,8 +66,8 @@ def test_copies_of_a_simulation_do_not_sharpen_the_null():
 
 def test_the_null_of_independent_maps_is_that_of_theory():
     """|difference of two means| of Gaussians stays below 1.96 σ sqrt(1/n + 1/m) in 95 % of all cases."""
-    found = agreement(rows(400, 1), rows(100, 2), tolerance=0.5, draws=2000)
-    np.testing.assert_allclose(found.null_deviation, 1.96 * 0.2 * np.sqrt(1 / 400 + 1 / 100), rtol=0.12)
+    comparison = agreement(rows(400, 1), rows(100, 2), tolerance=0.5, draws=2000)
+    np.testing.assert_allclose(comparison.null_deviation, 1.96 * 0.2 * np.sqrt(1 / 400 + 1 / 100), rtol=0.12)
 
 
 @pytest.mark.parametrize("shared", [0.0, 0.3, 1.0])
@@ -80,12 +82,12 @@ def test_a_generator_that_reproduces_its_training_maps_deviates_as_the_null_stat
         own = np.sqrt(1 - shared) * rng.standard_normal((simulations + training, maps, BINS))
         every = MEAN * (1 + 0.2 * (common + own))
         seen = every[simulations:].reshape(-1, BINS)
-        found = agreement(
+        comparison = agreement(
             every[:simulations].reshape(-1, BINS), rng.choice(seen, simulations * maps), tolerance=0.5, groups=groups,
             n_training=training, draws=100,
         )  # fmt: skip
-        beyond.append(np.abs(found.deviation) > found.null_deviation)
-        failed.append(found.mean.value > found.mean.null)
+        beyond.append(np.abs(comparison.deviation) > comparison.null_deviation)
+        failed.append(comparison.mean.value > comparison.mean.null)
     assert 0.02 < np.mean(beyond) < 0.09  # 5 % are expected
     assert sum(failed) <= 4  # 1 % are expected of the largest of all bins
 
@@ -97,19 +99,19 @@ def test_excess_scatter_of_the_generator_does_not_widen_the_null():
 
 
 def test_the_null_is_the_limit_where_it_exceeds_the_tolerance():
-    found = agreement(rows(40, 1, spread=1.0), rows(40, 2, spread=1.0), tolerance=0.01)
-    assert not found.usable.any()
-    assert found.mean.passed
-    assert 0.01 < found.mean.value < found.mean.null
+    comparison = agreement(rows(40, 1, spread=1.0), rows(40, 2, spread=1.0), tolerance=0.01)
+    assert not comparison.usable.any()
+    assert comparison.mean.passed
+    assert 0.01 < comparison.mean.value < comparison.mean.null
     assert not agreement(rows(40, 1, spread=1.0), 3 * rows(40, 2, spread=1.0), tolerance=0.01).mean.passed
 
 
 def test_deviations_of_bins_that_change_sign_are_relative_to_the_largest_mean():
     mean = np.array([-3.0, -1.0, 0.0, 1.0, 3.0, 1.0])
     noise = 0.3 * np.random.default_rng(1).standard_normal((2, 400, BINS))
-    found = agreement(mean + noise[0], mean + noise[1], tolerance=0.05, relative_to="largest")
-    assert found.usable.all()
-    assert found.mean.passed
+    comparison = agreement(mean + noise[0], mean + noise[1], tolerance=0.05, relative_to="largest")
+    assert comparison.usable.all()
+    assert comparison.mean.passed
 
 
 def test_too_few_and_mismatched_rows_are_refused():
@@ -133,10 +135,10 @@ def test_copies_are_detected_in_every_orientation(periodic):
     copies = np.rot90(training[:40], 1, axes=(1, 2)).transpose(0, 2, 1) + 0.05 * smooth(40, 3)
     if periodic:
         copies = np.roll(copies, (3, 5), axis=(1, 2))
-    found = memorisation(copies, [training[:25], training[25:]], unseen, periodic=periodic)
-    assert found.copied_fraction == 1
-    assert np.median(found.generated) < 0.2 * np.median(found.unseen)
-    np.testing.assert_array_equal(found.nearest, np.arange(40))
+    result = memorisation(copies, [training[:25], training[25:]], unseen, periodic=periodic)
+    assert result.copied_fraction == 1
+    assert np.median(result.generated) < 0.2 * np.median(result.unseen)
+    np.testing.assert_array_equal(result.nearest, np.arange(40))
     fresh = memorisation(smooth(40, 4), [training], unseen, periodic=periodic)
     assert fresh.copied_fraction <= fresh.null
     assert np.median(fresh.generated) == pytest.approx(np.median(fresh.unseen), rel=0.1)
@@ -146,11 +148,11 @@ def test_copies_are_detected_in_every_orientation(periodic):
 def test_a_few_copies_of_another_contrast_among_new_maps_are_counted(periodic):
     training = smooth(3000, 1, 8)
     generated = np.concatenate([-0.5 + 3 * training[2960:], smooth(160, 2, 8)])
-    found = memorisation(generated, [training[:1500], training[1500:]], smooth(400, 3, 8), periodic=periodic)
-    assert 0.2 <= found.copied_fraction < 0.25
-    assert found.null < 0.06
-    np.testing.assert_allclose(found.generated[:40], 0, atol=1e-3)
-    np.testing.assert_array_equal(found.nearest[:40], np.arange(2960, 3000))
+    result = memorisation(generated, [training[:1500], training[1500:]], smooth(400, 3, 8), periodic=periodic)
+    assert 0.2 <= result.copied_fraction < 0.25
+    assert result.null < 0.06
+    np.testing.assert_allclose(result.generated[:40], 0, atol=1e-3)
+    np.testing.assert_array_equal(result.nearest[:40], np.arange(2960, 3000))
 
 
 def test_distances_equal_those_of_a_search_over_all_shifts_and_rotations():
@@ -158,14 +160,14 @@ def test_distances_equal_those_of_a_search_over_all_shifts_and_rotations():
     ways = [np.roll(turn, (x, y), (0, 1)) for one in training for turn in turns(one)
             for x in range(8) for y in range(8)]  # fmt: skip
     r = np.array([[np.corrcoef(one.ravel(), way.ravel())[0, 1] for way in ways] for one in maps])
-    found = memorisation(maps, [training], maps, periodic=True)
-    np.testing.assert_allclose(found.generated, np.sqrt(1 - r.max(axis=1)), rtol=1e-4)
-    np.testing.assert_array_equal(found.nearest, r.argmax(axis=1) // (8 * 64))
+    result = memorisation(maps, [training], maps, periodic=True)
+    np.testing.assert_allclose(result.generated, np.sqrt(1 - r.max(axis=1)), rtol=1e-4)
+    np.testing.assert_array_equal(result.nearest, r.argmax(axis=1) // (8 * 64))
 
 
-def turns(one: np.ndarray) -> list[np.ndarray]:
+def turns(map_: np.ndarray) -> list[np.ndarray]:
     """All orientations of a square."""
-    return [np.rot90(each, turn) for each in (one, one.T) for turn in range(4)]
+    return [np.rot90(square, turn) for square in (map_, map_.T) for turn in range(4)]
 
 
 def test_maps_of_different_sizes_cannot_be_compared():

@@ -14,25 +14,25 @@ def noise(seed=0, side=12):
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_all_modes_are_counted_whatever_the_axis(axis):
     a, b = noise(0), noise(1)
-    found = anisotropic_power(mesh_modes(a), 50.0, axis=axis, other=mesh_modes(b))
+    measured = anisotropic_power(mesh_modes(a), 50.0, axis=axis, other=mesh_modes(b))
     n = np.array(np.meshgrid(*[np.fft.fftfreq(12, 1 / 12)] * 3, indexing="ij"))
     par = np.abs(n[axis])
     perp = np.sqrt((n**2).sum(axis=0) - n[axis] ** 2)
     cross = (np.fft.fftn(a) * np.fft.fftn(b).conj()).real * 50.0**3 / 12.0**6
     for i, j in np.ndindex(6, 6):
         inside = (perp >= i) & (perp < i + 1) & (par == j) & (perp + par > 0)
-        assert found.modes[i, j] == inside.sum() / 2
-        assert np.isclose(found.power[i, j], cross[inside].mean() if inside.any() else 0)
+        assert measured.modes[i, j] == inside.sum() / 2
+        assert np.isclose(measured.power[i, j], cross[inside].mean() if inside.any() else 0)
         if inside.any():
-            assert np.isclose(found.k_perp[i], perp[inside].mean() * FUNDAMENTAL)
-    assert np.allclose(found.k_par, np.arange(6) * FUNDAMENTAL)
+            assert np.isclose(measured.k_perp[i], perp[inside].mean() * FUNDAMENTAL)
+    assert np.allclose(measured.k_par, np.arange(6) * FUNDAMENTAL)
 
 
 def test_a_wave_stands_in_its_own_element():
     x = 2 * np.pi * np.arange(16) / 16
     wave = 0.1 * np.cos(3 * x[:, None, None] + 4 * x[:, None] + 2 * x)
-    found = anisotropic_power(mesh_modes(wave), 50.0, axis=2)
-    share = found.power * 2 * found.modes / 50.0**3
+    measured = anisotropic_power(mesh_modes(wave), 50.0, axis=2)
+    share = measured.power * 2 * measured.modes / 50.0**3
     assert np.isclose(share[5, 2], 0.1**2 / 2)
     assert np.isclose(share.sum(), 0.1**2 / 2)
 
@@ -44,10 +44,10 @@ def test_squashing_along_the_line_of_sight_shows():
     square = n[:, None, None] ** 2 + n[:, None] ** 2 + n[: side // 2 + 1] ** 2
     square[0, 0, 0] = 1
     modes = mesh_modes(noise(2, side)) * (1 + beta * n[:, None, None] ** 2 / square)
-    found = anisotropic_power(modes, 50.0, axis=0)
-    k_perp, k_par = found.k_perp[2:, None] / FUNDAMENTAL, found.k_par / FUNDAMENTAL
+    measured = anisotropic_power(modes, 50.0, axis=0)
+    k_perp, k_par = measured.k_perp[2:, None] / FUNDAMENTAL, measured.k_par / FUNDAMENTAL
     expected = (1 + beta * k_par**2 / (k_perp**2 + k_par**2)) ** 2 * 50.0**3 / side**3
-    deviation = (found.power[2:] / expected - 1) * np.sqrt(found.modes[2:])
+    deviation = (measured.power[2:] / expected - 1) * np.sqrt(measured.modes[2:])
     assert abs(deviation.mean()) < 4 / np.sqrt(deviation.size)
     assert np.isclose(deviation.std(), 1, atol=0.2)
 

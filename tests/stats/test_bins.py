@@ -10,11 +10,11 @@ def test_bins_are_those_of_numpy_also_for_values_on_an_edge(edges, kind):
     on = edges.astype(kind)
     values = np.concatenate([on, np.nextafter(on, kind(9)), np.nextafter(on, kind(-9)), np.linspace(-1.1, 1.1, 333)])
     values = np.append(values, [-1e30, 1e30]).astype(kind)
-    found = np.empty(len(values), np.int32)
-    find_bins(values, bounds_of(edges), bins_per_unit(edges), found)
+    indices = np.empty(len(values), np.int32)
+    find_bins(values, bounds_of(edges), bins_per_unit(edges), indices)
     bins = len(edges) - 1
-    assert np.array_equal(np.bincount(found, minlength=bins + 2)[1:-1], np.histogram(values.astype(float), edges)[0])
-    assert np.array_equal(found == 0, values < edges[0]) and np.array_equal(found == bins + 1, values > edges[-1])
+    assert np.array_equal(np.bincount(indices, minlength=bins + 2)[1:-1], np.histogram(values.astype(float), edges)[0])
+    assert np.array_equal(indices == 0, values < edges[0]) and np.array_equal(indices == bins + 1, values > edges[-1])
 
 
 def test_edges_that_are_no_edges_are_named():

@@ -34,57 +34,57 @@ def test_three_waves_that_close_have_the_bispectrum_worked_out_by_hand():
     side, a = 32, 0.1
     # modes (4, 0), (−2, 3), (−2, −3) and their conjugates have amplitude a N²/2 each
     field = wave(side, (4, 0), a) + wave(side, (-2, 3), a) + wave(side, (-2, -3), a)
-    found = bispectrum(field[None], SIDE, [350, 400])
+    measured = bispectrum(field[None], SIDE, [350, 400])
     # 3! orders of the three, twice with the conjugates; FT³ area²/N⁶
-    assert np.isclose(found.bispectrum[0, 0] * found.triangles[0], 12 * (a / 2) ** 3 * AREA**2)
+    assert np.isclose(measured.bispectrum[0, 0] * measured.triangles[0], 12 * (a / 2) ** 3 * AREA**2)
     turned = field + wave(side, (4, 0), -2 * a)
-    assert np.isclose(bispectrum(turned[None], SIDE, [350, 400]).bispectrum[0, 0], -found.bispectrum[0, 0])
+    assert np.isclose(bispectrum(turned[None], SIDE, [350, 400]).bispectrum[0, 0], -measured.bispectrum[0, 0])
     apart = wave(side, (4, 0), a, np.pi / 2) + wave(side, (-2, 3), a) + wave(side, (-2, -3), a)
     assert np.isclose(bispectrum(apart[None], SIDE, [350, 400]).bispectrum[0, 0], 0, atol=1e-20)
 
 
 def test_a_squeezed_triangle_worked_out_by_hand():
     field = wave(32, (1, 0), 0.1) + wave(32, (5, 0), 0.2) + wave(32, (-6, 0), 0.3)
-    found = bispectrum(field[None], SIDE, [50, 100, 450, 650], [(0, 2, 2)])
+    measured = bispectrum(field[None], SIDE, [50, 100, 450, 650], [(0, 2, 2)])
     # the long wave first, then the short ones in either order, and the conjugates
-    assert np.isclose(found.bispectrum[0, 0] * found.triangles[0], 4 * 0.05 * 0.1 * 0.15 * AREA**2)
-    assert np.allclose(found.sides[0, 0], 100)
+    assert np.isclose(measured.bispectrum[0, 0] * measured.triangles[0], 4 * 0.05 * 0.1 * 0.15 * AREA**2)
+    assert np.allclose(measured.sides[0, 0], 100)
 
 
 def test_every_triangle_is_counted_and_none_closes_around_the_grid():
     maps = np.random.default_rng(0).standard_normal((2, 12, 12))
     edges = [50, 250, 420, 590]
     triangles = [(0, 0, 0), (2, 2, 2), (0, 1, 2), (2, 1, 0), (0, 2, 2)]
-    found = bispectrum(maps, SIDE, edges, triangles)
+    measured = bispectrum(maps, SIDE, edges, triangles)
     shells = [(0.5, 2.5), (2.5, 4.2), (4.2, 5.9)]
     for t, sides in enumerate(triangles):
         for row, field in enumerate(maps):
             total, count = brute_force(field, [shells[b] for b in sides])
-            assert found.triangles[t] == count
-            assert np.isclose(found.bispectrum[row, t], total / count * AREA**2 / 12**6)
+            assert measured.triangles[t] == count
+            assert np.isclose(measured.bispectrum[row, t], total / count * AREA**2 / 12**6)
 
 
 def test_in_three_dimensions_too():
     delta = np.random.default_rng(1).standard_normal((8, 8, 8))
-    found = bispectrum_3d(delta, 100.0, np.array([0.5, 1.5, 2.5]) * 2 * np.pi / 100)
+    measured = bispectrum_3d(delta, 100.0, np.array([0.5, 1.5, 2.5]) * 2 * np.pi / 100)
     for t, shell in enumerate([(0.5, 1.5), (1.5, 2.5)]):
         total, count = brute_force(delta, [shell] * 3)
-        assert found.triangles[t] == count
-        assert np.isclose(found.bispectrum[0, t], total / count * 100.0**6 / 8.0**9)
+        assert measured.triangles[t] == count
+        assert np.isclose(measured.bispectrum[0, t], total / count * 100.0**6 / 8.0**9)
     # three waves at 120° in a plane
     field = wave(8, (1, -1, 0), 0.1) + wave(8, (0, 1, -1), 0.1) + wave(8, (-1, 0, 1), 0.1)
-    found = bispectrum_3d(field, 100.0, np.array([1.2, 1.5]) * 2 * np.pi / 100)
-    assert np.isclose(found.bispectrum[0, 0] * found.triangles[0], 12 * 0.05**3 * 100.0**6)
-    assert np.allclose(found.sides, np.sqrt(2) * 2 * np.pi / 100)
+    measured = bispectrum_3d(field, 100.0, np.array([1.2, 1.5]) * 2 * np.pi / 100)
+    assert np.isclose(measured.bispectrum[0, 0] * measured.triangles[0], 12 * 0.05**3 * 100.0**6)
+    assert np.allclose(measured.sides, np.sqrt(2) * 2 * np.pi / 100)
 
 
 def test_a_gaussian_field_has_none_and_scatters_as_it_must():
     maps = np.random.default_rng(2).standard_normal((800, 24, 24))
-    found = bispectrum(maps, SIDE, [50, 250, 450, 750], [*equilateral(3), *squeezed(3), (0, 1, 2)])
+    measured = bispectrum(maps, SIDE, [50, 250, 450, 750], [*equilateral(3), *squeezed(3), (0, 1, 2)])
     power = AREA / 24**2
     ways = np.array([6, 6, 6, 2, 2, 1])
-    variance = ways * power**3 * AREA / found.triangles
-    pull = found.bispectrum / np.sqrt(variance)
+    variance = ways * power**3 * AREA / measured.triangles
+    pull = measured.bispectrum / np.sqrt(variance)
     assert np.abs(pull.mean(0) * np.sqrt(800)).max() < 4
     assert np.abs(pull.std(0) - 1).max() < 0.15
 

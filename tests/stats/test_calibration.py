@@ -9,14 +9,14 @@ from tenfold.stats.calibration import Bootstrap, Interval, coverage_band, rmse_r
 def test_scores_of_four_records_by_hand():
     true = np.array([0.0, 0.0, 2.0, 2.0])
     mean = np.array([1.0, 0.0, 2.0, 5.0])
-    found = scores(true, mean, np.ones(4), Bootstrap(["a", "b", "c", "d"], seed=0))
-    assert found.rmse.value == pytest.approx(np.sqrt(10 / 4))
-    assert found.bias.value == pytest.approx(1)
-    assert found.chi2.value == pytest.approx(10 / 4)
-    assert found.coverage_68.value == pytest.approx(3 / 4)
-    assert found.coverage_95.value == pytest.approx(3 / 4)
-    assert found.r2.value == pytest.approx(1 - 2.5 / 1)
-    assert (found.records, found.simulations) == (4, 4)
+    calibration = scores(true, mean, np.ones(4), Bootstrap(["a", "b", "c", "d"], seed=0))
+    assert calibration.rmse.value == pytest.approx(np.sqrt(10 / 4))
+    assert calibration.bias.value == pytest.approx(1)
+    assert calibration.chi2.value == pytest.approx(10 / 4)
+    assert calibration.coverage_68.value == pytest.approx(3 / 4)
+    assert calibration.coverage_95.value == pytest.approx(3 / 4)
+    assert calibration.r2.value == pytest.approx(1 - 2.5 / 1)
+    assert (calibration.records, calibration.simulations) == (4, 4)
 
 
 def test_honest_gaussian_sigmas_are_told_apart_from_boasts():
@@ -104,9 +104,9 @@ def test_draws_are_those_of_the_seed():
 
 
 def test_a_constant_statistic_has_an_interval_of_no_width():
-    found = scores(np.zeros(5), np.full(5, 0.1), np.ones(5), Bootstrap(np.arange(5), seed=0, draws=200))
-    assert found.coverage_68 == Interval(1, 1, 1)
-    assert found.rmse.low == pytest.approx(0.1)
+    calibration = scores(np.zeros(5), np.full(5, 0.1), np.ones(5), Bootstrap(np.arange(5), seed=0, draws=200))
+    assert calibration.coverage_68 == Interval(1, 1, 1)
+    assert calibration.rmse.low == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,12 @@ def rows(count=40, seed=0):
 
 
 def test_moments_are_those_of_numpy():
-    found = Moments.of(rows()).finalise()
-    assert found.count == 40
-    assert np.allclose(found.mean, rows().mean(0), rtol=1e-14)
-    assert np.allclose(found.covariance, np.cov(rows().T), rtol=1e-9)
-    assert np.allclose(found.correlation, np.corrcoef(rows().T), rtol=1e-9)
-    assert np.allclose(found.standard_error, rows().std(0, ddof=1) / np.sqrt(40))
+    moments = Moments.of(rows()).finalise()
+    assert moments.count == 40
+    assert np.allclose(moments.mean, rows().mean(0), rtol=1e-14)
+    assert np.allclose(moments.covariance, np.cov(rows().T), rtol=1e-9)
+    assert np.allclose(moments.correlation, np.corrcoef(rows().T), rtol=1e-9)
+    assert np.allclose(moments.standard_error, rows().std(0, ddof=1) / np.sqrt(40))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -29,10 +29,10 @@ def test_chunks_merge_to_the_whole_in_any_order(seed):
     left = reduce(Moments.merge, [chunks[i] for i in order], Moments.empty(4)).finalise()
     right = reduce(lambda a, b: b.merge(a), [chunks[i] for i in order]).finalise()
     whole = Moments.of(rows()).finalise()
-    for found in (left, right):
-        assert found.count == 40
-        assert np.allclose(found.mean, whole.mean, rtol=1e-14)
-        assert np.allclose(found.covariance, whole.covariance, rtol=1e-9)
+    for merged in (left, right):
+        assert merged.count == 40
+        assert np.allclose(merged.mean, whole.mean, rtol=1e-14)
+        assert np.allclose(merged.covariance, whole.covariance, rtol=1e-9)
 
 
 def test_rows_can_be_added_one_by_one():
@@ -45,10 +45,10 @@ def test_rows_can_be_added_one_by_one():
 def test_a_column_that_does_not_vary_has_no_correlation():
     table = rows()
     table[:, 1] = 7.0
-    found = Moments.of(table).finalise()
-    assert found.covariance[1].tolist() == [0, 0, 0, 0]
-    assert np.isnan(found.correlation[1]).all()
-    assert np.allclose(np.diag(found.correlation)[[0, 2, 3]], 1)
+    moments = Moments.of(table).finalise()
+    assert moments.covariance[1].tolist() == [0, 0, 0, 0]
+    assert np.isnan(moments.correlation[1]).all()
+    assert np.allclose(np.diag(moments.correlation)[[0, 2, 3]], 1)
 
 
 def test_wrong_input_is_named():

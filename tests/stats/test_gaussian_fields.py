@@ -53,11 +53,11 @@ def comparisons(fields) -> dict[str, Comparison]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_mean_over_maps_is_theory_within_its_errors(name, comparisons):
-    found = comparisons[name]
+    comparison = comparisons[name]
     # fifteen statistics: a bound on either side that one in five hundred would miss by chance; errors that were too
     # large would show as a probability near 1
-    assert 0.001 < found.probability < 0.999
-    assert np.abs(found.pulls).max() < 4
+    assert 0.001 < comparison.probability < 0.999
+    assert np.abs(comparison.pulls).max() < 4
 
 
 def test_the_formula_of_peaks_has_the_known_total():
@@ -84,9 +84,9 @@ def test_a_page_shows_theory_and_measurement(fields, comparisons, tmp_path):
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     page = environment.get_template("gaussian_fields.html.j2").render(
-        found=comparisons, images={name: panel(each) for name, each in comparisons.items()},
+        comparisons=comparisons, images={name: panel(comparison) for name, comparison in comparisons.items()},
         fields=[drawn_map(fields[0][0]), drawn_section(fields[1][0])], names=NAMES,
-        agree=sum(0.001 < each.probability < 0.999 for each in comparisons.values()),
+        agree=sum(0.001 < comparison.probability < 0.999 for comparison in comparisons.values()),
         moments=moments(), maps=MAPS, side=SIDE, cubes=CUBES, cells=CELLS,
     )  # fmt: skip
     path.write_text(page, encoding="utf-8")
@@ -106,32 +106,37 @@ def moments() -> dict[str, str]:
     }
 
 
-def panel(each: Comparison) -> EmbeddedFigure:
+def panel(comparison: Comparison) -> EmbeddedFigure:
     """Theory as a line, means with their errors; beneath, their difference over the error."""
     with matplotlib.rc_context(STYLE):
         figure = Figure((PANEL[0], 3.8), layout="constrained")
         axes, below = figure.subplots(2, sharex=True, height_ratios=(3, 1.15))
-        if each.band is not None:
-            axes.fill_between(each.x, -each.band, each.band, color="#767676", alpha=0.25, lw=0,
+        if comparison.band is not None:
+            axes.fill_between(comparison.x, -comparison.band, comparison.band, color="#767676", alpha=0.25, lw=0,
                               label="Gaussian error of the mean")  # fmt: skip
-        axes.plot(*each.line, color="black", lw=1, label="theory")
-        axes.errorbar(each.x, each.rows.mean(0), each.error, fmt="o", ms=3, elinewidth=1, capsize=2, color=SERIES[0],
-                      label="mean over the " + ("cubes" if "3-D" in each.name else "maps"))  # fmt: skip
-        axes.set(ylabel=each.label, yscale="log" if each.logarithmic else "linear")
+        axes.plot(*comparison.line, color="black", lw=1, label="theory")
+        axes.errorbar(comparison.x, comparison.rows.mean(0), comparison.error, fmt="o", ms=3, elinewidth=1, capsize=2,
+                      color=SERIES[0],
+                      label="mean over the " + ("cubes" if "3-D" in comparison.name else "maps"))  # fmt: skip
+        axes.set(ylabel=comparison.label, yscale="log" if comparison.logarithmic else "linear")
         axes.set_title(
-            f"{each.name}\nχ² = {each.chi_square:.1f} of {len(each.x)}, p = {each.probability:.3f}", loc="left"
+            f"{comparison.name}\nχ² = {comparison.chi_square:.1f} of {len(comparison.x)}, "
+            f"p = {comparison.probability:.3f}",
+            loc="left",
         )
-        if not each.logarithmic:
+        if not comparison.logarithmic:
             axes.ticklabel_format(axis="y", scilimits=(-3, 4), useMathText=True)
-        if each.name in LEGENDS:
-            axes.legend(fontsize=7, loc=LEGENDS[each.name])
+        if comparison.name in LEGENDS:
+            axes.legend(fontsize=7, loc=LEGENDS[comparison.name])
         for reach in (2, 1):
             below.axhspan(-reach, reach, color="#767676", alpha=0.15, lw=0)
         below.axhline(0, color="black", lw=1)
-        below.errorbar(each.x, each.pulls, 1, fmt="o", ms=3, elinewidth=1, color=SERIES[0])
-        below.set(xlabel=each.axis, ylabel="difference\n/ error", ylim=(-4, 4), yticks=(-3, 0, 3))
+        below.errorbar(comparison.x, comparison.pulls, 1, fmt="o", ms=3, elinewidth=1, color=SERIES[0])
+        below.set(xlabel=comparison.axis, ylabel="difference\n/ error", ylim=(-4, 4), yticks=(-3, 0, 3))
         figure.align_ylabels()
-        return svg(figure, f"{each.name}: theory and mean over the fields, with the difference in units of the error")
+        return svg(
+            figure, f"{comparison.name}: theory and mean over the fields, with the difference in units of the error"
+        )
 
 
 def drawn_map(field: np.ndarray) -> EmbeddedFigure:

@@ -37,8 +37,8 @@ def test_a_feature_that_says_nothing_gets_a_long_scale_and_the_noise_is_found():
     assert np.ptp(isotropic.length_scale) == 0
     fresh = rng.normal(size=(500, 4))
 
-    def error(found):
-        return np.std(condition(found, x, y)(fresh) - np.sin(2 * fresh[:, 0]))
+    def error(fitted):
+        return np.std(condition(fitted, x, y)(fresh) - np.sin(2 * fresh[:, 0]))
 
     assert error(kernel) < 0.5 * error(isotropic)
 

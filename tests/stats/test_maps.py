@@ -64,21 +64,21 @@ def test_the_cross_power_of_a_map_with_itself_is_its_power():
 
 
 def test_pixels_of_white_noise_follow_the_gaussian():
-    found = pixel_distribution(noise(100, 32), EDGES)
+    measured = pixel_distribution(noise(100, 32), EDGES)
     expected = np.diff(ndtr(EDGES))
-    pixels = found.total.sum()
+    pixels = measured.total.sum()
     assert pixels == 100 * 32**2
     error = np.sqrt(expected * (1 - expected) * pixels)
-    assert np.abs((found.counts.sum(0) - expected * pixels) / error).max() < 4
-    assert np.allclose(found.density.mean(0) * np.diff(EDGES), found.counts.sum(0) / pixels)
-    assert np.allclose(found.centres[[0, -1]], [-2.75, 2.75])
+    assert np.abs((measured.counts.sum(0) - expected * pixels) / error).max() < 4
+    assert np.allclose(measured.density.mean(0) * np.diff(EDGES), measured.counts.sum(0) / pixels)
+    assert np.allclose(measured.centres[[0, -1]], [-2.75, 2.75])
 
 
 def test_pixels_are_counted_as_numpy_counts_them():
     maps = np.round(noise(), 1)
-    found = pixel_distribution(maps, EDGES)
-    assert np.array_equal(found.counts, [np.histogram(each, EDGES)[0] for each in maps])
-    assert np.allclose(found.per_unit, found.counts / 0.5)
+    measured = pixel_distribution(maps, EDGES)
+    assert np.array_equal(measured.counts, [np.histogram(map_, EDGES)[0] for map_ in maps])
+    assert np.allclose(measured.per_unit, measured.counts / 0.5)
 
 
 HAND = np.array(
@@ -106,8 +106,8 @@ def test_peaks_of_a_map_one_can_check_by_hand():
 def test_minima_are_peaks_of_the_map_turned_over():
     maps = noise()
     edges = np.linspace(-3, 3, 13) + 0.01
-    found = minima(maps, edges, periodic=True)
-    assert np.array_equal(found.counts, peaks(-maps, -edges[::-1], periodic=True).counts[:, ::-1])
+    measured = minima(maps, edges, periodic=True)
+    assert np.array_equal(measured.counts, peaks(-maps, -edges[::-1], periodic=True).counts[:, ::-1])
     assert (minima(-HAND[None], np.arange(-9.5, 0), periodic=True).counts[0] == [1, 0, 0, 0, 1, 0, 0, 0, 0]).all()
 
 

@@ -25,44 +25,44 @@ def discs(side, radius, count=60):
 @pytest.mark.parametrize("periodic", [True, False])
 def test_a_gaussian_field_has_the_functionals_of_its_two_moments(periodic):
     maps = gaussian_maps(60, 96, 4.0).astype(np.float32)
-    found = minkowski_functionals(maps, NU, periodic=periodic)
+    measured = minkowski_functionals(maps, NU, periodic=periodic)
     sigma_0, sigma_1 = field_moments(maps, periodic=periodic)
     expected = gaussian_minkowski(NU, np.sqrt((sigma_0**2).mean()), np.sqrt((sigma_1**2).mean()))
     for name in ("v0", "v1", "v2"):
-        rows, theory = getattr(found, name), getattr(expected, name)[0]
+        rows, theory = getattr(measured, name), getattr(expected, name)[0]
         # a map's own error, and 1.5 % of the largest value for the differences' and the top hat's width
         error = rows.std(0) / np.sqrt(len(rows)) + 0.015 / 4 * np.abs(theory).max()
         assert np.abs((rows.mean(0) - theory) / error).max() < 4, name
 
 
 def test_a_disc_has_its_area_its_contour_and_one_component():
-    found = minkowski_functionals(discs(100, 30.0), np.linspace(-2, 2, 5), periodic=False, pixel=0.1)
+    functionals = minkowski_functionals(discs(100, 30.0), np.linspace(-2, 2, 5), periodic=False, pixel=0.1)
     pixels, area = 98**2, 9.8**2
-    radius = 30.0 - found.thresholds
-    assert np.allclose(found.v0.mean(0) * pixels, np.pi * radius**2, rtol=0.01)
-    assert np.allclose(found.v1.mean(0) * area, 2 * np.pi * radius * 0.1 / 4, rtol=0.01)
-    assert np.allclose(found.v2.mean(0) * area, 1, rtol=0.01)
+    radius = 30.0 - functionals.thresholds
+    assert np.allclose(functionals.v0.mean(0) * pixels, np.pi * radius**2, rtol=0.01)
+    assert np.allclose(functionals.v1.mean(0) * area, 2 * np.pi * radius * 0.1 / 4, rtol=0.01)
+    assert np.allclose(functionals.v2.mean(0) * area, 1, rtol=0.01)
 
 
 def test_a_hole_counts_as_minus_one():
-    found = minkowski_functionals(-discs(100, 30.0), np.linspace(-2, 2, 5), periodic=False)
-    assert np.allclose(found.v2.mean(0) * 98**2, -1, rtol=0.01)
+    functionals = minkowski_functionals(-discs(100, 30.0), np.linspace(-2, 2, 5), periodic=False)
+    assert np.allclose(functionals.v2.mean(0) * 98**2, -1, rtol=0.01)
 
 
 def test_stripes_have_two_straight_sides_each():
     step = 2 * np.pi / 32
     phases = np.linspace(0, step, 200, endpoint=False)[:, None, None]
     waves = np.sin(step * np.arange(64)[:, None] + phases) * np.ones(64)
-    found = minkowski_functionals(waves, np.linspace(-0.4, 0.4, 5), periodic=True)
+    functionals = minkowski_functionals(waves, np.linspace(-0.4, 0.4, 5), periodic=True)
     # two waves have four lines of 64 pixels; the derivative by differences is sin(h)/h of the derivative
-    assert np.allclose(found.v1.mean(0) * 64**2, 4 * 64 / 4 * np.sin(step) / step, rtol=0.01)
-    assert np.allclose(found.v2, 0, atol=1e-15)
+    assert np.allclose(functionals.v1.mean(0) * 64**2, 4 * 64 / 4 * np.sin(step) / step, rtol=0.01)
+    assert np.allclose(functionals.v2, 0, atol=1e-15)
 
 
 def test_the_area_is_that_strictly_above_the_threshold():
     maps = np.arange(16.0).reshape(1, 4, 4)
-    found = minkowski_functionals(maps, [-1, 3, 7, 15], periodic=True)
-    assert (found.v0[0] * 16).tolist() == [16, 12, 8, 0]
+    functionals = minkowski_functionals(maps, [-1, 3, 7, 15], periodic=True)
+    assert (functionals.v0[0] * 16).tolist() == [16, 12, 8, 0]
     assert (minkowski_functionals(maps, [0, 5, 10, 15], periodic=True).v0[0] * 16).tolist() == [15, 10, 5, 0]
     assert (minkowski_functionals(maps.astype(np.float32), [4, 7], periodic=False).v0[0] * 4).tolist() == [4, 2]
 
@@ -76,9 +76,9 @@ def test_uneven_thresholds_give_what_even_ones_give_where_they_agree():
 
 
 def test_a_flat_map_has_no_contour():
-    found = minkowski_functionals(np.ones((1, 8, 8)), [0.0, 1.0, 2.0], periodic=True)
-    assert found.v0[0].tolist() == [1, 0, 0]
-    assert not found.v1.any() and not found.v2.any()
+    functionals = minkowski_functionals(np.ones((1, 8, 8)), [0.0, 1.0, 2.0], periodic=True)
+    assert functionals.v0[0].tolist() == [1, 0, 0]
+    assert not functionals.v1.any() and not functionals.v2.any()
 
 
 @pytest.mark.parametrize("moved", [lambda m: np.roll(m, (3, -5), (1, 2)), lambda m: np.rot90(m, axes=(1, 2))])

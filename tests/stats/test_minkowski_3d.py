@@ -17,9 +17,15 @@ def body(*boxes):
 
 def counts(field):
     """V0, and the combinations of counts in V1 to V3, above one half."""
-    found = minkowski_functionals_3d(field, [0.5, 2.0])
+    functionals = minkowski_functionals_3d(field, [0.5, 2.0])
     return np.round(
-        [found.v0[0] * 512, found.v1[0] * 512 * 4.5, found.v2[0] * 512 * 4.5, found.v3[0] * 512], 9
+        [
+            functionals.v0[0] * 512,
+            functionals.v1[0] * 512 * 4.5,
+            functionals.v2[0] * 512 * 4.5,
+            functionals.v3[0] * 512,
+        ],
+        9,
     ).tolist()
 
 
@@ -59,14 +65,14 @@ def test_a_field_and_its_negative_share_their_contours():
 def test_a_ball_has_the_functionals_of_a_ball():
     x = np.arange(64) - 31.5
     distance = np.sqrt(x[:, None, None] ** 2 + x[:, None] ** 2 + x**2)
-    found = minkowski_functionals_3d(-distance, [-24.0, -20.0, -16.0], cell=0.5)
-    radius = -found.thresholds * 0.5
+    functionals = minkowski_functionals_3d(-distance, [-24.0, -20.0, -16.0], cell=0.5)
+    radius = -functionals.thresholds * 0.5
     volume = 32.0**3
-    assert np.allclose(found.v0 * volume, 4 / 3 * np.pi * radius**3, rtol=0.01)
-    assert np.allclose(found.v1 * volume, 2 / 3 * np.pi * radius**2, rtol=0.02)
-    assert np.allclose(found.v2 * volume, 4 / 3 * radius, rtol=0.06)
-    assert np.allclose(found.v3 * volume, 1)
-    assert np.array_equal(found.genus, -found.v3)
+    assert np.allclose(functionals.v0 * volume, 4 / 3 * np.pi * radius**3, rtol=0.01)
+    assert np.allclose(functionals.v1 * volume, 2 / 3 * np.pi * radius**2, rtol=0.02)
+    assert np.allclose(functionals.v2 * volume, 4 / 3 * radius, rtol=0.06)
+    assert np.allclose(functionals.v3 * volume, 1)
+    assert np.array_equal(functionals.genus, -functionals.v3)
 
 
 def test_a_gaussian_field_has_the_functionals_of_its_two_moments():
@@ -83,10 +89,10 @@ def test_a_gaussian_field_has_the_functionals_of_its_two_moments():
         rows.append(minkowski_functionals_3d(field / field.std(), nu).rows.reshape(4, -1))
     theory = gaussian_minkowski_3d(nu, 1.0, np.sqrt(np.mean(slopes))).rows.reshape(4, -1)
     rows = np.array(rows)
-    for v, found, expected in zip(range(4), rows.transpose(1, 0, 2), theory, strict=True):
+    for v, measured, expected in zip(range(4), rows.transpose(1, 0, 2), theory, strict=True):
         # cells of a third of the smoothing length: 3 % of the largest value
-        error = found.std(0) / np.sqrt(len(found)) + 0.03 / 4 * np.abs(expected).max()
-        assert np.abs((found.mean(0) - expected) / error).max() < 4, v
+        error = measured.std(0) / np.sqrt(len(measured)) + 0.03 / 4 * np.abs(expected).max()
+        assert np.abs((measured.mean(0) - expected) / error).max() < 4, v
 
 
 def test_shifts_and_turns_change_nothing():

@@ -66,7 +66,7 @@ def test_interlaced_and_deconvolved_modes_are_nearer_those_of_the_particles(orde
     size = np.sqrt(n[:, None, None] ** 2 + n[:, None] ** 2 + n[: side // 2 + 1] ** 2)
     inside = (size > 0) & (size < 4)
     alone, both = (mesh_modes(plain, window=order, **more) for more in ({}, {"shifted": shifted}))
-    errors = [np.sqrt((np.abs(each - exact)[inside] ** 2).mean()) for each in (alone, both)]
+    errors = [np.sqrt((np.abs(estimate - exact)[inside] ** 2).mean()) for estimate in (alone, both)]
     assert errors[1] * gain < errors[0], errors
 
 

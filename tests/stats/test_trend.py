@@ -46,10 +46,10 @@ def test_without_the_trend_the_null_is_that_of_one_cosmology():
     as_is = agreement(simulated, generated, groups=groups, tolerance=0.05)
     assert not as_is.usable.any()
     trend = fit_trend(simulated, parameters, groups)(parameters)
-    found = agreement(simulated / trend, generated / trend, groups=groups, tolerance=0.05)
-    assert found.usable.all()
-    assert found.mean.passed
-    assert found.mean.null < 0.01
+    detrended = agreement(simulated / trend, generated / trend, groups=groups, tolerance=0.05)
+    assert detrended.usable.all()
+    assert detrended.mean.passed
+    assert detrended.mean.null < 0.01
 
 
 @pytest.mark.parametrize(("simulations", "degree"), [(12, 2), (11, 1), (6, 1), (5, 0)])

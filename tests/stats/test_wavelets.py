@@ -65,10 +65,10 @@ def test_open_maps_are_mirrored_at_the_border_pixels():
 def test_the_norm_is_the_sum_of_absolute_coefficients_by_bin():
     maps = noise()
     coefficients = starlet(maps, 3, periodic=False)
-    found = starlet_l1(maps, np.linspace(-2, 2, 9), scales=3, periodic=False)
+    measured = starlet_l1(maps, np.linspace(-2, 2, 9), scales=3, periodic=False)
     for m, j in np.ndindex(3, 4):
         values = coefficients[m, j].ravel()
-        assert np.allclose(found.l1[m, j], np.histogram(values, np.linspace(-2, 2, 9), weights=np.abs(values))[0])
+        assert np.allclose(measured.l1[m, j], np.histogram(values, np.linspace(-2, 2, 9), weights=np.abs(values))[0])
     everything = starlet_l1(maps, EVERYWHERE, scales=3, periodic=False)
     assert np.allclose(everything.l1.sum(axis=2), np.abs(coefficients).sum(axis=(2, 3)))
     assert everything.rows.shape == (3, 8)
@@ -76,9 +76,9 @@ def test_the_norm_is_the_sum_of_absolute_coefficients_by_bin():
 
 def test_each_scale_may_have_its_own_bins():
     edges = np.array([[-2, 0, 2], [-0.5, 0, 0.1], [-1, 0.2, 1]])
-    found = starlet_l1(noise(), edges, scales=2, periodic=True)
+    measured = starlet_l1(noise(), edges, scales=2, periodic=True)
     for j in range(3):
-        assert np.allclose(found.l1[:, j], starlet_l1(noise(), edges[j], scales=2, periodic=True).l1[:, j])
+        assert np.allclose(measured.l1[:, j], starlet_l1(noise(), edges[j], scales=2, periodic=True).l1[:, j])
 
 
 @pytest.mark.parametrize("moved", [lambda m: np.roll(m, (3, -5), (1, 2)), lambda m: np.rot90(m, axes=(1, 2))])

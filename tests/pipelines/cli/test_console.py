@@ -72,8 +72,8 @@ def test_a_file_s_name_reaches_no_stream_raw(tmp_path):
     name = "\x1b]0;t\x07[red]\u202e.npy"
     (tmp_path / name).write_bytes(b"not an array")
     command = [sys.executable, "-m", "tenfold.pipelines.cli.main", "ingest", "volumes", str(tmp_path / name), "--out"]
-    done = subprocess.run([*command, str(tmp_path / "out")], capture_output=True, check=False)
-    assert done.returncode == 2
-    output = (done.stdout + done.stderr).decode()
+    completed = subprocess.run([*command, str(tmp_path / "out")], capture_output=True, check=False)
+    assert completed.returncode == 2
+    output = (completed.stdout + completed.stderr).decode()
     assert r"\x1b]0;t\x07[red]\u202e.npy" in output
     assert "\x1b" not in output and "\u202e" not in output and "\x07" not in output

@@ -17,16 +17,16 @@ def tenfold(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_dry_run_of_the_mlperf_network_needs_no_data():
-    done = tenfold("train", "estimator", "--preset", "cosmoflow-mlperf", "--dry-run")
-    assert done.returncode == 0, done.stderr
-    assert "8,907,816" in done.stdout
-    assert done.stderr == ""
+    completed = tenfold("train", "estimator", "--preset", "cosmoflow-mlperf", "--dry-run")
+    assert completed.returncode == 0, completed.stderr
+    assert "8,907,816" in completed.stdout
+    assert completed.stderr == ""
 
 
 def test_dry_run_of_a_simulation_writes_nothing(tmp_path):
-    done = tenfold("simulate", "volumes", "--count", "10", "--out", str(tmp_path / "boxes"), "--dry-run")
-    assert done.returncode == 0, done.stderr
-    assert "10" in done.stdout
+    completed = tenfold("simulate", "volumes", "--count", "10", "--out", str(tmp_path / "boxes"), "--dry-run")
+    assert completed.returncode == 0, completed.stderr
+    assert "10" in completed.stdout
     assert not (tmp_path / "boxes").exists()
 
 
@@ -39,7 +39,7 @@ def test_dry_runs_of_chemistry_say_what_is_labelled_read_and_learnt(tmp_path):
         (["simulate", "molecules", "--count=3"], ("3, mixed",)),
     ):
         result = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / "study"), "--dry-run"])
-        assert result.exit_code == 0 and all(each in result.stdout for each in expected)
+        assert result.exit_code == 0 and all(text in result.stdout for text in expected)
     assert not (tmp_path / "study").exists()
 
 
@@ -64,7 +64,7 @@ def test_config_show_prints_a_file_that_config_validate_accepts(study, tmp_path)
     ],
 )
 def test_what_cannot_be_done_is_reported_in_one_line_with_status_2(arguments, message):
-    done = tenfold(*arguments)
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
+    completed = tenfold(*arguments)
+    assert completed.returncode == 2
+    assert message in completed.stderr
+    assert "Traceback" not in completed.stderr

@@ -84,11 +84,11 @@ def test_a_trained_emulator_has_the_ranges_and_the_angular_size_of_its_maps(unin
 @pytest.mark.ranks
 def test_two_ranks_train_the_same_networks_as_one(uninterrupted, tmp_path):
     script = Path(train_lognormal.__file__)
-    done = subprocess.run(
+    completed = subprocess.run(
         [str(BIN / "mpirun"), "-np", "2", sys.executable, str(script), str(tmp_path / "run"), "2"],
         capture_output=True, text=True, timeout=900, check=False,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    assert completed.returncode == 0, completed.stderr
     one, two = checkpoint_arrays(uninterrupted), checkpoint_arrays(tmp_path / "run")
     assert one.keys() == two.keys()
     for name in one:

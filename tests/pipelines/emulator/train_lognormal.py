@@ -38,13 +38,13 @@ def train(out: Path, epochs: int, copies: dict[int, Path] | None = None, ranks: 
         folder.create()
     ranks.barrier()
     task = MassMapTraining(LognormalMaps(), folder, NETWORK, training(epochs), ranks)
-    step, done = task.step, 0
+    step, n_steps = task.step, 0
 
     def step_after_copy(batch):
-        nonlocal done
-        if copies and done in copies:
-            shutil.copytree(out, copies[done])
-        done += 1
+        nonlocal n_steps
+        if copies and n_steps in copies:
+            shutil.copytree(out, copies[n_steps])
+        n_steps += 1
         return step(batch)
 
     task.step = step_after_copy

@@ -98,16 +98,16 @@ def weights(run: Path) -> dict[str, np.ndarray]:
 def alone(data, tmp_path_factory) -> Path:
     """One epoch on one rank."""
     out = tmp_path_factory.mktemp("alone") / "run"
-    done = train(data, out)
-    assert done.returncode == 0, done.stderr
+    completed = train(data, out)
+    assert completed.returncode == 0, completed.stderr
     return out
 
 
 @pytest.mark.ranks
 @pytest.mark.parametrize("ranks", [2, 4])
 def test_any_number_of_ranks_gives_the_same_weights(data, alone, tmp_path, ranks):
-    done = train(data, tmp_path / "run", ranks=ranks)
-    assert done.returncode == 0, done.stderr
+    completed = train(data, tmp_path / "run", ranks=ranks)
+    assert completed.returncode == 0, completed.stderr
     one, many = weights(alone), weights(tmp_path / "run")
     assert one.keys() == many.keys()
     for name in one:
@@ -178,11 +178,11 @@ def test_killing_a_rank_ends_all_and_resuming_gives_the_same_bits(data, tmp_path
 
 def test_fewer_mpi_ranks_than_the_launcher_promises_are_reported(data, tmp_path):
     environment = os.environ | {"SLURM_STEP_NUM_TASKS": "4", "SLURM_PROCID": "0"}
-    done = subprocess.run(
+    completed = subprocess.run(
         command(data, tmp_path / "run"), capture_output=True, text=True, timeout=600, env=environment, check=False
     )
-    assert done.returncode == 2
-    assert "promised 4 ranks, but MPI found 1" in done.stderr
+    assert completed.returncode == 2
+    assert "promised 4 ranks, but MPI found 1" in completed.stderr
 
 
 @pytest.mark.parametrize(

@@ -60,9 +60,9 @@ def test_a_file_that_is_too_long_is_not_read(tmp_path):
     ],
 )  # fmt: skip
 def test_numbers_are_what_they_look_like(text, value):
-    found = parse_yaml(text, "text")
-    assert found == value
-    assert type(found) is type(value)
+    parsed = parse_yaml(text, "text")
+    assert parsed == value
+    assert type(parsed) is type(value)
 
 
 @pytest.mark.parametrize("value", ["!!int x", "!!float [1]", "!!timestamp 2001-13-45", "!!binary x", "*a", "[[[[" * 9])

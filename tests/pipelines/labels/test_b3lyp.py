@@ -21,12 +21,12 @@ def test_free_atom_energies_are_those_of_qm9(number):
 
 
 def test_water_agrees_with_qm9_to_all_printed_digits():
-    found = calculate_b3lyp(NUMBERS, POSITIONS)
+    properties = calculate_b3lyp(NUMBERS, POSITIONS)
     free = ATOMS[8] + 2 * ATOMS[1]
-    assert found.atomisation_energy == pytest.approx((free - WATER_HARTREE) * HARTREE_EV, abs=3e-4)
-    assert found.homo / HARTREE_EV == pytest.approx(WATER_HOMO, abs=1e-4)
-    assert found.lumo / HARTREE_EV == pytest.approx(WATER_LUMO, abs=1e-4)
-    assert found.dipole == pytest.approx(WATER_DEBYE, abs=5e-4)
+    assert properties.atomisation_energy == pytest.approx((free - WATER_HARTREE) * HARTREE_EV, abs=3e-4)
+    assert properties.homo / HARTREE_EV == pytest.approx(WATER_HOMO, abs=1e-4)
+    assert properties.lumo / HARTREE_EV == pytest.approx(WATER_LUMO, abs=1e-4)
+    assert properties.dipole == pytest.approx(WATER_DEBYE, abs=5e-4)
 
 
 def test_the_energy_is_invariant_under_rotation():

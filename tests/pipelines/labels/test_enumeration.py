@@ -28,22 +28,22 @@ def test_the_seed_determines_the_set_and_smaller_sets_are_prefixes(small):
 
 def test_molecules_are_canonical_and_distinct(small, drugs):
     for smiles in (small, drugs):
-        assert [Chem.CanonSmiles(each) for each in smiles] == smiles
-        assert len({Chem.MolToInchiKey(Chem.MolFromSmiles(each))[:14] for each in smiles}) == len(smiles)
+        assert [Chem.CanonSmiles(molecule) for molecule in smiles] == smiles
+        assert len({Chem.MolToInchiKey(Chem.MolFromSmiles(molecule))[:14] for molecule in smiles}) == len(smiles)
 
 
 def test_molecules_are_neutral_closed_shell_connected_and_stable(small, drugs):
-    for each in (*small, *drugs):
-        mol = Chem.MolFromSmiles(each)
-        assert "." not in each
+    for smiles in (*small, *drugs):
+        mol = Chem.MolFromSmiles(smiles)
+        assert "." not in smiles
         assert Chem.GetFormalCharge(mol) == 0
         assert Descriptors.NumRadicalElectrons(mol) == 0
         assert find_instability(mol) is None
 
 
 def test_small_molecules_have_the_elements_and_sizes_of_qm9(small):
-    assert {atom.GetSymbol() for each in small for atom in atoms_of(each)} == {"C", "N", "O", "F"}
-    sizes = [len(atoms_of(each)) for each in small]
+    assert {atom.GetSymbol() for smiles in small for atom in atoms_of(smiles)} == {"C", "N", "O", "F"}
+    sizes = [len(atoms_of(smiles)) for smiles in small]
     assert max(sizes) == 9
     assert sizes.count(9) > sizes.count(8) > sizes.count(7) > sizes.count(6)
 
@@ -57,23 +57,23 @@ def test_small_molecules_cover_the_functional_groups_of_organic_chemistry(small)
     }  # fmt: skip
     for name, smarts in groups.items():
         pattern = Chem.MolFromSmarts(smarts)
-        share = sum(Chem.MolFromSmiles(each).HasSubstructMatch(pattern) for each in small) / len(small)
+        share = sum(Chem.MolFromSmiles(smiles).HasSubstructMatch(pattern) for smiles in small) / len(small)
         assert 0.01 < share < 0.7, name
 
 
 def test_drug_like_molecules_obey_lipinskis_rules(drugs):
-    for each in drugs:
-        mol = Chem.MolFromSmiles(each)
+    for smiles in drugs:
+        mol = Chem.MolFromSmiles(smiles)
         assert mol.GetNumAtoms() <= MAX_DRUGLIKE_HEAVY_ATOMS
         assert Descriptors.MolWt(mol) <= 500
         assert Crippen.MolLogP(mol) <= 5
         assert rdMolDescriptors.CalcNumHBD(mol) <= 5
-    assert {"S", "F", "Cl"} <= {atom.GetSymbol() for each in drugs for atom in atoms_of(each)}
+    assert {"S", "F", "Cl"} <= {atom.GetSymbol() for smiles in drugs for atom in atoms_of(smiles)}
 
 
 def test_a_mixed_set_is_a_quarter_drug_like():
     mixed = enumerate_molecules(200, seed=3, kind="mixed")
-    assert 0.15 < sum(len(atoms_of(each)) > 9 for each in mixed) / 200 < 0.35
+    assert 0.15 < sum(len(atoms_of(smiles)) > 9 for smiles in mixed) / 200 < 0.35
 
 
 def test_an_unknown_kind_is_refused():

@@ -21,20 +21,20 @@ def test_free_atoms_have_the_energies_of_the_xtb_program():
 
 
 def test_water_agrees_with_experiment_within_the_accuracy_of_the_method():
-    found = calculate_gfn2(*WATER)
-    assert found.dipole == pytest.approx(1.855, abs=0.5)  # microwave spectrum [D]
-    assert found.homo == pytest.approx(-12.6, abs=0.6)  # vertical ionisation [eV]
-    assert found.gap == pytest.approx(found.lumo - found.homo)
+    properties = calculate_gfn2(*WATER)
+    assert properties.dipole == pytest.approx(1.855, abs=0.5)  # microwave spectrum [D]
+    assert properties.homo == pytest.approx(-12.6, abs=0.6)  # vertical ionisation [eV]
+    assert properties.gap == pytest.approx(properties.lumo - properties.homo)
 
 
 def test_properties_are_invariant_under_translation_rotation_and_permutation():
     numbers, positions = molecule("CC(=O)NC")
     turn, _ = np.linalg.qr(np.random.default_rng(0).standard_normal((3, 3)))
-    found, moved = calculate_gfn2(numbers, positions), calculate_gfn2(numbers, positions @ turn + 3.0)
+    original, moved = calculate_gfn2(numbers, positions), calculate_gfn2(numbers, positions @ turn + 3.0)
     order = np.random.default_rng(1).permutation(len(numbers))
     shuffled = calculate_gfn2(numbers[order], positions[order])
     for other in (moved, shuffled):
-        np.testing.assert_allclose(list(vars(other).values()), list(vars(found).values()), atol=2e-5)
+        np.testing.assert_allclose(list(vars(other).values()), list(vars(original).values()), atol=2e-5)
 
 
 def test_the_method_is_size_consistent():
@@ -73,9 +73,11 @@ def test_an_unknown_element_raises():
 
 
 def test_properties_follow_from_the_orbitals():
-    found = derive_properties(
+    properties = derive_properties(
         -1.0, -0.5, np.array([-0.5, -0.3, 0.1]), np.array([2.0, 2.0, 0.0]), np.array([0.0, 3.0, 4.0])
     )
-    assert found.atomisation_energy == pytest.approx(0.5 * HARTREE_EV)
-    assert (found.homo, found.lumo, found.gap) == pytest.approx((-8.163416, 2.721139, 10.884554), abs=1e-5)
-    assert found.dipole == pytest.approx(12.708732, abs=1e-5)
+    assert properties.atomisation_energy == pytest.approx(0.5 * HARTREE_EV)
+    assert (properties.homo, properties.lumo, properties.gap) == pytest.approx(
+        (-8.163416, 2.721139, 10.884554), abs=1e-5
+    )
+    assert properties.dipole == pytest.approx(12.708732, abs=1e-5)

@@ -28,19 +28,19 @@ FEW = Labelling(count=10, seed=5, kind="qm9", molecules_per_file=4, processes=1)
 
 def bytes_of(folder: Path) -> dict[str, bytes]:
     """Content of all files except the logs, which hold run times."""
-    files = [each for each in sorted(folder.rglob("*")) if each.is_file() and each.parent.name != "log"]
-    return {str(each.relative_to(folder)): each.read_bytes() for each in files}
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.parent.name != "log"]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def frames(folder: Path) -> list[list[str]]:
-    found = []
+    xyz_frames = []
     for path in sorted((folder / "structures").glob("*.xyz")):
         lines = path.read_text().splitlines()
         while lines:
             size = int(lines[0]) + 2
-            found.append(lines[:size])
+            xyz_frames.append(lines[:size])
             lines = lines[size:]
-    return found
+    return xyz_frames
 
 
 def properties_of(comment: str) -> dict[str, float]:
@@ -60,10 +60,10 @@ def test_a_frame_holds_the_properties_of_its_positions(folder):
     assert int(size) == len(atoms)
     symbols = [line.split()[0] for line in atoms]
     numbers = np.array([Chem.GetPeriodicTable().GetAtomicNumber(symbol) for symbol in symbols])
-    found = calculate_gfn2(numbers, np.array([line.split()[1:] for line in atoms], float))
+    properties = calculate_gfn2(numbers, np.array([line.split()[1:] for line in atoms], float))
     message = properties_of(comment)
     assert set(message) == set(UNITS)
-    for name, value in vars(found).items():
+    for name, value in vars(properties).items():
         assert message[name] == pytest.approx(value, abs=1e-4), name
 
 
@@ -88,12 +88,12 @@ def test_the_ingest_reads_every_molecule_and_label(folder, tmp_path):
     ingest_molecules([folder / "structures"], tmp_path / "data", config)
     with MoleculeShards.open(tmp_path / "data") as shards:
         every = np.arange(len(shards))
-        found = dict(zip(shards.smiles(every), shards.targets(every), strict=True))
+        labels = dict(zip(shards.smiles(every), shards.targets(every), strict=True))
     comments = [comment for _, comment, *_ in frames(folder)]
-    assert len(found) == len(comments)
+    assert len(labels) == len(comments)
     for comment in comments:
         message = properties_of(comment)
-        np.testing.assert_allclose(found[comment.split('"')[1]], [message[name] for name in UNITS])
+        np.testing.assert_allclose(labels[comment.split('"')[1]], [message[name] for name in UNITS])
 
 
 def test_smiles_avoid_backslashes_which_xyz_readers_interpret_differently():
@@ -104,10 +104,10 @@ def test_smiles_avoid_backslashes_which_xyz_readers_interpret_differently():
 
 
 def test_a_second_run_writes_nothing_and_a_larger_count_adds_files(folder, tmp_path):
-    before = {each: each.stat().st_mtime_ns for each in (folder / "structures").iterdir()}
+    before = {path: path.stat().st_mtime_ns for path in (folder / "structures").iterdir()}
     again = label_molecules(FEW, folder)
     assert again.made == 0
-    assert before == {each: each.stat().st_mtime_ns for each in (folder / "structures").iterdir()}
+    assert before == {path: path.stat().st_mtime_ns for path in (folder / "structures").iterdir()}
     label_molecules(replace(FEW, count=6), tmp_path / "grown")
     assert label_molecules(FEW, tmp_path / "grown").made == 2
     assert bytes_of(tmp_path / "grown") == bytes_of(folder)

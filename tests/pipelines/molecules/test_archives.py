@@ -30,19 +30,19 @@ def tar_of(members: dict[str, bytes], kind: int = tarfile.PAX_FORMAT) -> bytes:
 
 
 def texts(path: Path, spool: Path, **limits) -> dict[str, bytes]:
-    found = {}
+    contents = {}
     for piece in unpack(path, spool, **{"largest_gib": 1.0, **limits}):
         with piece.lines() as lines:
-            found[piece.name.removeprefix(f"{path}")] = b"".join(line.encode() for line in lines)
-    return found
+            contents[piece.name.removeprefix(f"{path}")] = b"".join(line.encode() for line in lines)
+    return contents
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
 @pytest.mark.parametrize("parts", [1, 3])
 def test_compressed_files_of_one_or_several_streams_are_read(tmp_path, pack, parts):
     text = b"smiles\n" + b"CCO\n" * 400_000
-    each = -(-len(text) // parts)
-    (tmp_path / "a").write_bytes(b"".join(pack(text[i * each : (i + 1) * each]) for i in range(parts)))
+    length = -(-len(text) // parts)
+    (tmp_path / "a").write_bytes(b"".join(pack(text[i * length : (i + 1) * length]) for i in range(parts)))
     [piece] = unpack(tmp_path / "a", tmp_path / "spool", 1.0)
     assert piece.path.read_bytes() == text
 

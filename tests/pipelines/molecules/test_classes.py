@@ -179,10 +179,10 @@ def test_a_manifest_without_classes_keeps_its_fingerprint(tmp_path):
     ingest(tmp_path, (0, 1))
     path = tmp_path / "data" / "manifest.json"
     before = MoleculeManifest.read(path).fingerprint
-    found = json.loads(path.read_text())
+    manifest = json.loads(path.read_text())
     for name in ("classes", "class_counts", "labelled"):
-        del found["targets"][0][name]
-    path.write_text(json.dumps(found))
+        del manifest["targets"][0][name]
+    path.write_text(json.dumps(manifest))
     assert MoleculeManifest.read(path).fingerprint == before
 
 

@@ -146,7 +146,7 @@ def test_charges_that_rdkit_cannot_store_are_refused():
 
 def test_standardisation_neutralises_salts_and_keeps_permanent_charges():
     featuriser = Featuriser(standardise=True)
-    for given, wanted in {
+    for smiles, expected in {
         "[Na+].[O-]C(=O)c1ccccc1": "O=C(O)c1ccccc1",
         "Cl.CCN": "CCN",
         "C[NH3+].[Cl-]": "CN",
@@ -154,7 +154,7 @@ def test_standardisation_neutralises_salts_and_keeps_permanent_charges():
         "O.O.CCO": "CCO",
         "C[N+](=O)[O-]": "C[N+](=O)[O-]",
     }.items():
-        assert Chem.MolToSmiles(featuriser.read_smiles(given)) == Chem.CanonSmiles(wanted)
+        assert Chem.MolToSmiles(featuriser.read_smiles(smiles)) == Chem.CanonSmiles(expected)
 
 
 def test_embedded_coordinates_are_plausible_and_reproducible():

@@ -42,9 +42,9 @@ def moved(mol: Chem.Mol, positions: np.ndarray) -> Chem.Mol:
 
 def refused(entry: MoleculeRecord, featuriser: Featuriser = GIVEN) -> str:
     """Reason for the rejection of a record."""
-    with pytest.raises(UnusableMoleculeError) as found:
+    with pytest.raises(UnusableMoleculeError) as error:
         read_molecule(entry, featuriser)
-    return found.value.reason
+    return error.value.reason
 
 
 def of(text: str) -> MoleculeRecord:
@@ -78,8 +78,8 @@ def test_a_planar_molecule_is_accepted(smiles, dimension):
     _, _, axes = np.linalg.svd(positions - positions.mean(axis=0), full_matrices=len(positions) < 3)
     flat = (positions - positions.mean(axis=0)) @ axes.T
     flat[:, 2] = 0
-    found = read_molecule(of(molfile(moved(mol, flat), dimension)), GIVEN)
-    np.testing.assert_allclose(found.GetConformer().GetPositions(), flat, atol=1e-4)
+    accepted = read_molecule(of(molfile(moved(mol, flat), dimension)), GIVEN)
+    np.testing.assert_allclose(accepted.GetConformer().GetPositions(), flat, atol=1e-4)
 
 
 def test_a_single_atom_may_be_at_the_origin():
@@ -119,11 +119,11 @@ def test_a_smiles_with_coordinates_keeps_the_hydrogens_of_its_file():
     mol = embed("CO")
     text = Chem.MolToCXSmiles(mol)
     assert text.count("[H]") == 4
-    found = read_molecule(MoleculeRecord(line=1, text="", smiles=text), GIVEN)
-    assert found.GetNumAtoms() == 6
-    order = mol.GetSubstructMatch(found)
+    accepted = read_molecule(MoleculeRecord(line=1, text="", smiles=text), GIVEN)
+    assert accepted.GetNumAtoms() == 6
+    order = mol.GetSubstructMatch(accepted)
     np.testing.assert_allclose(
-        found.GetConformer().GetPositions(), mol.GetConformer().GetPositions()[list(order)], atol=1e-3
+        accepted.GetConformer().GetPositions(), mol.GetConformer().GetPositions()[list(order)], atol=1e-3
     )
     assert refused(MoleculeRecord(line=1, text="", smiles=Chem.MolToCXSmiles(drawn("CO")))).startswith(
         "a 2D depiction: its coord"

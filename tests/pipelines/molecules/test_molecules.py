@@ -59,8 +59,8 @@ def test_blank_cells_are_missing_labels(tmp_path):
     table = write_csv(tmp_path / "m.csv", rows, ("smiles", "toxic", "NR-AR"))
     ingest_molecules([table], tmp_path / "data", dataclasses.replace(CONFIG, targets=("toxic", "NR-AR")))
     shards = MoleculeShards.open(tmp_path / "data")
-    found = shards.targets(np.arange(len(shards)))
-    np.testing.assert_array_equal(np.isnan(found[:, 1]), np.arange(len(SMILES)) % 3 > 0)
+    labels = shards.targets(np.arange(len(shards)))
+    np.testing.assert_array_equal(np.isnan(labels[:, 1]), np.arange(len(SMILES)) % 3 > 0)
     assert [target.kind for target in shards.manifest.targets] == ["classification"] * 2
 
 
@@ -105,11 +105,11 @@ def test_missing_coordinates_are_embedded(tmp_path):
 
 
 def test_the_fingerprint_depends_on_molecules_targets_and_split_not_on_paths(tmp_path):
-    found = {}
+    fingerprints = {}
     for name, values, seed in (("a", 0, 0), ("b", 0, 0), ("c", 1, 0), ("d", 0, 1)):
         (tmp_path / name).mkdir()
         table = write_csv(tmp_path / name / f"{name}.csv", [(smiles, values + n) for n, smiles in enumerate(SMILES)])
         ingest_molecules([table], tmp_path / name / "data", dataclasses.replace(CONFIG, seed=seed))
-        found[name] = MoleculeShards.open(tmp_path / name / "data").manifest.fingerprint
-    assert found["a"] == found["b"]
-    assert len({found["a"], found["c"], found["d"]}) == 3
+        fingerprints[name] = MoleculeShards.open(tmp_path / name / "data").manifest.fingerprint
+    assert fingerprints["a"] == fingerprints["b"]
+    assert len({fingerprints["a"], fingerprints["c"], fingerprints["d"]}) == 3

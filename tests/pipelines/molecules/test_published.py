@@ -89,7 +89,7 @@ def sha256(content: bytes) -> str:
 
 
 def names(folder: Path) -> set[str]:
-    return {each.name for each in folder.iterdir()} - {RECORD}
+    return {path.name for path in folder.iterdir()} - {RECORD}
 
 
 def test_a_file_is_fetched_once(mirror, tmp_path):

@@ -18,8 +18,8 @@ ALL = ("train", "validation", "test")
 def write_parts(folder, parts=PARTS):
     folder.mkdir(exist_ok=True)
     return [
-        write_csv(folder / f"{name}.csv", [(smiles, n) for n, smiles in enumerate(found)])
-        for name, found in parts.items()
+        write_csv(folder / f"{name}.csv", [(smiles, n) for n, smiles in enumerate(smiles_of_part)])
+        for name, smiles_of_part in parts.items()
     ]
 
 
@@ -41,15 +41,15 @@ def test_the_split_is_read_from_the_file_name(name, split):
     assert split_from_name(name) == split
 
 
-@pytest.mark.parametrize("given", ["folder", "paths"])
-def test_files_of_a_published_split_are_used(tmp_path, given):
+@pytest.mark.parametrize("source", ["folder", "paths"])
+def test_files_of_a_published_split_are_used(tmp_path, source):
     paths = write_parts(tmp_path / "m")
-    found = [tmp_path / "m"] if given == "folder" else paths
-    summary = ingest_molecules(found, tmp_path / "data", CONFIG)
+    sources = [tmp_path / "m"] if source == "folder" else paths
+    summary = ingest_molecules(sources, tmp_path / "data", CONFIG)
     assert sides(tmp_path / "data") == [set(PARTS[name]) for name in ("train", "valid", "test")]
     assert summary.notes == ("Split by the names of the files.",)
     assert "Split by the names of the files." in str(summary)
-    again = ingest_molecules(found, tmp_path / "data", CONFIG)
+    again = ingest_molecules(sources, tmp_path / "data", CONFIG)
     assert (again.new_shards, again.notes) == (0, summary.notes)
 
 
@@ -86,10 +86,10 @@ def test_a_missing_validation_file_is_drawn_from_training_and_reported(tmp_path)
 
 def test_a_drawn_validation_split_has_its_fraction_and_keeps_the_test_split():
     split = np.array([0] * 900 + [2] * 100, np.int8)
-    found = draw_validation(split, [f"KEY{n}" for n in range(1000)], (0.8, 0.1, 0.1), 0)
-    assert (found[900:] == 2).all()
-    assert abs((found == 1).sum() - 100) < 30
-    np.testing.assert_array_equal(draw_validation(found, ["K"] * 1000, (0.8, 0.1, 0.1), 0), found)
+    drawn = draw_validation(split, [f"KEY{n}" for n in range(1000)], (0.8, 0.1, 0.1), 0)
+    assert (drawn[900:] == 2).all()
+    assert abs((drawn == 1).sum() - 100) < 30
+    np.testing.assert_array_equal(draw_validation(drawn, ["K"] * 1000, (0.8, 0.1, 0.1), 0), drawn)
 
 
 def test_a_file_outside_the_published_split_is_refused(tmp_path):
@@ -145,12 +145,12 @@ def test_numbered_folds_must_be_assigned(tmp_path):
 
 
 def test_folds_are_numbers_or_words_but_not_blank():
-    found = parse_folds((4,), ("b",))
-    assert [found.split(text) for text in ("4", "4.0", " b ", "0", "c")] == [
+    folds = parse_folds((4,), ("b",))
+    assert [folds.split(text) for text in ("4", "4.0", " b ", "0", "c")] == [
         "test", "test", "validation", "train", "train",
     ]  # fmt: skip
     with pytest.raises(ValueError, match="no fold"):
-        found.split(" ")
+        folds.split(" ")
 
 
 @pytest.mark.parametrize(

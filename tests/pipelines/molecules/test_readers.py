@@ -124,11 +124,11 @@ def test_the_molecules_do_not_depend_on_the_size_of_the_shards(tmp_path, records
         write_extended_xyz(tmp_path / "m.xyz", smiles),
         write_extended_xyz(tmp_path / "bare.extxyz", smiles, named=False),
     ):
-        targets, graphs, found, _ = read([path], tmp_path / path.suffix[1:], config)
+        targets, graphs, read_smiles, _ = read([path], tmp_path / path.suffix[1:], config)
         assert targets[:, 0].tolist() == list(range(11))
-        for n, each in enumerate(smiles):
-            assert Chem.CanonSmiles(found[n]) == Chem.CanonSmiles(each)
-            mol = embed(each)
+        for n, molecule in enumerate(smiles):
+            assert Chem.CanonSmiles(read_smiles[n]) == Chem.CanonSmiles(molecule)
+            mol = embed(molecule)
             one = graphs.take(np.array([n]))
             np.testing.assert_allclose(one.positions, mol.GetConformer().GetPositions(), atol=1e-4)
             expected = config.featuriser.graph(mol)
@@ -157,8 +157,8 @@ def test_labels_are_read_from_a_table_beside_the_sd_file(tmp_path):
     rows = [(f"mol_{n}", n * 10) for n in (3, 1, 0)]
     write_csv(tmp_path / "gdb9.sdf.csv", rows, ("mol_id", "gap"))
     config = dataclasses.replace(PLACED, targets=("gap", "y"))
-    for given in (tmp_path / "gdb9.sdf", tmp_path):
-        targets, *_ = read([given], tmp_path / f"data of {given.name}", config)
+    for source in (tmp_path / "gdb9.sdf", tmp_path):
+        targets, *_ = read([source], tmp_path / f"data of {source.name}", config)
         assert targets.tolist() == [[0, 0], [10, 1], [30, 3]]
     assert [row[3] for row in rejected(tmp_path / "data of gdb9.sdf")] == [f"has no row in {tmp_path / 'gdb9.sdf.csv'}"]
 
@@ -220,9 +220,9 @@ def test_bad_frames_are_rejected_with_their_reasons(tmp_path):
         (tmp_path / "m" / f"{n}.xyz").write_text(text)
     smiles = read([tmp_path / "m"], tmp_path / "data", dataclasses.replace(PLACED, rejected_threshold=1))[2]
     assert smiles == list(SMILES[:3])
-    found = {name: reason for name, _, _, reason in rejected(tmp_path / "data")}
+    reasons = {name: reason for name, _, _, reason in rejected(tmp_path / "data")}
     for n, reason in enumerate(BAD_FRAMES.values()):
-        assert reason in found[f"{n}.xyz"]
+        assert reason in reasons[f"{n}.xyz"]
 
 
 def test_bad_records_of_an_sd_file_are_rejected_and_the_next_is_read(tmp_path):
@@ -255,16 +255,16 @@ WATER_ATOMS = "O 0 0 0\nH 0 0.6 0.76\nH 0 0.6 -0.76\n"
 
 
 def test_a_lattice_is_periodic_unless_pbc_is_false(tmp_path):
-    found = {}
+    messages = {}
     for name, pbc in {"none": "", "true": ' pbc="T T T"', "slab": ' pbc="T T F"', "ones": ' pbc="1 1 1"'}.items():
         (tmp_path / f"{name}.xyz").write_text(f"3\n{CELL}{pbc}\n{WATER_ATOMS}" * 2)
         with pytest.raises(InputError) as error:
             ingest_molecules([tmp_path / f"{name}.xyz"], tmp_path / "data", PLACED)
-        found[name] = str(error.value)
-    for message in found.values():
+        messages[name] = str(error.value)
+    for message in messages.values():
         assert "2 of 2 molecules cannot be used" in message or "none of its 2 molecules can be read" in message
         assert "periodic: a crystal, not a molecule" in message
-    assert 'a Lattice without pbc implies pbc="T T T"' in found["none"]
+    assert 'a Lattice without pbc implies pbc="T T T"' in messages["none"]
     for name, pbc in {"box": "F F F", "zeros": "0 0 0"}.items():
         (tmp_path / f"{name}.xyz").write_text(f'3\n{CELL} pbc="{pbc}"\n{WATER_ATOMS}')
         assert read([tmp_path / f"{name}.xyz"], tmp_path / name, PLACED)[0].tolist() == [[1]]

@@ -16,14 +16,14 @@ def test_only_molecules_that_hang_or_are_too_large_are_rejected(tmp_path):
     ingest_molecules([write_csv(tmp_path / "m.csv", rows)], tmp_path / "data", config)
     with MoleculeShards.open(tmp_path / "data") as shards:
         assert shards.smiles(range(len(shards))) == list(SMILES)
-    found = rejected(tmp_path / "data")
-    assert [(line, reason) for _, line, _, reason in found] == [
+    rejects = rejected(tmp_path / "data")
+    assert [(line, reason) for _, line, _, reason in rejects] == [
         (7, "did not end within 2 s"),
         (8, "5,000 atoms, more than max_atoms 4,000"),
         (9, "100,000 characters, too long for 4,000 atoms"),
         (10, "not a SMILES"),
     ]
-    assert all(len(text) <= 200 for *_, text, _ in found)
+    assert all(len(text) <= 200 for *_, text, _ in rejects)
 
 
 def test_too_many_rejected_rows_stop_the_run_and_are_listed(tmp_path):
@@ -76,8 +76,8 @@ def test_labels_in_the_wrong_unit_give_a_warning(tmp_path, name, scale, unit, wa
     rows = [(smiles, scale * Chem.MolFromSmiles(smiles).GetNumAtoms() ** (scale < -1)) for smiles in SMILES]
     table = write_csv(tmp_path / "m.csv", rows, ("smiles", name))
     config = dataclasses.replace(CONFIG, targets=(name,), units={name: unit})
-    doubts = ingest_molecules([table], tmp_path / "data", config)
-    assert [warning in each for each in doubts.doubts] == ([True] if warning else [])
+    summary = ingest_molecules([table], tmp_path / "data", config)
+    assert [warning in doubt for doubt in summary.doubts] == ([True] if warning else [])
 
 
 def test_given_geometry_is_refused_for_a_table(tmp_path):

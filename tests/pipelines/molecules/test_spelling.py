@@ -43,14 +43,14 @@ def spellings(smiles: str, count: int = SPELLINGS) -> list[str]:
     """Random SMILES of one molecule."""
     mol = Chem.MolFromSmiles(smiles)
     written = [smiles, Chem.MolToSmiles(mol), *Chem.MolToRandomSmilesVect(mol, count, randomSeed=7)]
-    assert len({Chem.MolToInchiKey(Chem.MolFromSmiles(each)) for each in written}) == 1, smiles
+    assert len({Chem.MolToInchiKey(Chem.MolFromSmiles(spelling)) for spelling in written}) == 1, smiles
     return list(dict.fromkeys(written))
 
 
 def form(graphs: Graphs, place: int) -> tuple:
     """Permutation-invariant form of a graph: atom codes refined by those of their neighbours until stable."""
     graph = graphs.take(np.array([place]))
-    colours: list = [tuple(each) for each in graph.atoms.tolist()]
+    colours: list = [tuple(codes_of_atom) for codes_of_atom in graph.atoms.tolist()]
     joined: list[list[tuple[int, tuple]]] = [[] for _ in colours]
     for (begin, end), codes in zip(graph.bonds.tolist(), graph.bond_features.tolist(), strict=True):
         joined[begin].append((end, tuple(codes)))
@@ -83,9 +83,11 @@ def test_predictions_do_not_depend_on_the_smiles():
     )  # fmt: skip
     predictor = MoleculePredictor(config.network(seed=1), config)
     written = [spellings(smiles) for smiles in MOLECULES]
-    found = predictor.predict([each for several in written for each in several])
-    places = np.cumsum([len(several) for several in written])[:-1]
-    for smiles, mean, sigma in zip(MOLECULES, np.split(found.mean, places), np.split(found.sigma, places), strict=True):
+    predictions = predictor.predict([spelling for variants in written for spelling in variants])
+    places = np.cumsum([len(variants) for variants in written])[:-1]
+    for smiles, mean, sigma in zip(
+        MOLECULES, np.split(predictions.mean, places), np.split(predictions.sigma, places), strict=True
+    ):
         assert np.ptp(mean) < 1e-5, smiles
         assert np.ptp(sigma) < 1e-5, smiles
 
@@ -137,7 +139,7 @@ def test_embedded_coordinates_do_not_depend_on_the_smiles():
         mol = Chem.MolFromSmiles(smiles)
         key = Chem.MolToInchiKey(mol)
         written = [smiles, *Chem.MolToRandomSmilesVect(mol, 4, randomSeed=3)]
-        written = [each for each in written if Chem.MolToInchiKey(Chem.MolFromSmiles(each)) == key]
+        written = [spelling for spelling in written if Chem.MolToInchiKey(Chem.MolFromSmiles(spelling)) == key]
         graphs, reasons = featuriser.graphs(written)
         assert not any(reasons)
         assert graphs.positions is not None
@@ -149,11 +151,11 @@ def test_embedded_coordinates_do_not_depend_on_the_smiles():
 
 def test_keys_scaffolds_and_fingerprints_do_not_depend_on_the_smiles():
     written = [spellings(smiles, 6) for smiles in MOLECULES[::3]]
-    entries = [MoleculeRecord(line=n, text=each, smiles=each) for n, each in enumerate(chain(*written))]
+    entries = [MoleculeRecord(line=n, text=spelling, smiles=spelling) for n, spelling in enumerate(chain(*written))]
     parts = list(parse_records(entries, Featuriser(), 60.0))
-    keys, scaffolds = ([each for part in parts for each in getattr(part, name)] for name in ("keys", "scaffolds"))
+    keys, scaffolds = ([value for part in parts for value in getattr(part, name)] for name in ("keys", "scaffolds"))
     fingerprints = np.concatenate([part.fingerprints for part in parts])
     place = 0
-    for several in written:
-        here = slice(place, place := place + len(several))
+    for variants in written:
+        here = slice(place, place := place + len(variants))
         assert len(set(keys[here])) == len(set(scaffolds[here])) == len(np.unique(fingerprints[here], axis=0)) == 1

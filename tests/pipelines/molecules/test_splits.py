@@ -92,7 +92,7 @@ def test_scaffolds_never_cross_a_scaffold_split(tmp_path):
     ingest_molecules([table], tmp_path / "data", dataclasses.replace(CONFIG, split="scaffold"))
     shards = MoleculeShards.open(tmp_path / "data")
     of = {name: {s.lstrip("C") for s in shards.smiles(shards.split(name))} for name in ("train", "validation", "test")}
-    assert [len(found) for found in of.values()] == [8, 1, 1]
+    assert [len(scaffolds) for scaffolds in of.values()] == [8, 1, 1]
     assert len(set.union(*of.values())) == 10
 
 
@@ -103,8 +103,8 @@ def test_the_split_is_read_from_a_column(tmp_path):
     config = dataclasses.replace(CONFIG, split="column", split_column="fold")
     ingest_molecules([table], tmp_path / "data", config)
     shards = MoleculeShards.open(tmp_path / "data")
-    found = [shards.smiles(shards.split(name)) for name in ("train", "validation", "test")]
-    assert found == [list(SMILES[:2]), list(SMILES[2:4]), list(SMILES[4:6])]
+    splits = [shards.smiles(shards.split(name)) for name in ("train", "validation", "test")]
+    assert splits == [list(SMILES[:2]), list(SMILES[2:4]), list(SMILES[4:6])]
     assert rejected(tmp_path / "data") == [
         ("m.csv", 8, SMILES[6], "split 'tset' is not train, validation or test"),
         ("m.csv", 9, SMILES[4], "the same molecule is in the validation or test split"),
@@ -113,26 +113,26 @@ def test_the_split_is_read_from_a_column(tmp_path):
 
 def test_butina_clusters_hold_the_neighbours_of_a_centroid():
     alkanes, phenols = ["C" * n for n in range(8, 12)], ["Oc1ccccc1", "Oc1ccccc1C", "Oc1ccccc1CC"]
-    found = butina_clusters(morgan_fingerprints([*alkanes, *phenols]), 0.4).tolist()
-    assert len(set(found[:4])) == 1
-    assert not set(found[:4]) & set(found[4:])
+    clusters = butina_clusters(morgan_fingerprints([*alkanes, *phenols]), 0.4).tolist()
+    assert len(set(clusters[:4])) == 1
+    assert not set(clusters[:4]) & set(clusters[4:])
 
 
 def test_butina_clusters_agree_with_rdkit():
     molecules = morgan_fingerprints(SMILES)
-    bits = [DataStructs.CreateFromBinaryText(each.tobytes()) for each in molecules]
+    bits = [DataStructs.CreateFromBinaryText(fingerprint.tobytes()) for fingerprint in molecules]
     for similarity in (0.2, 0.3, 0.5):
         apart = [1 - value for n in range(len(bits)) for value in DataStructs.BulkTanimotoSimilarity(bits[n], bits[:n])]
-        theirs = Butina.ClusterData(apart, len(bits), 1 - similarity, isDistData=True)
-        ours = butina_clusters(molecules, similarity)
-        sizes = [sorted(np.unique(ours, return_counts=True)[1]), sorted(map(len, theirs))]
+        rdkit = Butina.ClusterData(apart, len(bits), 1 - similarity, isDistData=True)
+        clusters = butina_clusters(molecules, similarity)
+        sizes = [sorted(np.unique(clusters, return_counts=True)[1]), sorted(map(len, rdkit))]
         assert sizes[0] == sizes[1]
 
 
 def test_nearest_similarity_is_the_largest_tanimoto():
     morgan = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=2048)
-    bits = [morgan.GetFingerprint(Chem.MolFromSmiles(each)) for each in SMILES]
-    whole = np.array([DataStructs.BulkTanimotoSimilarity(each, bits) for each in bits])
+    bits = [morgan.GetFingerprint(Chem.MolFromSmiles(smiles)) for smiles in SMILES]
+    whole = np.array([DataStructs.BulkTanimotoSimilarity(fingerprint, bits) for fingerprint in bits])
     np.testing.assert_allclose(nearest_similarity(SMILES[:8], SMILES[8:]), whole[:8, 8:].max(axis=1), rtol=1e-6)
 
 
@@ -154,10 +154,10 @@ def test_near_duplicates_of_training_molecules_are_reported_as_leakage(tmp_path)
 def test_a_split_does_not_depend_on_the_order_of_the_rows(tmp_path):
     write_table(tmp_path / "m.csv")
     write_csv(tmp_path / "r.csv", [(smiles, n) for n, smiles in reversed(list(enumerate(SMILES)))])
-    found = []
+    test_splits = []
     for name in ("m", "r"):
         config = dataclasses.replace(CONFIG, split="scaffold")
         ingest_molecules([tmp_path / f"{name}.csv"], tmp_path / name, config)
         shards = MoleculeShards.open(tmp_path / name)
-        found.append(sorted(shards.smiles(shards.split("test"))))
-    assert found[0] == found[1]
+        test_splits.append(sorted(shards.smiles(shards.split("test"))))
+    assert test_splits[0] == test_splits[1]

@@ -27,27 +27,27 @@ def read(path, raw: bytes, *, encoding: str = "", smiles_column: str = "") -> li
         return list(read_records(described, lines))
 
 
-def good(found: list[MoleculeRecord]) -> list[tuple[str, str]]:
-    return [(entry.smiles, entry.fields["y"]) for entry in found if not entry.problem]
+def good(records: list[MoleculeRecord]) -> list[tuple[str, str]]:
+    return [(entry.smiles, entry.fields["y"]) for entry in records if not entry.problem]
 
 
-def bad(found: list[MoleculeRecord]) -> list[tuple[int, str]]:
-    return [(entry.line, entry.problem) for entry in found if entry.problem]
+def bad(records: list[MoleculeRecord]) -> list[tuple[int, str]]:
+    return [(entry.line, entry.problem) for entry in records if entry.problem]
 
 
 @pytest.mark.parametrize("at", [0, 7, 19])
 def test_an_unbalanced_quote_rejects_only_its_row(tmp_path, at):
     rows = [('"' if n == at else "") + f"name {n},{SMILES[n]},{n}\n" for n in range(20)]
-    found = read(tmp_path / "m.csv", ("name,smiles,y\n" + "".join(rows)).encode())
-    assert good(found) == [(SMILES[n], str(n)) for n in range(20) if n != at]
-    assert bad(found) == [(at + 2, "a quote opens in this line and is not closed before the end of the file")]
+    records = read(tmp_path / "m.csv", ("name,smiles,y\n" + "".join(rows)).encode())
+    assert good(records) == [(SMILES[n], str(n)) for n in range(20) if n != at]
+    assert bad(records) == [(at + 2, "a quote opens in this line and is not closed before the end of the file")]
 
 
 def test_an_unbalanced_quote_is_not_closed_by_the_quotes_of_later_rows(tmp_path):
     text = 'name,smiles,y\n"a,C,1\nb,CC,2\n"c, d",CCC,3\n"e,CCCC,4\nf,CO,5\n"g",CN,6\n"h,CF,7\ni",CCl,8\nj,CBr,9\n'
-    found = read(tmp_path / "m.csv", text.encode())
-    assert good(found) == [("CC", "2"), ("CCC", "3"), ("CO", "5"), ("CN", "6"), ("CCl", "8"), ("CBr", "9")]
-    assert bad(found) == [
+    records = read(tmp_path / "m.csv", text.encode())
+    assert good(records) == [("CC", "2"), ("CCC", "3"), ("CO", "5"), ("CN", "6"), ("CCl", "8"), ("CBr", "9")]
+    assert bad(records) == [
         (2, "a quote opens in this line and is closed in line 4, followed by text: a stray quote?"),
         (5, "a quote opens in this line and is closed in line 7, followed by text: a stray quote?"),
         (8, "a quote opens in this line and is closed in line 9, but both are complete rows: a stray quote?"),
@@ -55,9 +55,9 @@ def test_an_unbalanced_quote_is_not_closed_by_the_quotes_of_later_rows(tmp_path)
 
 
 def test_line_breaks_between_quotes_belong_to_the_cell(tmp_path):
-    found = read(tmp_path / "m.csv", b'name,smiles,y\n"a\nb, ""c""\nd",CCO,1\nx,CC,2\n')
-    assert [entry.fields["name"] for entry in found] == ['a\nb, "c"\nd', "x"]
-    assert [entry.line for entry in found] == [2, 5]
+    records = read(tmp_path / "m.csv", b'name,smiles,y\n"a\nb, ""c""\nd",CCO,1\nx,CC,2\n')
+    assert [entry.fields["name"] for entry in records] == ['a\nb, "c"\nd', "x"]
+    assert [entry.line for entry in records] == [2, 5]
 
 
 def test_every_row_is_accepted_or_reported(tmp_path):
@@ -72,9 +72,9 @@ def test_every_row_is_accepted_or_reported(tmp_path):
 
 @pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
 def test_line_ends_of_all_systems_are_read(tmp_path, end):
-    found = read(tmp_path / "m.csv", end.join(["smiles,y", "CCO,1", "CC,2", ""]).encode())
-    assert good(found) == [("CCO", "1"), ("CC", "2")]
-    assert [entry.line for entry in found] == [2, 3]
+    records = read(tmp_path / "m.csv", end.join(["smiles,y", "CCO,1", "CC,2", ""]).encode())
+    assert good(records) == [("CCO", "1"), ("CC", "2")]
+    assert [entry.line for entry in records] == [2, 3]
 
 
 def test_line_ends_may_be_mixed(tmp_path):
@@ -90,8 +90,8 @@ def test_a_long_file_of_carriage_returns_is_read_row_by_row(tmp_path):
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
 def test_a_byte_order_mark_determines_the_encoding(tmp_path, encoding):
-    found = read(tmp_path / "m.csv", "smiles,y,name\r\nCCO,1,µ\r\n".encode(encoding))
-    assert [entry.fields for entry in found] == [{"smiles": "CCO", "y": "1", "name": "µ"}]
+    records = read(tmp_path / "m.csv", "smiles,y,name\r\nCCO,1,µ\r\n".encode(encoding))
+    assert [entry.fields for entry in records] == [{"smiles": "CCO", "y": "1", "name": "µ"}]
 
 
 def test_an_encoding_without_a_mark_must_be_stated(tmp_path):
@@ -115,9 +115,9 @@ def test_a_stated_utf_16_without_a_mark_is_read(tmp_path):
 
 
 def test_nul_bytes_and_overlong_lines_are_rejected(tmp_path):
-    found = read(tmp_path / "m.csv", b"smiles,y\nC\0C,1\nCC,2\n" + b"C" * 3_000_000 + b",3\nCO,4\n")
-    assert good(found) == [("CC", "2"), ("CO", "4")]
-    assert bad(found) == [
+    records = read(tmp_path / "m.csv", b"smiles,y\nC\0C,1\nCC,2\n" + b"C" * 3_000_000 + b",3\nCO,4\n")
+    assert good(records) == [("CC", "2"), ("CO", "4")]
+    assert bad(records) == [
         (2, "contains NUL bytes: damaged, or not a text file"),
         (4, "a line of more than 1,048,576 bytes"),
     ]
@@ -125,9 +125,9 @@ def test_nul_bytes_and_overlong_lines_are_rejected(tmp_path):
 
 def test_columns_without_a_name_are_not_the_smiles(tmp_path):
     for text in ("CCO,1,,,\n", "CC,2,,,\n"):  # as Excel saves a sheet in which cells to the right were cleared
-        found = read(tmp_path / "m.csv", ("smiles,y,,,\n" + text).encode())
-        assert good(found) == [tuple(text.split(",")[:2])]
-        assert list(found[0].fields) == ["smiles", "y", "column_3", "column_4", "column_5"]
+        records = read(tmp_path / "m.csv", ("smiles,y,,,\n" + text).encode())
+        assert good(records) == [tuple(text.split(",")[:2])]
+        assert list(records[0].fields) == ["smiles", "y", "column_3", "column_4", "column_5"]
     assert good(read(tmp_path / "m.csv", b",smiles,y\n0,CCO,1\n")) == [("CCO", "1")]  # as pandas writes its index
     with pytest.raises(InputError, match=r"no column smiles; its columns are column_1, mol, y. Set smiles_column"):
         read(tmp_path / "m.csv", b",mol,y\n0,CCO,1\n")
@@ -153,12 +153,12 @@ def test_a_row_of_the_wrong_length_keeps_its_cells(tmp_path):
 
 
 def test_a_list_of_smiles_has_names_and_no_header(tmp_path):
-    found = read(tmp_path / "m.smi", b"CCO ethanol\n\nCCN\tethyl amine\nC\nc1ccccc1 |(1,2,3)| benzene ring\n")
-    assert [(entry.line, entry.smiles, entry.fields["name"]) for entry in found] == [
+    records = read(tmp_path / "m.smi", b"CCO ethanol\n\nCCN\tethyl amine\nC\nc1ccccc1 |(1,2,3)| benzene ring\n")
+    assert [(entry.line, entry.smiles, entry.fields["name"]) for entry in records] == [
         (1, "CCO", "ethanol"), (3, "CCN", "ethyl amine"), (4, "C", ""), (5, "c1ccccc1 |(1,2,3)|", "benzene ring"),
     ]  # fmt: skip
-    found = read(tmp_path / "m.smi", b"SMILES Name\nCCO ethanol\n")  # as RDKit writes it
-    assert [(entry.line, entry.smiles) for entry in found] == [(2, "CCO")]
+    records = read(tmp_path / "m.smi", b"SMILES Name\nCCO ethanol\n")  # as RDKit writes it
+    assert [(entry.line, entry.smiles) for entry in records] == [(2, "CCO")]
     assert good(read(tmp_path / "m.smi", b"smiles,y\nCCO,1\n")) == [("CCO", "1")]
 
 

@@ -38,9 +38,9 @@ NUMBERS = Classes(())
     ],
 )
 def test_unusable_cells_give_a_reason(cell, reason):
-    with pytest.raises(UnusableLabelError) as found:
+    with pytest.raises(UnusableLabelError) as error:
         parse_label(cell, NUMBERS)
-    assert (found.value.text, found.value.reason) == (cell, reason)
+    assert (error.value.text, error.value.reason) == (cell, reason)
 
 
 def test_numbers_and_missing_labels_are_parsed():
@@ -60,7 +60,7 @@ def test_a_bad_cell_keeps_the_other_labels_of_its_row(tmp_path):
     assert values[:, 1].tolist() == [-n for n in range(len(SMILES))]
     manifest = MoleculeManifest.read(tmp_path / "data" / "manifest.json")
     assert manifest.blanked == summary.blanked
-    assert [(each.target, each.count, each.reason) for each in summary.blanked] == [
+    assert [(blanked.target, blanked.count, blanked.reason) for blanked in summary.blanked] == [
         ("y", 2, "is a censored value, only a bound"),
         ("y", 1, "is an approximate value"),
         ("y", 1, "is a value with its uncertainty"),
@@ -93,8 +93,8 @@ def test_a_row_without_any_usable_label_is_rejected(tmp_path):
     ],
 )  # fmt: skip
 def test_the_property_follows_from_name_unit_and_sign(name, unit, smallest, physical):
-    found, warning = infer_property(name, unit, smallest)
-    assert found == physical
+    inferred, warning = infer_property(name, unit, smallest)
+    assert inferred == physical
     assert bool(warning) == (physical == "other" and name != "homo")
 
 
@@ -113,15 +113,15 @@ def test_mu_is_a_dipole_by_unit_or_configuration_and_never_negative(tmp_path):
         ({"properties": {"mu": "dipole"}}, "dipole", False), ({"units": {"mu": "cP"}}, "other", True),
     ]):  # fmt: skip
         (tmp_path / str(n)).mkdir()
-        found, doubts = ingested(tmp_path / str(n), values, targets=("mu",), **change)
-        assert (found, any("not treated as the magnitude of a dipole moment" in each for each in doubts)) == (
+        inferred, doubts = ingested(tmp_path / str(n), values, targets=("mu",), **change)
+        assert (inferred, any("not treated as the magnitude of a dipole moment" in doubt for doubt in doubts)) == (
             physical,
             warning,
         )
     signed = [0.1 * n - 1 for n in range(len(SMILES))]
     (tmp_path / "signed").mkdir()
-    found, doubts = ingested(tmp_path / "signed", signed, targets=("mu",), units={"mu": "D"})
-    assert found == "other"
+    inferred, doubts = ingested(tmp_path / "signed", signed, targets=("mu",), units={"mu": "D"})
+    assert inferred == "other"
     assert "because it has the label -1." in doubts[0]
     with pytest.raises(
         InputError, match="target mu: is set to be the magnitude of a dipole moment, but has the label -1"

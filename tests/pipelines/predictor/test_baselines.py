@@ -28,13 +28,13 @@ def energy(molecule: Chem.Mol) -> float:
 def data(request, tmp_path_factory):
     """Molecules with an energy that is additive over atoms, and a label of aromaticity, which is not."""
     folder = tmp_path_factory.mktemp("baselines")
-    made = [Chem.MolFromSmiles(smiles) for smiles in enumerate_molecules(400, 3)]
+    molecules = [Chem.MolFromSmiles(smiles) for smiles in enumerate_molecules(400, 3)]
     with (folder / "table.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["smiles", "energy", "ring"])
-        for each in made:
-            ring = 1.0 + 0.001 * each.GetNumAtoms() if each.HasSubstructMatch(AROMATIC) else 0.0
-            writer.writerow([Chem.MolToSmiles(each), f"{energy(each):.3f}", f"{ring:.4f}"])
+        for molecule in molecules:
+            ring = 1.0 + 0.001 * molecule.GetNumAtoms() if molecule.HasSubstructMatch(AROMATIC) else 0.0
+            writer.writerow([Chem.MolToSmiles(molecule), f"{energy(molecule):.3f}", f"{ring:.4f}"])
     config = MoleculeIngest(targets=("energy", "ring"), processes=1, hydrogens=request.param)
     ingest_molecules([folder / "table.csv"], folder / "data", config)
     return MoleculeShards.open(folder / "data")

@@ -38,7 +38,10 @@ def nitrogen(smiles):
 def run(tmp_path_factory, smiles):
     """Run trained on the amount of nitrogen in words and the presence of fluorine; some labels are missing."""
     folder = tmp_path_factory.mktemp("classes")
-    rows = [(each, "" if n % 11 == 0 else nitrogen(each), "FT"["F" in each]) for n, each in enumerate(smiles)]
+    rows = [
+        (molecule, "" if n % 11 == 0 else nitrogen(molecule), "FT"["F" in molecule])
+        for n, molecule in enumerate(smiles)
+    ]
     table = write_csv(folder / "m.csv", rows, ("smiles", "nitrogen", "fluorinated"))
     config = dataclasses.replace(CONFIG, targets=("nitrogen", "fluorinated"), fractions=(0.6, 0.2, 0.2))
     ingest_molecules([table], folder / "data", config)
@@ -55,7 +58,7 @@ def test_named_classes_are_learnt(run):
 
 
 def test_predictions_name_the_class_and_give_the_probability_of_each(run, smiles, tmp_path):
-    table = write_csv(tmp_path / "new.csv", [(each,) for each in [*smiles[:20], "C(C)(C)(C)(C)C"]], ("smiles",))
+    table = write_csv(tmp_path / "new.csv", [(molecule,) for molecule in [*smiles[:20], "C(C)(C)(C)(C)C"]], ("smiles",))
     predict_molecules(run.bundle, table, tmp_path / "out.csv")
     with (tmp_path / "out.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -71,7 +74,7 @@ def test_predictions_name_the_class_and_give_the_probability_of_each(run, smiles
     predictions = MoleculePredictor.load(run.bundle).predict(smiles[:20])
     assert predictions.classes == (("many", "one", "zero"), ("F", "T"))
     assert predictions.probabilities is not None
-    assert [f"{each:.6g}" for each in predictions.probabilities[:, 0, 1]] == [
+    assert [f"{probability:.6g}" for probability in predictions.probabilities[:, 0, 1]] == [
         row["nitrogen_prob_one"] for row in rows[:-1]
     ]
     np.testing.assert_array_equal(predictions.mean[:, 0], predictions.probabilities[:, 0].max(axis=1))
@@ -127,7 +130,7 @@ def test_the_spelling_of_binary_labels_does_not_change_the_network(smiles, tmp_p
     for name, spelling in {"bits": ("0", "1"), "signs": ("-1", "1")}.items():
         folder = tmp_path / name
         folder.mkdir()
-        rows = [(each, spelling["O" in each]) for each in smiles[:80]]
+        rows = [(molecule, spelling["O" in molecule]) for molecule in smiles[:80]]
         ingest_molecules([write_csv(folder / "m.csv", rows)], folder / "data", CONFIG)
         training = dataclasses.replace(TRAINING, epochs=1)
         run = train_molecules(folder / "data", folder / "run", NETWORK, training, launch({}))
@@ -151,7 +154,7 @@ def test_a_bundle_stores_the_classes(tmp_path):
     predictor.bundle({}, "").write(tmp_path / "bundle.tenfold")
     again = MoleculePredictor.load(tmp_path / "bundle.tenfold")
     assert again.config.classes == (("a", "b", "c"), ("0", "1"))
-    before, after = (each.predict(["CCO", "c1ccncc1", "no molecule"]).probabilities for each in (predictor, again))
+    before, after = (model.predict(["CCO", "c1ccncc1", "no molecule"]).probabilities for model in (predictor, again))
     assert before is not None
     assert after is not None
     np.testing.assert_array_equal(before, after)

@@ -68,7 +68,7 @@ def untrained(path: Path, data: Path) -> RunFolder:
     run.create()
     with MoleculeShards.open(data) as shards:
         targets = tuple(
-            Target(name=each.name, unit=each.unit, classes=each.classes) for each in shards.manifest.targets
+            Target(name=target.name, unit=target.unit, classes=target.classes) for target in shards.manifest.targets
         )
         config = PredictorConfig(
             architecture=NETWORK, featuriser=shards.manifest.featuriser, kind=kind_of(shards), targets=targets

@@ -190,7 +190,7 @@ def test_an_sd_file_with_a_new_item_in_every_record_is_refused(bundle, tmp_path)
     source.write_text("".join(f"{record}>  <item {n}>\n{n}\n\n$$$$\n" for n in range(MAX_COLUMNS + 1)))
     with pytest.raises(InputError, match="more than 1,000 different data items"):
         predicted(bundle, source)
-    assert [each.name for each in tmp_path.iterdir()] == ["m.sdf"]
+    assert [path.name for path in tmp_path.iterdir()] == ["m.sdf"]
 
 
 def test_comments_and_keys_of_xyz_frames_are_copied_unchanged(bundle_3d, tmp_path):
@@ -230,7 +230,7 @@ def test_hostile_rows_do_not_affect_the_others(bundle, tmp_path):
         "[#6;R2;$(C=O)]~*": "not a SMILES",
         ("." * 5000): "not a SMILES",
     }
-    smiles = [each for bad in hostile for each in (bad, "CCO")]
+    smiles = [molecule for bad in hostile for molecule in (bad, "CCO")]
     summary, (_, *rows) = predicted(
         bundle, table(tmp_path / "m.csv", "\n".join(["smiles", *smiles]) + "\n"), seconds=2.0
     )

@@ -36,7 +36,7 @@ def test_the_cost_of_labels_is_read_from_logs_and_not_from_the_hidden_record(tmp
     log.mkdir(parents=True)
     (log / RECORD).write_text(json.dumps({"made_by": "tenfold", "files": []}))
     for n, (count, unlabelled) in enumerate([(3, ["C"]), (2, [])]):
-        found = {"count": count, "unlabelled": unlabelled, "quantum_s": 6.0, "geometry_s": 1.0}
-        (log / f"molecules_{n:05d}.json").write_text(json.dumps(found))
+        entry = {"count": count, "unlabelled": unlabelled, "quantum_s": 6.0, "geometry_s": 1.0}
+        (log / f"molecules_{n:05d}.json").write_text(json.dumps(entry))
     assert labelling_cost(tmp_path) == {"quantum_s": 3.0, "geometry_s": 0.5}
     assert labelling_cost(tmp_path / "none") == {}

@@ -38,9 +38,9 @@ def tenfold(*arguments: str | Path, ranks: int = 1) -> subprocess.CompletedProce
 
 
 def succeeds(*arguments: str | Path, ranks: int = 1) -> str:
-    done = tenfold(*arguments, ranks=ranks)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    completed = tenfold(*arguments, ranks=ranks)
+    assert completed.returncode == 0, completed.stderr
+    return completed.stdout
 
 
 @pytest.fixture(scope="module")
@@ -80,12 +80,12 @@ def test_a_bundle_predicts_in_a_new_process_without_its_data(study, tmp_path):
         "import sys, tenfold.pipelines as t; p = t.load(sys.argv[1]);"
         "f = p.predict(['CCO', 'not a molecule']); print(p.names, f.mean.shape, f.reasons)"
     )
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "moved.tenfold")],
         capture_output=True, text=True, timeout=300, check=False, cwd=tmp_path,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == "('logp', 'rings') (2, 2) (None, 'not a SMILES')"
+    assert completed.returncode == 0, completed.stderr
+    assert completed.stdout.strip() == "('logp', 'rings') (2, 2) (None, 'not a SMILES')"
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,7 @@ def large(study) -> Path:
     with gzip.open(study / "large.csv.gz", "wt", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["id", "smiles", "note"])
-        writer.writerows([number, each, 'commas, "quotes"'] for number, each in enumerate(smiles))
+        writer.writerows([number, molecule, 'commas, "quotes"'] for number, molecule in enumerate(smiles))
         file.write("too,few\n")
     return study / "large.csv.gz"
 
@@ -165,10 +165,10 @@ def test_wrong_input_is_refused_with_the_valid_choices(study, tmp_path):
         (["predict", "molecules", table, table, "--out", tmp_path / "c.csv"], "table.csv"),
         (["train", "molecules", study / "data", "--preset", "painn", "--out", tmp_path / "d"], "no coordinates"),
     ):
-        done = tenfold(*arguments)
-        assert done.returncode == 2
-        assert message in done.stderr
-        assert "Traceback" not in done.stderr
+        completed = tenfold(*arguments)
+        assert completed.returncode == 2
+        assert message in completed.stderr
+        assert "Traceback" not in completed.stderr
 
 
 def test_attributions_find_a_planted_rule_but_not_for_random_weights(tmp_path):

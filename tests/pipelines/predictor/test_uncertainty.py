@@ -39,7 +39,8 @@ def test_too_small_sigma_are_reported():
     assert warnings[0].startswith("Predicted σ are too small: the coverage within 1σ is ")
     assert warnings[1].startswith("Predicted σ are too small: the coverage within 1.96σ is ")
     assert all(
-        " % for band gap, " in each and " % for lumo; expected " in each and "homo" not in each for each in warnings
+        " % for band gap, " in warning and " % for lumo; expected " in warning and "homo" not in warning
+        for warning in warnings
     )
 
 

@@ -4,8 +4,8 @@ from tenfold.pipelines.readers.parameters import canonical_parameters, density_c
 from tenfold.pipelines.readers.volume import UnusableFileError
 
 
-def read(densities=None, **given):
-    return canonical_parameters(given, given.values(), "file", "key", densities)
+def read(densities=None, **parameters):
+    return canonical_parameters(parameters, parameters.values(), "file", "key", densities)
 
 
 def test_the_physical_density_of_baryons_is_recognised_by_its_value():
@@ -53,7 +53,7 @@ def test_all_rows_of_a_column_determine_the_convention():
 
 
 @pytest.mark.parametrize(
-    ("given", "canonical", "value"),
+    ("parameters", "canonical", "value"),
     [
         ({"W0": -0.9}, "w_0", -0.9),
         ({"wa_fld": 0.2}, "w_a", 0.2),
@@ -64,8 +64,8 @@ def test_all_rows_of_a_column_determine_the_convention():
         ({"S_8": 0.8}, "s_8", 0.8),
     ],
 )
-def test_parameters_beyond_flat_lcdm_have_canonical_names(given, canonical, value):
-    assert read(**given) == {canonical: value}
+def test_parameters_beyond_flat_lcdm_have_canonical_names(parameters, canonical, value):
+    assert read(**parameters) == {canonical: value}
 
 
 def test_dark_energy_and_matter_densities_give_the_curvature():

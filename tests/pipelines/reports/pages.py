@@ -83,7 +83,7 @@ def check_page(
     assert page.tags == expected.tags
     assert page.attributes == expected.attributes
     assert "script" not in page.tags
-    assert not [name for each in page.attributes for name in each if name.startswith("on")]
+    assert not [name for attributes in page.attributes for name in attributes if name.startswith("on")]
     assert [name for name in (*hostile, *also) if name not in page.text] == []
     assert len(page.alt_texts) == len(page.image_sources) > 0
     for source in page.image_sources:
@@ -101,10 +101,10 @@ def name_fields(data: Path, names: tuple[str, ...]) -> Manifest:
     tests = sorted(range(len(manifest.simulations)), key=lambda n: manifest.simulations[n].split != "test")
     simulations = [
         replace(
-            each, simulation=f"{names[tests.index(n) % len(names)]} {n:05d}",
-            parameters={name: each.parameters[old[column]] for name, column in zip(names, columns, strict=True)},
+            entry, simulation=f"{names[tests.index(n) % len(names)]} {n:05d}",
+            parameters={name: entry.parameters[old[column]] for name, column in zip(names, columns, strict=True)},
         )
-        for n, each in enumerate(manifest.simulations)
+        for n, entry in enumerate(manifest.simulations)
     ]  # fmt: skip
     statistics = tuple(manifest.parameters[column] for column in columns)
     renamed = replace(manifest, parameter_names=names, parameters=statistics, simulations=tuple(simulations))

@@ -91,7 +91,7 @@ def test_long_names_are_shortened_in_figures():
 def test_symbols_of_parameters_are_typeset(name):
     figure = drawn(symbol(name))
     svg(figure, "")
-    assert all(text.get_parse_math() for text in figure.findobj(lambda each: hasattr(each, "get_parse_math")))
+    assert all(text.get_parse_math() for text in figure.findobj(lambda artist: hasattr(artist, "get_parse_math")))
 
 
 @pytest.mark.parametrize("name", HOSTILE)

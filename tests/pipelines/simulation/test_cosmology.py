@@ -14,24 +14,24 @@ def test_growth_of_first_order_is_the_known_integral():
         return hubble(a) * quad(lambda a: (a * hubble(a)) ** -3, 0, a)[0]
 
     for matter in (0.1, 0.3, 0.5):
-        found = growth(matter)
+        linear_growth = growth(matter)
         for redshift in (0.0, 0.5, 3.0, 19.0):
             exact = heath(1 / (1 + redshift), matter) / heath(1.0, matter)
-            assert found.factor(redshift) == pytest.approx(exact, rel=1e-5)
+            assert linear_growth.factor(redshift) == pytest.approx(exact, rel=1e-5)
 
 
 def test_in_a_universe_of_matter_growth_is_the_scale_factor():
-    found = growth(1.0)
-    assert found.factor(1.0) == pytest.approx(0.5, rel=1e-6)
+    growth_factors = growth(1.0)
+    assert growth_factors.factor(1.0) == pytest.approx(0.5, rel=1e-6)
     d = np.array([0.25, 0.5])
-    assert found.second(d) == pytest.approx(-3 / 7 * d**2, rel=1e-4)
-    assert found.second_slope(d) == pytest.approx(-6 / 7 * d, rel=1e-4)
+    assert growth_factors.second(d) == pytest.approx(-3 / 7 * d**2, rel=1e-4)
+    assert growth_factors.second_slope(d) == pytest.approx(-6 / 7 * d, rel=1e-4)
 
 
 def test_growth_of_second_order_follows_bouchet_s_fit():
     # E ≈ −3/7 D² Ω_m(a)^(−1/143) (astro-ph/9406013), D here growing as a at first
-    found = growth(0.3)
-    assert found.second(1.0) == pytest.approx(-3 / 7 * 0.3 ** (-1 / 143), rel=2e-3)
+    growth_factors = growth(0.3)
+    assert growth_factors.second(1.0) == pytest.approx(-3 / 7 * 0.3 ** (-1 / 143), rel=2e-3)
 
 
 def test_a_longer_draw_begins_with_the_shorter():

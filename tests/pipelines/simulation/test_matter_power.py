@@ -42,8 +42,8 @@ def test_a_table_over_two_densities_gives_back_a_product_of_polynomials():
     mid = (0.02, 0.03)
     x = np.ones(len(transfer.__globals__["_wavenumbers"]()))
     values = [np.log(m) ** 2 * np.log(b) * x for m, b in nodes(WIDE, mid)]
-    found = tabulate(WIDE, mid, values)(0.15, 0.022)[1]
-    assert found == pytest.approx(np.log(0.15) ** 2 * np.log(0.022) * x, rel=1e-9)
+    interpolated = tabulate(WIDE, mid, values)(0.15, 0.022)[1]
+    assert interpolated == pytest.approx(np.log(0.15) ** 2 * np.log(0.022) * x, rel=1e-9)
 
 
 def test_a_cosmology_outside_the_table_is_refused(table):

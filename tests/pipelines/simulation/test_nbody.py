@@ -21,9 +21,9 @@ def test_weak_waves_grow_linearly_to_every_redshift():
     linear = power_spectrum(scipy.fft.irfftn(modes), 100.0).power
     redshifts = [3.0, 1.0, 0.0]
     for redshift, positions in zip(redshifts, evolve(modes, GROWTH, redshifts, steps=8, mesh_factor=2), strict=True):
-        found = power_spectrum(overdensity(paint(positions, 64, "cic")), 100.0, window_order=2).power[:4]
+        measured = power_spectrum(overdensity(paint(positions, 64, "cic")), 100.0, window_order=2).power[:4]
         # k up to a quarter of the particles' Nyquist wavenumber; at a third the smoothed force is 2.3 % short
-        assert found / (linear[:4] * GROWTH.factor(redshift) ** 2) == pytest.approx(np.ones(4), abs=0.02)
+        assert measured / (linear[:4] * GROWTH.factor(redshift) ** 2) == pytest.approx(np.ones(4), abs=0.02)
 
 
 def test_a_single_wave_moves_as_zeldovich_says_exactly_until_sheets_cross():
@@ -54,8 +54,8 @@ def test_strong_waves_outgrow_linear_theory_on_small_scales():
     modes = linear_field(lambda k: 300 * k**-1.5, 32, 64.0, np.random.default_rng(1))
     linear = power_spectrum(scipy.fft.irfftn(modes), 64.0).power
     (positions,) = evolve(modes, GROWTH, [0.0], steps=6, mesh_factor=2)
-    found = power_spectrum(overdensity(paint(positions, 32, "cic")), 64.0, window_order=2).power
-    assert np.all(found[8:] > 2 * linear[8:])
+    measured = power_spectrum(overdensity(paint(positions, 32, "cic")), 64.0, window_order=2).power
+    assert np.all(measured[8:] > 2 * linear[8:])
 
 
 def test_an_output_in_between_does_not_change_the_end():

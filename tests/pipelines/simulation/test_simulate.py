@@ -131,9 +131,9 @@ def test_a_killed_run_leaves_no_half_box_and_is_taken_up_again(tmp_path):
 def test_two_processes_make_what_one_makes(boxes, tmp_path):
     simulate_volumes(replace(SMALL, count=2, processes=2), tmp_path)
     for name in ("box_00000.h5", "box_00001.h5"):
-        with h5py.File(tmp_path / name) as ours, h5py.File(boxes / name) as theirs:
-            assert np.array_equal(ours["full"][:], theirs["full"][:])
-            assert ours.attrs["seed"] == theirs.attrs["seed"]
+        with h5py.File(tmp_path / name) as parallel, h5py.File(boxes / name) as serial:
+            assert np.array_equal(parallel["full"][:], serial["full"][:])
+            assert parallel.attrs["seed"] == serial.attrs["seed"]
 
 
 def test_cloud_in_cell_boxes_hold_the_same_mass(tmp_path):
@@ -150,8 +150,8 @@ def test_surrogates_have_the_power_names_and_parameters_of_their_boxes(boxes, tm
         assert surrogate["full"].dtype == np.float32
         for channel in (0, 1):
             delta = overdensity(box["full"][..., channel])
-            ours = power_spectrum(np.ascontiguousarray(surrogate["full"][..., channel]), 32.0).power
-            assert ours == pytest.approx(power_spectrum(delta, 32.0).power, rel=1e-4)
+            surrogate_power = power_spectrum(np.ascontiguousarray(surrogate["full"][..., channel]), 32.0).power
+            assert surrogate_power == pytest.approx(power_spectrum(delta, 32.0).power, rel=1e-4)
         assert np.array_equal(surrogate["physPar"][:], box["physPar"][:])
         assert surrogate.attrs["universe_tag"] == box.attrs["universe_tag"]
         assert surrogate.attrs["units"] == "overdensity"

@@ -11,9 +11,9 @@ def names(count: int) -> list[str]:
 
 
 def test_every_simulation_is_in_one_split():
-    found = split_simulations([*names(100), *names(50)], FRACTIONS, seed=0)
-    assert sorted(found) == sorted(names(100))
-    assert set(found.values()) == set(SPLITS)
+    splits = split_simulations([*names(100), *names(50)], FRACTIONS, seed=0)
+    assert sorted(splits) == sorted(names(100))
+    assert set(splits.values()) == set(SPLITS)
 
 
 def test_adding_or_leaving_out_simulations_moves_none():
@@ -28,10 +28,10 @@ def test_the_order_they_are_given_in_means_nothing():
 
 
 def test_fractions_are_met_as_closely_as_chance_allows():
-    found = list(split_simulations(names(10_000), FRACTIONS, seed=0).values())
+    splits = list(split_simulations(names(10_000), FRACTIONS, seed=0).values())
     for split, fraction in zip(SPLITS, FRACTIONS, strict=True):
         spread = np.sqrt(10_000 * fraction * (1 - fraction))
-        assert abs(found.count(split) - 10_000 * fraction) < 4 * spread
+        assert abs(splits.count(split) - 10_000 * fraction) < 4 * spread
 
 
 def test_another_seed_gives_another_split():
@@ -47,8 +47,8 @@ def test_no_wanted_split_is_empty_however_few_there_are(count, seed):
 
 @pytest.mark.parametrize("fractions", [(1, 0, 0), (0.5, 0.5, 0), (0.9, 0, 0.1)])
 def test_a_split_that_is_not_wanted_stays_empty(fractions):
-    found = set(split_simulations(names(300), fractions, 0).values())
-    assert found == {split for split, fraction in zip(SPLITS, fractions, strict=True) if fraction}
+    used = set(split_simulations(names(300), fractions, 0).values())
+    assert used == {split for split, fraction in zip(SPLITS, fractions, strict=True) if fraction}
 
 
 def test_too_few_simulations_are_refused():

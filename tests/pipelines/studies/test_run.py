@@ -56,8 +56,8 @@ def launched(monkeypatch) -> list[list[str]]:
 
     def run_here(command, check):
         calls.append(command[1:3])
-        done = CliRunner().invoke(app, command[1:])
-        return subprocess.CompletedProcess(command, done.exit_code)
+        result = CliRunner().invoke(app, command[1:])
+        return subprocess.CompletedProcess(command, result.exit_code)
 
     monkeypatch.setattr(stages.subprocess, "run", run_here)
     monkeypatch.setattr(logging.getLogger("tenfold"), "handlers", [])  # each command's handlers end with it
@@ -70,11 +70,11 @@ def test_a_study_runs_from_an_empty_folder_to_its_verdicts_and_repeats_only_the_
     (tmp_path / "study.yaml").write_text(STUDY)
     out = tmp_path / "study"
     command = ["run", "massmaps", "--config", str(tmp_path / "study.yaml"), "--out", str(out), "--ranks", "1"]
-    done = CliRunner().invoke(app, command)
-    assert done.exit_code == 0, done.output
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
     assert launched == [["train", "emulator"], ["train", "estimator"]]
     metrics = json.loads((out / "metrics.json").read_text())
-    assert f"of {len(metrics['verdicts'])} verdicts are favourable" in done.stdout
+    assert f"of {len(metrics['verdicts'])} verdicts are favourable" in result.stdout
     assert {"angular_power", "peaks", "memorisation", "estimated_sigma_8"} <= metrics["verdicts"].keys()
     for verdict in metrics["verdicts"].values():
         assert {"value", "tolerance", "null", "passed"} <= verdict.keys()

@@ -77,8 +77,8 @@ def study(tmp_path_factory) -> Path:
         ["ingest", "massmaps", folder / "maps", "--out", folder / "data"],
         ["train", "emulator", folder / "data", "--out", folder / "network"],
     ):
-        done = tenfold(*command, "--config", folder / "study.yaml")
-        assert done.returncode == 0, done.stderr
+        completed = tenfold(*command, "--config", folder / "study.yaml")
+        assert completed.returncode == 0, completed.stderr
     return folder
 
 
@@ -171,14 +171,14 @@ def blank_figures(monkeypatch) -> None:
 
 
 def test_an_untrained_emulator_fails_its_acceptance_tests_and_the_failed_verdicts_are_named(study, blank_figures):
-    done = tenfold("validate", study / "network")
-    assert done.returncode == 0, done.stderr  # with so few and small maps, no deviation is significant
-    undecided = re.search("Undecided: (.*)", done.stdout)
+    completed = tenfold("validate", study / "network")
+    assert completed.returncode == 0, completed.stderr  # with so few and small maps, no deviation is significant
+    undecided = re.search("Undecided: (.*)", completed.stdout)
     assert (study / "network" / "report.html").read_text().count("<img ") > 30
-    done = CliRunner().invoke(app, ["validate", str(study / "network"), "--set", "acceptance.seed_margin=0"])
-    assert done.exit_code == 1, done.output
+    completed = CliRunner().invoke(app, ["validate", str(study / "network"), "--set", "acceptance.seed_margin=0"])
+    assert completed.exit_code == 1, completed.output
     assert undecided
-    assert f"Failed: {undecided[1]}" in done.stdout
+    assert f"Failed: {undecided[1]}" in completed.stdout
     metrics = json.loads((study / "network" / "metrics.json").read_text())
     verdicts = metrics["verdicts"]
     assert {"angular_power", "peaks_distribution", "minkowski_v1_scatter", "memorisation"} <= verdicts.keys()

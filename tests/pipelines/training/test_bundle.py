@@ -34,9 +34,9 @@ def test_what_is_written_is_read_back(tmp_path: Path):
     again = Bundle.read(tmp_path / "a.tenfold", "molecules")
     assert again.facts["targets"] == ["gap"]
     assert again.splits == small().splits
-    for ours, theirs in zip(again.weights, small().weights, strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-        assert ours.dtype == theirs.dtype
+    for restored, written in zip(again.weights, small().weights, strict=True):
+        np.testing.assert_array_equal(restored, written)
+        assert restored.dtype == written.dtype
 
 
 def test_the_same_content_is_the_same_file(tmp_path: Path):

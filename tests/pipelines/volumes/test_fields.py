@@ -67,8 +67,8 @@ def test_kappa_beside_another_map_is_not_taken_unasked(tmp_path):
 def test_one_map_per_npy_file_takes_its_label_from_the_table(tmp_path):
     maps, rows = [field(n) for n in range(4)], []
     (tmp_path / "maps").mkdir()
-    for n, each in enumerate(maps):
-        np.save(tmp_path / "maps" / f"{n}.npy", each)
+    for n, map_ in enumerate(maps):
+        np.save(tmp_path / "maps" / f"{n}.npy", map_)
         rows.append({"file": f"{n}.npy", "omega_m": 0.2 + n / 20, "sigma_8": 0.8})
     table = write_table(tmp_path / "table.csv", rows)
     config = MassMapIngest(processes=1, fractions=(0.5, 0.25, 0.25), table=str(table), side_deg=2.0, units="kappa")

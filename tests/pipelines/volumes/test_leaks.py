@@ -27,11 +27,11 @@ def crossing(folder: Path) -> set:
 def splits_of(folder: Path) -> dict[str, set]:
     """The splits each simulation's records are in."""
     with Shards.open(folder) as shards:
-        found: dict[str, set] = {}
+        splits: dict[str, set] = {}
         for name in SPLITS:
             for simulation in shards.simulation(shards.split(name)):
-                found.setdefault(str(simulation), set()).add(name)
-        return found
+                splits.setdefault(str(simulation), set()).add(name)
+        return splits
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -39,7 +39,7 @@ def test_sub_volumes_of_one_box_never_cross(tmp_path, seed):
     boxes(tmp_path / "boxes", 12)
     config = dataclasses.replace(HERE, patches_per_side=2, seed=seed, fractions=(0.4, 0.3, 0.3), records_per_shard=10)
     ingest_volumes([tmp_path / "boxes"], tmp_path / "data", config)
-    assert all(len(found) == 1 for found in splits_of(tmp_path / "data").values())
+    assert all(len(splits) == 1 for splits in splits_of(tmp_path / "data").values())
     assert not crossing(tmp_path / "data")
 
 
@@ -65,7 +65,7 @@ def test_a_renamed_file_is_still_its_simulation(tmp_path):
             file["full"][...] = file["full"][:][::-1]
     config = dataclasses.replace(HERE, fractions=(0.4, 0.3, 0.3))
     assert ingest_volumes([tmp_path / "boxes"], tmp_path / "data", config).records == 20
-    assert all(len(found) == 1 for found in splits_of(tmp_path / "data").values())
+    assert all(len(splits) == 1 for splits in splits_of(tmp_path / "data").values())
 
 
 def test_pieces_of_a_simulation_in_files_of_their_own_stay_together(tmp_path):
@@ -80,9 +80,9 @@ def test_pieces_of_a_simulation_in_files_of_their_own_stay_together(tmp_path):
     table = write_table(tmp_path / "t.csv", rows)
     config = dataclasses.replace(HERE, table=str(table), fractions=(0.4, 0.3, 0.3))
     ingest_volumes([tmp_path / "pieces"], tmp_path / "data", config)
-    found = splits_of(tmp_path / "data")
-    assert len(found) == 8
-    assert all(len(each) == 1 for each in found.values())
+    splits = splits_of(tmp_path / "data")
+    assert len(splits) == 8
+    assert all(len(names) == 1 for names in splits.values())
 
 
 def test_sub_volumes_already_cut_stay_together(tmp_path):
@@ -91,7 +91,7 @@ def test_sub_volumes_already_cut_stay_together(tmp_path):
         write_split(tmp_path / "split" / f"{n}.h5", n)
     config = dataclasses.replace(HERE, fractions=(0.4, 0.3, 0.3))
     assert ingest_volumes([tmp_path / "split"], tmp_path / "data", config).records == 27
-    assert all(len(each) == 1 for each in splits_of(tmp_path / "data").values())
+    assert all(len(splits) == 1 for splits in splits_of(tmp_path / "data").values())
 
 
 def test_more_simulations_later_move_none_and_remake_no_full_shard(tmp_path):

@@ -41,8 +41,8 @@ def kappas(count, *shape):
 def cubes(tmp_path):
     folder, maps = tmp_path / "cubes", kappas(4, 3, 8, 8, 2)
     folder.mkdir()
-    for n, each in enumerate(maps):
-        write(folder / f"maps_{n}.fits", each, 0.2 + 0.05 * n, (0.5, 1.0))
+    for n, stack in enumerate(maps):
+        write(folder / f"maps_{n}.fits", stack, 0.2 + 0.05 * n, (0.5, 1.0))
     return folder, maps
 
 
@@ -90,7 +90,7 @@ def test_single_fits_images_of_one_cosmology_are_one_simulation(tmp_path):
     ingest_massmaps([folder], tmp_path / "shards", MassMapIngest(processes=1, fractions=(0.4, 0.3, 0.3)))
     manifest = Manifest.read(tmp_path / "shards" / "manifest.json")
     assert manifest.side_deg == 3.5 and manifest.redshifts == (2.0,) and manifest.dtype == "float64"
-    assert len({each.simulation for each in manifest.simulations}) == 3
+    assert len({entry.simulation for entry in manifest.simulations}) == 3
     for n in range(0, 6, 2):
         one, two = manifest.simulations[n : n + 2]
         assert (one.simulation, one.split) == (two.simulation, two.split)
@@ -154,9 +154,9 @@ def test_a_side_in_mpc_is_taken_in_mpc_per_h(tmp_path):
 @pytest.mark.parametrize("shape", [(8, 8), (3, 8, 8), (8, 8, 8), (3, 8, 8, 2)])
 def test_plain_hdf5_holds_one_map_or_many(tmp_path, shape):
     maps = kappas(4, *shape)
-    for n, each in enumerate(maps):
+    for n, array in enumerate(maps):
         with h5py.File(tmp_path / f"{n}.h5", "w") as file:
-            file["kappa"] = each
+            file["kappa"] = array
             file.attrs.update({"Omega_m": 0.2 + 0.05 * n, "angle_deg": 2.5, "multipoles": (144.0, 1e3 + n)})
     ingest_massmaps(sorted(tmp_path.glob("*.h5")), tmp_path / "shards", ONE)
     with Shards.open(tmp_path / "shards") as shards:
@@ -249,7 +249,7 @@ def test_bad_files_are_set_aside_with_their_reason(cubes, tmp_path, spoil, messa
     spoil(folder / "maps_2.fits")
     config = MassMapIngest(processes=1, fractions=(0.5, 0.25, 0.25), rejected_threshold=0.5)
     summary = ingest_massmaps([folder], tmp_path / "shards", config)
-    assert [each.source for each in summary.rejected] == [str(folder / "maps_2.fits")]
+    assert [reject.source for reject in summary.rejected] == [str(folder / "maps_2.fits")]
     assert message in summary.rejected[0].reason
     assert summary.records == 9
     with (tmp_path / "shards" / "rejected.csv").open(newline="") as listed:

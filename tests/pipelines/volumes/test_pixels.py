@@ -158,10 +158,10 @@ def test_masked_files_are_set_aside_and_the_rest_packed(tmp_path):
         processes=1, patches_per_side=2, table=str(table), side_deg=2.0, rejected_threshold=0.5, units="kappa"
     )
     assert ingest_massmaps([tmp_path / "maps"], tmp_path / "data", config).records == 16
-    found = {name: reason for name, (_, reason) in rejected(tmp_path / "data").items()}
-    assert "7 of 256 values are -1.6375e+30" in found["2.npy"] and "(9, 3, 0)" in found["2.npy"]
-    assert "7 values are NaN or infinite, the first at (9, 3, 0): masked" in found["4.npy"]
-    assert all(np.isfinite(each).all() and abs(each).max() < 1 for each in records_of(tmp_path / "data").values())
+    reasons = {name: reason for name, (_, reason) in rejected(tmp_path / "data").items()}
+    assert "7 of 256 values are -1.6375e+30" in reasons["2.npy"] and "(9, 3, 0)" in reasons["2.npy"]
+    assert "7 values are NaN or infinite, the first at (9, 3, 0): masked" in reasons["4.npy"]
+    assert all(np.isfinite(record).all() and abs(record).max() < 1 for record in records_of(tmp_path / "data").values())
 
 
 def test_what_is_said_to_be_meant_is_packed_and_recorded(tmp_path):

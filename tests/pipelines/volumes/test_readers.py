@@ -14,8 +14,8 @@ COSMOLOGY = {"omega_m": 0.3, "sigma_8": 0.8}
 
 def read_single(path, **stated):
     """The only volume of a file, with its voxels read."""
-    (found,) = ((volume, volume.read(0, volume.shape[0])) for volume in read_volumes(path, StatedMetadata(**stated)))
-    return found
+    (single,) = ((volume, volume.read(0, volume.shape[0])) for volume in read_volumes(path, StatedMetadata(**stated)))
+    return single
 
 
 def test_a_raw_cosmoflow_box_is_read_as_it_was_written(tmp_path):
@@ -62,11 +62,11 @@ def test_slabs_put_together_are_the_box(tmp_path):
 
 def test_sub_volumes_of_one_file_are_one_simulation(tmp_path):
     x = write_split(tmp_path / "universe_7.hdf5", 7)
-    found = [(volume, volume.read(0, 4)) for volume in read_volumes(tmp_path / "universe_7.hdf5", StatedMetadata())]
-    np.testing.assert_array_equal(np.stack([values for _, values in found]), x)
-    assert {volume.simulation for volume, _ in found} == {"universe_7"}
-    assert not any(volume.periodic for volume, _ in found)
-    assert found[0][0].parameters["h"] == pytest.approx(0.7)
+    volumes = [(volume, volume.read(0, 4)) for volume in read_volumes(tmp_path / "universe_7.hdf5", StatedMetadata())]
+    np.testing.assert_array_equal(np.stack([values for _, values in volumes]), x)
+    assert {volume.simulation for volume, _ in volumes} == {"universe_7"}
+    assert not any(volume.periodic for volume, _ in volumes)
+    assert volumes[0][0].parameters["h"] == pytest.approx(0.7)
 
 
 def test_sub_volumes_of_different_universes_in_one_file_are_refused(tmp_path):
@@ -81,8 +81,8 @@ def test_unit_parameters_need_the_ranges_they_are_units_of(tmp_path):
     with pytest.raises(UnusableFileError, match="give unit_ranges of omega_m, sigma_8, n_s, h"):
         list(read_volumes(tmp_path / "unit.h5", StatedMetadata()))
     ranges = {"omega_m": (0.2, 0.4), "sigma_8": (0.6, 1.0), "n_s": (0.9, 1.0), "h": (0.6, 0.8)}
-    found = next(read_volumes(tmp_path / "unit.h5", StatedMetadata(unit_ranges=ranges)))
-    assert found.parameters == pytest.approx({"omega_m": 0.3, "sigma_8": 1.0, "n_s": 0.9, "h": 0.75})
+    volume = next(read_volumes(tmp_path / "unit.h5", StatedMetadata(unit_ranges=ranges)))
+    assert volume.parameters == pytest.approx({"omega_m": 0.3, "sigma_8": 1.0, "n_s": 0.9, "h": 0.75})
 
 
 def test_a_plain_dataset_takes_its_parameters_from_its_attributes(tmp_path):
@@ -138,8 +138,8 @@ def test_the_format_is_told_by_the_content_not_by_the_name(tmp_path):
     write_split(tmp_path / "really_split.h5", 0)
     with (tmp_path / "really_npy.h5").open("wb") as file:
         np.save(file, np.ones((4, 4, 4)))
-    found = [detect_volume_format(path) for path in sorted(tmp_path.iterdir())]
-    assert found == ["cosmoflow", "npy", "cosmoflow-split"]
+    formats = [detect_volume_format(path) for path in sorted(tmp_path.iterdir())]
+    assert formats == ["cosmoflow", "npy", "cosmoflow-split"]
 
 
 def test_an_explicit_format_wins(tmp_path):

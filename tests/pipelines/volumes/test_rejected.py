@@ -25,9 +25,9 @@ def test_bad_files_are_set_aside_with_their_reasons_and_the_rest_packed(tmp_path
     config = dataclasses.replace(HERE, rejected_threshold=0.9)
     summary = ingest_volumes([tmp_path / "boxes"], tmp_path / "data", config)
     assert (summary.files, summary.simulations, len(summary.rejected)) == (6 + len(reasons), 6, len(reasons))
-    found = rejected(tmp_path / "data")
+    rejects = rejected(tmp_path / "data")
     for spoil, reason in reasons.items():
-        assert re.search(reason, found[f"{spoil.__name__}.h5"][1]), spoil
+        assert re.search(reason, rejects[f"{spoil.__name__}.h5"][1]), spoil
     assert sorted(records_of(tmp_path / "data")) == [f"universe {n}" for n in range(6)]
     again = ingest_volumes([tmp_path / "boxes"], tmp_path / "data", config)
     assert again == dataclasses.replace(summary, new_shards=0)
@@ -35,7 +35,7 @@ def test_bad_files_are_set_aside_with_their_reasons_and_the_rest_packed(tmp_path
 
 def test_a_shard_whose_only_file_is_set_aside_is_empty_and_the_rest_is_there(tmp_path):
     boxes(tmp_path / "boxes", 4)
-    spoil = next(each for each in IN_THE_VALUES if each is not nan)
+    spoil = next(damage for damage in IN_THE_VALUES if damage is not nan)
     write_raw(tmp_path / "boxes" / "spoilt.h5", 100)
     spoil(tmp_path / "boxes" / "spoilt.h5")
     config = dataclasses.replace(HERE, rejected_threshold=0.9, records_per_shard=1)
@@ -59,9 +59,9 @@ def test_files_with_flipped_bytes_never_end_the_run(tmp_path, monkeypatch):
     summary = ingest_volumes([tmp_path / "boxes"], tmp_path / "data", dataclasses.replace(HERE, rejected_threshold=1))
     assert summary.rejected
     assert {Path(name).stem[:7] for name in rejected(tmp_path / "data")} == {"flipped"}
-    found = records_of(tmp_path / "data")
+    records = records_of(tmp_path / "data")
     for n in range(5):
-        np.testing.assert_array_equal(found[f"universe {n}"][0], full[n])
+        np.testing.assert_array_equal(records[f"universe {n}"][0], full[n])
 
 
 def test_a_box_of_another_shape_than_all_others_is_set_aside(tmp_path):
@@ -70,9 +70,9 @@ def test_a_box_of_another_shape_than_all_others_is_set_aside(tmp_path):
     write_raw(tmp_path / "boxes" / "004.h5", 4, full=np.ones((8, 8, 8, 2), np.int32))
     config = dataclasses.replace(HERE, rejected_threshold=0.5)
     ingest_volumes([tmp_path / "boxes"], tmp_path / "data", config)
-    found = rejected(tmp_path / "data")
-    assert found["002.h5"][1] == "differs from 4 other files: shape (16, 16, 16, 2), not (8, 8, 8, 2)"
-    assert found["004.h5"][1] == "differs from 4 other files: dtype int32, not int16"
+    rejects = rejected(tmp_path / "data")
+    assert rejects["002.h5"][1] == "differs from 4 other files: shape (16, 16, 16, 2), not (8, 8, 8, 2)"
+    assert rejects["004.h5"][1] == "differs from 4 other files: dtype int32, not int16"
 
 
 def test_too_many_bad_files_end_the_run_without_a_manifest(tmp_path):

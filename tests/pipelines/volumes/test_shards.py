@@ -39,9 +39,9 @@ def test_any_records_in_any_order_come_as_they_were_written(packed):
         assert len(shards) == 96
         for count in (0, 1, 2, 17, 96):
             indices = rng.integers(0, 96, count)
-            found = shards.read(indices)
-            np.testing.assert_array_equal(found, records[indices])
-            assert found.dtype == np.int16
+            batch = shards.read(indices)
+            np.testing.assert_array_equal(batch, records[indices])
+            assert batch.dtype == np.int16
         np.testing.assert_array_equal(shards.read(np.arange(96)), records)
 
 
@@ -89,8 +89,8 @@ def test_threads_read_at_the_same_time(packed):
     folder, records = packed
     batches = np.random.default_rng(1).integers(0, 96, (40, 8))
     with Shards.open(folder) as shards, ThreadPoolExecutor(4) as pool:
-        for indices, found in zip(batches, pool.map(shards.read, batches), strict=True):
-            np.testing.assert_array_equal(found, records[indices])
+        for indices, batch in zip(batches, pool.map(shards.read, batches), strict=True):
+            np.testing.assert_array_equal(batch, records[indices])
 
 
 def test_it_travels_to_other_processes(packed):
@@ -115,19 +115,19 @@ def test_parameters_and_simulation_are_those_of_the_box_a_record_was_cut_from(pa
         assert shards.manifest.parameter_names == ("omega_m", "sigma_8")
         indices = np.array([95, 0, 8, 7])
         assert shards.simulation(indices).tolist() == ["universe 11", "universe 0", "universe 1", "universe 0"]
-        found = shards.parameters(indices)
+        parameters = shards.parameters(indices)
         with h5py.File(folder.parent / "boxes" / "11.h5") as box:
-            np.testing.assert_array_equal(found[0], box["physPar"][:2])
-        np.testing.assert_array_equal(found[1], found[3])
+            np.testing.assert_array_equal(parameters[0], box["physPar"][:2])
+        np.testing.assert_array_equal(parameters[1], parameters[3])
 
 
 def test_statistics_are_those_of_the_training_records(packed):
     folder, records = packed
     with Shards.open(folder) as shards:
         manifest, train = shards.manifest, records[shards.split("train")].astype(float)
-        for found, values in ((manifest.value, train), (manifest.log1p, np.log1p(train))):
+        for moments, values in ((manifest.value, train), (manifest.log1p, np.log1p(train))):
             expected = [values.mean(), values.std(), values.min(), values.max()]
-            assert [found.mean, found.std, found.low, found.high] == pytest.approx(expected, rel=1e-6)
+            assert [moments.mean, moments.std, moments.low, moments.high] == pytest.approx(expected, rel=1e-6)
         one_each = shards.parameters(shards.split("train")[::8])
         assert manifest.parameter_mean == pytest.approx(one_each.mean(axis=0))
         assert manifest.parameter_std == pytest.approx(one_each.std(axis=0))

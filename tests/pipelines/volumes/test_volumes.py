@@ -16,9 +16,9 @@ def test_sub_volumes_put_together_are_the_box(tmp_path, cut):
     full = boxes(tmp_path / "boxes", 5)
     summary = ingest_volumes([tmp_path / "boxes"], tmp_path / "data", dataclasses.replace(HERE, patches_per_side=cut))
     assert summary.records == 5 * cut**3
-    found = records_of(tmp_path / "data")
+    records = records_of(tmp_path / "data")
     for n, box in enumerate(full):
-        pieces = found[f"universe {n}"].reshape(cut, cut, cut, 8 // cut, 8 // cut, 8 // cut, 2)
+        pieces = records[f"universe {n}"].reshape(cut, cut, cut, 8 // cut, 8 // cut, 8 // cut, 2)
         together = pieces.transpose(0, 3, 1, 4, 2, 5, 6).reshape(8, 8, 8, 2)
         np.testing.assert_array_equal(together, box)
 
@@ -28,11 +28,11 @@ def test_the_manifest_says_what_a_record_is(tmp_path):
     config = dataclasses.replace(HERE, patches_per_side=2, box_mpc_h=512.0)
     ingest_volumes([tmp_path / "boxes"], tmp_path / "data", config)
     with Shards.open(tmp_path / "data") as shards:
-        found = shards.manifest
-        assert (found.shape, found.dtype, found.units) == ((4, 4, 4, 2), "int16", "counts")
-        assert (found.box_mpc_h, found.periodic, found.redshifts) == (256.0, False, (0, 0.5))
-        assert found.parameter_names == ("omega_m", "sigma_8")
-        assert found.simulations[0].parameters["h"] == pytest.approx(0.7)
+        manifest = shards.manifest
+        assert (manifest.shape, manifest.dtype, manifest.units) == ((4, 4, 4, 2), "int16", "counts")
+        assert (manifest.box_mpc_h, manifest.periodic, manifest.redshifts) == (256.0, False, (0, 0.5))
+        assert manifest.parameter_names == ("omega_m", "sigma_8")
+        assert manifest.simulations[0].parameters["h"] == pytest.approx(0.7)
 
 
 def test_parameters_named_are_learnt_even_if_they_do_not_vary(tmp_path):

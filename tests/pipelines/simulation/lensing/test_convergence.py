@@ -135,5 +135,5 @@ def test_sharpening_mends_the_shape_and_where_asked_the_amplitude():
         assert power.factor(k, z) ** 2 * 1.2 * lost[n] == pytest.approx(np.ones(16), rel=1e-6)
     assert shape.factor(np.array([0.1, 0.8]), 0.5) == pytest.approx([1, 1])
     assert power.factor(np.array([0.1, 0.2, 0.4, 0.8]), 0.5) ** -2 == pytest.approx([1, 1, 1.2**0.5, 1.2])
-    for each in (shape, power):
-        assert each.factor(np.array([12.0]), 0.5)[0] < 0.01  # noise is not lifted
+    for sharpening in (shape, power):
+        assert sharpening.factor(np.array([12.0]), 0.5)[0] < 0.01  # noise is not lifted

@@ -10,23 +10,23 @@ from tenfold.pipelines.simulation.lensing.limber import convergence_power, limbe
 
 @pytest.mark.parametrize("omega_m", [0.1, 0.3, 1.0])
 def test_distances_are_astropys(omega_m):
-    theirs, ours = FlatLambdaCDM(H0=70, Om0=omega_m), light_cone(omega_m)
+    astropy, cone = FlatLambdaCDM(H0=70, Om0=omega_m), light_cone(omega_m)
     for z in (0.01, 0.3, 1.0, 3.0, 10.0):
-        distance = theirs.comoving_distance(z).value * 0.7
-        assert ours.distance(z) == pytest.approx(distance, rel=1e-6)
-        assert float(ours.redshift(distance)) == pytest.approx(z, rel=1e-6)
+        distance = astropy.comoving_distance(z).value * 0.7
+        assert cone.distance(z) == pytest.approx(distance, rel=1e-6)
+        assert float(cone.redshift(distance)) == pytest.approx(z, rel=1e-6)
 
 
 def test_the_kernel_is_that_of_angular_diameter_distances():
-    theirs, ours = FlatLambdaCDM(H0=70, Om0=0.3), light_cone(0.3)
+    astropy, cone = FlatLambdaCDM(H0=70, Om0=0.3), light_cone(0.3)
     for z in (0.2, 0.5, 0.9):
-        lens, source = theirs.angular_diameter_distance(z), theirs.angular_diameter_distance(1.0)
-        between = (theirs.comoving_distance(1.0) - theirs.comoving_distance(z)) / 2
+        lens, source = astropy.angular_diameter_distance(z), astropy.angular_diameter_distance(1.0)
+        between = (astropy.comoving_distance(1.0) - astropy.comoving_distance(z)) / 2
         # Σ_crit of a layer of thickness dχ: κ = 4πG ρ_m a D_l D_ls / (c² D_s) δ, and 4πG ρ_m = 3/2 Ωm H₀² (1 + z)³
         ratio = (lens * between / source).value * 0.7
         expected = 1.5 * 0.3 / HUBBLE_DISTANCE**2 * (1 + z) ** 2 * ratio
-        assert ours.kernel(np.array([ours.distance(z)]), 1.0)[0] == pytest.approx(expected, rel=1e-4)
-    assert ours.kernel(np.array([ours.distance(1.2)]), 1.0)[0] == 0
+        assert cone.kernel(np.array([cone.distance(z)]), 1.0)[0] == pytest.approx(expected, rel=1e-4)
+    assert cone.kernel(np.array([cone.distance(1.2)]), 1.0)[0] == 0
 
 
 def test_shell_weights_add_up_to_the_whole_kernel():
@@ -47,10 +47,10 @@ def test_limber_of_a_power_law_by_quadrature():
     def slice_of(chi, ell):
         return float(cone.kernel(np.array(chi), 1.0) ** 2 / chi**2 * power(ell / chi, cone.redshift(chi)))
 
-    found = convergence_power(np.array([100.0, 1000.0]), power, cone, (1.0,))
-    for ell, value in zip((100.0, 1000.0), found[:, 0], strict=True):
+    spectrum = convergence_power(np.array([100.0, 1000.0]), power, cone, (1.0,))
+    for ell, value in zip((100.0, 1000.0), spectrum[:, 0], strict=True):
         assert value == pytest.approx(quad(slice_of, 1e-6, cone.distance(1.0), args=(ell,))[0], rel=1e-5)
-    assert found[0, 0] / found[1, 0] == pytest.approx(10**1.5, rel=1e-9)
+    assert spectrum[0, 0] / spectrum[1, 0] == pytest.approx(10**1.5, rel=1e-9)
 
 
 @pytest.fixture(scope="module")

@@ -63,7 +63,7 @@ def test_maps_and_cosmologies_differ(folder):
     first, header = read_maps(folder / "maps_00000.fits")
     second, other = read_maps(folder / "maps_00001.fits")
     assert first.shape == (3, 16, 16, 1)
-    assert len({each.tobytes() for each in (*first, *second)}) == 6
+    assert len({map_.tobytes() for map_ in (*first, *second)}) == 6
     assert header["SEED"] != other["SEED"] and header["SIGMA_8"] != other["SIGMA_8"]
     assert abs(first.mean()) < 0.01 and 1e-3 < first.std() < 0.1
 
@@ -167,18 +167,20 @@ def test_the_maps_power_is_limbers_integral_by_astropys_distances(tmp_path):
     )  # fmt: skip
     simulate_massmaps(config, tmp_path)
     maps, _ = read_maps(tmp_path / "maps_00000.fits")
-    found = angular_power(maps[..., 0], config.side_deg, 120.0 * np.array([1.5, 2.5, 3.5, 5, 7]))
+    measured = angular_power(maps[..., 0], config.side_deg, 120.0 * np.array([1.5, 2.5, 3.5, 5, 7]))
     sky, step = FlatLambdaCDM(H0=70, Om0=0.3), 0.01
     z = np.arange(step / 2, 1, step)
-    chi, behind = (sky.comoving_distance(each).value * 0.7 for each in (z, 1.0))  # Mpc/h
+    chi, behind = (sky.comoving_distance(z_source).value * 0.7 for z_source in (z, 1.0))  # Mpc/h
     hubble = c.to_value("km/s") / 100  # c/H₀ [Mpc/h]
     kernel = 1.5 * 0.3 / hubble**2 * (1 + z) * chi * (1 - chi / behind)
     k = np.geomspace(0.01, 15, 300)
     _, nonlinear = camb_powers(Cosmology(), k, z, k_max=15 * 0.7)
-    power = np.array([np.interp(found.ell / each, k, row) for each, row in zip(chi, nonlinear, strict=True)])
+    power = np.array([np.interp(measured.ell / distance, k, row) for distance, row in zip(chi, nonlinear, strict=True)])
     theory = (
-        (kernel**2 / chi**2 * hubble / sky.efunc(z) * step) @ power * smoothing_window(found.ell, 3 * 60 / 32, 0) ** 2
+        (kernel**2 / chi**2 * hubble / sky.efunc(z) * step)
+        @ power
+        * smoothing_window(measured.ell, 3 * 60 / 32, 0) ** 2
     )
-    ratio = found.power.mean(axis=0) / theory
+    ratio = measured.power.mean(axis=0) / theory
     assert ratio == pytest.approx(np.ones(4), abs=0.15)
     assert ratio.mean() == pytest.approx(1, abs=0.1)
