@@ -3,6 +3,7 @@
 After Mathuriya et al. 2018 (arXiv:1808.04728) and the MLPerf HPC benchmark. Plain ``keras`` and ``keras.ops``.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -113,13 +114,16 @@ def build(
     import keras
     from keras import layers
 
-    from tenfold.emulators.layers import Affine, GaussianHead, PeriodicPadding, Standardise
+    from tenfold.emulators.layers import Affine, BlockMean, GaussianHead, PeriodicPadding, Standardise
+    from tenfold.emulators.patch_convolution import PatchConv2D, PatchConv3D, suits_patches
 
     names = {
-        "convolution": "Conv{}D", "max": "MaxPooling{}D", "average": "AveragePooling{}D",
+        "convolution": "Conv{}D", "max": "MaxPooling{}D",
         "mean": "GlobalAveragePooling{}D", "maximum": "GlobalMaxPooling{}D",
     }  # fmt: skip
     layer_types = {role: getattr(layers, name.format(architecture.dimensions)) for role, name in names.items()}
+    layer_types["average"] = BlockMean
+    patch_convolution = {2: PatchConv2D, 3: PatchConv3D}[architecture.dimensions]
     seeds = iter(range(seed * 1000, seed * 1000 + 1000))
 
     def initialiser(kind):
@@ -128,7 +132,9 @@ def build(
     def convolution(x, filters, index):
         if architecture.padding == "periodic" and architecture.kernel_size > 1:
             x = PeriodicPadding(architecture.kernel_size // 2, dtype=precision, name=f"wrap_{index}")(x)
-        return layer_types["convolution"](
+        cells, features = math.prod(x.shape[1:-1]), architecture.kernel_size**architecture.dimensions * x.shape[-1]
+        layer = patch_convolution if suits_patches(cells, features) else layer_types["convolution"]
+        return layer(
             filters, architecture.kernel_size, padding="valid" if architecture.padding == "periodic" else "same",
             activation=architecture.activation, kernel_initializer=initialiser(keras.initializers.HeNormal),
             dtype=precision, name=f"convolution_{index}",

@@ -1,11 +1,38 @@
 """Input standardisation, periodic padding, and the output layer in physical units; backend-agnostic Keras."""
 
+import math
+
 import keras
 from keras import ops
 
 TRANSFORMS = ("log1p", "identity")
 UNIT_SOFTPLUS = 0.5413
 """softplus(0.5413) = 1, so that an untrained network predicts the standard deviation of the training split."""
+
+
+def block_sums(x, side: int):
+    """Sum the cells of each block of ``side`` cells per axis.
+
+    One axis at a time: on CPUs this is several times faster than average pooling, in both directions.
+
+    Parameters
+    ----------
+    x
+        Fields, shape (batch, …, channel); every spatial axis is a multiple of ``side``.
+    side
+        Cells per side of a block; 1 returns x unchanged.
+
+    Returns
+    -------
+    tensor
+        Shape (batch, … / side, channel), of the same type.
+    """
+    if side == 1:
+        return x
+    *spatial, channels = x.shape[1:]
+    for axis in range(len(spatial)):
+        x = ops.sum(ops.reshape(x, (-1, side, math.prod(spatial[axis + 1 :]) * channels)), axis=1)
+    return ops.reshape(x, (-1, *(cells // side for cells in spatial), channels))
 
 
 class Standardise(keras.layers.Layer):
@@ -44,12 +71,29 @@ class Standardise(keras.layers.Layer):
         x = ops.cast(x, "float32")
         if self.moments == 2:
             x = ops.concatenate([x, ops.square(x)], axis=-1)
-        if self.coarsen > 1:
-            x = ops.average_pool(x, self.coarsen, self.coarsen) * float(self.coarsen ** (len(x.shape) - 2))
+        x = block_sums(x, self.coarsen)
         if self.transform == "log1p":
             x = ops.log1p(x)
         mean, std = (ops.convert_to_tensor(v, dtype="float32") for v in (self.mean, self.std))
         return ops.cast((x - mean) / std, self.compute_dtype)
+
+
+class BlockMean(keras.layers.Layer):
+    """Average pooling without overlap: the mean of each block, as a faster equivalent of Keras's layers on CPUs.
+
+    Parameters
+    ----------
+    side
+        Cells per side of a block.
+    """
+
+    def __init__(self, side: int, **kwargs):
+        super().__init__(**kwargs)
+        self.side = int(side)
+
+    def call(self, x):
+        """Map (batch, …, channel) to (batch, … / side, channel)."""
+        return block_sums(x, self.side) * (1 / self.side ** (len(x.shape) - 2))
 
 
 class Affine(keras.layers.Layer):
