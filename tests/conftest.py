@@ -1,4 +1,4 @@
-"""What every test needs: quiet TensorFlow, tenfold's Keras backend, and the division of files among processes."""
+"""Settings of all tests: quiet TensorFlow, tenfold's Keras backend, and the division of files among processes."""
 
 import os
 

@@ -142,7 +142,7 @@ def test_the_python_of_a_page_uses_only_names_that_exist(page):
         assert not faults(source)
 
 
-def test_a_wrong_name_in_a_snippet_is_noticed():
+def test_a_wrong_name_in_a_snippet_is_detected():
     assert faults("from tenfold.pipelines import Shard") == ["tenfold.pipelines.Shard"]
     assert faults("predictor.predicts(['CCO'])") == ["predictor.predicts"]
     assert faults("from tenfold.pipelines import Ingest\nIngest(fraction=1)") == ["Ingest(fraction=…)"]

@@ -1,4 +1,4 @@
-"""The house stands: every folder is packaged, and the documents name only what exists."""
+"""Every folder is packaged, and documents name only existing commands, options and settings."""
 
 import contextlib
 import dataclasses
@@ -98,7 +98,7 @@ def command_lines(text: str) -> Iterator[list[str]]:
 
 
 def problem(words: list[str]) -> str:
-    """What of a command line does not exist; empty where all of it does."""
+    """Unknown part of a command line; empty if it is valid."""
     command = COMMAND_LINE
     while hasattr(command, "commands") and words and not words[0].startswith("-"):
         if words[0] not in command.commands:

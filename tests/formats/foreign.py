@@ -20,7 +20,7 @@ def annex_pointer(path: Path) -> None:
 
 
 def _record(data: bytes) -> bytes:
-    """One record of a TFRecord file: length, its masked CRC-32C, the data, theirs."""
+    """One record of a TFRecord file: length, its masked CRC-32C, data, masked CRC-32C of the data."""
 
     def masked(part: bytes) -> bytes:
         crc = 0xFFFFFFFF

@@ -45,7 +45,7 @@ class Slurm:
         return completed.stdout.strip()
 
     def job(self, number: str) -> dict[str, str]:
-        """What Slurm knows of a job."""
+        """Fields that `scontrol show job` prints of a job."""
         completed = self.run("scontrol", "--oneliner", "show", "job", number)
         return dict(re.findall(r"(\w+)=(\S*)", completed.stdout))
 

@@ -64,13 +64,13 @@ def test_notebook_runs_on_small_data(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in NOTEBOOKS.glob("*.py")))
-def test_notebook_and_script_are_one(name):
+def test_a_notebook_equals_its_script(name):
     script = jupytext.read(NOTEBOOKS / f"{name}.py")
     notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
     assert [cell.source for cell in notebook.cells] == [cell.source for cell in script.cells]
 
 
-def test_what_the_network_sees_asks_for_what_the_demo_has_made(tmp_path, monkeypatch):
+def test_the_saliency_notebook_reuses_the_folders_of_the_demo(tmp_path, monkeypatch):
     """Only then is nothing made again in the folders of the demo."""
     calls = []
     for made_by in (
@@ -109,7 +109,7 @@ def test_what_the_network_sees_asks_for_what_the_demo_has_made(tmp_path, monkeyp
         ("03_mass_maps", MassMapsRun, {"COSMOLOGIES": "simulation.count", "MAPS": "simulation.maps"}),
     ],
 )
-def test_what_a_notebook_makes_itself_is_smaller_than_the_demo(name, kind, sizes):
+def test_data_made_by_a_notebook_are_smaller_than_those_of_the_demo(name, kind, sizes):
     made: dict = {}
     exec(parameters_of(jupytext.read(NOTEBOOKS / f"{name}.py")).source, made)
     demo = asdict(load(kind, preset="demo"))

@@ -1,4 +1,4 @@
-"""A configuration says what is wrong with it: file, line, key, and what would be right."""
+"""Errors of a configuration are reported with file, line, key and the valid values."""
 
 import math
 import typing
@@ -52,7 +52,7 @@ def test_networks_of_mass_maps_fit_the_maps_their_preset_simulates(preset):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("preset", presets(MassMapsRun))
-def test_what_a_run_on_mass_maps_would_do_is_told_of_every_preset(preset):
+def test_a_dry_run_on_mass_maps_describes_every_preset(preset):
     config = load(MassMapsRun, preset=preset)
     output = Console(width=120, file=StringIO())
     output.print(describe_massmaps(config))
@@ -68,19 +68,19 @@ def test_cosmogan_is_the_published_network_with_its_authors_rates():
     assert t.global_batch == t.reference_batch == 64
 
 
-def test_a_network_of_molecules_has_its_own_papers_shape_where_nothing_else_is_said():
+def test_a_network_of_molecules_has_the_shape_of_its_paper_by_default():
     for name in PUBLISHED_ARCHITECTURES:
         assert load(ChemistryRun, preset=name).network == MPNN(network=name)
         assert load(ChemistryRun, settings=(f"network.network={name}",)).network.readout == MPNN(network=name).readout
     assert load(ChemistryRun, preset="demo").network == MPNN(network="painn", hidden=64)
 
 
-def test_what_a_study_says_of_a_section_holds_where_its_keys_are_left_out():
+def test_defaults_of_a_study_hold_for_keys_that_are_left_out():
     estimator = load(MassMapsRun, preset="demo", settings=("estimator.dense_units=[16]",)).estimator
     assert (estimator.dimensions, estimator.transform, estimator.dense_units) == (2, "identity", (16,))
 
 
-def test_a_key_of_the_other_study_is_told_apart():
+def test_a_key_of_another_network_is_refused_with_the_valid_ones():
     with pytest.raises(InputError, match="valid in network: network, hidden, depth"):
         load(ChemistryRun, settings=("network.filters=[4, 8]",))
 
@@ -127,7 +127,7 @@ def test_settings_win_over_the_file_and_the_file_over_the_preset(tmp_path):
         ("- 1\n", ("holds no sections",)),
     ],
 )
-def test_what_is_wrong_is_named_with_its_line(text, message, tmp_path):
+def test_errors_are_reported_with_their_line(text, message, tmp_path):
     file = tmp_path / "config.yaml"
     file.write_text(text)
     with pytest.raises(InputError) as caught:
@@ -146,12 +146,12 @@ def test_settings_are_checked_too(setting, message):
     assert message in str(caught.value)
 
 
-def test_an_unknown_preset_lists_those_there_are():
+def test_an_unknown_preset_is_refused_with_the_existing_ones():
     with pytest.raises(InputError, match="cosmoflow-mlperf, demo, laptop"):
         load(CosmologyRun, preset="desktop")
 
 
-def test_a_section_that_is_given_in_part_keeps_the_study_s_own_values(tmp_path):
+def test_a_partial_section_keeps_the_defaults_of_the_study(tmp_path):
     file = tmp_path / "study.yaml"
     file.write_text("estimator: {size: 128}\n")
     study = load(MassMapsRun, file, None, ())
@@ -209,14 +209,14 @@ def test_switches_are_true_or_false(study, name):
 
 
 @pytest.mark.parametrize("value", [".inf", "-.inf", ".nan", "1e999", "1.0e+999", "true", "yes", "0x" + "f" * 9999])
-def test_a_number_in_a_file_must_be_one(value, tmp_path):
+def test_a_value_that_is_not_a_number_is_refused_with_its_line(value, tmp_path):
     file = tmp_path / "config.yaml"
     file.write_text(f"training:\n  epochs: 3\n  learning_rate: {value}\n")
     with pytest.raises(InputError, match=r"config.yaml, line 3: training.learning_rate: found .*, expected a"):
         load(CosmologyRun, file)
 
 
-def test_a_learning_rate_may_be_written_as_everybody_does():
+def test_a_learning_rate_may_be_in_scientific_notation():
     for text in ("1e-3", "1E-3", "0.001", "1.0e-3"):
         assert load(CosmologyRun, settings=(f"training.learning_rate={text}",)).training.learning_rate == 1e-3
 

@@ -1,4 +1,4 @@
-"""Damaged records, of our own or a stranger's; reported with file and key, never by a traceback."""
+"""Damaged or malicious records are reported with file and key, never by a traceback."""
 
 import dataclasses
 import json
@@ -109,7 +109,7 @@ def test_a_shard_stays_in_its_folder(kind, name, file, request):
 
 
 @pytest.mark.parametrize(("kind", "name"), [(Shards, "volumes"), (MoleculeShards, "molecules")])
-def test_a_shard_is_no_link_to_elsewhere(kind, name, request, tmp_path):
+def test_a_shard_that_links_outside_its_folder_is_refused(kind, name, request, tmp_path):
     source = request.getfixturevalue(name)
     (tmp_path / "data").mkdir()
     for file in source.iterdir():
@@ -198,6 +198,6 @@ def test_damaged_times_of_stages_are_refused(raw, tmp_path):
     assert read_numbers(tmp_path / "none.json") == {}
 
 
-def test_a_file_of_ours_that_cannot_be_read_is_named(tmp_path):
+def test_an_unreadable_json_file_is_named(tmp_path):
     with pytest.raises(InputError, match=r"a.json: cannot be read"):
         read_json(tmp_path / "a.json")

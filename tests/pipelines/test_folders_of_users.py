@@ -1,4 +1,4 @@
-"""Every command that writes a folder leaves what is a user's there as it is, and says what is in the way."""
+"""No command modifies files of the user in an output folder; the refusal names them."""
 
 import shutil
 

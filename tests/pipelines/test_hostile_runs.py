@@ -122,7 +122,7 @@ def test_a_keras_file_is_not_read(tmp_path, kind, attack):
 
 @pytest.mark.parametrize("attack", [gallery, floats])
 @pytest.mark.parametrize("kind", ["estimator", "emulator"])
-def test_nor_under_the_name_of_ours(tmp_path, kind, attack):
+def test_a_keras_file_named_as_a_bundle_is_not_read(tmp_path, kind, attack):
     folder = made(tmp_path / "run", kind)
     attack(folder.bundle, tmp_path / "written.png")
     with pytest.raises(InputError, match=r"bundle\.tenfold: cannot be read as a trained network"):
@@ -131,7 +131,7 @@ def test_nor_under_the_name_of_ours(tmp_path, kind, attack):
     assert keras.config.floatx() == "float32"
 
 
-def test_an_estimator_answers_the_same_to_the_bit_once_it_is_written_and_read(tmp_path):
+def test_a_restored_estimator_gives_bit_identical_estimates(tmp_path):
     folder = made(tmp_path / "run", "estimator")
     maps = np.random.default_rng(0).normal(0, 0.02, (11, 8, 8, 1)).astype(np.float32)
     before = Estimator(ESTIMATOR.network(seed=3), ESTIMATOR.names, np.array([1.5, 0.5])).predict(maps, views=8)
@@ -141,8 +141,8 @@ def test_an_estimator_answers_the_same_to_the_bit_once_it_is_written_and_read(tm
 
 @pytest.mark.parametrize("change", [{}, {"boundary": "cropped"}, {"network": "dcgan", "filters": (8, 4)}])
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
-def test_an_emulator_makes_the_same_maps_to_the_bit_once_it_is_written_and_read(tmp_path, change, precision):
-    """With everything measured on maps away from its neutral value, as after training and calibration."""
+def test_a_restored_emulator_generates_bit_identical_maps(tmp_path, change, precision):
+    """All fitted quantities differ from their initial values, as after training and calibration."""
     rng, shape = np.random.default_rng(1), replace(SHAPE, **change)
 
     def off(values: np.ndarray) -> np.ndarray:
@@ -186,7 +186,7 @@ def test_an_emulator_makes_the_same_maps_to_the_bit_once_it_is_written_and_read(
         ("emulator", {"intensity": {"scale": [0.1, 0.1]}}, r"intensity\.scale: found 2 values, must be 1"),
     ],
 )
-def test_a_description_that_cannot_be_is_refused(tmp_path, kind, change, message):
+def test_an_impossible_description_is_refused(tmp_path, kind, change, message):
     folder = made(tmp_path / "run", kind)
     bundle = Bundle.read(folder.bundle, kind)
     for name, value in change.items():
@@ -227,7 +227,7 @@ def molecules() -> tuple[PredictorConfig, Bundle]:
     return config, MoleculePredictor(config.network(seed=3), config).bundle({}, "")
 
 
-def test_a_network_of_molecules_answers_the_same_to_the_bit_once_it_is_written_and_read(tmp_path):
+def test_a_restored_network_of_molecules_gives_bit_identical_predictions(tmp_path):
     config, _ = molecules()
     predictor = MoleculePredictor(config.network(seed=3), config, np.array([[1.3, 0.0]]))
     predictor.bundle({}, "").write(tmp_path / "a.tenfold")
@@ -258,7 +258,7 @@ def test_a_network_of_molecules_answers_the_same_to_the_bit_once_it_is_written_a
         (lambda facts: facts.pop("calibration"), "calibration: "),
     ],
 )
-def test_a_bundle_of_molecules_that_cannot_be_is_refused(tmp_path, change, message):
+def test_an_impossible_bundle_of_molecules_is_refused(tmp_path, change, message):
     _, bundle = molecules()
     facts = json.loads(json.dumps(bundle.facts))
     change(facts)

@@ -39,7 +39,7 @@ def test_the_bundle_alone_and_the_folder_of_the_run_give_the_same_network(run, t
         assert all(np.array_equal(one, other) for one, other in zip(first, weights, strict=True))
 
 
-def test_each_network_does_what_it_is_for(run):
+def test_each_network_predicts_or_generates(run):
     loaded = load(run.path)
     if isinstance(loaded, Estimator):
         mean, sigma = loaded.predict(np.zeros((2, 8, 8, 1), np.float32))
@@ -56,7 +56,7 @@ def test_each_network_does_what_it_is_for(run):
         assert loaded.explain("CCO").target == "gap"
 
 
-def test_what_it_is_stands_in_a_few_lines_of_text_and_of_html(run):
+def test_the_representation_is_a_few_lines_of_text_or_html(run):
     loaded = load(run.path)
     text, page = repr(loaded), loaded._repr_html_()
     assert text.splitlines()[0] == type(loaded).__name__
@@ -81,7 +81,7 @@ def write_molecules(path: Path) -> Path:
     return path
 
 
-def test_a_bundle_says_what_it_was_trained_on(run):
+def test_a_bundle_records_its_training_data(run):
     bundle = Bundle.read(run.path)
     assert bundle.kind == run.path.name
     if bundle.kind == "molecules":

@@ -28,7 +28,7 @@ def test_all_modes_are_counted_whatever_the_axis(axis):
     assert np.allclose(measured.k_par, np.arange(6) * FUNDAMENTAL)
 
 
-def test_a_wave_stands_in_its_own_element():
+def test_a_plane_wave_has_power_in_its_own_bin_only():
     x = 2 * np.pi * np.arange(16) / 16
     wave = 0.1 * np.cos(3 * x[:, None, None] + 4 * x[:, None] + 2 * x)
     measured = anisotropic_power(mesh_modes(wave), 50.0, axis=2)
@@ -37,7 +37,7 @@ def test_a_wave_stands_in_its_own_element():
     assert np.isclose(share.sum(), 0.1**2 / 2)
 
 
-def test_squashing_along_the_line_of_sight_shows():
+def test_redshift_distortions_have_the_kaiser_anisotropy():
     # linear redshift distortions of white noise: (1 + β μ²)² more power
     side, beta = 32, 0.5
     n = np.fft.fftfreq(side, 1 / side)

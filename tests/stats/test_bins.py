@@ -17,7 +17,7 @@ def test_bins_are_those_of_numpy_also_for_values_on_an_edge(edges, kind):
     assert np.array_equal(indices == 0, values < edges[0]) and np.array_equal(indices == bins + 1, values > edges[-1])
 
 
-def test_edges_that_are_no_edges_are_named():
+def test_invalid_edges_are_refused():
     assert bins_per_unit(np.array([0.0, 0.5, 1.0])) == 2
     assert bins_per_unit(np.array([0.0, 0.4, 1.0])) == 0
     assert bins_per_unit(1e6 + np.array([0.0, 0.5, 1.0])) == 0

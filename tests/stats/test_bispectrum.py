@@ -64,7 +64,7 @@ def test_every_triangle_is_counted_and_none_closes_around_the_grid():
             assert np.isclose(measured.bispectrum[row, t], total / count * AREA**2 / 12**6)
 
 
-def test_in_three_dimensions_too():
+def test_the_bispectrum_of_a_cube_agrees_with_a_sum_over_triangles():
     delta = np.random.default_rng(1).standard_normal((8, 8, 8))
     measured = bispectrum_3d(delta, 100.0, np.array([0.5, 1.5, 2.5]) * 2 * np.pi / 100)
     for t, shell in enumerate([(0.5, 1.5), (1.5, 2.5)]):
@@ -78,7 +78,7 @@ def test_in_three_dimensions_too():
     assert np.allclose(measured.sides, np.sqrt(2) * 2 * np.pi / 100)
 
 
-def test_a_gaussian_field_has_none_and_scatters_as_it_must():
+def test_the_bispectrum_of_a_gaussian_field_is_zero_with_the_gaussian_variance():
     maps = np.random.default_rng(2).standard_normal((800, 24, 24))
     measured = bispectrum(maps, SIDE, [50, 250, 450, 750], [*equilateral(3), *squeezed(3), (0, 1, 2)])
     power = AREA / 24**2
@@ -89,7 +89,7 @@ def test_a_gaussian_field_has_none_and_scatters_as_it_must():
     assert np.abs(pull.std(0) - 1).max() < 0.15
 
 
-def test_a_shifted_exponential_has_that_of_its_skewness():
+def test_the_bispectrum_of_exponential_noise_is_its_skewness():
     # white noise with ⟨κ³⟩ = 2 has the same bispectrum everywhere: 2 (pixel area)²
     maps = np.random.default_rng(3).exponential(1.0, (800, 24, 24)) - 1
     rows = bispectrum(maps, SIDE, [50, 450, 850], [(0, 0, 0), (1, 1, 1), (0, 1, 1)]).bispectrum

@@ -19,7 +19,7 @@ def test_scores_of_four_records_by_hand():
     assert (calibration.records, calibration.simulations) == (4, 4)
 
 
-def test_honest_gaussian_sigmas_are_told_apart_from_boasts():
+def test_calibrated_sigmas_are_distinguished_from_too_small_ones():
     rng = np.random.default_rng(1)
     sigma = rng.uniform(0.01, 0.05, 4000)
     true = rng.random(4000)
@@ -42,7 +42,7 @@ def test_interval_of_a_mean_is_that_of_the_central_limit():
     assert bias.value - bias.low == pytest.approx(half, rel=0.05)
 
 
-def test_copies_of_a_record_add_no_certainty():
+def test_copies_of_a_record_do_not_narrow_the_interval():
     # Eight identical sub-volumes of every box carry the information of one.
     rng = np.random.default_rng(3)
     true, error = rng.random(40), rng.normal(size=40)
@@ -56,7 +56,7 @@ def test_copies_of_a_record_add_no_certainty():
     assert (eight.records, eight.simulations) == (320, 40)
 
 
-def test_interval_covers_the_true_error_as_often_as_it_says():
+def test_the_interval_has_its_nominal_coverage():
     covered, experiments = 0, 300
     for seed in range(experiments):
         error = np.random.default_rng(seed).normal(size=60)
@@ -65,14 +65,14 @@ def test_interval_covers_the_true_error_as_often_as_it_says():
     assert 0.90 <= covered / experiments <= 0.98
 
 
-def test_ratio_is_exact_where_one_error_is_twice_the_other_everywhere():
+def test_the_ratio_has_no_scatter_where_one_error_is_always_twice_the_other():
     true = np.linspace(0, 1, 30)
     error = np.random.default_rng(4).normal(size=30)
     ratio = rmse_ratio(true, true + error, true - 2 * error, Bootstrap(np.arange(30), seed=0))
     assert (ratio.value, ratio.low, ratio.high) == pytest.approx((2, 2, 2))
 
 
-def test_ratio_is_sharper_paired_than_the_two_errors_suggest():
+def test_the_interval_of_a_paired_ratio_is_narrower_than_that_of_independent_errors():
     rng = np.random.default_rng(5)
     true, shared = rng.random(100), rng.standard_t(5, 100)
     method, reference = true + shared, true + 1.3 * shared + 0.1 * rng.normal(size=100)
@@ -83,7 +83,7 @@ def test_ratio_is_sharper_paired_than_the_two_errors_suggest():
     assert own.high > other.low, "the two intervals overlap, and yet the paired ratio tells them apart"
 
 
-def test_level_methods_are_called_level_as_often_as_the_level_says():
+def test_false_gains_of_equally_accurate_methods_have_their_nominal_rate():
     false_gains = 0
     for seed in range(300):
         rng = np.random.default_rng(seed)
@@ -93,7 +93,7 @@ def test_level_methods_are_called_level_as_often_as_the_level_says():
     assert false_gains / 300 < 0.055  # 2.5 % expected
 
 
-def test_draws_are_those_of_the_seed():
+def test_the_seed_determines_the_bootstrap_draws():
     error = np.random.default_rng(6).normal(size=25)
     first, again, other = (
         scores(np.zeros(25), error, np.ones(25), Bootstrap(np.arange(25), seed=seed)).rmse for seed in (1, 1, 2)
@@ -132,7 +132,7 @@ def test_one_simulation_has_no_interval():
         Bootstrap([1, 2], seed=0, level=95)
 
 
-def test_a_ratio_to_no_error_is_refused():
+def test_a_ratio_to_an_error_of_zero_is_refused():
     with pytest.raises(ValueError, match="equals the truth"):
         rmse_ratio(np.zeros(3), np.zeros(3), np.ones(3), Bootstrap([1, 2, 3], seed=0))
 
@@ -145,5 +145,5 @@ def test_the_band_of_coverage_is_the_binomial_s():
     assert high == pytest.approx(0.6827 + 1.96 * np.sqrt(0.6827 * 0.3173 / 10_000), abs=2e-4)
 
 
-def test_what_is_certain_has_no_band():
+def test_a_coverage_of_zero_or_one_has_a_band_of_no_width():
     np.testing.assert_array_equal(coverage_band(np.array([0.0, 1.0]), 7), [[0, 1], [0, 1]])

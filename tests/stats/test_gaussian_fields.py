@@ -67,7 +67,7 @@ def test_the_formula_of_peaks_has_the_known_total():
     assert np.isclose(total * 8 * np.pi * np.sqrt(3), (spectrum.moment(2) / spectrum.moment(1)) ** 2, rtol=1e-6)
 
 
-def test_a_touch_of_skewness_is_seen_by_all_that_should_see_it(fields):
+def test_slight_skewness_is_detected_by_the_statistics_sensitive_to_it(fields):
     # κ + f (κ² − 1) with f of one in twenty: by C_ℓ too, at large ℓ, where the Gaussian has next to no power
     skewed = all_compared(*((field + 0.05 * (field**2 - 1)) / np.sqrt(1 + 2 * 0.05**2) for field in fields))
     for name in NAMES:

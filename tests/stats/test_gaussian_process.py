@@ -1,4 +1,4 @@
-"""Gaussian processes: exact cases, the gradient, and which features matter."""
+"""Gaussian processes: exact cases, the gradient, and length scales of irrelevant features."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def test_two_points_by_hand():
     assert process(np.array([[0.0], [1.0]])) == pytest.approx([0.5, 0.5 * np.exp(-0.5)])
 
 
-def test_a_feature_that_says_nothing_gets_a_long_scale_and_the_noise_is_found():
+def test_an_irrelevant_feature_gets_a_long_length_scale_and_the_noise_is_recovered():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(200, 4))
     y = np.sin(2 * x[:, 0]) + 0.1 * rng.normal(size=200)

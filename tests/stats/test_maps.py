@@ -129,7 +129,7 @@ def test_statistics_of_periodic_maps_do_not_see_shifts_or_quarter_turns(moved):
         assert np.allclose(statistic(moved(maps)), statistic(maps))
 
 
-def test_chunks_of_maps_give_the_very_rows_of_all_of_them():
+def test_statistics_of_chunks_of_maps_equal_those_of_all_maps():
     maps = noise(7).astype(np.float32)
     for statistic in (
         lambda m: angular_power(m, SIDE, [0, 500, 900]).power,

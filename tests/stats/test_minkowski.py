@@ -67,7 +67,7 @@ def test_the_area_is_that_strictly_above_the_threshold():
     assert (minkowski_functionals(maps.astype(np.float32), [4, 7], periodic=False).v0[0] * 4).tolist() == [4, 2]
 
 
-def test_uneven_thresholds_give_what_even_ones_give_where_they_agree():
+def test_uneven_and_even_thresholds_give_the_same_functionals_at_common_thresholds():
     maps = gaussian_maps(3, 32, 2.0)
     even = minkowski_functionals(maps, [-1, 0, 1, 2], periodic=True)
     uneven = minkowski_functionals(maps, [-1, 0, 1, 2, 5], periodic=True)
@@ -88,7 +88,7 @@ def test_shifts_and_quarter_turns_change_nothing(moved):
     assert np.allclose(after.rows, before.rows)
 
 
-def test_chunks_of_maps_give_the_very_rows_of_all_of_them():
+def test_functionals_of_chunks_of_maps_equal_those_of_all_maps():
     maps = gaussian_maps(5, 32, 2.0).astype(np.float32)
     rows = [minkowski_functionals(m, NU, periodic=True).rows for m in (maps[:2], maps[2:2], maps[2:])]
     assert np.array_equal(np.concatenate(rows), minkowski_functionals(maps, NU, periodic=True).rows)

@@ -29,7 +29,7 @@ def counts(field):
     ).tolist()
 
 
-def test_a_brick_of_cells_one_can_count():
+def test_functionals_of_a_brick_by_hand():
     # a × b × c: half its surface ab + bc + ca, half its edges' a + b + c, one component; at the border it wraps
     for corner in (2, 7):
         brick = np.roll(body(np.s_[:2, :3, :1]), (corner, corner, corner), (0, 1, 2))

@@ -5,7 +5,7 @@ from scipy.special import expit
 from tenfold.stats.platt import platt
 
 
-def test_a_known_curve_is_found_again():
+def test_a_known_curve_is_recovered():
     generator = np.random.default_rng(3)
     score = 3 * generator.standard_normal(100_000)
     label = generator.random(100_000) < expit(0.5 * score - 1)
@@ -18,7 +18,7 @@ def test_scores_that_separate_the_labels_keep_a_finite_slope():
     assert offset == pytest.approx(0, abs=1e-3)
 
 
-def test_scores_against_the_labels_never_turn_the_order_round():
+def test_anticorrelated_scores_have_a_slope_of_zero():
     generator = np.random.default_rng(3)
     score = generator.standard_normal(1000)
     slope, offset = platt(score, generator.random(1000) < expit(-score))

@@ -18,7 +18,7 @@ def test_the_slope_that_labels_were_drawn_with_is_found(slope):
     assert inverse_temperature(scores, label) == pytest.approx(slope, rel=0.05)
 
 
-def test_it_does_not_depend_on_a_common_shift_and_is_never_negative():
+def test_the_slope_does_not_depend_on_a_common_shift_and_is_never_negative():
     generator = np.random.default_rng(2)
     scores = generator.normal(size=(500, 3))
     label = draw(scores, generator)
@@ -26,7 +26,7 @@ def test_it_does_not_depend_on_a_common_shift_and_is_never_negative():
     assert inverse_temperature(-3 * scores, label) == pytest.approx(0, abs=1e-4)
 
 
-def test_scores_that_tell_all_classes_apart_have_a_finite_slope():
+def test_scores_that_separate_all_classes_have_a_finite_slope():
     label = np.arange(30) % 3
     assert 1 < inverse_temperature(3 * np.eye(3)[label], label) < MAX_SLOPE
 

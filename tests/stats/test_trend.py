@@ -13,7 +13,7 @@ def truth(parameters):
     return np.stack([1 + a * b, 3 + b**2, 2 - a + 0.5 * a**2], axis=1)
 
 
-def test_a_polynomial_of_second_degree_is_found_again():
+def test_a_polynomial_of_second_degree_is_recovered():
     groups = np.repeat(np.arange(20), 3)
     rows = truth(PARAMETERS)[groups]
     fitted = fit_trend(rows, PARAMETERS[groups], groups)
@@ -21,7 +21,7 @@ def test_a_polynomial_of_second_degree_is_found_again():
     np.testing.assert_allclose(fitted(there), truth(there), rtol=1e-8)
 
 
-def test_powers_of_positive_parameters_need_but_the_first_degree():
+def test_products_of_powers_of_positive_parameters_are_fitted_by_the_first_degree():
     """The logarithm of a product of powers is linear in those of the parameters, also beyond the fitted points."""
     groups = np.arange(20)
     ln_rows = np.log(PARAMETERS) @ np.array([[0.7, 2.0], [1.5, -3.0]])
@@ -30,7 +30,7 @@ def test_powers_of_positive_parameters_need_but_the_first_degree():
     np.testing.assert_allclose(fitted(PARAMETERS / 2), np.log(PARAMETERS / 2) @ [[0.7, 2.0], [1.5, -3.0]], rtol=1e-8)
 
 
-def test_of_parameters_that_may_be_negative_no_logarithm_is_taken():
+def test_parameters_that_may_be_negative_are_not_transformed_to_logarithms():
     points = PARAMETERS - [0.0, 0.8]
     fitted = fit_trend(points**2, points, np.arange(20))
     assert fitted.logarithmic.tolist() == [True, False]

@@ -18,7 +18,7 @@ def test_the_scales_add_up_to_the_map(periodic):
     assert np.allclose(starlet(single, 5, periodic=periodic).sum(axis=1), single, atol=1e-6)
 
 
-def test_a_single_pixel_shows_the_spline():
+def test_the_smooth_scale_of_a_single_pixel_is_the_spline():
     point = np.zeros((1, 16, 16))
     point[0, 8, 8] = 1
     fine, coarse, rest = starlet(point, 2, periodic=True)[0]
@@ -43,7 +43,7 @@ def test_white_noise_has_the_known_deviation_at_each_scale():
 
 
 @pytest.mark.parametrize("periodic", [True, False])
-def test_wavelets_do_not_see_a_constant(periodic):
+def test_wavelet_coefficients_of_a_constant_are_zero(periodic):
     flat = starlet(np.full((1, 16, 16), 3.0), 3, periodic=periodic)[0]
     assert np.allclose(flat[:3], 0, atol=1e-15) and np.allclose(flat[3], 3)
     if periodic:
@@ -88,7 +88,7 @@ def test_shifts_and_quarter_turns_change_nothing(moved):
     assert np.allclose(after, before)
 
 
-def test_chunks_of_maps_give_the_very_rows_of_all_of_them():
+def test_coefficients_of_chunks_of_maps_equal_those_of_all_maps():
     maps = noise(5).astype(np.float32)
     rows = [starlet_l1(m, EVERYWHERE, periodic=True).rows for m in (maps[:2], maps[2:2], maps[2:])]
     assert np.array_equal(np.concatenate(rows), starlet_l1(maps, EVERYWHERE, periodic=True).rows)

@@ -24,7 +24,7 @@ def test_text_stays_as_it_is(text):
 
 
 @pytest.mark.parametrize("code", [*range(9), *range(11, 32), 127, *range(0x80, 0xA0), 0x202E, 0x2067, 0x200F, 0xD800])
-def test_every_character_that_steers_is_written_out(code):
+def test_control_characters_are_escaped(code):
     assert visible(f"a{chr(code)}b").isprintable()
 
 
@@ -43,14 +43,14 @@ def table() -> Table:
 
 
 @pytest.mark.parametrize("renderable", [HOSTILE, Text(HOSTILE), Group(HOSTILE, "more"), table()])
-def test_whatever_is_printed_shows_names_as_they_are(renderable):
+def test_printed_text_shows_names_with_control_characters_escaped(renderable):
     for how in ({}, {"soft_wrap": True}, {"style": "bold red"}):
         text = shown(renderable, **how)
         assert SHOWN.replace(r"\x07", "").replace(r"\r", "") in text.replace(r"\x07", "").replace(r"\r", "")
         assert visible(text) == text
 
 
-def test_colours_of_our_own_stay(monkeypatch):
+def test_colours_set_by_the_program_are_kept(monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.delenv("NO_COLOR", raising=False)
     console = Terminal()
@@ -68,7 +68,7 @@ def test_errors_and_log_lines_show_names_as_they_are(capsys):
     assert PlainFormatter("%(message)s").format(record) == SHOWN
 
 
-def test_a_file_s_name_reaches_no_stream_raw(tmp_path):
+def test_no_stream_contains_unescaped_control_characters_of_a_file_name(tmp_path):
     name = "\x1b]0;t\x07[red]\u202e.npy"
     (tmp_path / name).write_bytes(b"not an array")
     command = [sys.executable, "-m", "tenfold.pipelines.cli.main", "ingest", "volumes", str(tmp_path / name), "--out"]

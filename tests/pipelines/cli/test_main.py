@@ -30,7 +30,7 @@ def test_dry_run_of_a_simulation_writes_nothing(tmp_path):
     assert not (tmp_path / "boxes").exists()
 
 
-def test_dry_runs_of_chemistry_say_what_is_labelled_read_and_learnt(tmp_path):
+def test_dry_runs_of_chemistry_report_labels_inputs_and_targets(tmp_path):
     table = tmp_path / "table.csv"
     table.write_text("smiles,logS\nCCO,1.1\n")
     for arguments, expected in (
@@ -63,7 +63,7 @@ def test_config_show_prints_a_file_that_config_validate_accepts(study, tmp_path)
         (("train", "estimator"), "--out"),
     ],
 )
-def test_what_cannot_be_done_is_reported_in_one_line_with_status_2(arguments, message):
+def test_invalid_commands_are_reported_in_one_line_with_status_2(arguments, message):
     completed = tenfold(*arguments)
     assert completed.returncode == 2
     assert message in completed.stderr

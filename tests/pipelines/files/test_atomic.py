@@ -13,7 +13,7 @@ def test_a_file_appears_whole_and_alone(tmp_path):
     assert (tmp_path / "a").read_text() == "whole"
 
 
-def test_an_error_leaves_what_was_there(tmp_path):
+def test_an_error_leaves_the_previous_file(tmp_path):
     (tmp_path / "a").write_text("old")
     with pytest.raises(RuntimeError), replacing(tmp_path / "a") as temporary:
         temporary.write_text("new")
@@ -22,7 +22,7 @@ def test_an_error_leaves_what_was_there(tmp_path):
     assert (tmp_path / "a").read_text() == "old"
 
 
-def test_what_a_killed_run_left_of_a_file_is_removed_and_nothing_else(tmp_path):
+def test_partial_files_of_a_killed_run_are_removed_and_no_others(tmp_path):
     for name in (".a.0123456789ab.part", ".b.0123456789ab.part", ".a.part", "a.0123456789ab.part", ".a.notes.part"):
         (tmp_path / name).write_text("half")
     sweep(tmp_path / "a")
@@ -36,7 +36,7 @@ def test_making_sure_that_a_folder_can_be_written_to_leaves_it_as_it_is(tmp_path
     assert [file.name for file in tmp_path.iterdir()] == [".a.0123456789ab.part"]
 
 
-def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+def test_a_folder_that_cannot_be_created_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"file/out: cannot be written to \(Not a directory\)"):
         writable(tmp_path / "file" / "out")

@@ -33,7 +33,7 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     ],
     ids=["bomb", "self", "merge", "flow", "block", "twice", "section", "latin", "utf-16", "tag", "key", "open", "nul"],
 )  # fmt: skip
-def test_what_is_no_plain_yaml_is_refused_with_its_line(raw, line, message, tmp_path):
+def test_yaml_beyond_the_plain_subset_is_refused_with_its_line(raw, line, message, tmp_path):
     file = tmp_path / "config.yaml"
     file.write_bytes(raw)
     begin = time.process_time()
@@ -59,7 +59,7 @@ def test_a_file_that_is_too_long_is_not_read(tmp_path):
         ("yes", True), ("null", None), ("", None), ("{a: [1, 2]}", {"a": [1, 2]}),
     ],
 )  # fmt: skip
-def test_numbers_are_what_they_look_like(text, value):
+def test_numbers_are_parsed_with_their_types(text, value):
     parsed = parse_yaml(text, "text")
     assert parsed == value
     assert type(parsed) is type(value)

@@ -47,7 +47,7 @@ def test_finished_boxes_are_those_of_the_same_configuration(tmp_path):
         existing_files([here, gone], CONFIG | {"steps": 5}, read_config)
 
 
-def test_a_file_that_is_no_box_is_named(tmp_path):
+def test_a_file_that_is_not_a_box_is_named(tmp_path):
     path = tmp_path / "box.h5"
     path.write_bytes(b"half a box")
     with pytest.raises(InputError, match=r"box\.h5: not a box written by tenfold"):

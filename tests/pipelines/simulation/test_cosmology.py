@@ -48,7 +48,7 @@ def test_a_sobol_draw_fills_its_ranges_evenly():
     assert {cosmology.h for cosmology in drawn} == {0.7}
 
 
-def test_what_makes_no_universe_is_named():
+def test_impossible_cosmologies_are_refused():
     with pytest.raises(ValueError, match=r"omega_m.*1\.5"):
         Cosmology(omega_m=1.5)
     with pytest.raises(ValueError, match="omega_b"):

@@ -10,7 +10,7 @@ def law(k):
     return 100.0 * k**-1.5
 
 
-def test_the_field_has_the_spectrum_asked_for():
+def test_the_field_has_the_requested_spectrum():
     modes = linear_field(law, 32, 200.0, np.random.default_rng(0))
     spectrum = power_spectrum(scipy.fft.irfftn(modes), 200.0)
     deviation = (spectrum.power / law(spectrum.k) - 1) * np.sqrt(spectrum.modes)

@@ -24,7 +24,7 @@ def test_the_table_gives_camb_s_linear_spectrum(table, omega_m):
     assert np.abs(error).max() < 3e-3  # where the wiggles are strongest CAMB itself scatters by 2e-3
 
 
-def test_sigma_8_is_what_was_asked_for(table):
+def test_the_spectrum_has_the_requested_sigma_8(table):
     power = linear_power(Cosmology(sigma_8=0.9), table)
     k = np.geomspace(1e-4, 50, 20_000)
     window = 3 * (np.sin(8 * k) - 8 * k * np.cos(8 * k)) / (8 * k) ** 3

@@ -12,7 +12,7 @@ GROWTH = growth(0.3)
 
 
 def weak(k):
-    """Rms 0.3 % of the overdensity at the mesh, steep: the linear theory's business."""
+    """Steep power spectrum with an rms overdensity of 0.3 % at the mesh scale, where linear theory holds."""
     return 2e-3 * k**-1.0
 
 
@@ -38,7 +38,7 @@ def test_a_single_wave_moves_as_zeldovich_says_exactly_until_sheets_cross():
     assert np.abs(moved - psi[:, 0]).max() < 0.02 * np.abs(psi).max()
 
 
-def test_matter_does_not_drift_away():
+def test_the_mean_displacement_of_particles_is_zero():
     modes = linear_field(lambda k: 300 * k**-1.5, 32, 64.0, np.random.default_rng(1))
     (positions,) = evolve(modes, GROWTH, [0.0], steps=6, mesh_factor=2)
     assert positions.min() >= 0

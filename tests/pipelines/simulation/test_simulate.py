@@ -76,7 +76,7 @@ def test_finished_boxes_are_never_made_again_and_more_can_be_added(boxes):
     assert before.items() <= contents(boxes).items()
 
 
-def test_a_box_lost_is_made_again_the_same(boxes):
+def test_a_lost_box_is_reproduced_exactly(boxes):
     path = boxes / "box_00001.h5"
     with h5py.File(path) as file:
         full = file["full"][:]
@@ -91,13 +91,13 @@ def test_another_configuration_in_the_folder_is_refused(boxes):
         simulate_volumes(replace(SMALL, steps=5), boxes)
 
 
-def test_a_folder_that_cannot_be_is_named(tmp_path):
+def test_a_folder_that_cannot_be_created_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="file"):
         simulate_volumes(SMALL, tmp_path / "file" / "boxes")
 
 
-def test_a_killed_run_leaves_no_half_box_and_is_taken_up_again(tmp_path):
+def test_a_killed_run_leaves_no_partial_box_and_is_resumed(tmp_path):
     out = tmp_path / "boxes"
     script = textwrap.dedent("""
         import sys
@@ -128,7 +128,7 @@ def test_a_killed_run_leaves_no_half_box_and_is_taken_up_again(tmp_path):
     assert [path.name for path in out.glob(".*")] == [RECORD]
 
 
-def test_two_processes_make_what_one_makes(boxes, tmp_path):
+def test_two_processes_make_the_same_boxes_as_one(boxes, tmp_path):
     simulate_volumes(replace(SMALL, count=2, processes=2), tmp_path)
     for name in ("box_00000.h5", "box_00001.h5"):
         with h5py.File(tmp_path / name) as parallel, h5py.File(boxes / name) as serial:

@@ -40,7 +40,7 @@ def test_channels_share_their_white_noise(lognormal):
     assert np.allclose(surrogate[..., 1], 0.5 * surrogate[..., 0], atol=1e-5)
 
 
-def test_the_seed_alone_decides(lognormal):
+def test_the_seed_determines_the_surrogates(lognormal):
     first, repeated, other = (gaussian_surrogate(lognormal, np.random.default_rng(seed)) for seed in (3, 3, 4))
     assert np.array_equal(first, repeated)
     assert abs(np.corrcoef(first.ravel(), other.ravel())[0, 1]) < 0.5

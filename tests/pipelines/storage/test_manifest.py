@@ -1,4 +1,4 @@
-"""Folders of shards that an earlier version wrote are read, or refused with a sentence."""
+"""Folders of shards of earlier versions are read, or refused with an explanation."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What tenfold did not make is neither overwritten nor removed."""
+"""Files that tenfold did not write are neither overwritten nor removed."""
 
 import json
 
@@ -14,7 +14,7 @@ def contents(folder):
     return {path.name: path.read_text() for path in folder.iterdir()}
 
 
-def test_the_record_stands_before_any_file(tmp_path):
+def test_the_record_is_written_before_any_file(tmp_path):
     folder = OutputFolder.claim(tmp_path / "new", ["b", "a"], alone=True)
     assert json.loads((folder.path / RECORD).read_text()) == {"made_by": "tenfold", "files": ["a", "b"]}
     (folder.path / "a").write_text("ours")
@@ -23,7 +23,7 @@ def test_the_record_stands_before_any_file(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a", "thesis.tex", "shard_00000.h5", ".notes.part", HALF, ".git"])
-def test_a_folder_of_somebody_else_is_refused_and_left_alone(tmp_path, name):
+def test_a_folder_with_other_files_is_refused_and_not_modified(tmp_path, name):
     (tmp_path / name).write_text("mine")
     with pytest.raises(InputError, match="was not made by tenfold") as caught:
         OutputFolder.claim(tmp_path, ["a"], alone=True)
@@ -43,7 +43,7 @@ def test_in_a_shared_folder_only_the_names_that_are_written_must_be_free(tmp_pat
     assert contents(tmp_path) == {**mine, "a": "mine"}
 
 
-def test_what_a_killed_run_left_half_written_is_removed(tmp_path):
+def test_partial_files_of_a_killed_run_are_removed(tmp_path):
     OutputFolder.claim(tmp_path, ["a"], alone=True)
     for name in (HALF, f".{RECORD}.0123456789ab.part", ".b.0123456789ab.part"):
         (tmp_path / name).write_text("half")
@@ -52,13 +52,13 @@ def test_what_a_killed_run_left_half_written_is_removed(tmp_path):
     assert set(contents(tmp_path)) == {RECORD, ".b.0123456789ab.part"}
 
 
-def test_what_a_file_system_or_a_desktop_leaves_is_passed_over(tmp_path):
+def test_files_of_the_file_system_or_desktop_are_ignored(tmp_path):
     (tmp_path / ".DS_Store").write_text("x")
     OutputFolder.claim(tmp_path, ["a"], alone=True)
     assert (tmp_path / ".DS_Store").exists()
 
 
-def test_files_added_to_a_claimed_folder_are_not_taken_for_ours(tmp_path):
+def test_files_added_to_a_folder_of_tenfold_are_not_treated_as_its_own(tmp_path):
     folder = OutputFolder.claim(tmp_path, ["a"], alone=True)
     (tmp_path / "b").write_text("mine")
     for again in (lambda: OutputFolder.claim(tmp_path, ["a"], alone=True), lambda: folder.add(["b"])):
@@ -67,7 +67,7 @@ def test_files_added_to_a_claimed_folder_are_not_taken_for_ours(tmp_path):
     assert (tmp_path / "b").read_text() == "mine"
 
 
-def test_only_what_the_record_lists_is_removed(tmp_path):
+def test_only_files_listed_in_the_record_are_removed(tmp_path):
     folder = OutputFolder.claim(tmp_path, ["a", "b"])
     for name in "abc":
         (tmp_path / name).write_text(name)
@@ -80,13 +80,13 @@ def test_only_what_the_record_lists_is_removed(tmp_path):
     ["", "{", "null", "[]", '{"files": []}', '{"made_by": "tenfold", "files": ["../a"]}', "[" * 10**5,
      '{"made_by": "tenfold", "files": ["/etc/passwd"]}', '{"made_by": "tenfold", "files": 3}', "\udcff"],
 )  # fmt: skip
-def test_a_record_that_is_none_of_ours_or_leads_elsewhere_is_refused(tmp_path, text):
+def test_a_foreign_record_or_one_with_paths_outside_the_folder_is_refused(tmp_path, text):
     (tmp_path / RECORD).write_bytes(text.encode(errors="surrogateescape"))
     with pytest.raises(InputError, match=r"\.tenfold\.json: not a record of tenfold"):
         OutputFolder.claim(tmp_path, ["a"])
 
 
-def test_runs_of_earlier_versions_are_known_by_their_own_files(tmp_path):
+def test_runs_of_earlier_versions_are_recognised_by_their_files(tmp_path):
     for name, about in (("run.json", {"data": "d", "fingerprint": "f"}), ("metrics.json", {"environment": {}}),
                         ("stages.json", {"train": 1.5})):  # fmt: skip
         folder = tmp_path / name.removesuffix(".json")

@@ -23,7 +23,7 @@ def test_adding_or_leaving_out_simulations_moves_none():
         assert some == {name: all_of_them[name] for name in some}
 
 
-def test_the_order_they_are_given_in_means_nothing():
+def test_the_split_does_not_depend_on_the_order_of_the_simulations():
     assert split_simulations(names(99), FRACTIONS, 1) == split_simulations(reversed(names(99)), FRACTIONS, 1)
 
 
@@ -46,7 +46,7 @@ def test_no_wanted_split_is_empty_however_few_there_are(count, seed):
 
 
 @pytest.mark.parametrize("fractions", [(1, 0, 0), (0.5, 0.5, 0), (0.9, 0, 0.1)])
-def test_a_split_that_is_not_wanted_stays_empty(fractions):
+def test_a_split_of_fraction_zero_stays_empty(fractions):
     used = set(split_simulations(names(300), fractions, 0).values())
     assert used == {split for split, fraction in zip(SPLITS, fractions, strict=True) if fraction}
 

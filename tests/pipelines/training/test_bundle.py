@@ -1,4 +1,4 @@
-"""A trained network as one file: what is written is read back, and anything else is refused by name."""
+"""A trained network as one file: it survives a round trip, and any other file is refused by name."""
 
 import hashlib
 import io
@@ -29,7 +29,7 @@ def small() -> Bundle:
     )
 
 
-def test_what_is_written_is_read_back(tmp_path: Path):
+def test_a_bundle_survives_a_round_trip(tmp_path: Path):
     small().write(tmp_path / "a.tenfold")
     again = Bundle.read(tmp_path / "a.tenfold", "molecules")
     assert again.facts["targets"] == ["gap"]
@@ -39,7 +39,7 @@ def test_what_is_written_is_read_back(tmp_path: Path):
         assert restored.dtype == written.dtype
 
 
-def test_the_same_content_is_the_same_file(tmp_path: Path):
+def test_equal_content_gives_identical_files(tmp_path: Path):
     small().write(tmp_path / "a.tenfold")
     small().write(tmp_path / "b.tenfold")
     assert (tmp_path / "a.tenfold").read_bytes() == (tmp_path / "b.tenfold").read_bytes()
@@ -121,7 +121,7 @@ ONE = npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1,)}", b"\0" * 4)
         (b"", r"weights/0000\.npy"),
     ],
 )
-def test_a_header_is_not_believed(tmp_path, monkeypatch, content, message):
+def test_an_invalid_array_header_is_refused_without_a_large_allocation(tmp_path, monkeypatch, content, message):
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "a.tenfold", {"splits.csv": b"", "weights/0000.npy": content})
     tracemalloc.start()
@@ -171,7 +171,7 @@ def packed_otherwise(path: Path) -> None:
         (lambda path: write(path, {"weights/0000.npy": ONE}), "splits.csv is missing"),
     ],
 )
-def test_an_archive_made_to_hurt_is_refused_before_it_is_unpacked(tmp_path, make, message):
+def test_a_malicious_archive_is_refused_before_it_is_unpacked(tmp_path, make, message):
     make(tmp_path / "a.tenfold")
     tracemalloc.start()
     with pytest.raises(InputError, match=message):
@@ -255,7 +255,7 @@ ARCHITECTURE = CNN(size=8, filters=(4,), dense_units=(8,))
 
 
 def changed(path: Path, change: Callable[[dict], object]) -> None:
-    """Write a network whose facts are changed, checksums and all."""
+    """Write a network with changed facts and matching checksums."""
     config = Config(architecture=ARCHITECTURE)
     bundle = Bundle.of("molecules", config, config.network(seed=3), {})
     facts = json.loads(json.dumps(bundle.facts))
@@ -263,7 +263,7 @@ def changed(path: Path, change: Callable[[dict], object]) -> None:
     Bundle(kind="molecules", facts=facts, weights=bundle.weights).write(path)
 
 
-def test_a_network_is_the_same_again(tmp_path):
+def test_a_network_is_restored_exactly(tmp_path):
     config = Config(architecture=ARCHITECTURE)
     network = config.network(seed=3)
     Bundle.of("molecules", config, network, {"note": 1}).write(tmp_path / "a.tenfold")

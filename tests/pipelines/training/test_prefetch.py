@@ -7,7 +7,7 @@ import pytest
 from tenfold.pipelines.training.prefetch import Prefetcher
 
 
-def test_every_batch_once_and_in_order():
+def test_batches_come_once_each_and_in_order():
     assert list(Prefetcher(depth=2).iterate(iter(range(50)))) == list(range(50))
 
 

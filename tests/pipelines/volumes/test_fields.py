@@ -1,4 +1,4 @@
-"""Which field of a file of maps is taken, and what it is called."""
+"""Selection and name of the field that is read from a file of maps."""
 
 import h5py
 import numpy as np
@@ -46,7 +46,7 @@ def test_the_unit_an_attribute_states_goes_before_the_name(tmp_path):
     assert only(path, key="wl/T").units == "K"
 
 
-def test_a_name_that_says_nothing_is_asked_about(tmp_path):
+def test_a_dataset_without_a_known_unit_is_refused_with_a_remedy(tmp_path):
     path = write(tmp_path / "a.h5", {"data": field()})
     with pytest.raises(
         UnusableFileError, match=r"data: neither an attribute units nor the name of the dataset .*ingest\.units="
@@ -55,7 +55,7 @@ def test_a_name_that_says_nothing_is_asked_about(tmp_path):
     assert only(path, units="y").units == "y"
 
 
-def test_kappa_beside_another_map_is_not_taken_unasked(tmp_path):
+def test_kappa_beside_another_map_must_be_selected(tmp_path):
     path = write(tmp_path / "a.h5", {"kappa": field(1), "wl/mask": field(2), "omega": np.ones(3)})
     with pytest.raises(
         UnusableFileError, match=r"one of: kappa, wl/mask \(--set ingest.key=…\): kappa \(8, 8\), wl/mas"

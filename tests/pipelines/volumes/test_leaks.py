@@ -17,7 +17,7 @@ SPLITS = ("train", "validation", "test")
 
 
 def crossing(folder: Path) -> set:
-    """Contents that stand in more than one split."""
+    """Contents of records that are in more than one split."""
     with Shards.open(folder) as shards:
         held = [{record.tobytes() for record in shards.read(shards.split(name))} for name in SPLITS]
         assert all(held), "a split is empty"
@@ -25,7 +25,7 @@ def crossing(folder: Path) -> set:
 
 
 def splits_of(folder: Path) -> dict[str, set]:
-    """The splits each simulation's records are in."""
+    """Splits of the records of each simulation."""
     with Shards.open(folder) as shards:
         splits: dict[str, set] = {}
         for name in SPLITS:
@@ -57,7 +57,7 @@ def test_a_box_copied_under_other_names_cannot_leak_into_the_test_split(tmp_path
 
 
 def test_a_renamed_file_is_still_its_simulation(tmp_path):
-    """Sub-volumes saved apart, or a second snapshot: other values, one universe."""
+    """Sub-volumes in separate files, or a second snapshot: other values of the same simulation."""
     boxes(tmp_path / "boxes", 10)
     for n in range(10):
         write_raw(tmp_path / "boxes" / f"later_{n}.h5", n)
@@ -85,7 +85,7 @@ def test_pieces_of_a_simulation_in_files_of_their_own_stay_together(tmp_path):
     assert all(len(names) == 1 for names in splits.values())
 
 
-def test_sub_volumes_already_cut_stay_together(tmp_path):
+def test_sub_volumes_of_one_file_stay_together(tmp_path):
     (tmp_path / "split").mkdir()
     for n in range(9):
         write_split(tmp_path / "split" / f"{n}.h5", n)
@@ -108,7 +108,7 @@ def test_more_simulations_later_move_none_and_remake_no_full_shard(tmp_path):
     assert {name: after[name] for name in before} == before
 
 
-def test_two_universes_under_one_name_are_not_taken_for_one(tmp_path):
+def test_a_second_simulation_of_the_same_name_is_rejected(tmp_path):
     boxes(tmp_path / "boxes", 10)
     write_raw(tmp_path / "boxes" / "zzz.h5", 3, physPar=[0.2, 0.7, 0.96, 70.0])
     config = dataclasses.replace(HERE, rejected_threshold=0.2)

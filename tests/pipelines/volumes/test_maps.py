@@ -46,7 +46,7 @@ def cubes(tmp_path):
     return folder, maps
 
 
-def test_our_cubes_come_back_as_they_were(cubes, tmp_path):
+def test_cubes_written_by_tenfold_are_read_back(cubes, tmp_path):
     folder, maps = cubes
     summary = ingest_massmaps([folder], tmp_path / "shards", ONE)
     assert (summary.simulations, summary.records) == (4, 12)
@@ -68,7 +68,7 @@ def test_maps_of_a_cosmology_stay_in_one_split(cubes, tmp_path):
     assert sum(map(len, splits.values())) == len(set.union(*splits.values())) == 4
 
 
-def test_ingesting_again_makes_nothing_and_cutting_makes_quarters(cubes, tmp_path):
+def test_a_second_ingest_writes_nothing_and_patches_are_quarters(cubes, tmp_path):
     folder, maps = cubes
     ingest_massmaps([folder], tmp_path / "shards", ONE)
     assert ingest_massmaps([folder], tmp_path / "shards", ONE).new_shards == 0
@@ -183,7 +183,7 @@ def test_plain_hdf5_holds_one_map_or_many(tmp_path, shape):
         ({"omega_m": 0.3, "angle_deg": 2.5}, {"key": "wide"}, "is not a square"),
     ],
 )
-def test_plain_hdf5_that_says_too_little_or_something_else_is_refused(tmp_path, attributes, settings, message):
+def test_plain_hdf5_with_missing_or_contradicting_metadata_is_refused(tmp_path, attributes, settings, message):
     with h5py.File(tmp_path / "maps.h5", "w") as file:
         file["kappa"], file["table"], file["wide"] = kappas(2, 8, 8), np.zeros(8), kappas(2, 8, 4)
         file.attrs.update(attributes)
@@ -191,7 +191,7 @@ def test_plain_hdf5_that_says_too_little_or_something_else_is_refused(tmp_path, 
         ingest_massmaps([tmp_path / "maps.h5"], tmp_path / "shards", MassMapIngest(processes=1, **settings))
 
 
-def test_a_dataset_that_could_be_any_is_asked_for(tmp_path):
+def test_an_ambiguous_dataset_must_be_selected(tmp_path):
     with h5py.File(tmp_path / "maps.h5", "w") as file:
         file["y"], file["dm"] = kappas(2, 8, 8), kappas(2, 8, 8)
     with pytest.raises(InputError, match=r"one of: dm, y \(--set ingest\.key"):

@@ -13,7 +13,7 @@ def test_moments_of_parts_add_up_to_those_of_the_whole(shift):
     assert merged == pytest.approx([values.mean(), values.std(), values.min(), values.max()], rel=1e-9)
 
 
-def test_values_with_how_often_they_are_there_have_the_moments_of_all():
+def test_values_with_their_counts_have_the_moments_of_all_values():
     counts = np.random.default_rng(0).poisson(3.0, size=500)
     values, times = np.unique(counts, return_counts=True)
     weighted, expected = Moments.of(values, times), Moments.of(counts)
@@ -21,6 +21,6 @@ def test_values_with_how_often_they_are_there_have_the_moments_of_all():
     assert [weighted.mean, weighted.std] == pytest.approx([expected.mean, expected.std])
 
 
-def test_nothing_added_changes_nothing():
+def test_adding_no_values_changes_nothing():
     one = Moments.of(np.array([1.0, 2.0]))
     assert one + Moments() == Moments() + one == one

@@ -1,4 +1,4 @@
-"""Pixels that are no measurement are found; the heavy tails of real fields are left alone."""
+"""Masked and invalid pixels are detected; the heavy tails of real fields are accepted."""
 
 import dataclasses
 import re
@@ -75,14 +75,14 @@ def test_a_fill_value_that_the_file_names_is_a_mask_wherever_it_stands():
 
 
 @pytest.mark.parametrize(("value", "pixels"), [(1.5, 1), (-1.5, 1), (77.0, 400), (-77.0, 1500), (1e30, 3)])
-def test_isolated_values_50_robust_deviations_out_are_asked_about(value, pixels):
+def test_isolated_values_beyond_50_robust_deviations_are_refused(value, pixels):
     field = kappa()
     field.reshape(-1)[200 : 200 + pixels] = value
     with pytest.raises(UnusableFileError, match=rf"{pixels:,} values lie .*first is .*\(3, 8, 0\).*largest_deviation="):
         judge(field)
 
 
-def test_the_setting_that_is_asked_for_lets_such_values_pass():
+def test_the_setting_named_in_the_refusal_accepts_such_values():
     field = kappa()
     field[3, 8] = 1.5
     with pytest.raises(UnusableFileError) as refused:
@@ -122,7 +122,7 @@ def power_law(side, index, seed):
         lambda seed: np.where(power_law(128, -1.5, seed) > 1, lognormal(1.0, seed=seed), 0),  # mostly empty
     ],
 )
-def test_heavy_tails_of_fields_are_never_asked_about(field, seed):
+def test_heavy_tails_of_fields_are_accepted(field, seed):
     judge(field(seed).astype(np.float32))
 
 
@@ -137,7 +137,7 @@ def test_small_maps_of_positive_fields_are_judged_by_their_logarithm():
 
 
 @pytest.mark.parametrize("mean", [0.01, 0.3, 1, 50])
-def test_counts_are_never_asked_about(mean):
+def test_counts_are_always_accepted(mean):
     rng = np.random.default_rng(0)
     clustered = rng.poisson(mean * np.exp(2 * rng.standard_normal((32, 32, 32)) - 2))
     judge(clustered.astype(np.int16))
@@ -164,7 +164,7 @@ def test_masked_files_are_set_aside_and_the_rest_packed(tmp_path):
     assert all(np.isfinite(record).all() and abs(record).max() < 1 for record in records_of(tmp_path / "data").values())
 
 
-def test_what_is_said_to_be_meant_is_packed_and_recorded(tmp_path):
+def test_values_confirmed_by_the_user_are_packed_and_recorded(tmp_path):
     (tmp_path / "maps").mkdir()
     rows = []
     for n in range(4):
@@ -231,7 +231,7 @@ def test_a_damaged_chunk_sets_its_file_aside_and_blames_no_disk(tmp_path, filter
     "error", [ValueError("odd"), RuntimeError("odd"), OSError("odd"), MemoryError(), KeyError("odd")]
 )
 @pytest.mark.parametrize("where", ["looking", "packing"])
-def test_whatever_a_reader_raises_names_the_file(tmp_path, monkeypatch, error, where):
+def test_any_exception_of_a_reader_names_the_file(tmp_path, monkeypatch, error, where):
     from tenfold.pipelines.readers import cosmoflow
     from tenfold.pipelines.volumes import sources
 
@@ -258,6 +258,6 @@ def test_whatever_a_reader_raises_names_the_file(tmp_path, monkeypatch, error, w
 
 
 @pytest.mark.parametrize("wrong", [{"largest_deviation": 0.0}, {"fill_values": (float("nan"),)}])
-def test_settings_that_cannot_be_are_refused(wrong):
+def test_invalid_settings_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Ingest(**wrong)

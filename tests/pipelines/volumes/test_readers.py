@@ -118,7 +118,7 @@ def test_an_npy_file_of_pickled_objects_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("cut", [40, 100, -8])
-def test_an_npy_file_that_is_not_whole_is_refused(tmp_path, cut):
+def test_a_truncated_npy_file_is_refused(tmp_path, cut):
     np.save(tmp_path / "a.npy", np.ones((4, 4, 4)))
     (tmp_path / "a.npy").write_bytes((tmp_path / "a.npy").read_bytes()[:cut])
     with pytest.raises(UnusableFileError, match=r"not a complete NPY file|but the file contains"):
@@ -133,7 +133,7 @@ def test_an_npy_header_of_a_million_million_voxels_allocates_nothing(tmp_path):
         list(read_volumes(tmp_path / "a.npy", StatedMetadata(parameters=COSMOLOGY)))
 
 
-def test_the_format_is_told_by_the_content_not_by_the_name(tmp_path):
+def test_the_format_is_detected_from_the_content_not_the_name(tmp_path):
     write_raw(tmp_path / "really_a_box.npy", 0)
     write_split(tmp_path / "really_split.h5", 0)
     with (tmp_path / "really_npy.h5").open("wb") as file:
@@ -142,7 +142,7 @@ def test_the_format_is_told_by_the_content_not_by_the_name(tmp_path):
     assert formats == ["cosmoflow", "npy", "cosmoflow-split"]
 
 
-def test_an_explicit_format_wins(tmp_path):
+def test_an_explicit_format_takes_precedence(tmp_path):
     full = write_raw(tmp_path / "box.h5", 0)
     volume, values = read_single(tmp_path / "box.h5", format="hdf5", key="full", parameters=COSMOLOGY)
     np.testing.assert_array_equal(values, full)

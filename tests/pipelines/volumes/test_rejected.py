@@ -45,7 +45,7 @@ def test_a_shard_whose_only_file_is_set_aside_is_empty_and_the_rest_is_there(tmp
 
 
 def test_files_with_flipped_bytes_never_end_the_run(tmp_path, monkeypatch):
-    """HDF5 itself crashes on some of them, and goes round for ever in others."""
+    """HDF5 itself crashes on some of them, and loops for ever in others."""
     monkeypatch.setattr("tenfold.pipelines.volumes.sources.HEADER_TIMEOUT_S", 2.0)
     full = boxes(tmp_path / "boxes", 5)
     rng = np.random.default_rng(0)
@@ -85,7 +85,7 @@ def test_too_many_bad_files_end_the_run_without_a_manifest(tmp_path):
     assert not (tmp_path / "data" / "manifest.json").exists()
 
 
-def test_too_many_found_only_while_packing_end_the_run_too(tmp_path):
+def test_too_many_bad_files_found_while_packing_end_the_run(tmp_path):
     (tmp_path / "boxes").mkdir()
     for n in range(6):
         full = np.random.default_rng(n).lognormal(size=(8, 8, 8, 2)).astype(np.float32)
@@ -99,7 +99,7 @@ def test_too_many_found_only_while_packing_end_the_run_too(tmp_path):
     assert "universe 3" not in records_of(tmp_path / "data")
 
 
-def test_a_file_mended_is_taken_in(tmp_path):
+def test_a_repaired_file_is_ingested(tmp_path):
     boxes(tmp_path / "boxes", 6)
     (tmp_path / "boxes" / "001.h5").write_bytes(b"")
     config = dataclasses.replace(HERE, rejected_threshold=0.2)

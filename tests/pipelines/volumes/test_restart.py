@@ -44,7 +44,7 @@ ingest_volumes([sys.argv[1]], sys.argv[2], Ingest(patches_per_side=2, processes=
 
 
 @pytest.mark.parametrize("records", [1, 70])
-def test_a_run_killed_in_the_middle_is_taken_up_where_it_was(tmp_path, records):
+def test_a_killed_run_is_resumed(tmp_path, records):
     boxes(tmp_path / "boxes", 16)
     config = dataclasses.replace(HERE, patches_per_side=2)
     command = [sys.executable, "-c", KILLED, tmp_path / "boxes", tmp_path / "data", str(records)]
@@ -71,7 +71,7 @@ def test_a_damaged_shard_that_was_removed_is_made_again(tmp_path):
     assert bytes_of(tmp_path / "data") == before
 
 
-def test_a_study_that_was_moved_is_known_again(tmp_path):
+def test_a_study_that_was_moved_is_recognised(tmp_path):
     boxes(tmp_path / "boxes", 6)
     ingest_volumes([tmp_path / "boxes"], tmp_path / "data", HERE)
     before = bytes_of(tmp_path / "data")
@@ -94,7 +94,7 @@ def test_a_changed_box_is_packed_again(tmp_path):
         assert shards.manifest.simulations[0].parameters["h"] == pytest.approx(0.71)
 
 
-def test_a_corrected_table_is_taken_over(tmp_path):
+def test_a_corrected_table_is_used(tmp_path):
     (tmp_path / "arrays").mkdir()
     rows = []
     for n in range(4):
@@ -108,7 +108,7 @@ def test_a_corrected_table_is_taken_over(tmp_path):
         ingest_volumes([tmp_path / "arrays"], tmp_path / "data", config)
 
 
-def test_a_folder_of_other_shards_is_not_touched(tmp_path):
+def test_a_folder_of_other_shards_is_not_modified(tmp_path):
     boxes(tmp_path / "boxes", 6)
     ingest_volumes([tmp_path / "boxes"], tmp_path / "data", HERE)
     before = bytes_of(tmp_path / "data")
@@ -120,14 +120,14 @@ def test_a_folder_of_other_shards_is_not_touched(tmp_path):
     assert bytes_of(tmp_path / "data") == before
 
 
-def test_an_output_that_cannot_be_written_is_said_at_once(tmp_path):
+def test_an_unwritable_output_is_reported_at_once(tmp_path):
     boxes(tmp_path / "boxes", 4)
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"file/data: cannot be written to .Not a directory."):
         ingest_volumes([tmp_path / "boxes"], tmp_path / "file" / "data", HERE)
 
 
-def test_a_full_disk_leaves_nothing_half_written(tmp_path, monkeypatch):
+def test_a_full_disk_leaves_no_partial_file(tmp_path, monkeypatch):
     boxes(tmp_path / "boxes", 4)
 
     def full(*_):

@@ -14,7 +14,7 @@ from tenfold.pipelines.volumes.shards import Shards
 
 @pytest.fixture(scope="module", params=["none", "blosc-lz4"])
 def packed(request, tmp_path_factory) -> tuple[Path, np.ndarray]:
-    """A folder of shards, and all its records as they must be."""
+    """A folder of shards, and the expected records."""
     folder = tmp_path_factory.mktemp("packed")
     (folder / "boxes").mkdir()
     boxes = [write_raw(folder / "boxes" / f"{n:02d}.h5", n) for n in range(12)]
@@ -32,7 +32,7 @@ def copied(folder: Path, to: Path) -> Path:
     return to
 
 
-def test_any_records_in_any_order_come_as_they_were_written(packed):
+def test_any_records_are_read_in_any_order(packed):
     folder, records = packed
     rng = np.random.default_rng(0)
     with Shards.open(folder) as shards:
@@ -45,7 +45,7 @@ def test_any_records_in_any_order_come_as_they_were_written(packed):
         np.testing.assert_array_equal(shards.read(np.arange(96)), records)
 
 
-def test_a_buffer_given_is_filled(packed):
+def test_a_supplied_buffer_is_filled(packed):
     folder, records = packed
     out = np.empty((5, 4, 4, 4, 2), np.int16)
     with Shards.open(folder) as shards:
@@ -93,7 +93,7 @@ def test_threads_read_at_the_same_time(packed):
             np.testing.assert_array_equal(batch, records[indices])
 
 
-def test_it_travels_to_other_processes(packed):
+def test_an_open_dataset_can_be_pickled(packed):
     folder, records = packed
     with Shards.open(folder) as shards:
         shards.read(np.arange(3))
@@ -165,7 +165,7 @@ def test_a_shard_cut_short_or_gone_is_named_on_opening(packed, tmp_path):
         Shards.open(folder)
 
 
-def test_a_folder_without_shards_says_how_to_make_them(tmp_path):
+def test_a_folder_without_shards_is_refused_with_the_command_to_make_them(tmp_path):
     with pytest.raises(InputError, match=r"no shards in this folder. Make them by `tenfold ingest`"):
         Shards.open(tmp_path)
 
@@ -173,7 +173,7 @@ def test_a_folder_without_shards_says_how_to_make_them(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"), [("", "not a manifest"), ("[]", "not a manifest"), ('{"version": 99}', "format version 99")]
 )
-def test_a_manifest_that_is_none_is_refused(tmp_path, content, message):
+def test_an_invalid_manifest_is_refused(tmp_path, content, message):
     (tmp_path / "manifest.json").write_text(content)
     with pytest.raises(InputError, match=message):
         Shards.open(tmp_path)

@@ -23,7 +23,7 @@ def test_sub_volumes_put_together_are_the_box(tmp_path, cut):
         np.testing.assert_array_equal(together, box)
 
 
-def test_the_manifest_says_what_a_record_is(tmp_path):
+def test_the_manifest_describes_the_records(tmp_path):
     boxes(tmp_path / "boxes", 5)
     config = dataclasses.replace(HERE, patches_per_side=2, box_mpc_h=512.0)
     ingest_volumes([tmp_path / "boxes"], tmp_path / "data", config)
@@ -35,7 +35,7 @@ def test_the_manifest_says_what_a_record_is(tmp_path):
         assert manifest.simulations[0].parameters["h"] == pytest.approx(0.7)
 
 
-def test_parameters_named_are_learnt_even_if_they_do_not_vary(tmp_path):
+def test_named_parameters_are_targets_even_if_they_do_not_vary(tmp_path):
     boxes(tmp_path / "boxes", 5)
     config = dataclasses.replace(HERE, parameters=("h", "omega_m"))
     ingest_volumes([tmp_path / "boxes"], tmp_path / "data", config)
@@ -98,7 +98,7 @@ def test_dask_workers_make_the_same_bytes_as_one_process(tmp_path, monkeypatch):
     assert one == two
 
 
-def test_the_size_said_before_is_the_size_made(tmp_path):
+def test_the_estimated_size_is_that_of_the_shards(tmp_path):
     boxes(tmp_path / "boxes", 5)
     config = dataclasses.replace(HERE, patches_per_side=2)
     estimated = estimate_size([tmp_path / "boxes"], config)
@@ -129,12 +129,12 @@ def test_paths_without_files_are_named(tmp_path):
         ({"box_mpc_h": -1.0}, "box_mpc_h: found -1.0"),
     ],
 )
-def test_a_configuration_that_cannot_be_is_refused(wrong, message):
+def test_an_invalid_configuration_is_refused(wrong, message):
     with pytest.raises(ValueError, match=message):
         Ingest(**wrong)
 
 
-def test_a_cut_that_does_not_divide_the_box_is_said(tmp_path):
+def test_a_cut_that_does_not_divide_the_box_is_refused(tmp_path):
     boxes(tmp_path / "boxes", 4)
     with pytest.raises(InputError, match="side of 8 voxels cannot be divided into 3 equal parts"):
         ingest_volumes([tmp_path / "boxes"], tmp_path / "data", dataclasses.replace(HERE, patches_per_side=3))

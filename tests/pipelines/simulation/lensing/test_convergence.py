@@ -43,7 +43,7 @@ def test_one_particle_lands_where_it_is(axis):
     assert plane[4, 0] == pytest.approx(4 / 9, rel=1e-5)
 
 
-def test_a_plane_has_no_edges():
+def test_planes_are_periodic():
     """Particles moved by whole points, over the edge or not: the plane is rolled by as many."""
     places = np.random.default_rng(2).integers(0, 256, (2_000, 3)) / np.float32(256)  # exact in single precision
     moved = (places + np.array([0, 5, 30], np.float32) / SIDE) % 1
@@ -91,7 +91,7 @@ def test_a_thin_lens_by_hand():
     assert len(np.flatnonzero(np.diff(np.sign(turned[:, 0, 0])))) == 1  # half a wave
 
 
-def test_many_maps_have_no_mean():
+def test_the_mean_convergence_of_many_maps_is_zero():
     rng = np.random.default_rng(5)
     white = np.fft.rfft2(rng.standard_normal((SIDE, SIDE)), norm="forward")
     white[0, 0] = 0
@@ -123,7 +123,7 @@ def test_shape_noise_has_its_variance(smoothing):
     assert noise.var() == pytest.approx(0.3**2 / 30 * smoothed, rel=0.1)
 
 
-def test_sharpening_mends_the_shape_and_where_asked_the_amplitude():
+def test_sharpening_corrects_the_shape_and_optionally_the_amplitude():
     redshift, k = np.linspace(0, 1, 10), np.geomspace(0.8, 5, 16)
     x = np.log(k / 0.8)
     lost = np.exp(-(0.3 + 0.1 * redshift[:, None]) * x**2)

@@ -1,4 +1,4 @@
-"""Where maps are trusted, for planes of which the power is known."""
+"""Trusted range of multipoles of maps, for planes of known power."""
 
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ def power(k, redshift):
 
 
 def trusted(sharpen, ratio, config=CONFIG):
-    """The range of planes whose power is `ratio` times theory's at all k."""
+    """Trusted range of planes whose power is `ratio` times that of theory at all k."""
     measured = np.full((len(LAYERS.distance), len(K)), ratio)
     lifted = None
     if sharpen != "none":
@@ -31,7 +31,7 @@ def trusted(sharpen, ratio, config=CONFIG):
     return trusted_range(config, CONE, LAYERS, power, lifted, (K, measured))
 
 
-def test_power_is_trusted_to_where_it_was_brought_to_theory_and_whatever_the_box_had():
+def test_power_is_trusted_up_to_the_scale_of_its_correction_whatever_the_power_of_the_box():
     low, high = trusted("power", 1.3)
     assert low == pytest.approx(2 * 360 / CONFIG.side_deg)
     assert high > 3 * low

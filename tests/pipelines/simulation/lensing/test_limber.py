@@ -9,7 +9,7 @@ from tenfold.pipelines.simulation.lensing.limber import convergence_power, limbe
 
 
 @pytest.mark.parametrize("omega_m", [0.1, 0.3, 1.0])
-def test_distances_are_astropys(omega_m):
+def test_distances_agree_with_astropy(omega_m):
     astropy, cone = FlatLambdaCDM(H0=70, Om0=omega_m), light_cone(omega_m)
     for z in (0.01, 0.3, 1.0, 3.0, 10.0):
         distance = astropy.comoving_distance(z).value * 0.7

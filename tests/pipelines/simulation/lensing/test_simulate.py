@@ -47,7 +47,7 @@ def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != RECORD}
 
 
-def test_a_file_says_what_lenstools_and_we_need(folder):
+def test_a_file_has_the_header_that_lenstools_and_tenfold_need(folder):
     with fits.open(folder / "maps_00001.fits") as hdus:
         header = hdus[0].header
         assert hdus[0].data.shape == (3, 16, 16)
@@ -68,14 +68,14 @@ def test_maps_and_cosmologies_differ(folder):
     assert abs(first.mean()) < 0.01 and 1e-3 < first.std() < 0.1
 
 
-def test_what_is_there_is_not_made_again(folder):
+def test_existing_files_are_not_made_again(folder):
     before = contents(folder)
     summary = simulate_massmaps(SMALL, folder)
     assert (summary.made, summary.kept) == (0, 2)
     assert contents(folder) == before
 
 
-def test_a_killed_run_is_gone_on_with_to_the_same_files(folder, tmp_path):
+def test_a_killed_run_is_resumed_to_the_same_files(folder, tmp_path):
     simulate_massmaps(replace(SMALL, count=1), tmp_path)
     (tmp_path / ".maps_00001.fits.0123456789ab.part").write_bytes(b"half")
     summary = simulate_massmaps(SMALL, tmp_path)
@@ -115,7 +115,7 @@ def test_another_configuration_is_refused(folder):
         simulate_massmaps(replace(SMALL, box_mpc_h=130.0), folder)
 
 
-def test_a_stranger_in_the_folder_is_refused(tmp_path):
+def test_a_folder_with_a_foreign_file_is_refused(tmp_path):
     (tmp_path / "maps_00000.fits").write_bytes(b"no FITS at all")
     with pytest.raises(InputError, match="no maps written by tenfold"):
         simulate_massmaps(SMALL, tmp_path)
@@ -144,7 +144,7 @@ def test_the_size_is_estimated(folder):
     assert size.bytes == pytest.approx(sum(path.stat().st_size for path in folder.iterdir()), rel=0.5)
 
 
-def test_fixed_boxes_have_the_power_they_were_told_mode_by_mode_and_come_in_opposite_pairs():
+def test_fixed_boxes_have_the_given_power_in_every_mode_and_come_in_opposite_pairs():
     config = MassMaps(box_mpc_h=100.0, particles=16, plane=48, pixels=8, side_deg=1.0, runs=4, fixed=True)
     boxes = [initial_modes(config, lambda k: 1e3 / (1 + k), 5, box) for box in range(4)]
     k = 2 * np.pi / 100 * np.array([1, 3, 7])
@@ -159,7 +159,7 @@ def test_fixed_boxes_have_the_power_they_were_told_mode_by_mode_and_come_in_oppo
     assert np.abs(free[0] + free[1]).max() > expected.max() / 2
 
 
-def test_the_maps_power_is_limbers_integral_by_astropys_distances(tmp_path):
+def test_the_angular_power_of_maps_is_limbers_integral_with_astropys_distances(tmp_path):
     """From boxes to the file. Over seeds a band over theory is 0.94 to 1.03 with a scatter of 5 %, their mean 3 %."""
     config = replace(
         SMALL, count=1, maps=48, particles=32, plane=128, steps=8, runs=2, fixed=True, side_deg=3.0, pixels=32,
