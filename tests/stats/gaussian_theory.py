@@ -1,4 +1,4 @@
-"""Gaussian fields of a known power, what theory says of them, and what tenfold.stats measures on them, side by side.
+"""Statistics of Gaussian fields of known power: theory, and measurement by tenfold.stats.
 
 The fields are periodic, of the power exp(−k²R²) with R of four pixels or cells and of unit variance. All moments are
 sums over that known power; none is measured. Means over the maps are held against theory by Hotelling's T², the χ² of a

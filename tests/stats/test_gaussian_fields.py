@@ -1,4 +1,4 @@
-"""What theory says of Gaussian fields, against what tenfold.stats measures on them, and a page that shows both.
+"""Statistics of Gaussian fields measured by tenfold.stats against theory, and a page that shows both.
 
 `TENFOLD_PAGES=pages make test PYTEST='-k gaussian_fields'` leaves the page in the folder `pages`, as
 gaussian_fields.html; without TENFOLD_PAGES it goes where pytest keeps temporary files.
