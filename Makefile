@@ -1,6 +1,6 @@
 # make demo   three studies, each with a report; runs/demo/index.html links them (make demo-cosmology runs one of them)
-# make check  lint and the fast tests: about two minutes on two cores
-# make test   lint and every test: about a quarter of an hour on two cores
+# make check  lint and the fast tests
+# make test   lint and every test
 # make docs   the documentation as a site, with executed notebooks: site/index.html
 # All set up everything they need under .venv, without root: Python packages, MPI, and Horovod built from source.
 
@@ -56,7 +56,7 @@ lock: $(BOOT)/bin/uv
 	$(BOOT)/bin/uv lock --python $(PYTHON)
 
 $(VENV)/.ready: pyproject.toml uv.lock $(BOOT)/bin/uv
-	@echo "Setting up $(VENV): about a minute to download and compile Python packages the first time, seconds afterwards."
+	@echo "Setting up $(VENV): a minute or two to download and compile Python packages the first time, seconds afterwards."
 	@compgen -G "$(VENV)/lib/python*/site-packages/horovod-*" >/dev/null \
 	  || compgen -G "$$($(BOOT)/bin/uv cache dir)/sdists-*/*/horovod/*/*/*/horovod-*.whl" >/dev/null \
 	  || echo "Horovod will be built from source for this TensorFlow and this MPI: another 2 to 4 minutes."
