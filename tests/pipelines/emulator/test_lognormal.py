@@ -19,6 +19,8 @@ from tenfold.emulators.lognormal import wavenumbers
 from tenfold.emulators.moment_matching import build_residual_model
 from tenfold.pipelines.emulator.lognormal import fit_lognormal_model
 
+pytestmark = pytest.mark.slow
+
 SIDE, MAPS = 32, 60
 
 
