@@ -232,7 +232,7 @@ def test_a_damaged_chunk_sets_its_file_aside_and_blames_no_disk(tmp_path, filter
 )
 @pytest.mark.parametrize("where", ["looking", "packing"])
 def test_any_exception_of_a_reader_names_the_file(tmp_path, monkeypatch, error, where):
-    from tenfold.pipelines.readers import cosmoflow
+    from tenfold.pipelines.readers import cosmoflow, formats
     from tenfold.pipelines.volumes import sources
 
     def in_this_process(function, items, limit_s):
@@ -250,7 +250,7 @@ def test_any_exception_of_a_reader_names_the_file(tmp_path, monkeypatch, error, 
     def broken(start, stop):
         raise error
 
-    monkeypatch.setattr(cosmoflow, "read_boxes", spoilt)
+    monkeypatch.setitem(formats._VOLUME_READERS, "cosmoflow", spoilt)
     boxes(tmp_path / "boxes", 6)
     ingest_volumes([tmp_path / "boxes"], tmp_path / "data", dataclasses.replace(HERE, rejected_threshold=0.5))
     (name, (_, reason)) = next(iter(rejected(tmp_path / "data").items()))
