@@ -139,7 +139,9 @@ def test_a_restored_estimator_gives_bit_identical_estimates(tmp_path):
         assert one.tobytes() == other.tobytes()
 
 
-@pytest.mark.parametrize("change", [{}, {"boundary": "cropped"}, {"network": "dcgan", "filters": (8, 4)}])
+@pytest.mark.parametrize(
+    "change", [{}, {"boundary": "cropped"}, {"network": "dcgan", "filters": (8, 4), "style_dim": GAN.style_dim}]
+)
 @pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
 def test_a_restored_emulator_generates_bit_identical_maps(tmp_path, change, precision):
     """All fitted quantities differ from their initial values, as after training and calibration."""
