@@ -46,14 +46,13 @@ class PaiNN(keras.layers.Layer):
         for i in range(self.depth):
             # the vectors are zero before the first message, so that no filter is needed to scale them
             parts = 2 if i == 0 else 3
-            # checkpoints store the weights under these layer names
             block = {
-                "message_hidden": dense(self.hidden, f"speak_{i}", "silu"),
-                "message": dense(parts * self.hidden, f"say_{i}"),
+                "message_hidden": dense(self.hidden, f"message_hidden_{i}", "silu"),
+                "message": dense(parts * self.hidden, f"message_{i}"),
                 "filter": dense(parts * self.hidden, f"filter_{i}"),
                 "mix": dense(2 * self.hidden, f"mix_{i}", bias=False),
-                "update_hidden": dense(self.hidden, f"gate_{i}", "silu"),
-                "update": dense(3 * self.hidden, f"gates_{i}"),
+                "update_hidden": dense(self.hidden, f"update_hidden_{i}", "silu"),
+                "update": dense(3 * self.hidden, f"update_{i}"),
             }
             self.blocks.append(block)
         self.parts = [layer for block in self.blocks for layer in block.values()]

@@ -32,14 +32,14 @@ def reference_atom_vectors(graph, messages):
             kernel, bias = (np.asarray(w) for w in messages.pairs[tower].get_weights())
             # the edge network: a hidden layer, then a linear one of width² outputs
             last = np.asarray(messages.matrices[tower]).reshape(width, messages.edge_hidden + 1, width)
-            heard = np.zeros_like(own)
+            received = np.zeros_like(own)
             for v in range(n):
                 for w in range(n):
                     if v != w:
                         hidden = np.maximum(e[v, w] @ kernel + bias, 0)
                         A = np.einsum("k,akb->ba", hidden, last[:, :-1]) + last[:, -1].T
-                        heard[v] += A @ own[w]
-            parts.append(reference_gru(messages.updates[tower], heard, own))
+                        received[v] += A @ own[w]
+            parts.append(reference_gru(messages.updates[tower], received, own))
         h = np.concatenate(parts, axis=1)
         if messages.mix is not None:
             kernel, bias = (np.asarray(w) for w in messages.mix.get_weights())

@@ -50,7 +50,8 @@ def reference_features(graph, messages):
     s = encode(graph.atoms, LAYOUT.atoms) @ np.asarray(messages.embedding.kernel)
     v = np.zeros((len(s), 3, F))
     for block in range(messages.depth):
-        phi, ds, dv = dense(f"say_{block}", silu(dense(f"speak_{block}", s))), np.zeros_like(s), np.zeros_like(v)
+        phi = dense(f"message_{block}", silu(dense(f"message_hidden_{block}", s)))
+        ds, dv = np.zeros_like(s), np.zeros_like(v)
         for i in range(len(s)):
             for j in range(len(s)):
                 r = np.linalg.norm(positions[i] - positions[j])
@@ -65,8 +66,8 @@ def reference_features(graph, messages):
         s, v = s + ds, v + dv
         mixed = dense(f"mix_{block}", v)
         Vv, Uv = mixed[..., F:], mixed[..., :F]
-        gates = silu(dense(f"gate_{block}", np.concatenate([s, np.sqrt((Vv**2).sum(axis=1) + 1e-8)], axis=1)))
-        own, inner, turn = np.split(dense(f"gates_{block}", gates), 3, axis=1)
+        gates = silu(dense(f"update_hidden_{block}", np.concatenate([s, np.sqrt((Vv**2).sum(axis=1) + 1e-8)], axis=1)))
+        own, inner, turn = np.split(dense(f"update_{block}", gates), 3, axis=1)
         s, v = s + own + inner * (Uv * Vv).sum(axis=1), v + turn[:, None] * Uv
     return s, v
 
