@@ -20,8 +20,8 @@ demo-cosmology demo-chemistry demo-massmaps: demo-%: $(VENV)/.ready
 	@status=0; $(VENV)/bin/tenfold run $* --preset demo --out runs/demo/$* || status=$$?; \
 	  $(VENV)/bin/tenfold index runs/demo && exit $$status
 
-# loadfile: a process takes one file at a time, so that no fixture of a module is built twice (tests/conftest.py)
-TESTS = $(VENV)/bin/python -m pytest --ignore=tests/benchmarks --numprocesses=$(WORKERS) --dist=loadfile
+# A process takes one file at a time, so that no fixture of a module is built twice, in the order of tests/conftest.py.
+TESTS = $(VENV)/bin/python -m pytest --ignore=tests/benchmarks --numprocesses=$(WORKERS) --dist=loadfile --no-loadscope-reorder
 
 test: $(VENV)/.ready lint
 	$(TESTS) $(PYTEST)
