@@ -138,8 +138,8 @@ def eager():
     "changes",
     [
         {},
-        {"penalty": "r1", "network": "dcgan", "kernel_size": 5, "penalty_weight": 1.0},
-        {"penalty": "none", "network": "dcgan", "spectral_norm": True},
+        {"penalty": "r1", "network": "dcgan", "style_dim": GAN.style_dim, "kernel_size": 5, "penalty_weight": 1.0},
+        {"penalty": "none", "network": "dcgan", "style_dim": GAN.style_dim, "spectral_norm": True},
     ],
     ids=["wgan-gp", "dcgan", "spectral norm"],
 )

@@ -176,7 +176,7 @@ def assessed(run, emulator, channel: int = 0) -> tuple[dict, str]:
 
 
 def test_a_dcgan_runs_from_shards_to_its_acceptance_tests(map_shards, tmp_path):
-    emulator = trained(map_shards / "one", tmp_path / "run", network="dcgan")
+    emulator = trained(map_shards / "one", tmp_path / "run", network="dcgan", style_dim=GAN.style_dim)
     maps = emulator.sample(20, seed=1)
     assert maps.shape == (20, SIDE, SIDE)
     assert np.isfinite(maps).all()
