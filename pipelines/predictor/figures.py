@@ -50,7 +50,7 @@ def error_by_similarity(
         ticks = [f"{low:g}–{min(high, 1):g}" for low, high in bins]
         axes.set_xticks(range(len(bins)), ticks, fontsize=7)
         axes.set(
-            xlabel="Tanimoto similarity to the nearest training molecule",
+            xlabel="similarity to nearest training molecule",
             ylabel=f"mean error [{unit}]" if unit else "mean error",
         )
         axes.set_title(short(name.replace("_", " "), 40), loc="left")

@@ -110,8 +110,11 @@ def print_trusted(figure: Figure, multipoles: tuple[float, float] | None) -> Non
 def loss(history: Mapping[str, NDArray[np.float64]], title: str) -> EmbeddedFigure:
     """Plot training and validation loss against the epoch."""
     with panel() as (figure, axes):
-        axes.plot(history["epoch"], history["loss"], color=SERIES[0], label="training")
-        axes.plot(history["epoch"], history["validation_loss"], color=SERIES[1], ls="--", label="validation")
+        marker = "o" if len(history["epoch"]) == 1 else None  # a line of one point cannot be seen
+        axes.plot(history["epoch"], history["loss"], color=SERIES[0], marker=marker, label="training")
+        axes.plot(
+            history["epoch"], history["validation_loss"], color=SERIES[1], marker=marker, ls="--", label="validation"
+        )
         losses = np.concatenate([history["loss"], history["validation_loss"]])
         losses = losses[np.isfinite(losses)]
         if len(losses) > 4:  # the high losses of the first epochs would compress the rest
