@@ -28,3 +28,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run Slurm's tests first, then the slow files: the fast ones fill what time is left on the other processes."""
     slow, slurm = ({item.path for item in items if item.get_closest_marker(name)} for name in ("slow", "slurm"))
     items.sort(key=lambda item: (item.path not in slurm, item.path not in slow))  # stable: files stay whole
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
+    """Escape names of files that are not UTF-8 in captured output, which xdist cannot send to the main process."""
+    report = yield
+    report.sections = [(name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections]
+    return report
