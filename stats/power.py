@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numba
 import numpy as np
-import scipy.fft
+
+from tenfold.stats.modes import mesh_modes
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,12 @@ def overdensity(counts: np.ndarray) -> np.ndarray:
 
 
 def power_spectrum(
-    delta: np.ndarray, box_mpc_h: float, *, window_order: int = 0, particles: int | None = None
+    delta: np.ndarray,
+    box_mpc_h: float,
+    *,
+    window_order: int = 0,
+    particles: int | None = None,
+    shifted: np.ndarray | None = None,
 ) -> PowerSpectrum:
     """Measure the power spectrum of a periodic cube.
 
@@ -70,6 +76,9 @@ def power_spectrum(
         3 TSC, 4 PCS. Aliases remain (Jing 2005, astro-ph/0409240).
     particles
         Number of particles in the cube, for the shot noise.
+    shifted
+        Overdensity of the same particles painted half a cell further, same shape: the strongest aliases are removed by
+        interlacing, see `tenfold.stats.modes.mesh_modes`.
 
     Raises
     ------
@@ -82,7 +91,7 @@ def power_spectrum(
         raise ValueError(f"box_mpc_h must be positive, found {box_mpc_h}")
     if not 0 <= window_order <= 4:
         raise ValueError(f"window_order must be 0 (none), 1 (NGP), 2 (CIC), 3 (TSC) or 4 (PCS), found {window_order}")
-    modes = np.asarray(scipy.fft.rfftn(delta, workers=1))
+    modes = mesh_modes(delta, shifted=shifted)
     return spectrum_of_modes(modes, box_mpc_h, window=_window(delta.shape[0], window_order), particles=particles)
 
 

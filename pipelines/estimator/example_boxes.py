@@ -12,6 +12,7 @@ from tenfold.pipelines.estimator.report import BoxFigures
 from tenfold.pipelines.simulation.cosmology import Cosmology
 from tenfold.pipelines.volumes.manifest import Manifest
 from tenfold.pipelines.volumes.shards import Shards
+from tenfold.stats import painting
 from tenfold.stats.power import overdensity, power_spectrum
 
 POWER_CAPTION = (
@@ -81,8 +82,11 @@ def _power_curve(
     volume: NDArray, manifest: Manifest, cosmology: dict[str, float] | None, redshift: float
 ) -> dict[str, Any]:
     """Measure P(k) of a volume of counts, and compute CAMB's if a cosmology is given."""
+    known = manifest.units in WINDOW_ORDER
     window_order = WINDOW_ORDER.get(manifest.units, 0)
-    particles = round(float(volume.sum(dtype=np.float64))) if window_order else None
+    if manifest.ingest.get("mesh"):  # painted by the ingest
+        window_order = painting.WINDOW_ORDER[manifest.ingest["assignment"]]
+    particles = round(float(volume.sum(dtype=np.float64))) if known else None
     spectrum = power_spectrum(
         overdensity(volume), manifest.box_mpc_h or 1.0, window_order=window_order, particles=particles
     )

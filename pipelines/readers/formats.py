@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Literal
 
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.readers import camels_maps, cosmoflow, fits_maps, hdf5, hdf5_maps, ktng, npy
+from tenfold.pipelines.readers import camels_maps, cosmoflow, fits_maps, gadget, hdf5, hdf5_maps, ktng, npy, swift
 from tenfold.pipelines.readers.read_errors import translate_iterator_errors
 from tenfold.pipelines.readers.safe_hdf5 import SIGNATURE, has_link, is_hdf5, open_hdf5
 from tenfold.pipelines.readers.unsupported import describe_unsupported, explain_unsupported_hdf5
 from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError, Volume
 
-VolumeFormat = Literal["auto", "cosmoflow", "cosmoflow-split", "hdf5", "npy"]
+VolumeFormat = Literal["auto", "cosmoflow", "cosmoflow-split", "hdf5", "npy", "gadget", "swift"]
 MapFormat = Literal["auto", "fits", "camels", "ktng", "hdf5"]
 
 Reader = Callable[[Path, StatedMetadata], Iterator[Volume]]
@@ -22,6 +22,8 @@ _VOLUME_READERS: dict[str, Reader] = {
     "cosmoflow-split": cosmoflow.read_subvolumes,
     "hdf5": hdf5.read_volumes,
     "npy": npy.read_volumes,
+    "gadget": gadget.read_volumes,
+    "swift": swift.read_volumes,
 }
 _MAP_READERS: dict[str, Reader] = {
     "fits": fits_maps.read_volumes,
@@ -47,6 +49,8 @@ def detect_volume_format(path: Path) -> VolumeFormat:
     if has_link(path, "full"):
         return "cosmoflow"
     with open_hdf5(path) as opened:
+        if "Header" in opened and any(name.startswith("PartType") for name in opened):
+            return "swift" if "Units" in opened and "Cosmology" in opened else "gadget"
         if reason := explain_unsupported_hdf5(opened):
             raise UnusableFileError(path, "", reason)
         return "cosmoflow-split" if "x" in opened and "y" in opened else "hdf5"

@@ -57,7 +57,7 @@ def describe_unsupported(path: Path, dimensions: int = 3) -> str:
 def explain_unsupported_hdf5(file: h5py.File) -> str:
     """Return why an HDF5 file of particles or of a simulation code is not read as a field; empty for other files."""
     if "Header" in file and any(name.startswith("PartType") for name in file):
-        return _SNAPSHOT.format("SWIFT" if "Units" in file and "Cosmology" in file else "Gadget, AREPO")
+        return "a particle snapshot: `tenfold ingest volumes` paints it on a mesh"  # asked for as maps
     if "native_fields" in file and "domain" in file:
         fields = ", ".join(f"native_fields/{name}" for name in sorted(file["native_fields"])[:12])  # type: ignore[arg-type]
         return (

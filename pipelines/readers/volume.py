@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 
 from tenfold.pipelines.errors import InputError
+from tenfold.stats.painting import Assignment
 
 FILL_VALUES = (-1.6375e30, -99.0, -999.0, -9999.0, -99999.0, 1e20, 9.969209968386869e36)
 """Masked pixels if a file defines no value for them: HEALPix's UNSEEN, −99 … of surveys, two values of netCDF."""
@@ -57,6 +58,14 @@ class StatedMetadata:
     """Values of masked pixels, in addition to those that a file defines."""
     largest_deviation: float = 50.0
     """Distance from the median above which an isolated value is refused [robust standard deviations]."""
+    mesh: int | None = None
+    """Cells per side of the mesh on which the particles of a snapshot are painted."""
+    assignment: Assignment = "cic"
+    """Mass assignment of particles."""
+    particle_types: tuple[int, ...] = ()
+    """Types of particles to paint; empty: all."""
+    length_unit: Literal["", "kpc/h", "Mpc/h", "kpc", "Mpc"] = ""
+    """Unit of length of a snapshot that states none."""
     part: tuple[int, int] | None = None
     """Records of this simulation in a file of many simulations, as (start, stop); None: all."""
 

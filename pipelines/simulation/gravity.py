@@ -11,6 +11,8 @@ import numba
 import numpy as np
 import scipy.fft
 
+from tenfold.stats.painting import bspline, neighbours
+
 # Wavenumber at which the force is cut off, as a fraction of the mesh's Nyquist wavenumber. On a mesh with twice the
 # resolution of the particles, a mode k has an image at Nyquist − k as long as the particles stay near their initial
 # lattice, and a force that includes it makes structure grow too fast. A cut-off steeper than exp(−k⁴) makes the force
@@ -78,34 +80,10 @@ def _solve(modes, window, radial):
 
 
 @numba.njit(inline="always")
-def bspline(f):
-    """Cubic B-spline weights of the four points around a position f cells beyond the second point, 0 ≤ f < 1."""
-    one, half, sixth, two_thirds = np.float32(1), np.float32(0.5), np.float32(1 / 6), np.float32(2 / 3)
-    g = one - f
-    return (
-        sixth * g * g * g,
-        two_thirds - f * f * (one - half * f),
-        two_thirds - g * g * (one - half * g),
-        sixth * f * f * f,
-    )
-
-
-@numba.njit(inline="always")
 def _spline_slope(f):
     half, two, three_halves = np.float32(0.5), np.float32(2), np.float32(1.5)
     g = np.float32(1) - f
     return -half * g * g, f * (three_halves * f - two), g * (two - three_halves * g), half * f * f
-
-
-@numba.njit(inline="always")
-def _neighbours(i, side):
-    # unsigned, so that numba need not handle negative indices
-    return (
-        np.uintp(i - 1 if i > 0 else side - 1),
-        np.uintp(i),
-        np.uintp(i + 1 if i + 1 < side else i + 1 - side),
-        np.uintp(i + 2 if i + 2 < side else i + 2 - side),
-    )
 
 
 @numba.njit(cache=True, fastmath=True)
@@ -115,7 +93,8 @@ def paint_pcs(positions: np.ndarray, mesh: np.ndarray, mass: float) -> None:
     Parameters
     ----------
     positions, mesh, mass
-        As for `tenfold.pipelines.simulation.painting.paint_cic`; the mesh is float32 and contiguous.
+        Positions, float32, shape (particles, 3) [cells], 0 ≤ x ≤ N; mesh, float32, contiguous, shape (N, N, N), changed
+        in place; mass of one particle.
     """
     side, width = mesh.shape[0], np.uintp(mesh.shape[0])
     weight, flat, one = np.float32(mass), mesh.reshape(-1), np.uintp(1)
@@ -125,7 +104,7 @@ def paint_pcs(positions: np.ndarray, mesh: np.ndarray, mass: float) -> None:
         wx, wy, wz = bspline(x - np.float32(i)), bspline(y - np.float32(j)), bspline(z - np.float32(k))
         # single precision may round a value just below N up to N
         i, j, k = i if i < side else 0, j if j < side else 0, k if k < side else 0
-        rows, lines, (k0, k1, k2, k3) = _neighbours(i, side), _neighbours(j, side), _neighbours(k, side)
+        rows, lines, (k0, k1, k2, k3) = neighbours(i, side), neighbours(j, side), neighbours(k, side)
         z0, z1, z2, z3 = wz[0] * weight, wz[1] * weight, wz[2] * weight, wz[3] * weight
         inside = k > 0 and k + 2 < side
         for a in range(4):
@@ -169,7 +148,7 @@ def kick(positions: np.ndarray, velocities: np.ndarray, potential: np.ndarray, k
         wx, wy, wz = bspline(fx), bspline(fy), bspline(fz)
         dx, dy, dz = _spline_slope(fx), _spline_slope(fy), _spline_slope(fz)
         i, j, k = i if i < side else 0, j if j < side else 0, k if k < side else 0
-        rows, lines, (k0, k1, k2, k3) = _neighbours(i, side), _neighbours(j, side), _neighbours(k, side)
+        rows, lines, (k0, k1, k2, k3) = neighbours(i, side), neighbours(j, side), neighbours(k, side)
         inside = k > 0 and k + 2 < side
         # sums over x and y for the four z points, so that they vectorise
         x0 = x1 = x2 = x3 = y0 = y1 = y2 = y3 = z0 = z1 = z2 = z3 = zero

@@ -17,8 +17,8 @@ from tenfold.pipelines.simulation.config import Simulation
 from tenfold.pipelines.simulation.cosmology import Cosmology, growth, sample_cosmologies
 from tenfold.pipelines.simulation.initial_conditions import linear_field
 from tenfold.pipelines.simulation.nbody import evolve
-from tenfold.pipelines.simulation.painting import paint
 from tenfold.pipelines.storage.output_folder import OutputFolder
+from tenfold.stats.painting import paint
 
 if TYPE_CHECKING:
     from tenfold.pipelines.simulation.matter_power import TransferTable

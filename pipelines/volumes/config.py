@@ -10,16 +10,19 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator
 
 from tenfold.pipelines.quantities import convert_quantities
+from tenfold.pipelines.readers.cosmological_units import LENGTH_UNITS
 from tenfold.pipelines.readers.formats import VolumeFormat
 from tenfold.pipelines.readers.parameters import PARAMETERS, DensityConvention
 from tenfold.pipelines.readers.volume import FILL_VALUES, StatedMetadata
 from tenfold.pipelines.storage.splits import check_fractions
+from tenfold.stats.painting import WINDOW_ORDER, Assignment
 
 _STATED = (
     "format", "key", "densities", "box_mpc_h", "periodic", "redshifts", "units", "unit_ranges", "largest_gib",
-    "fill_values", "largest_deviation",
+    "fill_values", "largest_deviation", "mesh", "assignment", "particle_types", "length_unit",
 )  # fmt: skip
 """Keys that are metadata of the files."""
+_LARGEST_MESH = 16_384
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +59,15 @@ class Ingest:
     """Unit of a voxel, where the files do not state it."""
     unit_ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
     """Values that -1 and 1 stand for, by canonical name, where files hold unit parameters only."""
+    mesh: int | None = None
+    """Cells per side of the mesh on which particle snapshots are painted; needed for these alone."""
+    assignment: Assignment = "cic"
+    """Mass assignment of particles: nearest grid point, cloud in cell, triangular-shaped cloud or piecewise cubic
+    spline. With ngp, particles of one mass are counted."""
+    particle_types: tuple[int, ...] = ()
+    """Types of particles to paint, such as 0 (gas) and 1 (dark matter); empty: all that have a mass."""
+    length_unit: Literal["", "kpc/h", "Mpc/h", "kpc", "Mpc"] = ""
+    """Unit of length of particle snapshots that do not state it, comoving."""
     parameters: tuple[str, ...] = ()
     """Names of the parameters to learn; empty: those that vary."""
     patches_per_side: int = 1
@@ -102,6 +114,14 @@ class Ingest:
             raise ValueError(f"largest_deviation: found {self.largest_deviation}, valid is above 0, and finite")
         if not all(math.isfinite(value) for value in self.fill_values):
             raise ValueError(f"fill_values: found {self.fill_values}, valid are finite numbers")
+        if self.mesh is not None and not 4 <= self.mesh <= _LARGEST_MESH:
+            raise ValueError(f"mesh: found {self.mesh}, valid is 4 to {_LARGEST_MESH:,}")
+        if self.assignment not in WINDOW_ORDER:
+            raise ValueError(f"assignment: found {self.assignment!r}, valid are {', '.join(WINDOW_ORDER)}")
+        if self.length_unit not in ("", *LENGTH_UNITS):
+            raise ValueError(f"length_unit: found {self.length_unit!r}, valid are {', '.join(LENGTH_UNITS)}")
+        if not set(self.particle_types) <= set(range(7)):
+            raise ValueError(f"particle_types: found {self.particle_types}, valid are 0 to 6")
         if not self.largest_gib > 0:
             raise ValueError(f"largest_gib: found {self.largest_gib}, valid is above 0")
 

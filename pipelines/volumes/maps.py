@@ -47,6 +47,11 @@ class MassMapIngest(Ingest):
         super().__post_init__()
         if self.format not in _FORMATS:
             raise ValueError(f"format: found {self.format!r}, valid are {', '.join(_FORMATS)}")
+        for name in ("mesh", "particle_types", "length_unit"):
+            if value := getattr(self, name):
+                raise ValueError(
+                    f"{name}: found {value!r}, which has no effect: only volumes are painted from particles"
+                )
         if self.side_deg is not None and not self.side_deg > 0:
             raise ValueError(f"side_deg: found {self.side_deg}, valid is above 0")
 

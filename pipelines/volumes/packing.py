@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import h5py
 import hdf5plugin
@@ -17,44 +17,17 @@ import numpy as np
 from tenfold.pipelines.files.atomic import replacing
 from tenfold.pipelines.readers.formats import read_volumes
 from tenfold.pipelines.readers.read_errors import translate_errors, translate_iterator_errors
-from tenfold.pipelines.readers.volume import Layout, StatedMetadata, UnusableFileError, Volume
+from tenfold.pipelines.readers.volume import Layout, UnusableFileError, Volume
 from tenfold.pipelines.volumes.manifest import RejectedFile
 from tenfold.pipelines.volumes.moments import Moments
 from tenfold.pipelines.volumes.pixels import SAMPLE, check_deviation, check_finite, check_masked
+from tenfold.pipelines.volumes.source_file import SourceFile
 
 VERSION = 1
 _LARGEST_COUNT = 2**16
 
 # Large records are aligned to pages of memory, from where they are copied faster.
 _ALIGNED = {"alignment_threshold": 2**16, "alignment_interval": 4096}
-
-
-@dataclass(frozen=True, kw_only=True)
-class SourceFile:
-    """A file to be read, as it is now, and the user's metadata of it."""
-
-    path: Path
-    bytes: int
-    mtime_ns: int
-    stated: StatedMetadata
-
-    @property
-    def name(self) -> str:
-        """Path of the file, with the range of records if not all are used."""
-        part = self.stated.part
-        return str(self.path) if part is None else f"{self.path}[{part[0]}:{part[1]}]"
-
-    @classmethod
-    def at(cls, path: Path, stated: StatedMetadata) -> Self:
-        """Return the file at a path, with its size and time."""
-        about = path.stat() if path.exists() else path.lstat()  # of a dangling link, the link itself
-        return cls(path=path, bytes=about.st_size, mtime_ns=about.st_mtime_ns, stated=stated)
-
-    def rejected(self, error: UnusableFileError) -> RejectedFile:
-        """Return the file's entry in the list of rejected files."""
-        return RejectedFile(
-            source=self.name, key=error.key, reason=error.reason, bytes=self.bytes, mtime_ns=self.mtime_ns
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,7 +139,7 @@ def pack(task: ShardTask) -> PackedShard:
 
 def _pack_file(source: SourceFile, task: ShardTask, records: h5py.Dataset, checksums: list[int]) -> PackedFile:
     with translate_errors(source.path):
-        sha256 = _sha256(source)
+        sha256 = source.sha256()
     start, value, log1p = len(checksums), Moments(), Moments()
     volume = None
     for volume in read_volumes(source.path, source.stated):
@@ -270,7 +243,7 @@ def _existing(task: ShardTask) -> PackedShard | None:
         if (known["bytes"], known["mtime_ns"]) == (file.bytes, file.mtime_ns):
             continue
         try:
-            if known["bytes"] != file.bytes or "sha256" not in known or known["sha256"] != _sha256(file):
+            if known["bytes"] != file.bytes or "sha256" not in known or known["sha256"] != file.sha256():
                 return None
         except (OSError, UnusableFileError):  # packing it fails in the same way, and rejects it
             return None
@@ -285,14 +258,3 @@ def _existing(task: ShardTask) -> PackedShard | None:
         bytes=task.out.stat().st_size,
         made=False,
     )
-
-
-def _sha256(source: SourceFile) -> str:
-    """Return the SHA-256 of a file, or of the values of a part of one."""
-    if source.stated.part is None:
-        with source.path.open("rb") as raw:
-            return hashlib.file_digest(raw, "sha256").hexdigest()
-    digest = hashlib.sha256()
-    for volume in read_volumes(source.path, source.stated):
-        digest.update(np.ascontiguousarray(volume.read(0, volume.shape[0])).data)
-    return digest.hexdigest()

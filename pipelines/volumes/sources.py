@@ -12,12 +12,13 @@ from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files.atomic import check_names
 from tenfold.pipelines.readers.formats import read_volumes
 from tenfold.pipelines.readers.read_errors import translate_errors
+from tenfold.pipelines.readers.snapshot_files import group_parts, number_of_files, possible_first_files
 from tenfold.pipelines.readers.tables import ParameterRow, matching_key, read_table
 from tenfold.pipelines.readers.volume import Layout, UnusableFileError
 from tenfold.pipelines.storage.rejected import check_rejected, write_rejected
 from tenfold.pipelines.volumes.config import Ingest
 from tenfold.pipelines.volumes.manifest import RejectedFile
-from tenfold.pipelines.volumes.packing import SourceFile
+from tenfold.pipelines.volumes.source_file import SourceFile
 
 _NO_DATA = {".csv", ".json", ".log", ".md", ".txt", ".yaml", ".yml"}
 _LARGEST_RECORD = 2**32 - 1
@@ -59,6 +60,8 @@ def find_sources(paths: Iterable[Path | str], config: Ingest) -> list[SourceFile
         raise InputError(f"{', '.join(map(str, paths))}: no files of volumes found")
     files = sorted({path.absolute() if _is_dangling_link(path) else path.resolve() for path in candidates})
     check_names(files)
+    parts = {group[0]: group for group in _parts(files)}
+    files = list(parts)
     config.check_compatible(files)
     stated = config.stated()
     rows = _rows(files, config)
@@ -66,8 +69,16 @@ def find_sources(paths: Iterable[Path | str], config: Ingest) -> list[SourceFile
     for path in files:
         row = rows.get(path)
         of_file = replace(stated, simulation=row.simulation, parameters=row.parameters) if row else stated
-        sources += [SourceFile.at(path, part) for part in config.parts_of(path, of_file)]
+        siblings = parts[path] if len(parts[path]) > 1 else ()
+        sources += [SourceFile.at(path, part, siblings) for part in config.parts_of(path, of_file)]
     return sources
+
+
+def _parts(files: Sequence[Path]) -> list[tuple[Path, ...]]:
+    """Return the files of each source: those of a particle snapshot together, any other file alone."""
+    first = possible_first_files(files)
+    numbers = run_isolated(number_of_files, first, HEADER_TIMEOUT_S)
+    return group_parts(files, {path: n for path, n in zip(first, numbers, strict=True) if isinstance(n, int)})
 
 
 def _is_dangling_link(path: Path) -> bool:

@@ -15,8 +15,8 @@ from tenfold.pipelines.simulation.cosmology import Cosmology, growth, sample_cos
 from tenfold.pipelines.simulation.initial_conditions import linear_field
 from tenfold.pipelines.simulation.matter_power import camb_power, linear_power
 from tenfold.pipelines.simulation.nbody import evolve
-from tenfold.pipelines.simulation.painting import paint
 from tenfold.pipelines.simulation.simulate import simulate_box, simulate_volumes, transfer_table
+from tenfold.stats.painting import paint
 from tenfold.stats.power import overdensity, power_spectrum
 
 pytestmark = pytest.mark.benchmark

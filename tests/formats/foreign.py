@@ -84,19 +84,6 @@ def pdf(path: Path) -> None:
     path.write_bytes(b"%PDF-1.7\n" + bytes(100))
 
 
-def gadget_snapshot(path: Path) -> None:
-    with h5py.File(path, "w") as file:
-        file.create_group("Header").attrs.update({"NumPart_ThisFile": [0, 8], "BoxSize": 5e4, "Time": 1.0})
-        file["PartType1/Coordinates"] = np.ones((8, 3), np.float32)
-
-
-def swift_snapshot(path: Path) -> None:
-    gadget_snapshot(path)
-    with h5py.File(path, "a") as file:
-        file.create_group("Units").attrs["Unit length in cgs (U_L)"] = [3.08e24]
-        file.create_group("Cosmology").attrs["Omega_m"] = [0.3]
-
-
 def gadget_binary(path: Path) -> None:
     path.write_bytes(struct.pack("<I", 256) + bytes(256) + struct.pack("<I", 256) + bytes(100))
 
@@ -123,8 +110,6 @@ FOREIGN = {
     csv_text: "text beginning with 'file,omega_m'",
     png: "a PNG image",
     pdf: "a PDF document",
-    gadget_snapshot: r"a particle snapshot \(Gadget, AREPO\): tenfold reads fields on a grid",
-    swift_snapshot: r"a particle snapshot \(SWIFT\)",
     gadget_binary: r"a particle snapshot \(Gadget's binary format 1\)",
     nyx: r"a Nyx file with the fields native_fields/matter_density: select one",
 }

@@ -16,8 +16,8 @@ import numpy as np
 import scipy.fft
 import scipy.ndimage
 
-from tenfold.pipelines.simulation.gravity import bspline
 from tenfold.pipelines.simulation.lensing.planes import wavenumbers
+from tenfold.stats.painting import bspline
 
 
 @dataclass(frozen=True)

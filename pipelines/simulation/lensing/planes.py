@@ -4,7 +4,7 @@ import numba
 import numpy as np
 import scipy.fft
 
-from tenfold.pipelines.simulation.gravity import bspline
+from tenfold.stats.painting import bspline
 
 
 def paint_plane(positions: np.ndarray, axis: int, side: int, mass: float) -> np.ndarray:

@@ -6,6 +6,7 @@ import pytest
 from astropy.io import fits
 from tests.formats.foreign import FOREIGN, nyx
 from tests.formats.ingested import HERE, boxes, rejected
+from tests.formats.snapshots import uniform, write_gadget
 
 from tenfold.pipelines.readers.formats import detect_map_format, detect_volume_format, read_volumes
 from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError
@@ -24,6 +25,12 @@ def test_an_unsupported_file_is_identified_even_if_a_format_is_stated(tmp_path):
     next(iter(FOREIGN))(tmp_path / "box.h5")
     with pytest.raises(UnusableFileError, match="a Git LFS pointer"):
         list(read_volumes(tmp_path / "box.h5", StatedMetadata(format="cosmoflow")))
+
+
+def test_a_snapshot_is_no_map(tmp_path):
+    write_gadget(tmp_path / "snap.hdf5", {1: (uniform(9, 1e3), 1.0)}, box=1e3)
+    with pytest.raises(UnusableFileError, match="a particle snapshot: `tenfold ingest volumes` paints it"):
+        detect_map_format(tmp_path / "snap.hdf5")
 
 
 def test_a_nyx_field_is_read_by_its_key(tmp_path):

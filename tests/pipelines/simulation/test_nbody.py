@@ -5,7 +5,7 @@ import scipy.fft
 from tenfold.pipelines.simulation.cosmology import growth
 from tenfold.pipelines.simulation.initial_conditions import displacements, linear_field
 from tenfold.pipelines.simulation.nbody import _schedule, evolve
-from tenfold.pipelines.simulation.painting import paint
+from tenfold.stats.painting import paint
 from tenfold.stats.power import overdensity, power_spectrum
 
 GROWTH = growth(0.3)
