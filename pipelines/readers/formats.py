@@ -5,13 +5,24 @@ from pathlib import Path
 from typing import Literal
 
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.readers import camels_maps, cosmoflow, fits_maps, gadget, hdf5, hdf5_maps, ktng, npy, swift
+from tenfold.pipelines.readers import (
+    camels_maps,
+    cosmoflow,
+    fits_maps,
+    gadget,
+    gadget_binary,
+    hdf5,
+    hdf5_maps,
+    ktng,
+    npy,
+    swift,
+)
 from tenfold.pipelines.readers.read_errors import translate_iterator_errors
-from tenfold.pipelines.readers.safe_hdf5 import SIGNATURE, has_link, is_hdf5, open_hdf5
+from tenfold.pipelines.readers.safe_hdf5 import has_link, is_hdf5, open_hdf5
 from tenfold.pipelines.readers.unsupported import describe_unsupported, explain_unsupported_hdf5
 from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError, Volume
 
-VolumeFormat = Literal["auto", "cosmoflow", "cosmoflow-split", "hdf5", "npy", "gadget", "swift"]
+VolumeFormat = Literal["auto", "cosmoflow", "cosmoflow-split", "hdf5", "npy", "gadget", "gadget-binary", "swift"]
 MapFormat = Literal["auto", "fits", "camels", "ktng", "hdf5"]
 
 Reader = Callable[[Path, StatedMetadata], Iterator[Volume]]
@@ -23,6 +34,7 @@ _VOLUME_READERS: dict[str, Reader] = {
     "hdf5": hdf5.read_volumes,
     "npy": npy.read_volumes,
     "gadget": gadget.read_volumes,
+    "gadget-binary": gadget_binary.read_volumes,
     "swift": swift.read_volumes,
 }
 _MAP_READERS: dict[str, Reader] = {
@@ -41,9 +53,11 @@ def detect_volume_format(path: Path) -> VolumeFormat:
     UnusableFileError
         The file is empty, cannot be read, or has an unsupported format.
     """
-    head = _head(path, len(SIGNATURE))
+    head = _head(path, gadget_binary.HEAD)
     if head.startswith(npy.MAGIC):
         return "npy"
+    if gadget_binary.is_gadget_binary(head):
+        return "gadget-binary"
     if not is_hdf5(path):
         raise UnusableFileError(path, "", describe_unsupported(path))
     if has_link(path, "full"):

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -40,6 +41,24 @@ class ParticleBlock:
     """Shape (particles, 3), float32 or float64, in the unit of `Snapshot.box`."""
     masses: np.ndarray | None
     """Shape (particles,), in the unit of the snapshot's masses; None if all particles of the type have one mass."""
+
+
+class Particles(Protocol):
+    """Particles of a snapshot, in files of one format."""
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files, the first of the snapshot first."""
+        ...
+
+    @property
+    def types(self) -> tuple[ParticleType, ...]:
+        """The chosen types."""
+        ...
+
+    def blocks(self, kind: ParticleType) -> Iterator[ParticleBlock]:
+        """Yield the particles of a type, in the order of the files."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)

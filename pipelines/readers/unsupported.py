@@ -26,10 +26,7 @@ _MAGIC = (
     (b"HyperCLaw", f"the header of an AMReX plotfile (Nyx): {_GRID}; convert it to Nyx's HDF5"),
     (b"NavierStokes", f"the header of an AMReX plotfile (Nyx): {_GRID}; convert it to Nyx's HDF5"),
 )
-_SNAPSHOT = (
-    f"a particle snapshot ({{}}): {_GRID}: assign its particles to a mesh (N, N, N), for example with Pylians, and "
-    "ingest the mesh as NPY or HDF5"
-)
+_SNAPSHOT = "a particle snapshot{}: `tenfold ingest volumes` paints it on a mesh"
 
 
 def describe_unsupported(path: Path, dimensions: int = 3) -> str:
@@ -57,7 +54,7 @@ def describe_unsupported(path: Path, dimensions: int = 3) -> str:
 def explain_unsupported_hdf5(file: h5py.File) -> str:
     """Return why an HDF5 file of particles or of a simulation code is not read as a field; empty for other files."""
     if "Header" in file and any(name.startswith("PartType") for name in file):
-        return "a particle snapshot: `tenfold ingest volumes` paints it on a mesh"  # asked for as maps
+        return _SNAPSHOT.format("")  # asked for as maps
     if "native_fields" in file and "domain" in file:
         fields = ", ".join(f"native_fields/{name}" for name in sorted(file["native_fields"])[:12])  # type: ignore[arg-type]
         return (
@@ -79,9 +76,9 @@ def _binary(path: Path, head: bytes) -> str:
     if _is_record(head):
         return f"a TFRecord file, such as MLPerf's CosmoFlow: {_GRID} of HDF5 or NPY; take CosmoFlow's HDF5 release"
     if len(head) > 264 and head[:4] == struct.pack("<I", 256) == head[260:264]:
-        return _SNAPSHOT.format("Gadget's binary format 1")
+        return _SNAPSHOT.format(" (Gadget's binary format 1)")
     if head[:8] == struct.pack("<I", 8) + b"HEAD":
-        return _SNAPSHOT.format("Gadget's binary format 2")
+        return _SNAPSHOT.format(" (Gadget's binary format 2)")
     return next((description for magic, description in _MAGIC if head.startswith(magic)), "")
 
 

@@ -33,9 +33,8 @@ class SourceFile:
     def at(cls, path: Path, stated: StatedMetadata, parts: tuple[Path, ...] = ()) -> Self:
         """Return the file at a path, with its size and time; those of all parts together, if it has some."""
         paths = parts or (path,)
-        about = [
-            file.stat() if file.exists() else file.lstat() for file in paths
-        ]  # of a dangling link, the link itself
+        # of a dangling link, the link itself
+        about = [file.stat() if file.exists() else file.lstat() for file in paths]
         size, time = sum(each.st_size for each in about), max(each.st_mtime_ns for each in about)
         return cls(path=path, bytes=size, mtime_ns=time, stated=stated, parts=parts)
 
@@ -46,7 +45,7 @@ class SourceFile:
         )
 
     def sha256(self) -> str:
-        """Return the SHA-256 of the file, of all its parts in their order, or of the values of its records if some are used."""
+        """Return the SHA-256 of the file, of all parts in their order, or of the records if only some are used."""
         if self.parts:
             digest = hashlib.sha256()
             for path in self.parts:

@@ -84,10 +84,6 @@ def pdf(path: Path) -> None:
     path.write_bytes(b"%PDF-1.7\n" + bytes(100))
 
 
-def gadget_binary(path: Path) -> None:
-    path.write_bytes(struct.pack("<I", 256) + bytes(256) + struct.pack("<I", 256) + bytes(100))
-
-
 def nyx(path: Path) -> None:
     with h5py.File(path, "w") as file:
         file.attrs["format"] = "nyx-lyaf"
@@ -110,7 +106,6 @@ FOREIGN = {
     csv_text: "text beginning with 'file,omega_m'",
     png: "a PNG image",
     pdf: "a PDF document",
-    gadget_binary: r"a particle snapshot \(Gadget's binary format 1\)",
     nyx: r"a Nyx file with the fields native_fields/matter_density: select one",
 }
 """Message of the refusal of each."""

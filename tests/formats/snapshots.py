@@ -1,5 +1,6 @@
-"""Small particle snapshots, as Gadget-2, Gadget-4, AREPO and SWIFT write them in HDF5."""
+"""Small particle snapshots, as Gadget-2, Gadget-4, AREPO and SWIFT write them."""
 
+import struct
 from pathlib import Path
 
 import h5py
@@ -89,6 +90,45 @@ def _write(file: h5py.File, key: str, values: np.ndarray, blosc: bool, producer:
     dataset = file.create_dataset(key, data=values, **plan)
     if producer != "gadget2":
         dataset.attrs.update({"a_scaling": a, "h_scaling": -1.0, "to_cgs": cgs})
+
+
+def write_gadget_binary(
+    path: Path,
+    types: dict[int, tuple[np.ndarray, float | np.ndarray]],
+    *,
+    box: float,
+    redshift: float = 0.0,
+    version: int = 1,
+    order: str = "<",
+    files: int = 1,
+) -> list[Path]:
+    """Write a snapshot in Gadget-2's binary format 1 or 2, and return its files: NAME, or NAME.0, NAME.1 and so on.
+
+    Types of positions and masses are those of the arrays; the other arguments are as for `write_gadget`.
+    """
+    paths = [path] if files == 1 else [path.with_name(f"{path.name}.{n}") for n in range(files)]
+    total = [len(types[n][0]) if n in types else 0 for n in range(6)]
+    table = [types[n][1] if n in types and np.ndim(types[n][1]) == 0 else 0.0 for n in range(6)]
+    for number, part in enumerate(paths):
+        pieces = {n: np.array_split(np.arange(len(types[n][0])), files)[number] for n in sorted(types)}
+        this = [len(pieces[n]) if n in pieces else 0 for n in range(6)]
+        header = struct.pack(
+            order + "6I6ddd2i6I2idddd2i6Ii60x", *this, *table, 1 / (1 + redshift), redshift, 0, 0,
+            *(n & 0xFFFFFFFF for n in total), 0, files, box, *COSMOLOGY.values(), 0, 0, *(n >> 32 for n in total), 0,
+        )  # fmt: skip
+        x = np.concatenate([types[n][0][rows] for n, rows in pieces.items()])
+        own = [np.asarray(types[n][1])[rows] for n, rows in pieces.items() if np.ndim(types[n][1])]
+        records = {"HEAD": header, "POS ": x, "VEL ": np.zeros_like(x), "ID  ": np.arange(len(x), dtype=np.uint32)}
+        records |= {"MASS": np.concatenate(own).astype(x.dtype)} if own else {}
+        with part.open("wb") as file:
+            for name, data in records.items():
+                raw = data if isinstance(data, bytes) else data.astype(data.dtype.newbyteorder(order)).tobytes()
+                length = struct.pack(order + "I", len(raw))
+                if version == 2:
+                    eight = struct.pack(order + "I", 8)
+                    file.write(eight + name.encode() + struct.pack(order + "I", len(raw) + 8) + eight)
+                file.write(length + raw + length)
+    return paths
 
 
 def write_swift(

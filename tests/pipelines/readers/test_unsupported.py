@@ -6,7 +6,7 @@ import pytest
 from astropy.io import fits
 from tests.formats.foreign import FOREIGN, nyx
 from tests.formats.ingested import HERE, boxes, rejected
-from tests.formats.snapshots import uniform, write_gadget
+from tests.formats.snapshots import uniform, write_gadget, write_gadget_binary
 
 from tenfold.pipelines.readers.formats import detect_map_format, detect_volume_format, read_volumes
 from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError
@@ -31,6 +31,10 @@ def test_a_snapshot_is_no_map(tmp_path):
     write_gadget(tmp_path / "snap.hdf5", {1: (uniform(9, 1e3), 1.0)}, box=1e3)
     with pytest.raises(UnusableFileError, match="a particle snapshot: `tenfold ingest volumes` paints it"):
         detect_map_format(tmp_path / "snap.hdf5")
+    for version in (1, 2):
+        write_gadget_binary(tmp_path / "snap_004", {1: (uniform(9, 1e3), 1.0)}, box=1e3, version=version)
+        with pytest.raises(UnusableFileError, match=rf"a particle snapshot \(Gadget's binary format {version}\)"):
+            detect_map_format(tmp_path / "snap_004")
 
 
 def test_a_nyx_field_is_read_by_its_key(tmp_path):
