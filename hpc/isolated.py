@@ -1,5 +1,6 @@
 """Execution of functions that may crash or hang, one item at a time in an expendable process."""
 
+import os
 import resource
 import signal
 import subprocess
@@ -8,9 +9,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
-_BEGIN = "from tenfold.hpc.isolated import _serve; _serve(int({}), float({}), int({}))"
+_BEGIN = "from tenfold.hpc.isolated import _serve; _serve(int({}), int({}))"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +30,7 @@ def run_isolated(
 
     A C library that reads damaged files may crash or never return. Such an item yields `ProcessDied`, and the next item
     runs in a new process. The process is a fresh interpreter: it inherits no threads and no locks, and does not need
-    the main module to be importable.
+    the main module to be importable. It is kept for the next function, until this process ends.
 
     Parameters
     ----------
@@ -55,10 +57,9 @@ def run_isolated(
     worker: _Worker | None = None
     try:
         for item in items:
-            worker = worker or _Worker(function, limit_s, max_bytes)
+            worker = worker or _Worker.start(function, limit_s, max_bytes)
             try:
-                worker.link.send(item)
-                succeeded, result = worker.link.recv()
+                succeeded, result = worker.apply(item)
             except (EOFError, OSError):
                 code, worker = worker.end(), None
                 hung = code == -signal.SIGALRM
@@ -69,44 +70,88 @@ def run_isolated(
             yield result
     finally:
         if worker is not None:
-            worker.end()
+            worker.keep()
+
+
+_idle: dict[int, "_Worker"] = {}
+"""Processes that wait for another function, by their memory limit: importing what functions need takes seconds. They
+end with this process, when the other end of their pipe is closed."""
 
 
 class _Worker:
-    def __init__(self, function: Callable[[Any], Any], limit_s: float, max_bytes: int):
+    """An expendable process, and this end of the pipe to it."""
+
+    def __init__(self, max_bytes: int):
         self.link, child_end = Pipe()
-        begin = _BEGIN.format(child_end.fileno(), limit_s, max_bytes)
+        self.max_bytes, self.owner, self.busy = max_bytes, os.getpid(), False
+        begin = _BEGIN.format(child_end.fileno(), max_bytes)
         self.process = subprocess.Popen([sys.executable, "-c", begin], pass_fds=[child_end.fileno()])
         child_end.close()
+
+    @classmethod
+    def start(cls, function: Callable[[Any], Any], limit_s: float, max_bytes: int) -> Self:
+        """Return a process that has loaded a function: an idle one, or a new one."""
+        idle = _idle.pop(max_bytes, None)
+        if idle is not None and idle.owner == os.getpid():  # a forked process must not use its parent's pipes
+            try:
+                return idle.load(function, limit_s)
+            except (EOFError, OSError):
+                idle.end()
+        worker = cls(max_bytes)
         try:
-            self.link.send(sys.path)
-            self.link.send(function)
-            self.link.recv()
+            return worker.load(function, limit_s)
         except (EOFError, OSError) as error:
-            raise RuntimeError(f"the process for {function.__qualname__} did not start: status {self.end()}") from error
+            raise RuntimeError(
+                f"the process for {function.__qualname__} did not start: status {worker.end()}"
+            ) from error
+
+    def load(self, function: Callable[[Any], Any], limit_s: float) -> Self:
+        """Make the process load a function, in this process's folder and with its module path."""
+        self.link.send((sys.path, str(Path.cwd()), limit_s))
+        self.link.send(function)
+        self.link.recv()
+        return self
+
+    def apply(self, item: Any) -> tuple[bool, Any]:
+        """Return whether the function succeeded on an item, and its result or its exception."""
+        self.busy = True
+        self.link.send((item,))
+        answer = self.link.recv()
+        self.busy = False
+        return answer
+
+    def keep(self) -> None:
+        """Keep the process for another function, unless it still works or another one is kept."""
+        if self.busy or self.max_bytes in _idle:
+            self.end()
+        else:
+            self.link.send(())
+            _idle[self.max_bytes] = self
 
     def end(self) -> int:
+        """End the process, and return its status."""
         self.link.close()
         return self.process.wait()
 
 
-def _serve(descriptor: int, limit_s: float, max_bytes: int) -> None:
+def _serve(descriptor: int, max_bytes: int) -> None:
     link = Connection(descriptor)
-    sys.path[:] = link.recv()
-    function = link.recv()
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     if max_bytes and (soft == resource.RLIM_INFINITY or soft > max_bytes):
         resource.setrlimit(resource.RLIMIT_AS, (max_bytes, hard))
-    link.send("ready")
     while True:
         try:
-            item = link.recv()
+            sys.path[:], folder, limit_s = link.recv()
+            os.chdir(folder)
+            function = link.recv()
+            link.send("ready")
+            while message := link.recv():
+                signal.setitimer(signal.ITIMER_REAL, limit_s)  # ends this process, even inside a C loop
+                try:
+                    answer = True, function(message[0])
+                except Exception as error:  # noqa: BLE001 (re-raised by the parent)
+                    answer = False, error
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                link.send(answer)
         except EOFError:  # the other end is closed
             return
-        signal.setitimer(signal.ITIMER_REAL, limit_s)  # ends this process, even inside a C loop
-        try:
-            answer = True, function(item)
-        except Exception as error:  # noqa: BLE001 (re-raised by the parent)
-            answer = False, error
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        link.send(answer)

@@ -41,3 +41,24 @@ def test_memory_is_limited_in_the_isolated_process_only():
 
 def test_no_process_is_started_without_items():
     assert list(run_isolated(reciprocal, [], limit_s=1.0)) == []
+
+
+def folder_and_process(_: int) -> tuple[str, int]:
+    return os.getcwd(), os.getpid()  # noqa: PTH109
+
+
+def test_the_process_is_used_again_in_the_folder_of_the_caller(tmp_path, monkeypatch):
+    ((before, first),) = run_isolated(folder_and_process, [0], limit_s=10.0)
+    monkeypatch.chdir(tmp_path)
+    ((after, second),) = run_isolated(folder_and_process, [0], limit_s=10.0)
+    assert (first, after) == (second, str(tmp_path))
+    assert before != after
+
+
+def test_a_function_after_one_that_raised_or_was_given_up_gets_its_own_results():
+    with pytest.raises(ZeroDivisionError):
+        list(run_isolated(reciprocal, [0], limit_s=10.0))
+    results = run_isolated(reciprocal, [1, 2, 4], limit_s=10.0)
+    assert next(results) == 1
+    results.close()
+    assert list(run_isolated(reciprocal, [8], limit_s=10.0)) == [0.125]
