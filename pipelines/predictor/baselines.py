@@ -62,7 +62,7 @@ class Forest:
         """Fit to bits (n, 2048) and labels (n,), or with element counts (n, E) to residuals of a composition model."""
         composition = None if counts is None else CompositionModel.fit(counts, labels)
         residuals = labels if composition is None or counts is None else labels - composition.predict(counts)
-        model = RandomForestRegressor(trees, n_jobs=1, random_state=seed, max_features="sqrt").fit(bits, residuals)
+        model = RandomForestRegressor(trees, n_jobs=-1, random_state=seed, max_features="sqrt").fit(bits, residuals)
         return cls(trees=model, composition=composition)
 
     def predict(self, bits: np.ndarray, counts: np.ndarray) -> np.ndarray:
@@ -125,7 +125,7 @@ def fit_baselines(data: MoleculeShards, test: np.ndarray, kind: str, seed: int) 
             on_residuals += [target.name] if counts is not None else []
             forest[:, t] = Forest.fit(bits, counts, values, trees=TREES, seed=seed).predict(tested.bits, tested.counts)
         elif len(np.unique(values)) == 2:
-            model = RandomForestClassifier(TREES, n_jobs=1, random_state=seed).fit(bits, values)
+            model = RandomForestClassifier(TREES, n_jobs=-1, random_state=seed).fit(bits, values)
             forest[:, t, 0] = model.predict_proba(tested.bits)[:, 1]
         else:
             forest[:, t] = mean[:, t]

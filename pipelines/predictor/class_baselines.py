@@ -39,7 +39,7 @@ def fit_class_baselines(
         codes = labels[np.isfinite(labels[:, t]), t].astype(int)
         frequencies[:, t, :count] = np.bincount(codes, minlength=count) / len(codes)
         known = np.isfinite(sample_labels[:, t])
-        model = RandomForestClassifier(TREES, n_jobs=1, random_state=seed)
+        model = RandomForestClassifier(TREES, n_jobs=-1, random_state=seed)
         model.fit(bits[known], sample_labels[known, t].astype(int))
         forest[:, t, model.classes_] = model.predict_proba(test_bits)
     return {"random_forest": forest, "training_mean": frequencies}
