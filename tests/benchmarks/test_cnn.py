@@ -1,21 +1,25 @@
-"""Speed of a training step of the MLPerf CosmoFlow network: fraction of the peak of SGEMM, and ratio to PyTorch.
+"""Speed of training steps: the MLPerf CosmoFlow network against SGEMM and PyTorch, the demo's against Keras's layers.
 
     make benchmark PYTEST='-k test_cnn -s'
 
-Wall time on all cores of an otherwise idle machine; only the ratios are comparable between machines. The comparison
-needs PyTorch (pip install torch); its network is channels-last, with the same layers and the same optimizer.
+Wall time on all cores of an otherwise idle machine, or CPU time; only the ratios are comparable between machines. The
+comparison with PyTorch needs it (pip install torch); its network is channels-last, with the same layers and the same
+optimizer.
 """
 
 import statistics
 import time
 from collections.abc import Callable
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from tenfold.emulators.cnn import CNN, build
+from tenfold.emulators.layers import BlockMean
 from tenfold.emulators.losses import gaussian_nll
+from tenfold.emulators.patch_convolution import PatchConv3D
 from tenfold.emulators.training import RegressionTraining, adamw, regression_step
 from tenfold.pipelines.config import load
 from tenfold.pipelines.studies.cosmology_config import CosmologyRun
@@ -123,3 +127,51 @@ def test_cosmoflow_step_against_sgemm_and_torch(capsys):
         print(f"torch float32, channels-last: {torch_s:.3f} s/sample, ratio {torch_s / seconds['float32']:.2f}")
     assert fraction >= 0.8
     assert torch_s / seconds["float32"] >= 1.6
+
+
+def in_keras_layers(network: keras.Model) -> keras.Model:
+    """Return the same network, with Keras's own pooling and first convolution."""
+
+    def layer_of(layer: keras.layers.Layer) -> keras.layers.Layer:
+        if isinstance(layer, BlockMean):
+            return keras.layers.AveragePooling3D(layer.side, name=layer.name)
+        kind = keras.layers.Conv3D if isinstance(layer, PatchConv3D) else type(layer)
+        return kind.from_config(layer.get_config())
+
+    clone = keras.models.clone_model(network, clone_function=layer_of)
+    clone.set_weights(network.get_weights())
+    return clone
+
+
+def cpu_step_s(network: keras.Model, volumes: np.ndarray) -> float:
+    """Return the median CPU time of a training step [s], after one warm-up call."""
+    training = RegressionTraining(global_batch=len(volumes))
+    optimizer = adamw(training, 100)
+    optimizer.build(network.trainable_variables)
+    step = regression_step(network, lambda t, e: gaussian_nll(t, e, [1.0] * 2), optimizer, list)
+    targets = np.random.default_rng(1).normal(size=(len(volumes), 2)).astype(np.float32)
+    batch = (volumes, targets, np.full(len(volumes), 1 / len(volumes), np.float32))
+    float(step(batch)["loss"])
+    times = []
+    for _ in range(2 * REPEATS):
+        start = time.process_time()
+        float(step(batch)["loss"])
+        times.append(time.process_time() - start)
+    return statistics.median(times)
+
+
+def test_the_demos_network_against_keras_layers(capsys):
+    architecture = load(CosmologyRun, preset="demo").network
+    network = build(architecture, location=[0.0] * 2, scale=[1.0] * 2)
+    shape = (8, *(architecture.size,) * 3, architecture.channels)
+    volumes = np.random.default_rng(0).poisson(1, shape).astype(np.int16)
+    plain = in_keras_layers(network)
+    np.testing.assert_allclose(plain(volumes), network(volumes), rtol=1e-4, atol=1e-5)
+    pairs = [(cpu_step_s(network, volumes), cpu_step_s(plain, volumes)) for _ in range(3)]
+    ratio = statistics.median(ours / keras_layers for ours, keras_layers in pairs)
+    with capsys.disabled():
+        print(
+            f"\nCPU time of a step of {len(volumes)} boxes: {pairs[0][0]:.2f} s, in Keras's layers {pairs[0][1]:.2f} s"
+        )
+        print(f"ratio {ratio:.2f}, median of {len(pairs)} pairs")
+    assert ratio < 0.8
