@@ -74,7 +74,8 @@ def load(kind: type[Run], file: Path | None = None, preset: str | None = None, s
         path = tuple(key.strip().split("."))
         where = f"--set {setting[:200]}"
         places[path] = where
-        leaf = parse_yaml(value, where)
+        is_text = _kind_at(kind, path) is str and not value.startswith(('"', "'"))
+        leaf = value if is_text else parse_yaml(value, where)  # {simulation}.npy is a text, not a mapping
         for name in reversed(path):
             leaf = {name: leaf}
         _check_keys(leaf, kind, (), {path[: i + 1]: where for i in range(len(path))})
@@ -138,6 +139,16 @@ def _read(source: Path, kind: type, places: Places) -> dict[str, Any]:
     _check_keys(tree or {}, kind, (), here)
     places.update(here)
     return tree or {}
+
+
+def _kind_at(kind: type, path: tuple[str, ...]) -> Any:
+    """Return the type of a key, without its annotations; None if there is no such key."""
+    found: Any = kind
+    for name in path:
+        if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
+            return None
+        found = typing.get_type_hints(found).get(name)
+    return found
 
 
 def _check_keys(tree: Any, kind: type, path: tuple[str, ...], places: Places) -> None:

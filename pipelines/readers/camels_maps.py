@@ -64,10 +64,10 @@ def read_parameters(path: Path, name: CMDName) -> list[dict[str, float]]:
     if name.suite.startswith("Nbody"):
         skipped += [column for column in names if canonical_name(column) not in _COSMOLOGY]
     if table.names and table.names[0].lower() == "name":
-        for n, (line, cells) in enumerate(zip(table.lines, table.cells, strict=True)):
+        for n, (position, cells) in enumerate(zip(table.positions, table.cells, strict=True)):
             if name.set in ("LH", "CV", "EX") and cells[0] != f"{name.set}_{n}":
-                raise InputError(f"{path}, line {line}: is of {cells[0]}, but row {n} must be of {name.set}_{n}")
-    return parameters_by_row(table, names, path, skipped)
+                raise InputError(f"{path}, {position}: is of {cells[0]}, but row {n} must be of {name.set}_{n}")
+    return parameters_by_row(table, names, skipped)
 
 
 def metadata_by_simulation(path: Path, name: CMDName, parameters: Path, stated: StatedMetadata) -> list[StatedMetadata]:
@@ -195,8 +195,7 @@ def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
         raise UnusableFileError(path, "", f"{len(stated.redshifts)} redshifts stated for {map_shape[2]} channels")
     array = np.memmap(path, dtype=dtype, mode="r", offset=start, shape=shape, order="F" if fortran else "C")
     native = dtype.newbyteorder("=")
-    first, last = stated.part or (0, shape[0])
-    for n in range(first, last):
+    for n in stated.records(shape[0]):
 
         def read(begin: int, end: int, n: int = n) -> np.ndarray:
             return np.array(array[n, begin:end], dtype=native, order="C").reshape(end - begin, *map_shape[1:])

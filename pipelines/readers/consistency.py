@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
 
-from tenfold.pipelines.readers.parameters import PARAMETERS
+from tenfold.pipelines.readers.parameters import in_order
 from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError
 
 Value = TypeVar("Value")
@@ -90,5 +90,4 @@ def merge_parameters(in_file: Mapping[str, float], stated: StatedMetadata, path:
                 path, key, f"{name} is {in_file[name]:.8g} in the file, but {value:.8g} in the table of parameters "
                 "(ingest.table): correct one of them",
             )  # fmt: skip
-    merged = {**stated.parameters, **in_file}
-    return {name: merged[name] for name in PARAMETERS if name in merged}
+    return in_order({**stated.parameters, **in_file})

@@ -13,7 +13,7 @@ import numpy as np
 from tenfold.pipelines.readers.consistency import merge_parameters, reconcile, values_agree
 from tenfold.pipelines.readers.parameters import PARAMETERS, canonical_name, canonical_parameters
 from tenfold.pipelines.readers.safe_hdf5 import as_text, get_dataset, mask_values, open_hdf5, read_names, read_numbers
-from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError, Volume, check_array
+from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError, Volume, check_array, file_stem
 
 _SPLIT_NAMES = ("Omega_m", "sigma_8", "N_spec", "H_0")
 _TYPICAL_RANGES = {
@@ -133,7 +133,7 @@ def _redshifts(file: h5py.File, path: Path) -> tuple[float, ...]:
 
 def _simulation(file: h5py.File, path: Path, stated: StatedMetadata) -> str:
     """Return the name of the simulation: the attribute, or else the file name, which copying may change."""
-    return stated.simulation or as_text(file.attrs.get("universe_tag", "")) or path.name.split(".")[0]
+    return stated.simulation or as_text(file.attrs.get("universe_tag", "")) or file_stem(path)
 
 
 def _physical_parameters(

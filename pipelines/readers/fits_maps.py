@@ -67,7 +67,7 @@ def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
         limits = [_number(header, key, path) for key in ("LMIN", "LMAX") if key in header]
         multipoles = (limits[0], limits[1]) if len(limits) == 2 else None
         units = reconcile("units", image.unit, stated.units, path, "BUNIT") or _units(image, path)
-        for n in range(count):
+        for n in stated.records(count):
 
             def read(start: int, stop: int, n: int = n) -> np.ndarray:
                 index = ((), (n,), (n, slice(None)))[len(image.shape) - 2]

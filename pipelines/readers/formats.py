@@ -1,5 +1,6 @@
 """Formats of files, detected from their content; file extensions are ignored."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
@@ -43,6 +44,8 @@ _MAP_READERS: dict[str, Reader] = {
     "ktng": ktng.read_volumes,
     "hdf5": hdf5_maps.read_volumes,
 }
+_READ_PARTS = ("camels", "fits", "hdf5")
+"""Readers that go to the records of one simulation at once."""
 
 
 def detect_volume_format(path: Path) -> VolumeFormat:
@@ -90,6 +93,17 @@ def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
     yield from translate_iterator_errors(_read_volumes(path, stated), path)
 
 
+def count_volumes(path: Path, stated: StatedMetadata) -> int:
+    """Return the number of volumes or maps in a file, from its header.
+
+    Raises
+    ------
+    UnusableFileError
+        The file cannot be used.
+    """
+    return sum(1 for _ in read_volumes(path, stated))
+
+
 def _read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
     readers = _MAP_READERS if stated.dimensions == 2 else _VOLUME_READERS
     file_format: str = stated.format
@@ -100,7 +114,8 @@ def _read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
             file_format = "hdf5" if stated.key else detect_volume_format(path)
     if file_format not in readers:
         raise InputError(f"format: found {file_format!r}, valid are {', '.join(('auto', *readers))}")
-    yield from readers[file_format](path, stated)
+    volumes = readers[file_format](path, stated)
+    yield from volumes if file_format in _READ_PARTS else itertools.islice(volumes, *(stated.part or (None,)))
 
 
 def detect_map_format(path: Path) -> MapFormat:

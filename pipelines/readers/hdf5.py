@@ -8,7 +8,7 @@ import numpy as np
 from tenfold.pipelines.readers.consistency import merge_parameters, reconcile
 from tenfold.pipelines.readers.parameters import PARAMETERS, canonical_name, canonical_parameters
 from tenfold.pipelines.readers.safe_hdf5 import find_units, get_dataset, list_datasets, mask_values, open_hdf5
-from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError, Volume, check_array
+from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError, Volume, check_array, file_stem
 
 
 def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
@@ -43,7 +43,7 @@ def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
         box = read_scalar(attributes["box_mpc_h"], "box_mpc_h", path) if "box_mpc_h" in attributes else None
         native = array.dtype.newbyteorder("=")
         yield Volume(
-            simulation=stated.simulation or path.name.split(".")[0],
+            simulation=stated.simulation or file_stem(path),
             source=path,
             key=stated.key,
             shape=shape,
@@ -76,10 +76,14 @@ def read_parameters(attributes: Mapping[str, object], stated: StatedMetadata, pa
     UnusableFileError
         There are no parameters, one is not a number or out of range, or the table contradicts the attributes.
     """
-    values = {name: read_scalar(value, name, path) for name, value in attributes.items() if canonical_name(name)}
+    values = {
+        name: read_scalar(value, name, path)
+        for name, value in attributes.items()
+        if canonical_name(name) or name in stated.listed
+    }
     # files of tenfold itself use canonical names, where omega_b is Ω_b
     densities = "fractions" if "emulator" in attributes else stated.densities
-    in_file = canonical_parameters(values, values.values(), path, "attributes", densities)
+    in_file = canonical_parameters(values, values.values(), path, "attributes", densities, others=True)
     parameters = merge_parameters(in_file, stated, path, "attributes")
     if not parameters:
         known = ", ".join(PARAMETERS)

@@ -88,7 +88,7 @@ def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
             )  # fmt: skip
         masked = mask_values(array, path)
         native = array.dtype.newbyteorder("=")
-        for n in range(1 if array.ndim == 2 else len(array)):
+        for n in stated.records(1 if array.ndim == 2 else len(array)):
 
             def read(start: int, stop: int, n: int = n) -> np.ndarray:
                 slab = np.asarray(array[start:stop] if array.ndim == 2 else array[n, start:stop])

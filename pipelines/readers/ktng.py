@@ -10,7 +10,7 @@ import numpy as np
 from tenfold.pipelines.readers.consistency import merge_parameters, reconcile
 from tenfold.pipelines.readers.field_names import field_name
 from tenfold.pipelines.readers.safe_hdf5 import find_units, get_dataset, mask_values, open_hdf5
-from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError, Volume, check_array
+from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError, Volume, check_array, file_stem
 
 SIDE_DEG = 5.0
 TNG_PARAMETERS = {"omega_m": 0.3089, "sigma_8": 0.8159, "n_s": 0.9667, "h": 0.6774, "omega_b": 0.0486}
@@ -65,7 +65,7 @@ def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
             raise UnusableFileError(path, key, "the side of the map is unknown: --set ingest.side_deg=…")
 
         yield Volume(
-            simulation=stated.simulation or (arrangement[1] if arrangement else path.name.split(".")[0]),
+            simulation=stated.simulation or (arrangement[1] if arrangement else file_stem(path)),
             source=path,
             key=key,
             shape=shape,

@@ -122,7 +122,13 @@ def _infer_convention(name: str, value: float) -> DensityConvention | None:
 
 
 def canonical_parameters(
-    names: Iterable[str], values: Iterable[float], path: Path, key: str, densities: DensityConvention | None = None
+    names: Iterable[str],
+    values: Iterable[float],
+    path: Path,
+    key: str,
+    densities: DensityConvention | None = None,
+    *,
+    others: bool = False,
 ) -> dict[str, float]:
     """Convert cosmological parameters to their canonical names and units.
 
@@ -137,11 +143,13 @@ def canonical_parameters(
         File and key, for messages.
     densities
         Meaning of lower-case densities, if known: see `density_convention`.
+    others
+        Whether names that are not in `PARAMETERS` are accepted, as they are, with any finite value.
 
     Returns
     -------
     dict
-        Values by canonical name, in the order of `PARAMETERS`.
+        Values by canonical name, in the order of `in_order`.
 
     Raises
     ------
@@ -157,7 +165,7 @@ def canonical_parameters(
     parameters: dict[str, float] = {}
     physical: dict[str, str] = {}
     for name, value in pairs:
-        canonical = canonical_name(name)
+        canonical = canonical_name(name) or (name if others else None)
         if canonical is None:
             valid = ", ".join([*PARAMETERS, *_H0_NAMES, "N_spec"])
             raise UnusableFileError(path, key, f"unknown parameter {name!r}; known are {valid}")
@@ -177,11 +185,17 @@ def canonical_parameters(
         _check_range(canonical, parameters[canonical], f"{name} = {density:g} for h = {parameters['h']:g}", path, key)
     if "omega_l" in parameters and "omega_m" in parameters:
         _replace_dark_energy(parameters, path, key)
-    return {name: parameters[name] for name in PARAMETERS if name in parameters}
+    return in_order(parameters)
+
+
+def in_order(parameters: Mapping[str, float]) -> dict[str, float]:
+    """Return parameters in the order of `PARAMETERS`, followed by those of other names."""
+    known = {name: parameters[name] for name in PARAMETERS if name in parameters}
+    return {**known, **parameters}
 
 
 def _check_range(canonical: str, value: float, assignment: str, path: Path, key: str) -> None:
-    _, low, high = PARAMETERS[canonical]
+    _, low, high = PARAMETERS.get(canonical, ((), -math.inf, math.inf))
     if not (math.isfinite(value) and low <= value <= high):
         raise UnusableFileError(
             path, key, f"{assignment} is out of range: {canonical} must be between {low:g} and {high:g}"

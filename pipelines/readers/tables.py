@@ -1,6 +1,7 @@
-"""Tables of cosmological parameters for files that do not contain their own."""
+"""Tables with a row per file or simulation: CSV, whitespace-separated text, FITS, HDF5 and NPY, by content."""
 
 import csv
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,119 +10,110 @@ from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.readers.parameters import DensityConvention, canonical_parameters, density_convention
 from tenfold.pipelines.readers.volume import UnusableFileError
 
-_NOT_PARAMETERS = ("file", "simulation")
+LARGEST_BYTES = 2**28
+"""Size above which a file is not a table of parameters."""
+_DELIMITERS = ",;\t"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ParameterRow:
-    """Simulation and parameters of one file."""
+class Table:
+    """Cells of a table, as text."""
 
-    simulation: str
-    parameters: dict[str, float]
-
-
-def read_table(path: Path, densities: DensityConvention | None = None) -> dict[str, ParameterRow]:
-    """Read a CSV table with a column `file`, columns of parameters, and optionally `simulation`.
-
-    Parameters
-    ----------
-    path
-        CSV file. Files with equal `simulation` are always in the same split.
-    densities
-        Meaning of lower-case density names, if their values do not determine it.
-
-    Returns
-    -------
-    dict
-        Row by file as written in the table: its name, or the end of its path.
-
-    Raises
-    ------
-    InputError
-        The table cannot be read, has no column `file`, has an unknown parameter, a repeated column or file, a line that
-        does not match the header, or a value that is not a number.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as opened:
-            lines = csv.reader(opened, strict=True)
-            columns = [name.strip() for name in next(lines, [])]
-            _check_columns(columns, path)
-            rows = [(lines.line_num, cells) for cells in lines if cells]
-    except (OSError, csv.Error, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: the table of parameters cannot be read ({error})") from error
-    names = [name for name in columns if name not in _NOT_PARAMETERS]
-    files: list[tuple[int, dict[str, str]]] = []
-    for line, cells in rows:
-        if len(cells) != len(columns):
-            raise InputError(f"{path}, line {line}: {len(cells)} cells, where the header has {len(columns)} columns")
-        files.append((line, dict(zip(columns, map(str.strip, cells), strict=True))))
-    values = [_numbers([row[name] for name in names], path, f"line {line}") for line, row in files]
-    resolved = _convention(names, values, path, densities)
-    table: dict[str, ParameterRow] = {}
-    for (line, cells), row in zip(files, values, strict=True):
-        if cells["file"] in table:
-            raise InputError(f"{path}, line {line}: {cells['file']} occurs twice")
-        try:
-            parameters = canonical_parameters(names, row, path, f"line {line}", resolved)
-        except UnusableFileError as error:
-            raise InputError(str(error)) from error
-        table[cells["file"]] = ParameterRow(simulation=cells.get("simulation", ""), parameters=parameters)
-    return table
-
-
-def matching_key(file: Path, table: dict[str, ParameterRow]) -> str | None:
-    """Return the key of a file in the table: the longest end of its path that the table holds, or None."""
-    parts = file.parts
-    ends = ("/".join(parts[start:]) for start in range(len(parts)))
-    return next((end for end in ends if end in table), None)
-
-
-@dataclass(frozen=True, kw_only=True)
-class TextTable:
-    """Whitespace-separated table with a row per simulation."""
-
+    path: Path
     names: tuple[str, ...]
-    """Names of the columns, from the last comment above the numbers; empty if it does not name them."""
-    lines: tuple[int, ...]
-    """Line of each row in the file, from 1."""
+    """Names of the columns; empty if the file does not name them."""
+    positions: tuple[str, ...]
+    """Position of each row in the file, for messages: "line 3", or "row 0" of a binary table."""
     cells: tuple[tuple[str, ...], ...]
-    """Cells of each row."""
+    """Cells of each row; numbers of binary tables to full precision."""
+    shape: tuple[int, ...] = ()
+    """Shape of the rows: (rows,), or the leading axes of an array of more than two."""
+
+    def __post_init__(self):
+        """Check that it has rows, of equal length, and no two columns of one name."""
+        if not self.cells:
+            raise InputError(f"{self.path}: not a table of parameters: it holds no row")
+        columns = len(self.names or self.cells[0])
+        for position, cells in zip(self.positions, self.cells, strict=True):
+            if len(cells) != columns:
+                raise InputError(
+                    f"{self.path}, {position}: {len(cells)} cells, where "
+                    + (f"the header has {columns} columns" if self.names else f"others have {columns}")
+                )
+        repeated = sorted({name for name in self.names if self.names.count(name) > 1})
+        if repeated:
+            raise InputError(f"{self.path}: column {repeated[0]} occurs twice")
+
+    def column(self, name: str) -> tuple[str, ...]:
+        """Return the cells of a column."""
+        number = self.names.index(name)
+        return tuple(cells[number] for cells in self.cells)
 
 
-def read_text_table(path: Path) -> TextTable:
-    """Read a table in the format of `numpy.savetxt` and CAMELS: whitespace-separated, comments after ``#``.
+def read_text_table(path: Path) -> Table:
+    """Read a table as text: CSV, or separated by whitespace as by `numpy.savetxt`.
+
+    The separator is the comma, semicolon or tab where the first row has one, else whitespace. The names of the columns
+    are in the last comment (``#``) above the numbers, or in a first row that is not all numbers.
 
     Raises
     ------
     InputError
         The file cannot be read, has no rows, or has rows of different lengths.
     """
-    names: tuple[str, ...] = ()
-    lines: list[int] = []
-    cells: list[tuple[str, ...]] = []
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = path.read_bytes()[: LARGEST_BYTES + 1].decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a table of parameters ({error})") from error
-    for number, line in enumerate(text.splitlines(), start=1):
-        before, hash_, comment = line.partition("#")
-        if not before.strip():
-            if hash_ and not cells:
-                names = tuple(comment.split())
-            continue
-        lines.append(number)
-        cells.append(tuple(before.split()))
-        if len(cells[-1]) != len(cells[0]):
-            raise InputError(f"{path}, line {number}: {len(cells[-1])} columns, where others have {len(cells[0])}")
-    if not cells:
-        raise InputError(f"{path}: not a table of parameters: it holds no row")
-    if len(names) != len(cells[0]):
-        names = ()
-    return TextTable(names=names, lines=tuple(lines), cells=tuple(cells))
+        raise InputError(f"{path}: the table of parameters cannot be read ({error})") from error
+    lines = text.splitlines()
+    first = next((number for number, line in enumerate(lines) if line.partition("#")[0].strip()), len(lines))
+    delimiter = next((mark for mark in _DELIMITERS if first < len(lines) and mark in lines[first]), "")
+    comment = next((line for line in reversed(lines[:first]) if line.strip()), "").strip().lstrip("#")
+    words = comment.split(delimiter or None) if comment else []
+    names = tuple(word.strip() for word in words)
+    rows = _delimited(path, text, delimiter) if delimiter else _spaced(lines)
+    if not names and rows and not all(map(_is_number, rows[0][1])):
+        names, rows = rows[0][1], rows[1:]
+    if rows and len(names) != len(rows[0][1]) and comment:
+        names = ()  # a comment, not the names of the columns
+    return Table(
+        path=path,
+        names=names,
+        positions=tuple(f"line {line}" for line, _ in rows),
+        cells=tuple(row for _, row in rows),
+        shape=(len(rows),),
+    )
 
 
-def parameters_by_row(table: TextTable, names: Sequence[str], path: Path, skipped: Sequence[str] = ()) -> list[dict]:
-    """Return the parameters of each row, by canonical name.
+def _delimited(path: Path, text: str, delimiter: str) -> list[tuple[int, tuple[str, ...]]]:
+    reader = csv.reader(io.StringIO(text), strict=True, delimiter=delimiter)
+    try:
+        return [
+            (reader.line_num, tuple(map(str.strip, cells)))
+            for cells in reader
+            if cells and not cells[0].lstrip().startswith("#")
+        ]
+    except csv.Error as error:
+        raise InputError(f"{path}: the table of parameters cannot be read ({error})") from error
+
+
+def _spaced(lines: Sequence[str]) -> list[tuple[int, tuple[str, ...]]]:
+    cells = ((number, tuple(line.partition("#")[0].split())) for number, line in enumerate(lines, start=1))
+    return [(number, row) for number, row in cells if row]
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def parameters_by_row(
+    table: Table, names: Sequence[str], skipped: Sequence[str] = (), densities: DensityConvention | None = None
+) -> list[dict[str, float]]:
+    """Return the parameters of each row, by canonical name; names that are not cosmological are kept as they are.
 
     Parameters
     ----------
@@ -129,66 +121,43 @@ def parameters_by_row(table: TextTable, names: Sequence[str], path: Path, skippe
         Table to interpret.
     names
         Names of all columns.
-    path
-        File, for messages.
     skipped
         Names of columns that are not parameters.
+    densities
+        Meaning of lower-case density names, if their values do not determine it.
 
     Raises
     ------
     InputError
-        A name is unknown, or a value is not a number or not that of a cosmology; the message gives the line.
+        A value is not a number, or not that of a cosmology; the message gives its position.
     """
     columns = [n for n, name in enumerate(names) if name not in skipped]
     parameters = [names[n] for n in columns]
     rows = [
-        _numbers([cells[n] for n in columns], path, f"line {line}")
-        for line, cells in zip(table.lines, table.cells, strict=True)
+        [_number(cells[n], names[n], table.path, position) for n in columns]
+        for position, cells in zip(table.positions, table.cells, strict=True)
     ]
-    resolved = _convention(parameters, rows, path, None)
+    try:
+        values = {name: [row[n] for row in rows] for n, name in enumerate(parameters)}
+        convention = density_convention(values, densities)
+    except ValueError as error:
+        raise InputError(f"{table.path}: {error}") from error
     try:
         return [
-            canonical_parameters(parameters, row, path, f"line {line}", resolved)
-            for line, row in zip(table.lines, rows, strict=True)
+            canonical_parameters(parameters, row, table.path, position, convention, others=True)
+            for position, row in zip(table.positions, rows, strict=True)
         ]
     except UnusableFileError as error:
         raise InputError(str(error)) from error
 
 
-def _check_columns(columns: Sequence[str], path: Path) -> None:
-    if "file" not in columns:
-        listed = ", ".join(columns) or "nothing"
-        remedy = ""
-        if len(columns) == 1 and len(columns[0].split()) > 1:
-            remedy = (
-                ". Its columns are separated by whitespace: separate them with commas, and add the file of each row"
-            )
-        raise InputError(f"{path}: a table of parameters needs a column 'file'; found {listed}{remedy}")
-    repeated = sorted({name for name in columns if columns.count(name) > 1})
-    if repeated:
-        raise InputError(f"{path}: column {repeated[0]} occurs twice")
-
-
-def _numbers(cells: Sequence[str], path: Path, where: str) -> list[float]:
-    try:
-        return [_number(cell) for cell in cells]
-    except ValueError as error:
-        raise InputError(f"{path}, {where}: {error}") from error
-
-
-def _number(cell: str) -> float:
-    if "_" in cell:  # Python reads 1_0 as 10
-        raise ValueError(f"could not convert {cell!r} to a number")
-    return float(cell)
-
-
-def _convention(
-    names: Sequence[str], rows: Sequence[Sequence[float]], path: Path, densities: DensityConvention | None
-) -> DensityConvention | None:
-    """Infer the meaning of the lower-case density names of a table from all its rows."""
-    if not rows:
-        return densities
-    try:
-        return density_convention({name: [row[n] for row in rows] for n, name in enumerate(names)}, densities)
-    except ValueError as error:
-        raise InputError(f"{path}: {error}") from error
+def _number(cell: str, column: str, path: Path, position: str) -> float:
+    if "_" not in cell:  # Python reads 1_0 as 10
+        try:
+            return float(cell)
+        except ValueError:
+            pass
+    raise InputError(
+        f"{path}, {position}: could not convert {cell!r} in column {column!r} to a number; columns other than file, "
+        "simulation, name and seed are parameters, or list those to use: --set ingest.parameters=[…]"
+    )

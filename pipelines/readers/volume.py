@@ -37,7 +37,9 @@ class StatedMetadata:
     """Dataset of a plain HDF5 file, or image of a FITS file."""
     simulation: str = ""
     parameters: dict[str, float] = field(default_factory=dict)
-    """Cosmological parameters by canonical name, from the table of parameters."""
+    """Parameters by canonical name, from the table of parameters or from the path."""
+    listed: tuple[str, ...] = ()
+    """Names that the user lists as parameters, cosmological or not."""
     box_mpc_h: float | None = None
     """Side of the box [Mpc/h]."""
     periodic: bool | None = None
@@ -68,6 +70,10 @@ class StatedMetadata:
     """Unit of length of a snapshot that states none."""
     part: tuple[int, int] | None = None
     """Records of this simulation in a file of many simulations, as (start, stop); None: all."""
+
+    def records(self, count: int) -> range:
+        """Return the numbers of this simulation's records in a file of `count` records."""
+        return range(count)[slice(*(self.part or (0, count)))]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +134,7 @@ class Volume:
     ) -> "Volume":
         """Return a volume or map of a file without metadata: all of it is as the user states."""
         return cls(
-            simulation=stated.simulation or source.name.split(".")[0], source=source, key=key, shape=shape, dtype=dtype,
+            simulation=stated.simulation or file_stem(source), source=source, key=key, shape=shape, dtype=dtype,
             parameters=stated.parameters, varied=(), redshifts=stated.redshifts, box_mpc_h=stated.box_mpc_h,
             periodic=stated.periodic, units=stated.units, side_deg=stated.side_deg, read=read,
         )  # fmt: skip
@@ -146,6 +152,20 @@ class Volume:
             parameter_names=tuple(self.parameters),
             side_deg=None if self.side_deg is None else float(f"{self.side_deg:.6g}"),
         )
+
+
+def file_stem(path: Path) -> str:
+    """Return the name of a file without the endings of formats; decimal points remain: Om0.3_w-1.0.npy is Om0.3_w-1.0.
+
+    It names the simulation of a file that does not name its own.
+    """
+    name = path.name
+    while (stem := Path(name).stem) and Path(name).suffix.lower() in _ENDINGS:
+        name = stem
+    return name
+
+
+_ENDINGS = (".npy", ".h5", ".hdf5", ".hdf", ".he5", ".nc", ".fits", ".fit", ".fts", ".gz", ".tfrecord")
 
 
 def cosmology_id(parameters: dict[str, float]) -> str:

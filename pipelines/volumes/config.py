@@ -19,7 +19,7 @@ from tenfold.stats.painting import WINDOW_ORDER, Assignment
 
 _STATED = (
     "format", "key", "densities", "box_mpc_h", "periodic", "redshifts", "units", "unit_ranges", "largest_gib",
-    "fill_values", "largest_deviation", "mesh", "assignment", "particle_types", "length_unit",
+    "fill_values", "largest_deviation", "mesh", "assignment", "particle_types", "length_unit", "parameters",
 )  # fmt: skip
 """Keys that are metadata of the files."""
 _LARGEST_MESH = 16_384
@@ -44,8 +44,17 @@ class Ingest:
     """Format of the files; auto: detected from their content."""
     key: Annotated[str, BeforeValidator(lambda key: str(key) if type(key) is int else key)] = ""
     """Dataset of HDF5 files, or image of FITS files: EXTNAME, EXTNAME,EXTVER or the number of the HDU."""
+    pattern: str = ""
+    """Pattern of the end of the paths, with named fields: `{simulation}/df_m_{grid}_CIC_z={redshift}.npy`, or
+    `Om{omega_m}_w{w_0}.npy`. Files that do not match are left out. See `tenfold.pipelines.readers.path_pattern`."""
     table: str = ""
-    """CSV table of metadata that the files lack: columns file, parameters by name, optionally simulation."""
+    """Table of the parameters that the files lack (CSV, whitespace, FITS, HDF5 or NPY): columns of parameters, and
+    file or simulation."""
+    table_rows: Literal["auto", "file", "simulation", "order"] = "auto"
+    """What a row belongs to: the file of its column file; the simulation of its column simulation or, without one, of
+    its number from 0; or, in order, the next records."""
+    table_columns: tuple[str, ...] = ()
+    """Names of the columns of the table, if it does not name them."""
     densities: DensityConvention | None = None
     """Meaning of lower-case omega_b, omega_m and omega_cdm where the values do not decide: Ω (fractions) or Ω h²
     (physical)."""
@@ -69,7 +78,8 @@ class Ingest:
     length_unit: Literal["", "kpc/h", "Mpc/h", "kpc", "Mpc"] = ""
     """Unit of length of particle snapshots that do not state it, comoving."""
     parameters: tuple[str, ...] = ()
-    """Names of the parameters to learn; empty: those that vary."""
+    """Names of the parameters to learn; empty: those that vary. In HDF5 attributes and paths, names that are not
+    cosmological count as parameters only if listed here."""
     patches_per_side: int = 1
     """Equal parts per side that each volume or map is divided into."""
     fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
@@ -103,9 +113,13 @@ class Ingest:
             raise ValueError(f"rejected_threshold: found {self.rejected_threshold}, valid is 0 to 1")
         if self.compression not in ("none", "blosc-lz4"):
             raise ValueError(f"compression: found {self.compression!r}, valid are none, blosc-lz4")
-        for name in (*self.parameters, *self.unit_ranges):
+        for name in self.unit_ranges:
             if name not in PARAMETERS:
-                raise ValueError(f"parameters: found {name!r}, valid are {', '.join(PARAMETERS)}")
+                raise ValueError(f"unit_ranges: found {name!r}, valid are {', '.join(PARAMETERS)}")
+        if self.table_rows not in ("auto", "file", "simulation", "order"):
+            raise ValueError(f"table_rows: found {self.table_rows!r}, valid are auto, file, simulation, order")
+        if not self.table and (self.table_columns or self.table_rows != "auto"):
+            raise ValueError("table_columns and table_rows describe a table, but no table is given: set ingest.table")
         if self.densities not in (None, "fractions", "physical"):
             raise ValueError(f"densities: found {self.densities!r}, valid are fractions, physical")
         if self.box_mpc_h is not None and not self.box_mpc_h > 0:
@@ -132,7 +146,8 @@ class Ingest:
 
     def stated(self) -> StatedMetadata:
         """Return the user's metadata of the files."""
-        return StatedMetadata(dimensions=self.DIMENSIONS, **{name: getattr(self, name) for name in _STATED})
+        settings = {name: getattr(self, name) for name in _STATED}
+        return StatedMetadata(dimensions=self.DIMENSIONS, listed=settings.pop("parameters"), **settings)
 
     def parts_of(self, path: Path, stated: StatedMetadata) -> list[StatedMetadata]:
         """Return the metadata of each part of a file that is a simulation of its own; here, of the whole file."""

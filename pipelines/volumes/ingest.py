@@ -216,7 +216,7 @@ def _manifest(
     names = _learnt(headers, config)
     training = [file for file, entry in zip(files, entries, strict=True) if entry.split == "train"]
     used = [file for file, entry in zip(files, entries, strict=True) if entry.split is not None]
-    cosmologies = {file.simulation: file.parameters for file in training}.values()
+    cosmologies = {(file.simulation, *file.parameters.values()): file.parameters for file in training}.values()
     value, log1p = Moments(), Moments()
     for file in training:
         value += file.value

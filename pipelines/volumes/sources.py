@@ -1,9 +1,10 @@
 """The source files of an ingest: found, opened safely, their headers read, and rejected where they cannot be used."""
 
 import math
+import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tenfold.hpc.isolated import ProcessDied, run_isolated
@@ -13,10 +14,10 @@ from tenfold.pipelines.files.atomic import check_names
 from tenfold.pipelines.readers.formats import read_volumes
 from tenfold.pipelines.readers.read_errors import translate_errors
 from tenfold.pipelines.readers.snapshot_files import group_parts, number_of_files, possible_first_files
-from tenfold.pipelines.readers.tables import ParameterRow, matching_key, read_table
 from tenfold.pipelines.readers.volume import Layout, UnusableFileError
 from tenfold.pipelines.storage.rejected import check_rejected, write_rejected
 from tenfold.pipelines.volumes.config import Ingest
+from tenfold.pipelines.volumes.labels import label_files
 from tenfold.pipelines.volumes.manifest import RejectedFile
 from tenfold.pipelines.volumes.source_file import SourceFile
 
@@ -50,28 +51,38 @@ def find_sources(paths: Iterable[Path | str], config: Ingest) -> list[SourceFile
     candidates: list[Path] = []
     for path in map(Path, paths):
         if path.is_dir():
-            inside = (file for file in path.rglob("*") if file.is_file() or _is_dangling_link(file))
-            candidates += [file for file in inside if file.suffix not in _NO_DATA and not file.name.startswith(".")]
+            candidates += _files_in(path)
         elif path.exists() or _is_dangling_link(path):
             candidates.append(path)
         else:
             raise InputError(f"{path}: there is no such file or folder")
     if not candidates:
         raise InputError(f"{', '.join(map(str, paths))}: no files of volumes found")
-    files = sorted({path.absolute() if _is_dangling_link(path) else path.resolve() for path in candidates})
+    files = sorted({path.absolute() for path in candidates})
     check_names(files)
     parts = {group[0]: group for group in _parts(files)}
     files = list(parts)
     config.check_compatible(files)
-    stated = config.stated()
-    rows = _rows(files, config)
     sources = []
-    for path in files:
-        row = rows.get(path)
-        of_file = replace(stated, simulation=row.simulation, parameters=row.parameters) if row else stated
+    for path, stated in label_files(files, config):
         siblings = parts[path] if len(parts[path]) > 1 else ()
-        sources += [SourceFile.at(path, part, siblings) for part in config.parts_of(path, of_file)]
+        sources += [SourceFile.at(path, part, siblings) for part in config.parts_of(path, stated)]
     return sources
+
+
+def _files_in(folder: Path) -> Iterator[Path]:
+    """Yield the files in a folder, by links to other folders too, but never twice in the same folder."""
+    visited: set[Path] = set()
+    for root, folders, names in os.walk(folder, followlinks=True):
+        real = Path(root).resolve()
+        if real in visited:
+            folders.clear()
+            continue
+        visited.add(real)
+        for name in names:
+            path = Path(root, name)
+            if path.suffix not in _NO_DATA and not name.startswith(".") and (path.is_file() or _is_dangling_link(path)):
+                yield path
 
 
 def _parts(files: Sequence[Path]) -> list[tuple[Path, ...]]:
@@ -84,33 +95,6 @@ def _parts(files: Sequence[Path]) -> list[tuple[Path, ...]]:
 def _is_dangling_link(path: Path) -> bool:
     """Whether a path is a link to a missing file: git-annex leaves them for files that were not fetched."""
     return path.is_symlink() and not path.exists()
-
-
-def _rows(files: Sequence[Path], config: Ingest) -> dict[Path, ParameterRow]:
-    """Return the row of each file that has one in the table of parameters."""
-    if not config.table:
-        return {}
-    table = read_table(Path(config.table), config.densities)
-    rows: dict[Path, ParameterRow] = {}
-    named: dict[str, Path] = {}
-    for path in files:
-        key = matching_key(path, table)
-        if key is None:
-            continue
-        if key in named:
-            raise InputError(
-                f"{config.table}: {key} may be {named[key]} or {path}: give the files' names with enough of their "
-                "folders to distinguish them"
-            )
-        named[key], rows[path] = path, table[key]
-        if "/" in key and not table[key].simulation:  # equal names in several folders: as many simulations
-            rows[path] = replace(table[key], simulation=key)
-    if not rows:
-        raise InputError(
-            f"{config.table}: names none of the {len(files)} files, such as {files[0].name}; its first row is about "
-            f"{next(iter(table), '(none)')}"
-        )
-    return rows
 
 
 def read_headers(sources: Sequence[SourceFile], config: Ingest) -> tuple[list[FileHeader], list[RejectedFile]]:
@@ -145,7 +129,8 @@ def read_headers(sources: Sequence[SourceFile], config: Ingest) -> tuple[list[Fi
     first: dict[str, FileHeader] = {}
     for header in list(headers):
         other = first.setdefault(header.simulation, header)
-        if other.parameters != header.parameters:
+        labelled = header.file.stated.simulation and config.table  # one simulation may have several rows, of nuisances
+        if other.parameters != header.parameters and not labelled:
             reason = (
                 f"is called simulation {header.simulation} as {other.file.path} is, with other parameters: name the "
                 "simulation of each in a table, --set ingest.table=FILE"

@@ -10,7 +10,7 @@ from tests.formats.plain import write_dataset, write_table
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.readers.consistency import values_agree
 from tenfold.pipelines.readers.formats import read_volumes
-from tenfold.pipelines.readers.tables import read_table
+from tenfold.pipelines.readers.parameter_table import read_parameter_table
 from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError
 from tenfold.pipelines.volumes.ingest import ingest_volumes
 from tenfold.pipelines.volumes.shards import Shards
@@ -177,31 +177,11 @@ def test_values_without_names_are_refused_unless_a_table_gives_them(tmp_path):
     assert first(tmp_path / "a.h5", parameters={"omega_m": 0.28}).parameters == {"omega_m": 0.28}
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("file,omega_m\na.npy,0.3,1\n", "line 2: 3 cells, where the header has 2 columns"),
-        ("file,omega_m\na.npy\n", "line 2: 1 cells, where the header has 2 columns"),
-        ("file,Omega_m,Omega_m\na.npy,0.3,0.4\n", "column Omega_m occurs twice"),
-        ("file,Omega_m\na.npy,1_0\n", "line 2: could not convert '1_0'"),
-        (
-            "#Omega_m Omega_b h n_s sigma_8\n0.17 0.06 0.77 0.88 0.66\n",
-            "separated by whitespace: separate them with commas",
-        ),
-        ("file,omega_m,h\na.npy,0.14,0.7\nb.npy,0.12,0.7\n", "t.csv: omega_m = 0.14 may be Ω or Ω h²"),
-    ],
-)
-def test_a_table_that_may_be_misread_is_refused(tmp_path, text, message):
-    (tmp_path / "t.csv").write_text(text)
-    with pytest.raises(InputError, match=message):
-        read_table(tmp_path / "t.csv")
-
-
 def test_physical_densities_of_a_table_become_fractions(tmp_path):
     rows = [{"file": f"{n}.npy", "omega_b": 0.0224, "omega_cdm": 0.12, "h": 0.6736 + n / 100} for n in range(2)]
-    table = read_table(write_table(tmp_path / "t.csv", rows))
-    assert table["0.npy"].parameters["omega_b"] == pytest.approx(0.0224 / 0.6736**2)
-    assert table["1.npy"].parameters["omega_cdm"] == pytest.approx(0.12 / 0.6836**2)
+    table = read_parameter_table(write_table(tmp_path / "t.csv", rows))
+    assert table.rows[0].parameters["omega_b"] == pytest.approx(0.0224 / 0.6736**2)
+    assert table.rows[1].parameters["omega_cdm"] == pytest.approx(0.12 / 0.6836**2)
 
 
 def test_files_of_one_name_in_two_folders_have_rows_of_their_own(tmp_path):

@@ -4,9 +4,8 @@ import pytest
 from tests.formats.cosmoflow import write_raw, write_split
 from tests.formats.plain import write_dataset, write_table
 
-from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.readers.formats import detect_volume_format, read_volumes
-from tenfold.pipelines.readers.tables import read_table
+from tenfold.pipelines.readers.parameter_table import read_parameter_table
 from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError
 
 COSMOLOGY = {"omega_m": 0.3, "sigma_8": 0.8}
@@ -154,22 +153,7 @@ def test_a_table_gives_parameters_and_simulations_by_file(tmp_path):
         {"file": "a.npy", "simulation": "s1", "Omega_m": 0.3, "H0": 70},
         {"file": "b.npy", "Omega_m": 0.4, "H0": 65},
     ]
-    table = read_table(write_table(tmp_path / "t.csv", rows))
-    assert table["a.npy"].simulation == "s1"
-    assert table["b.npy"].simulation == ""
-    assert table["b.npy"].parameters == pytest.approx({"omega_m": 0.4, "h": 0.65})
-
-
-@pytest.mark.parametrize(
-    ("rows", "message"),
-    [
-        ([{"name": "a.npy", "omega_m": 0.3}], "needs a column 'file'"),
-        ([{"file": "a.npy", "omega": 0.3}], "line 2: unknown parameter 'omega'"),
-        ([{"file": "a.npy", "omega_m": "x"}], "line 2: could not convert"),
-        ([{"file": "a.npy", "omega_m": "nan"}], "line 2: omega_m = nan is out of range"),
-        ([{"file": "a.npy", "omega_m": 0.3}] * 2, "line 3: a.npy occurs twice"),
-    ],
-)
-def test_a_wrong_table_is_refused_by_line(tmp_path, rows, message):
-    with pytest.raises(InputError, match=message):
-        read_table(write_table(tmp_path / "t.csv", rows))
+    table = read_parameter_table(write_table(tmp_path / "t.csv", rows))
+    assert table.files == {"a.npy": 0, "b.npy": 1}
+    assert [row.simulation for row in table.rows] == ["s1", ""]
+    assert table.rows[1].parameters == pytest.approx({"omega_m": 0.4, "h": 0.65})
