@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 _BEGIN = "from tenfold.hpc.isolated import _serve; _serve(int({}), int({}))"
 
@@ -89,7 +89,7 @@ class _Worker:
         child_end.close()
 
     @classmethod
-    def start(cls, function: Callable[[Any], Any], limit_s: float, max_bytes: int) -> Self:
+    def start(cls, function: Callable[[Any], Any], limit_s: float, max_bytes: int) -> "_Worker":
         """Return a process that has loaded a function: an idle one, or a new one."""
         idle = _idle.pop(max_bytes, None)
         if idle is not None and idle.owner == os.getpid():  # a forked process must not use its parent's pipes
@@ -105,7 +105,7 @@ class _Worker:
                 f"the process for {function.__qualname__} did not start: status {worker.end()}"
             ) from error
 
-    def load(self, function: Callable[[Any], Any], limit_s: float) -> Self:
+    def load(self, function: Callable[[Any], Any], limit_s: float) -> "_Worker":
         """Make the process load a function, in this process's folder and with its module path."""
         self.link.send((sys.path, str(Path.cwd()), limit_s))
         self.link.send(function)

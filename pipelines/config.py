@@ -75,7 +75,7 @@ def load(kind: type[Run], file: Path | None = None, preset: str | None = None, s
         where = f"--set {setting[:200]}"
         places[path] = where
         is_text = _kind_at(kind, path) is str and not value.startswith(('"', "'"))
-        leaf = value if is_text else parse_yaml(value, where)  # {simulation}.npy is a text, not a mapping
+        leaf: Any = value if is_text else parse_yaml(value, where)  # {simulation}.npy is a text, not a mapping
         for name in reversed(path):
             leaf = {name: leaf}
         _check_keys(leaf, kind, (), {path[: i + 1]: where for i in range(len(path))})
