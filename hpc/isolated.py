@@ -1,5 +1,6 @@
 """Execution of functions that may crash or hang, one item at a time in an expendable process."""
 
+import atexit
 import os
 import resource
 import signal
@@ -74,8 +75,16 @@ def run_isolated(
 
 
 _idle: dict[int, "_Worker"] = {}
-"""Processes that wait for another function, by their memory limit: importing what functions need takes seconds. They
-end with this process, when the other end of their pipe is closed."""
+"""Processes that wait for another function, by their memory limit: importing what functions need takes seconds."""
+
+
+@atexit.register
+def _end_idle() -> None:
+    """End the idle processes; if this process is killed, they end because the other end of their pipe is closed."""
+    while _idle:
+        worker = _idle.popitem()[1]
+        if worker.owner == os.getpid():
+            worker.end()
 
 
 class _Worker:

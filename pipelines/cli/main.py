@@ -158,6 +158,19 @@ def fetch(
 
 
 @app.command()
+def inspect(
+    paths: Annotated[list[Path], typer.Argument(help="Files or folders: fields, snapshots, molecules, tables.")],
+) -> None:
+    """Tell what a file is, what it states and lacks, and which command ingests it; status 1 if one cannot be used."""
+    from tenfold.pipelines.inspection.inspection import inspect_file
+
+    inspections = [inspect_file(path) for path in paths]
+    show("\n".join(map(str, inspections)))
+    if not all(inspection.kind for inspection in inspections):
+        raise typer.Exit(1)
+
+
+@app.command()
 def index(
     folder: Annotated[Path, typer.Argument(help="Folder of the folders of finished studies.")],
 ) -> None:

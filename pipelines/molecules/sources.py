@@ -34,6 +34,11 @@ class MoleculeSource:
             return hashlib.file_digest(raw, "sha256").hexdigest()
 
 
+def has_molecule_ending(path: Path) -> bool:
+    """Whether a file has the ending of a file of molecules, or of an archive of such files."""
+    return path.name.lower().endswith(FILE_ENDINGS + _COMPRESSED + _ARCHIVES)
+
+
 def find_molecule_sources(paths: Iterable[Path | str], config: MoleculeIngest) -> list[MoleculeSource]:
     """Find the files among the paths and in folders among them, in order of path.
 
@@ -56,7 +61,7 @@ def find_molecule_sources(paths: Iterable[Path | str], config: MoleculeIngest) -
             files.add(path.resolve())
             continue
         for file in path.resolve().rglob("*"):
-            if not file.name.lower().endswith(FILE_ENDINGS + _COMPRESSED + _ARCHIVES) or file.name.startswith("."):
+            if not has_molecule_ending(file) or file.name.startswith("."):
                 continue
             if file.is_file() and file.name != REJECTED and file not in tables and not _is_labels_of_sdf(file):
                 if file.name.lower().endswith(_STRUCTURES):
