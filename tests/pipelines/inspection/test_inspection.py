@@ -92,14 +92,15 @@ def test_a_file_is_named_with_what_it_states_and_the_command_that_ingests_it(tmp
     assert not found.problems
 
 
-def test_snapshots_need_a_mesh_alone(tmp_path):
+def test_snapshots_need_a_mesh_and_a_unit_of_length_that_they_do_not_state(tmp_path):
     types = {1: (uniform(64, 50_000.0), 1.0)}
     write_gadget(tmp_path / "snap.hdf5", types, box=50_000.0)
     write_swift(tmp_path / "swift.hdf5", {1: (uniform(64, 50.0), np.ones(64))}, box=50.0)
-    for name, code in (("snap", "gadget"), ("swift", "swift")):
+    mesh = "mesh to paint the particles on"
+    for name, code, lacking in (("snap", "gadget", f"{mesh}, unit of length"), ("swift", "swift", mesh)):
         found = inspect_file(tmp_path / f"{name}.hdf5")
         assert found.kind == f"1 volume ({code})"
-        assert found.facts["not stated"] == "mesh to paint the particles on"
+        assert found.facts["not stated"] == lacking
         assert "--set ingest.mesh=256" in found.command
 
 
