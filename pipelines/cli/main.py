@@ -162,7 +162,7 @@ def inspect(
     paths: Annotated[list[Path], typer.Argument(help="Files or folders: fields, snapshots, molecules, tables.")],
 ) -> None:
     """Tell what a file is, what it states and lacks, and which command ingests it; status 1 if one cannot be used."""
-    from tenfold.pipelines.inspection.inspection import inspect_file
+    from tenfold.pipelines.inspection.inspect import inspect_file
 
     inspections = [inspect_file(path) for path in paths]
     show("\n".join(map(str, inspections)))

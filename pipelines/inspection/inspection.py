@@ -1,9 +1,7 @@
-"""Inspection of a file of any kind: fields, particle snapshots, molecules, tables of parameters."""
+"""Result of the inspection of a file."""
 
 from dataclasses import dataclass
 from pathlib import Path
-
-from tenfold.pipelines.errors import InputError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,40 +24,3 @@ class Inspection:
         if self.command:
             lines.append(f"  {'ingest with':<12} {self.command}")
         return "\n".join(lines)
-
-
-def inspect_file(path: Path) -> Inspection:
-    """Inspect a file; a folder is inspected by its first file, in order of path.
-
-    Raises
-    ------
-    InputError
-        The path does not exist, or the folder holds no file.
-    """
-    from tenfold.pipelines.inspection.fields import inspect_fields
-    from tenfold.pipelines.inspection.molecules import holds_molecules, inspect_molecules
-    from tenfold.pipelines.inspection.tables import inspect_table
-
-    if path.is_dir():
-        return _folder(path)
-    if not path.exists() and not path.is_symlink():
-        raise InputError(f"{path}: there is no such file or folder")
-    if holds_molecules(path):
-        return inspect_molecules(path)
-    fields = inspect_fields(path)
-    if fields.kind:
-        return fields
-    try:
-        return inspect_table(path)
-    except InputError:
-        return fields
-
-
-def _folder(folder: Path) -> Inspection:
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
-    if not files:
-        raise InputError(f"{folder}: holds no file")
-    first = inspect_file(files[0])
-    facts = {"files": f"{len(files):,}; what follows is about {files[0].relative_to(folder)}", **first.facts}
-    command = first.command.replace(str(files[0]), str(folder))
-    return Inspection(path=folder, kind=first.kind, facts=facts, problems=first.problems, command=command)

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from tenfold.pipelines.cli.main import app
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.inspection.inspection import inspect_file
+from tenfold.pipelines.inspection.inspect import inspect_file
 
 RNG = np.random.default_rng(0)
 CMD = "Maps_Mcdm_IllustrisTNG_LH_z=0.00.npy"
