@@ -30,9 +30,17 @@ class CNN:
     dimensions: Literal[2, 3] = 3
     """Spatial dimensions: 3 for volumes, 2 for maps."""
     size: int = 64
-    """Cells per side of the input field."""
+    """Cells per side of the input field; of maps that are not square, rows."""
+    width: int = 0
+    """Columns of maps that are not square; 0: as many as rows."""
     channels: int = 1
-    """Channels of the input, such as redshifts."""
+    """Channels of the input, such as redshifts; a mask is not counted."""
+    masked: bool = False
+    """Whether maps have a mask, which is then a further channel of the input. Masked pixels do not enter global means
+    and maxima."""
+    pad: bool = False
+    """Whether maps are padded, as if by masked pixels, to a multiple of the downsampling, which their sides must be
+    otherwise."""
     transform: Literal["log1p", "identity"] = "log1p"
     """Transform of the coarsened values: log(1 + x) for counts, none for fields with values of −1 or less."""
     moments: Literal[1, 2] = 1
@@ -61,24 +69,59 @@ class CNN:
         check_size("filters", self.filters)  # first: their number enters the check of the size
         if self.dimensions not in (2, 3):
             raise ValueError(f"dimensions: found {self.dimensions}, must be 2 (maps) or 3 (volumes)")
-        if self.size % self.downsampling:
-            raise ValueError(
-                f"size: {self.size} cells cannot be coarsened by {self.coarsen} and then halved by {len(self.filters)} "
-                f"blocks: choose a multiple of {self.downsampling}, or fewer filters"
-            )
+        self._check_shape()
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout: found {self.dropout}, must be in [0, 1)")
         if self.kernel_size % 2 == 0 or self.kernel_size < 1:
             raise ValueError(f"kernel_size: found {self.kernel_size}, must be odd")
         if self.channels < 1 or self.coarsen < 1 or not self.filters:
             raise ValueError("channels, coarsen and the number of filters must be at least 1")
-        for name in ("size", "channels", "kernel_size", "filters", "dense_units"):
+        for name in ("size", "width", "channels", "kernel_size", "filters", "dense_units"):
             check_size(name, getattr(self, name))
+
+    def _check_shape(self) -> None:
+        """Check that the sides suit the downsampling, and that only maps have a width, a mask or a padding."""
+        uneven = [side for side in self.sides if side % self.downsampling]
+        if uneven and not self.pad:
+            advice = ", or pad: true" if self.dimensions == 2 else ""
+            raise ValueError(
+                f"size: {uneven[0]} cells cannot be coarsened by {self.coarsen} and then halved by {len(self.filters)} "
+                f"blocks: choose a multiple of {self.downsampling}, or fewer filters{advice}"
+            )
+        if self.pad and min(self.sides) < self.downsampling:
+            raise ValueError(
+                f"filters: {len(self.filters)} blocks reduce {self.downsampling} cells to one, more than the shorter "
+                f"side of {min(self.sides)}: choose fewer"
+            )
+        if self.width < 0:
+            raise ValueError(f"width: found {self.width}, must be 0 (square) or more")
+        for name in ("width", "masked", "pad"):
+            if not getattr(self, name):
+                continue
+            if self.dimensions == 3:
+                raise ValueError(f"{name}: only maps have one, and dimensions is 3")
+            if self.padding == "periodic" and not (name == "width" and self.width == self.size):
+                raise ValueError(f"{name}: such maps are not periodic: set padding to same")
 
     @property
     def downsampling(self) -> int:
         """Input cells per side of one output cell of the last block."""
         return self.coarsen * 2 ** len(self.filters)
+
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """Cells along each axis of the input field."""
+        return (self.size, self.width or self.size) if self.dimensions == 2 else (self.size,) * 3
+
+    @property
+    def weighted(self) -> bool:
+        """Whether cells are weighted by the fraction that is observed."""
+        return self.masked or any(self.missing)
+
+    @property
+    def missing(self) -> tuple[int, ...]:
+        """Cells that are padded along each axis."""
+        return tuple(-side % self.downsampling if self.pad else 0 for side in self.sides)
 
 
 def build(
@@ -107,14 +150,15 @@ def build(
     Returns
     -------
     keras.Model
-        Maps raw volumes (batch, x, y, z, channel) or maps (batch, x, y, channel) to the mean and standard deviation of
-        each parameter, shape (batch, P, 2).
+        Maps raw volumes (batch, x, y, z, channel) or maps (batch, y, x, channel) to the mean and standard deviation of
+        each parameter, shape (batch, P, 2). The last channel of masked maps is the mask, 1 where they are observed.
     """
     # imported here, so that reading a configuration does not wait for the backend
     import keras
     from keras import layers
 
-    from tenfold.emulators.layers import Affine, BlockMean, GaussianHead, PeriodicPadding, Standardise
+    from tenfold.emulators.layers import Affine, BlockMean, GaussianHead, PeriodicPadding
+    from tenfold.emulators.masked_layers import ObservedFraction, ObservedMaximum, ObservedMean
     from tenfold.emulators.patch_convolution import PatchConv2D, PatchConv3D, suits_patches
 
     names = {
@@ -140,26 +184,26 @@ def build(
             dtype=precision, name=f"convolution_{index}",
         )(x)  # fmt: skip
 
-    inputs = keras.Input((architecture.size,) * architecture.dimensions + (architecture.channels,), name="field")
-    x = Standardise(
-        architecture.coarsen,
-        architecture.moments,
-        architecture.transform,
-        mean,
-        std,
-        dtype=precision,
-        name="standardise",
-    )(inputs)
-    scales = [x]
+    def over_cells(role, x, fraction):
+        """Reduce a field to its mean or maximum over all cells, or over the observed ones."""
+        if fraction is None:
+            return layer_types[role](dtype="float32")(x)
+        return {"mean": ObservedMean, "maximum": ObservedMaximum}[role](dtype="float32")(x, fraction)
+
+    inputs = keras.Input((*architecture.sides, architecture.channels + architecture.masked), name="field")
+    x = _standardise(architecture, mean, std, dtype=precision, name="standardise")(inputs)
+    fraction = ObservedFraction(dtype="float32", name="observed")(x) if architecture.weighted else None
+    scales = [(x, fraction)]
     for index, filters in enumerate(architecture.filters):
         x = convolution(x, filters, index)
-        scales.append(x)
+        scales.append((x, fraction))
         x = layer_types[architecture.pooling](2, dtype=precision, name=f"pool_{index}")(x)
+        fraction = None if fraction is None else BlockMean(2, dtype="float32", name=f"observed_{index}")(fraction)
     if architecture.readout == "flatten":
         x = layers.Flatten(dtype=precision)(x)
     else:
-        means = [layer_types["mean"](dtype="float32")(scale) for scale in [*scales, x]]
-        x = layers.Concatenate(dtype="float32")([*means, layer_types["maximum"](dtype="float32")(x)])
+        means = [over_cells("mean", *scale) for scale in [*scales, (x, fraction)]]
+        x = layers.Concatenate(dtype="float32")([*means, over_cells("maximum", x, fraction)])
         x = Affine(dtype="float32", name="affine")(x)
     for index, units in enumerate(architecture.dense_units):
         x = layers.Dense(
@@ -177,14 +221,26 @@ def build(
     return keras.Model(inputs, GaussianHead(location, scale, name="estimate")(x), name="cnn")
 
 
+def _standardise(architecture: CNN, mean: Sequence[float], std: Sequence[float], **settings):
+    """Return the first layer of a network."""
+    from tenfold.emulators.layers import Standardise
+    from tenfold.emulators.masked_layers import StandardiseObserved
+
+    arguments = (architecture.coarsen, architecture.moments, architecture.transform, mean, std)
+    if architecture.weighted:
+        return StandardiseObserved(architecture.masked, architecture.missing, *arguments, **settings)
+    return Standardise(*arguments, **settings)
+
+
 def input_statistics(architecture: CNN, samples) -> tuple[list[float], list[float]]:
-    """Return mean and standard deviation of each channel of samples (n, …, channel), coarsened and transformed."""
+    """Return mean and standard deviation of each channel of samples (n, …, channel), coarsened and transformed.
+
+    Of masked maps, whose last channel is the mask, they are over the cells that are at least partly observed.
+    """
     import numpy as np
 
-    from tenfold.emulators.layers import Standardise
-
-    values = np.asarray(
-        Standardise(architecture.coarsen, architecture.moments, architecture.transform)(samples), np.float64
-    )
+    values = np.asarray(_standardise(architecture, (0.0,), (1.0,))(samples), np.float64)
+    if architecture.weighted:
+        values = values[values[..., -1] > 0, :-1]
     axes = tuple(range(values.ndim - 1))
     return values.mean(axes).tolist(), values.std(axes).tolist()

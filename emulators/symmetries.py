@@ -13,7 +13,16 @@ def _symmetries(dimensions: int) -> tuple[tuple[tuple[int, ...], tuple[bool, ...
 CUBE_SYMMETRIES = _symmetries(3)
 """Symmetries of the cube as (order of the axes, which are reversed): 6 × 8 = 48; number 0 is the identity."""
 SQUARE_SYMMETRIES = _symmetries(2)
-"""Symmetries of the square: 2 × 4 = 8; number 0 is the identity."""
+"""Symmetries of the square: 2 × 4 = 8; number 0 is the identity, and 0 … 3 keep the axes in their order."""
+RECTANGLE_SYMMETRIES = SQUARE_SYMMETRIES[:4]
+"""Symmetries of a rectangle that is not square: reversals of its axes."""
+
+
+def symmetries_of(sides: tuple[int, ...]) -> tuple[tuple[tuple[int, ...], tuple[bool, ...]], ...]:
+    """Return the symmetries of a field with these sides: of a cube, a square or a rectangle."""
+    if len(sides) == 3:
+        return CUBE_SYMMETRIES
+    return SQUARE_SYMMETRIES if sides[0] == sides[1] else RECTANGLE_SYMMETRIES
 
 
 def apply_symmetry(field: np.ndarray, symmetry: int, dimensions: int = 3) -> np.ndarray:
@@ -44,7 +53,8 @@ def augment(
     Parameters
     ----------
     fields
-        Volumes of shape (batch, N, N, N, channel), or maps of shape (batch, N, N, channel).
+        Volumes of shape (batch, N, N, N, channel), or maps of shape (batch, Y, X, channel). A mask is a channel. Maps
+        that are not square are only reflected.
     epoch
         Number of the epoch.
     indices
@@ -52,7 +62,7 @@ def augment(
     seed
         Seed of the augmentation.
     shift
-        Whether to shift periodically; valid for whole simulation boxes and periodic maps only.
+        Whether to shift periodically; valid for whole simulation boxes and periodic square maps only.
     out
         Array to write to, shape and dtype of ``fields``; a new one if None.
 
@@ -63,7 +73,7 @@ def augment(
     """
     out = np.empty_like(fields) if out is None else out
     size, dimensions = fields.shape[1], fields.ndim - 2
-    count, axes = len(SQUARE_SYMMETRIES if dimensions == 2 else CUBE_SYMMETRIES), tuple(range(dimensions))
+    count, axes = len(symmetries_of(fields.shape[1:-1])), tuple(range(dimensions))
     for sample, (field, index) in enumerate(zip(fields, indices, strict=True)):
         rng = np.random.default_rng((seed, epoch, int(index)))
         oriented = apply_symmetry(field, int(rng.integers(count)), dimensions)

@@ -79,7 +79,8 @@ def checked_maps(maps: np.ndarray, name: str = "maps", smallest: int = 4) -> np.
     maps = np.asarray(maps)
     if maps.ndim != 3 or maps.shape[1] != maps.shape[2] or maps.shape[1] < smallest:
         raise ValueError(
-            f"{name}: shape (maps, N, N) with N ≥ {smallest} is needed, found {maps.shape}"
+            f"{name}: complete square maps are needed, shape (maps, N, N) with N ≥ {smallest}, found {maps.shape}"
+            + ("; for other maps see tenfold.stats.masked_maps" if maps.ndim == 3 else "")
             + ("; pass a single map as maps[None]" if maps.ndim == 2 else "")
         )
     maps = np.ascontiguousarray(maps, np.float32 if maps.dtype == np.float32 else np.float64)

@@ -1,6 +1,6 @@
 """Attribution maps of a network by smoothed and integrated gradients, with sanity checks.
 
-Fields are arrays with any number of axes, such as maps (N, N, channel) and volumes (N, N, N, channel). A network is
+Fields are arrays with any number of axes, such as maps (Y, X, channel) and volumes (N, N, N, channel). A network is
 represented by two functions, of its output and of the output's gradient, so this module needs no framework.
 """
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import maximum_filter
+from scipy.ndimage import maximum_filter, minimum_filter
 from scipy.stats import rankdata
 
 Output = Callable[[np.ndarray], np.ndarray]
@@ -141,13 +141,14 @@ def peak_match(
     shifts: int = 100,
     seed: int = 0,
     periodic: bool = True,
+    observed: np.ndarray | None = None,
 ) -> PeakMatch:
     """Compare the highest peaks of the absolute attribution with those of the field.
 
     Parameters
     ----------
     attribution, field
-        Shape (N, N) or (N, N, N).
+        Shape (Y, X) or (N, N, N).
     count
         Number of peaks of each that are compared.
     max_offset
@@ -156,28 +157,36 @@ def peak_match(
         Number of random periodic shifts for the chance expectation, and their seed.
     periodic
         Whether the field is periodic.
+    observed
+        Cells that are observed, shape of the field. Peaks beside other cells are left out, and so are shifted peaks on
+        them. None: all cells.
     """
     rng = np.random.default_rng(seed)
     near_peak = np.zeros(field.shape, bool)
-    near_peak[tuple(highest_peaks(field, count, periodic=periodic).T)] = True
+    near_peak[tuple(highest_peaks(field, count, periodic=periodic, observed=observed).T)] = True
     near_peak = maximum_filter(near_peak, size=2 * max_offset + 1, mode="wrap" if periodic else "nearest")
-    peaks = highest_peaks(np.abs(attribution), count, periodic=periodic)
+    peaks = highest_peaks(np.abs(attribution), count, periodic=periodic, observed=observed)
 
     def matched(shift: np.ndarray) -> float:
-        cells = (peaks + shift) % field.shape
-        return float(near_peak[tuple(cells.T)].mean())
+        cells = tuple(((peaks + shift) % field.shape).T)
+        hits = near_peak[cells] if observed is None else near_peak[cells][observed[cells]]
+        return float(hits.mean()) if hits.size else 0.0
 
     chance = [matched(rng.integers(field.shape)) for _ in range(shifts)]
     return PeakMatch(matched(np.zeros(field.ndim, int)), (float(np.mean(chance)), float(np.std(chance))))
 
 
-def highest_peaks(field: np.ndarray, count: int, *, periodic: bool = True) -> np.ndarray:
-    """Find the highest peaks of a field: cells that no neighbour exceeds.
+def highest_peaks(
+    field: np.ndarray, count: int, *, periodic: bool = True, observed: np.ndarray | None = None
+) -> np.ndarray:
+    """Find the highest peaks of a field: cells that no neighbour exceeds, all of them observed.
 
     Returns their indices, highest first, shape (≤ count, axes).
     """
-    neighbourhood = maximum_filter(field, size=3, mode="wrap" if periodic else "nearest")
-    cells = np.argwhere(field >= neighbourhood)
+    above = field >= maximum_filter(field, size=3, mode="wrap" if periodic else "nearest")
+    if observed is not None:
+        above &= minimum_filter(observed, size=3, mode="wrap" if periodic else "nearest")
+    cells = np.argwhere(above)
     heights = field[tuple(cells.T)]
     return cells[np.argsort(-heights, kind="stable")[:count]]
 

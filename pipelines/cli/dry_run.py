@@ -62,8 +62,11 @@ def describe_estimator(config: "CosmologyRun", data: Path | None) -> Group:
     for layer in network.layers:
         layers.add_row(layer.name, " × ".join(str(n) for n in layer.output.shape[1:]), f"{layer.count_params():,}")
     size_of_input = f"{architecture.size}{'²' if architecture.dimensions == 2 else '³'}"
+    if architecture.width not in (0, architecture.size):
+        size_of_input = f"{architecture.size} × {architecture.width}"
+    mask = " and a mask" if architecture.masked else ""
     summary = table("Training", [
-        ("input", f"{size_of_input} × {architecture.channels}, {architecture.transform}"),
+        ("input", f"{size_of_input} × {architecture.channels}{mask}, {architecture.transform}"),
         ("estimates", ", ".join(names) + " (mean and σ of each)"),
         ("parameters", f"{network.count_params():,}"),
         *size,

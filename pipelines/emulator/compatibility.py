@@ -16,7 +16,13 @@ def check_compatibility(data: Shards, architecture: GAN, training: AdversarialTr
         Something does not fit; the message names the settings to change.
     """
     manifest, records = data.manifest, data.split("train")
-    shape = data.read(records[:1]).shape[1:]
+    shape = tuple(manifest.shape)
+    if manifest.mask is not None or (len(shape) == 3 and shape[0] != shape[1]):
+        kind = "a mask" if manifest.mask is not None else f"{shape[0]} × {shape[1]} pixels"
+        raise InputError(
+            f"the data are maps with {kind}, but emulators generate complete square maps: ingest such maps, or cut out "
+            "complete squares"
+        )
     expected = (architecture.size, architecture.size, architecture.channels)
     if shape != expected:
         raise InputError(

@@ -1,6 +1,6 @@
 """Comparison of a trained network with the power spectrum and with the training mean, on the same test records."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.estimator.baseline import Baseline, Estimates, Selection, features, fit, training_mean
+from tenfold.pipelines.estimator.map_spectra import measure_maps
 from tenfold.pipelines.estimator.spectra import Spectra, measure
 from tenfold.pipelines.training.run_folder import RunFolder
 from tenfold.pipelines.volumes.manifest import Manifest
@@ -70,17 +71,11 @@ def compare(run: Path, config: Baseline | None = None) -> Comparison:
     predictions = read_predictions(folder)
     data = folder.find_data(record)
     with Shards.open(data) as shards:
-        if len(shards.manifest.shape) < 4:
-            raise InputError(
-                f"{run}: is an estimator of maps, and the power-spectrum comparison is for boxes. Use it to test an "
-                f"emulator, `tenfold validate EMULATOR --estimator {run}`, or show its saliency, "
-                f"`tenfold explain estimator {run}`"
-            )
         names = tuple(str(name) for name in predictions["names"])
         test = predictions["test_record"]
         check_matching(folder, shards, names, predictions)
         fitted = np.concatenate([shards.split("train"), shards.split("validation")])
-        spectra = measure(shards, np.concatenate([fitted, test]))
+        spectra = (measure_maps if len(shards.manifest.shape) == 3 else measure)(shards, np.concatenate([fitted, test]))
         manifest = shards.manifest
         parameters, simulations = shards.parameters(fitted), shards.simulation(fitted)
     if manifest.parameter_names != names:
@@ -99,7 +94,7 @@ def compare(run: Path, config: Baseline | None = None) -> Comparison:
             "training_mean": training_mean(parameters, len(test)),
         },
         selections=regression.selections,
-        spectra=Spectra(spectra.k, spectra.modes, spectra.power[len(fitted) :], spectra.mean[len(fitted) :]),
+        spectra=replace(spectra, power=spectra.power[len(fitted) :], mean=spectra.mean[len(fitted) :]),
         history=folder.read_history(),
         record=record,
         data=data,

@@ -10,10 +10,11 @@ import numpy as np
 
 from tenfold.emulators.cnn import CNN, build
 from tenfold.emulators.layers import Standardise
-from tenfold.emulators.symmetries import CUBE_SYMMETRIES, SQUARE_SYMMETRIES, apply_symmetry
+from tenfold.emulators.symmetries import apply_symmetry, symmetries_of
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.reports.notebook import html_table, plain_text
 from tenfold.pipelines.training.bundle import LARGEST_GIB, Bundle
+from tenfold.pipelines.volumes.masks import with_mask
 from tenfold.pipelines.volumes.provenance import FieldProperties
 
 if TYPE_CHECKING:
@@ -87,6 +88,8 @@ class Estimator:
     """Boxes or maps per call of the network."""
     fields: FieldProperties | None = None
     """Units and geometry of the fields it was trained on."""
+    mask: np.ndarray | None = None
+    """Mask of the maps it was trained on, True where they are observed, shape (Y, X)."""
 
     @classmethod
     def load(cls, path: Path | str, batch_size: int = 8, largest_gib: float = LARGEST_GIB) -> "Estimator":
@@ -110,8 +113,9 @@ class Estimator:
         fields = bundle.section("fields", FieldProperties)
         config, network = bundle.rebuild(EstimatorConfig)
         return cls(
-            network, config.names, np.array(config.sigma_factor or np.ones(len(config.names))), batch_size, fields
-        )
+            network, config.names, np.array(config.sigma_factor or np.ones(len(config.names))), batch_size, fields,
+            None if fields.mask is None else fields.mask.array,
+        )  # fmt: skip
 
     @property
     def input_layer(self) -> Standardise:
@@ -124,16 +128,18 @@ class Estimator:
         Parameters
         ----------
         volumes
-            Raw values as in the shards, shape (n, N, N, N, channel) or (n, N, N, channel).
+            Raw values as in the shards, shape (n, N, N, N, channel) or (n, Y, X, channel). Masked maps are observed
+            where those of the training were, unless a further channel is their mask, 1 where they are observed.
         views
-            Orientations to average over, 1 … 48 of the cube, 1 … 8 of the square.
+            Orientations to average over, 1 … 48 of the cube, 1 … 8 of the square, 1 … 4 of other maps.
 
         Returns
         -------
         mean, sigma
             Estimate and standard deviation in physical units, shape (n, P) each.
         """
-        orientations = select_orientations(views, len(SQUARE_SYMMETRIES if volumes.ndim == 4 else CUBE_SYMMETRIES))
+        volumes = self.inputs(volumes)
+        orientations = select_orientations(views, len(symmetries_of(volumes.shape[1:-1])))
         estimates = np.mean([self._estimate(volumes, symmetry) for symmetry in orientations], axis=0)
         return estimates[..., 0], estimates[..., 1] * self.sigma_factor
 
@@ -167,6 +173,11 @@ class Estimator:
         mean, options = self.fields.mean, {"method": method, "periodic": self.fields.periodic, "seed": seed}
         return measure(self, volumes, mean, **options)  # pyright: ignore[reportArgumentType] (sees the file twice)
 
+    def inputs(self, volumes: np.ndarray) -> np.ndarray:
+        """Return the input of the network: raw values, and the mask as a further channel if there is one."""
+        missing = self.network.input_shape[-1] - volumes.shape[-1]
+        return with_mask(volumes, self.mask) if missing == 1 else volumes
+
     def _estimate(self, volumes: np.ndarray, symmetry: int) -> np.ndarray:
         """Estimate in one orientation, in calls of one shape: (n, P, 2)."""
         count = len(volumes)
@@ -188,6 +199,10 @@ class Estimator:
                 yield "side", f"{self.fields.box_mpc_h:g} Mpc/h"
             if self.fields.side_deg is not None:
                 yield "side", f"{self.fields.side_deg:g}°"
+            elif self.fields.pixel_arcmin is not None:
+                yield "pixel", f"{self.fields.pixel_arcmin:.4g} arcmin"
+            if self.fields.mask is not None:
+                yield "observed", f"{100 * self.fields.mask.fraction:.1f} % of the pixels"
         yield "weights", f"{self.network.count_params():,}"
 
     def __repr__(self) -> str:

@@ -30,6 +30,11 @@ def check_logarithm(data: Shards, architecture: CNN) -> None:
         raise InputError(f"the data contain values of −1 or below, for which log1p is not defined. {_REMEDY}")
     if architecture.coarsen == 1 or data.manifest.value.low >= 0:
         return
+    if architecture.weighted:  # sums are scaled up where cells are only partly observed
+        raise InputError(
+            f"log1p of sums over network.coarsen = {architecture.coarsen}² pixels of masked maps with negative values "
+            "may not be defined: --set network.transform=identity"
+        )
     records = np.concatenate([data.split(split) for split in ("train", "validation", "test")])
     for start in range(0, len(records), _RECORDS_AT_ONCE):
         batch = records[start : start + _RECORDS_AT_ONCE]

@@ -26,12 +26,14 @@ METHOD_LABELS = {"network": "Network", "power_spectrum": "Power spectrum", "trai
 
 @dataclass(frozen=True, kw_only=True)
 class BoxFigures:
-    """Figures of example boxes, drawn by `tenfold.pipelines.estimator.example_boxes`."""
+    """Figures of example boxes or maps, drawn by `tenfold.pipelines.estimator.example_boxes` and `example_maps`."""
 
     slices: Sequence[EmbeddedFigure] = field(default_factory=tuple)
     surrogates: Sequence[EmbeddedFigure] = field(default_factory=tuple)
     power: Sequence[EmbeddedFigure] = field(default_factory=tuple)
     power_caption: str = ""
+    scale: EmbeddedFigure | None = None
+    """Colour bar of the slices; None: that of overdensities."""
 
 
 def write_report(
@@ -64,7 +66,7 @@ def write_report(
         methods=[(method, METHOD_LABELS[method]) for method in METHODS],
         sections=sections,
         boxes=boxes,
-        scale=figures.colour_bar() if boxes.slices else None,
+        scale=(boxes.scale or figures.colour_bar()) if boxes.slices else None,
         ratio=figures.ratios(_ratio_rows(metrics)),
         setup=setup(simulations, surrogates),
         environment=list(flatten(metrics["environment"])),
@@ -192,12 +194,19 @@ def setup(simulations: Comparison, surrogates: Comparison | None) -> dict[str, A
         "boxes": len({entry.simulation for entry in entries}),
         "splits": {split: len(members) for split, members in splits.items()},
         "records": len(simulations.true),
-        "cells": " × ".join(map(str, manifest.shape[:3])),
-        "channels": manifest.shape[3],
+        "maps": len(manifest.shape) == 3,
+        "noun": "map" if len(manifest.shape) == 3 else "box",
+        "plural": "maps" if len(manifest.shape) == 3 else "boxes",
+        "cells": " × ".join(map(str, manifest.shape[:-1])),
+        "pixel": None if manifest.pixel_arcmin is None else f"{manifest.pixel_arcmin:.4g}",
+        "observed": None if manifest.mask is None else f"{100 * manifest.mask.fraction:.1f}",
+        "f_sky": f"{simulations.spectra.f_sky:.3f}",
+        "complete": manifest.mask is None and len(set(manifest.shape[:-1])) == 1,
+        "channels": manifest.shape[-1],
         "redshifts": ", ".join(f"{z:g}" for z in manifest.redshifts),
         "side": manifest.box_mpc_h,
         "periodic": manifest.periodic,
-        "bins": len(simulations.spectra.k) * manifest.shape[3],
+        "bins": len(simulations.spectra.k) * manifest.shape[-1],
         "mean_counts": bool(np.ptp(simulations.spectra.mean, axis=0).max() > 1e-6),
         "ranges": [
             (symbol(name), *(digits.format_number(value, zeros=False) for value in (values.low, values.high)))

@@ -15,6 +15,8 @@ from tenfold.emulators.sensitivity import (
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.estimator.estimator import Estimator
 from tenfold.stats.saliency import (
+    Gradient,
+    Output,
     PeakMatch,
     integrated_gradients,
     peak_match,
@@ -40,6 +42,8 @@ PEAKS, PEAK_DISTANCE = 20, 1
 class Saliency:
     """Attributions of the estimates of P parameters for n samples, on the network's grid of M cells per side.
 
+    The grid of maps that are not square has as many cells as it needs along each axis, (M, M').
+
     Attributes
     ----------
     method
@@ -49,7 +53,9 @@ class Saliency:
     names, layers
         Names of the parameters, and of the L layers with weights, from the output to the input.
     fields
-        Mean of the raw values of all channels in each cell, shape (n, M, M) or (n, M, M, M).
+        Mean of the raw values of all channels in each cell, shape (n, M, M) or (n, M, M, M); 0 where masked.
+    observed
+        Cells that are at least partly observed, shape (M, M) or (M, M, M). Others are in none of the statistics.
     attributions
         Attributions summed over the raw values of each cell, shape (n, P, M, M) or (n, P, M, M, M). For integrated
         gradients in the unit of the parameter, otherwise the derivative of the estimate.
@@ -79,6 +85,7 @@ class Saliency:
     layers: tuple[str, ...]
     periodic: bool
     fields: np.ndarray
+    observed: np.ndarray
     attributions: np.ndarray
     estimates: np.ndarray
     baseline_estimates: np.ndarray
@@ -134,7 +141,7 @@ def measure(
     estimator
         Trained estimator. Its weights are randomised during the call and restored at the end.
     samples
-        Raw values as stored in the shards, shape (n, N, N, channel) or (n, N, N, N, channel).
+        Raw values as stored in the shards, shape (n, Y, X, channel) or (n, N, N, N, channel).
     mean
         Value of the uniform baseline field: the mean of the training data.
     method
@@ -156,9 +163,11 @@ def measure(
         raise InputError(f"method: found {method!r}, must be one of {', '.join(METHODS)}")
     samples = np.asarray(samples, np.float32)
     network, input_layer = estimator.network, estimator.input_layer
-    baseline = np.full(samples.shape[1:], mean, np.float32)
+    pixels = np.ones(samples.shape[1:-1], bool) if estimator.mask is None else estimator.mask
+    baseline = np.where(pixels[..., None], np.float32(mean), np.float32(0)) * np.ones_like(samples[0])
     lowest = float(samples.min()) if input_layer.transform == "log1p" else -np.inf
-    functions = [(prediction_function(network, p), gradient_function(network, p)) for p in range(len(estimator.names))]
+    functions = [_functions(estimator, p) for p in range(len(estimator.names))]
+    smoothgrad_noise = SMOOTHGRAD_NOISE * float(samples[:, pixels].std() / samples.std())
 
     def attribute(sample: np.ndarray, parameter: int, steps: int) -> tuple[np.ndarray, float]:
         """Return the attribution of one estimate on the network's grid, and its completeness error."""
@@ -170,7 +179,7 @@ def measure(
             return _block_sums(gradient(sample[None])[0], input_layer.coarsen), np.nan
         rng = np.random.default_rng(seed)
         smooth = smooth_grad(
-            gradient, sample, noise=SMOOTHGRAD_NOISE, samples=SMOOTHGRAD_SAMPLES, rng=rng, low=lowest
+            gradient, sample, noise=smoothgrad_noise, samples=SMOOTHGRAD_SAMPLES, rng=rng, low=lowest
         )  # fmt: skip
         return _block_sums(smooth, input_layer.coarsen), np.nan
 
@@ -179,8 +188,9 @@ def measure(
     def by_sample(values: Sequence) -> np.ndarray:
         return np.array(values).reshape(len(samples), len(functions), *np.shape(values[0]))
 
-    cells = input_layer.coarsen ** (samples.ndim - 2) * samples.shape[-1]
-    fields = np.stack([_block_sums(sample, input_layer.coarsen) / cells for sample in samples])
+    counts = _block_sums(np.repeat(pixels[..., None], samples.shape[-1], axis=-1), input_layer.coarsen)
+    observed = counts > 0
+    fields = np.stack([_block_sums(sample, input_layer.coarsen) / np.maximum(counts, 1) for sample in samples])
     field_of_pair = [fields[i] for i, _ in pairs]
     attributed = [attribute(samples[i], p, PATH_STEPS) for i, p in pairs]
     trained = [attribution for attribution, _ in attributed]
@@ -193,20 +203,31 @@ def measure(
             attributions = [attribute(samples[i], p, RANDOMISED_PATH_STEPS)[0] for i, p in pairs]
             if not index:
                 rank_correlations.append(
-                    [rank_correlation(first, second) for first, second in zip(trained, attributions, strict=True)]
+                    [
+                        rank_correlation(first[observed], second[observed])
+                        for first, second in zip(trained, attributions, strict=True)
+                    ]
                 )
             if depth == len(layers):
                 randomised.append(attributions)
 
     def match_peaks(attributions: Sequence[np.ndarray]) -> list[PeakMatch]:
         return [
-            peak_match(attribution, field, count=PEAKS, max_offset=PEAK_DISTANCE, seed=seed, periodic=periodic)
+            peak_match(
+                attribution,
+                field,
+                count=PEAKS,
+                max_offset=PEAK_DISTANCE,
+                seed=seed,
+                periodic=periodic,
+                observed=None if observed.all() else observed,
+            )
             for attribution, field in zip(attributions, field_of_pair, strict=True)
         ]
 
     def density_fractions(attributions: Sequence[np.ndarray]) -> list[np.ndarray]:
         return [
-            share_by_quantile(attribution, field, QUANTILES)
+            share_by_quantile(attribution[observed], field[observed], QUANTILES)
             for attribution, field in zip(attributions, field_of_pair, strict=True)
         ]
 
@@ -218,6 +239,7 @@ def measure(
         layers=tuple(layer.name for layer in layers),
         periodic=periodic,
         fields=fields,
+        observed=observed,
         attributions=by_sample(trained),
         estimates=np.stack([predict(samples) for predict, _ in functions], axis=1),
         baseline_estimates=np.array([float(predict(baseline[None])[0]) for predict, _ in functions]),
@@ -225,7 +247,7 @@ def measure(
         rank_correlations=by_sample(list(np.transpose(rank_correlations))),
         field_rank_correlations=by_sample(
             [
-                rank_correlation(attribution, field - mean)
+                rank_correlation(attribution[observed], field[observed] - mean)
                 for attribution, field in zip(trained, field_of_pair, strict=True)
             ]
         ),
@@ -241,6 +263,16 @@ def measure(
     )
 
 
+def _functions(estimator: Estimator, parameter: int) -> tuple[Output, Gradient]:
+    """Return the functions from raw values, without the mask, to an estimate and to its gradient, (n, …, channel)."""
+    predict = prediction_function(estimator.network, parameter)
+    gradient = gradient_function(estimator.network, parameter)
+    return (
+        lambda fields: predict(estimator.inputs(fields)),
+        lambda fields: gradient(estimator.inputs(fields))[..., : fields.shape[-1]],
+    )
+
+
 def alternate_groups(groups: Sequence[str], count: int) -> np.ndarray:
     """Return up to ``count`` row numbers: the first row of each group, then the second of each, and so on."""
     occurrences: dict[str, int] = {}
@@ -252,7 +284,8 @@ def alternate_groups(groups: Sequence[str], count: int) -> np.ndarray:
 
 
 def _block_sums(field: np.ndarray, coarsen: int) -> np.ndarray:
-    """Sum a field (N, …, channel) over channels and over blocks of ``coarsen`` cells per side."""
+    """Sum a field (N, …, channel) over channels and blocks of ``coarsen`` cells per side; the last may be cut."""
     total = field.sum(-1, dtype=np.float64)
+    total = np.pad(total, [(0, -length % coarsen) for length in total.shape])
     blocks = [size for length in total.shape for size in (length // coarsen, coarsen)]
     return total.reshape(blocks).sum(axis=tuple(range(1, 2 * total.ndim, 2)))

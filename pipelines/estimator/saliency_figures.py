@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from tenfold.pipelines.estimator.figures import symbol
+from tenfold.pipelines.estimator.map_figures import MASKED_COLOUR, fitted
 from tenfold.pipelines.estimator.saliency import PEAKS, Saliency
 from tenfold.pipelines.reports.figures import SERIES, STYLE, EmbeddedFigure, panel, png, print_trusted, svg
 from tenfold.stats.saliency import highest_peaks
@@ -73,7 +74,12 @@ def field_display(
 ) -> FieldDisplay:
     """Return display settings with one colour scale for all samples."""
     slabs = [densest_slab(field) if field.ndim == 3 else None for field in saliency.fields]
-    values = np.concatenate([project(f, s, mean=True).ravel() for f, s in zip(saliency.fields, slabs, strict=True)])
+    values = np.concatenate(
+        [
+            project(f, s, mean=True)[saliency.observed if s is None else ...].ravel()
+            for f, s in zip(saliency.fields, slabs, strict=True)
+        ]
+    )
     low, high = np.quantile(np.log1p(values) if logarithm else values, [0.005, 0.997])
     return FieldDisplay(label=label, logarithm=logarithm, limits=(float(low), float(high)), trusted=trusted)
 
@@ -81,12 +87,12 @@ def field_display(
 def field(saliency: Saliency, sample: int, display: FieldDisplay) -> EmbeddedFigure:
     """Draw a sample with circles around its highest peaks."""
     with matplotlib.rc_context(STYLE):
-        figure, axes = _field_panel()
+        figure, axes = _field_panel(saliency)
         values = saliency.fields[sample]
         slab = densest_slab(values) if values.ndim == 3 else None
-        image = display.image(project(values, slab, mean=True))
+        image = np.ma.array(display.image(project(values, slab, mean=True)), mask=_masked(saliency))
         drawn = axes.imshow(image, origin="lower", cmap="inferno", vmin=display.limits[0], vmax=display.limits[1])
-        _draw_circles(axes, _peak_positions(values, slab, saliency.periodic), "white")
+        _draw_circles(axes, _peak_positions(saliency, values, slab), "white")
         axes.set_title("field", loc="left")
         _colour_bar(figure, drawn, display.label)
         print_trusted(figure, display.trusted)
@@ -96,19 +102,21 @@ def field(saliency: Saliency, sample: int, display: FieldDisplay) -> EmbeddedFig
 def overlay(saliency: Saliency, sample: int, parameter: int, display: FieldDisplay) -> EmbeddedFigure:
     """Draw the attribution of a parameter over the sample in grey, with the highest peaks of both."""
     with matplotlib.rc_context(STYLE):
-        figure, axes = _field_panel()
+        figure, axes = _field_panel(saliency)
         values, attribution = saliency.fields[sample], saliency.attributions[sample, parameter]
         slab = densest_slab(values) if values.ndim == 3 else None
         low, high = display.limits
         density = np.clip((display.image(project(values, slab, mean=True)) - low) / (high - low), 0, 1)[..., None]
         image = project(attribution, slab, mean=False)
-        saturation = max(float(np.quantile(np.abs(image), SATURATION_QUANTILE)), 1e-300)
+        masked = _masked(saliency)
+        saturation = max(float(np.quantile(np.abs(image[~masked]), SATURATION_QUANTILE)), 1e-300)
         weight = np.clip(np.abs(image) / saturation, 0, 1)[..., None]
         colour = np.where((image > 0)[..., None], to_rgb(RAISES), to_rgb(LOWERS))
         grey = GREY_LEVELS[0] + density * (GREY_LEVELS[1] - GREY_LEVELS[0])
-        axes.imshow(weight * colour + (1 - weight) * grey, origin="lower")
-        _draw_circles(axes, _peak_positions(values, slab, saliency.periodic), "black")
-        peaks = _peak_positions(np.abs(attribution), slab, saliency.periodic)
+        shown = weight * colour + (1 - weight) * grey
+        axes.imshow(np.where(masked[..., None], to_rgb(MASKED_COLOUR), shown), origin="lower")
+        _draw_circles(axes, _peak_positions(saliency, values, slab), "black")
+        peaks = _peak_positions(saliency, np.abs(attribution), slab)
         axes.scatter(peaks[:, 1], peaks[:, 0], s=15, marker="x", color="black", lw=1)
         name = symbol(saliency.names[parameter])
         axes.set_title(name, loc="left")
@@ -172,17 +180,29 @@ def by_density(saliency: Saliency, parameter: int, display: FieldDisplay) -> Emb
         return svg(figure, f"Fraction of the attribution of {name} by quantile of the field")
 
 
-def _field_panel() -> tuple[Figure, Axes]:
-    figure = Figure(FIELD_SIZE)
-    axes = figure.add_axes((0.03, 0.195, 0.94, 0.94 * FIELD_SIZE[0] / FIELD_SIZE[1]))
+def _field_panel(saliency: Saliency) -> tuple[Figure, Axes]:
+    """Return a figure with axes of the shape of a sample above the place of a colour bar."""
+    side = 0.94 * FIELD_SIZE[0]
+    width, height = fitted(saliency.observed.shape[:2], (side, 2 * side))
+    total = FIELD_SIZE[1] - side + height
+    below = 0.195 * FIELD_SIZE[1] / total
+    figure = Figure((FIELD_SIZE[0], total))
+    axes = figure.add_axes((0.5 - width / FIELD_SIZE[0] / 2, below, width / FIELD_SIZE[0], height / total))
+    axes.set_facecolor(MASKED_COLOUR)
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
     return figure, axes
 
 
-def _peak_positions(values: np.ndarray, slab: slice | None, periodic: bool) -> np.ndarray:
+def _masked(saliency: Saliency) -> np.ndarray:
+    """Return the cells of an image that are not observed; in volumes all cells are."""
+    return ~saliency.observed if saliency.observed.ndim == 2 else np.zeros(saliency.observed.shape[:2], bool)
+
+
+def _peak_positions(saliency: Saliency, values: np.ndarray, slab: slice | None) -> np.ndarray:
     """Return row and column in the image of the highest peaks in the slab."""
-    peaks = highest_peaks(values, PEAKS, periodic=periodic)
+    observed = None if saliency.observed.all() else saliency.observed
+    peaks = highest_peaks(values, PEAKS, periodic=saliency.periodic, observed=observed)
     if slab is None:
         return peaks
     return peaks[(peaks[:, 2] >= slab.start) & (peaks[:, 2] < slab.stop)][:, [1, 0]]
@@ -195,7 +215,10 @@ def _draw_circles(axes: Axes, peaks: np.ndarray, colour: str) -> None:
 
 
 def _colour_bar(figure: Figure, drawn: ScalarMappable, label: str) -> None:
-    bar = figure.colorbar(drawn, cax=figure.add_axes((0.1, 0.157, 0.8, 0.025)), orientation="horizontal")
+    scale = FIELD_SIZE[1] / figure.get_figheight()
+    bar = figure.colorbar(
+        drawn, cax=figure.add_axes((0.1, 0.157 * scale, 0.8, 0.025 * scale)), orientation="horizontal"
+    )
     bar.set_label(label, fontsize=7.5, labelpad=1)
     bar.ax.tick_params(labelsize=7, length=2)
     bar.ax.xaxis.set_major_locator(MaxNLocator(4))

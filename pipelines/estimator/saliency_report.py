@@ -73,9 +73,12 @@ def value_label(manifest: Manifest) -> str:
 
 
 def width_label(manifest: Manifest) -> str:
-    """Return a label for the side of a record, such as "2.5° per side"; empty if it is not known."""
+    """Return a label for the size of a record, such as "2.5° per side" or "3° × 5°"; empty if it is not known."""
     if manifest.side_deg is not None:
         return f"{manifest.side_deg:g}° per side"
+    if manifest.pixel_arcmin is not None:
+        height, width = (length * manifest.pixel_arcmin / 60 for length in manifest.shape[:2])
+        return f"{height:.3g}° × {width:.3g}°"
     return f"{manifest.box_mpc_h:g} Mpc/h per side" if manifest.box_mpc_h is not None else ""
 
 

@@ -18,13 +18,17 @@ class Spectra:
     """Binned power spectra of n records with C channels, without correction for window or shot noise."""
 
     k: NDArray[np.float64]
-    """(K,) mean wavenumber of the bins [h/Mpc]; [radians per record side] if the side is not known."""
+    """(K,) mean wavenumber of the bins [h/Mpc], [radians per record side] if the side is not known; of maps, see
+    `tenfold.pipelines.estimator.map_spectra.wavenumber_label`."""
     modes: NDArray[np.float64]
     """(K,) number of independent modes in the bins."""
     power: NDArray[np.float64]
-    """(n, C, K) power [(Mpc/h)³]; [record volumes] if the side is not known."""
+    """(n, C, K) power [(Mpc/h)³], [record volumes] if the side is not known; of maps, C_ℓ [unit² sr], or pseudo-C_ℓ
+    divided by `f_sky` if they are not complete squares."""
     mean: NDArray[np.float64]
     """(n, C) mean voxel value used for the overdensity; 1 if the records are overdensities."""
+    f_sky: float = 1.0
+    """Fraction of the rectangle of a map that is observed."""
 
 
 def measure(shards: Shards, records: NDArray[np.int64]) -> Spectra:

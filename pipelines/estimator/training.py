@@ -10,7 +10,7 @@ import numpy as np
 from tenfold.emulators.cnn import CNN, input_statistics
 from tenfold.emulators.initialisation import initialise_unit_variance
 from tenfold.emulators.losses import gaussian_nll
-from tenfold.emulators.symmetries import augment
+from tenfold.emulators.symmetries import augment, symmetries_of
 from tenfold.emulators.training import FieldTraining, Position, adamw, regression_step
 from tenfold.hpc import order
 from tenfold.hpc.ranks import Ranks
@@ -20,6 +20,7 @@ from tenfold.pipelines.estimator.logarithm import check_logarithm
 from tenfold.pipelines.training.bundle import Bundle
 from tenfold.pipelines.training.run import TrainingRun
 from tenfold.pipelines.training.run_folder import RunFolder, versions
+from tenfold.pipelines.volumes.masks import with_mask
 from tenfold.pipelines.volumes.provenance import FieldProperties, provenance, splits_table
 from tenfold.pipelines.volumes.shards import Shards
 
@@ -44,9 +45,12 @@ class EstimatorTraining(TrainingRun):
     def __init__(
         self, data: Shards, folder: RunFolder, network: CNN, training: FieldTraining, ranks: Ranks, views: int = 1
     ):
-        self.data, self.views = data, views
+        self.data, self.views, self.mask = data, views, data.mask
         self.scale = np.array(data.manifest.parameter_std, dtype=np.float32)
         self.records = data.split("train")
+        orientations = len(symmetries_of(network.sides))
+        if views > orientations:
+            raise InputError(f"proof.views: found {views}, but the fields have {orientations} orientations")
         self.config, built = build_estimator(data, network, training)
         super().__init__(
             folder, built, network, training, ranks,
@@ -73,7 +77,7 @@ class EstimatorTraining(TrainingRun):
         weights = np.zeros(size, np.float32)
         weights[: len(records)] = 1 / count
         padded = np.resize(records, size) if len(records) else np.full(size, self.records[0])
-        return self.data.read(padded), self.data.parameters(padded).astype(np.float32), weights
+        return with_mask(self.data.read(padded), self.mask), self.data.parameters(padded).astype(np.float32), weights
 
     def batches(self, position: Position) -> Iterator:
         """Yield the rest of an epoch: ((inputs, targets, weights), samples in the global batch)."""
@@ -103,7 +107,7 @@ class EstimatorTraining(TrainingRun):
     def estimate(self, records: np.ndarray, views: int = 1) -> tuple[np.ndarray, np.ndarray]:
         """Estimate mean and σ of records, divided among the ranks: shape (n, P) each, returned on every rank."""
         estimator = Estimator(self.network, self.data.manifest.parameter_names, np.ones(len(self.scale)),
-                              -(-self.training.global_batch // self.ranks.size))  # fmt: skip
+                              -(-self.training.global_batch // self.ranks.size), mask=self.mask)  # fmt: skip
 
         def compute(indices: np.ndarray) -> np.ndarray:
             rows = [
@@ -156,19 +160,25 @@ def build_estimator(data: Shards, architecture: CNN, training: FieldTraining) ->
     """
     manifest = data.manifest
     shape = tuple(manifest.shape)
-    expected = (architecture.size,) * architecture.dimensions + (architecture.channels,)
+    expected = (*architecture.sides, architecture.channels)
     if shape != expected:
+        width = f"--set network.width={shape[1]} " if len(shape) == 3 and shape[0] != shape[1] else ""
         raise InputError(
             f"the data have shape {shape}, the network takes {expected}: --set network.dimensions={len(shape) - 1} "
-            f"--set network.size={shape[0]} --set network.channels={shape[-1]}, or another --preset"
+            f"--set network.size={shape[0]} {width}--set network.channels={shape[-1]}, or another --preset"
         )
+    if architecture.masked != (manifest.mask is not None):
+        masked = str(manifest.mask is not None).lower()
+        has, takes = ("no mask", "one") if manifest.mask is None else ("a mask", "none")
+        raise InputError(f"the data have {has}, the network takes {takes}: --set network.masked={masked}")
     if not manifest.parameter_names:
         raise InputError("the data are of one cosmology: no parameter varies that could be estimated")
     check_logarithm(data, architecture)
     if not manifest.periodic and (training.shifts or architecture.padding == "periodic"):
         raise InputError(f"{manifest.not_periodic}: --set training.shifts=false --set network.padding=same")
     records = data.split("train")
-    samples = data.read(records[:: max(1, len(records) // INITIALISATION_RECORDS)][:INITIALISATION_RECORDS])
+    chosen = records[:: max(1, len(records) // INITIALISATION_RECORDS)][:INITIALISATION_RECORDS]
+    samples = with_mask(data.read(chosen), data.mask)
     mean, std = input_statistics(architecture, samples)
     config = EstimatorConfig(
         architecture=architecture, names=tuple(manifest.parameter_names),

@@ -13,6 +13,7 @@ from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.estimator.baseline import Baseline
 from tenfold.pipelines.estimator.comparison import Comparison, compare, score
 from tenfold.pipelines.estimator.example_boxes import draw_example_boxes
+from tenfold.pipelines.estimator.example_maps import draw_example_maps
 from tenfold.pipelines.estimator.report import write_report
 from tenfold.pipelines.files.atomic import replacing
 from tenfold.pipelines.files.json_file import read_numbers
@@ -60,7 +61,10 @@ def validate(
     if surrogates is not None:
         _check_same_test(simulations, surrogates)
         metrics["gaussian_surrogates"] = score(surrogates, seed=seed, draws=BOOTSTRAP_DRAWS)
-    boxes, metrics["power_spectra"] = draw_example_boxes(simulations, surrogates)
+    if len(simulations.manifest.shape) == 3:
+        boxes, metrics["power_spectra"] = draw_example_maps(simulations)
+    else:
+        boxes, metrics["power_spectra"] = draw_example_boxes(simulations, surrogates)
     metrics["environment"] = _environment(simulations, surrogates, out, baseline, seed, time.monotonic() - start)
     _write_json(out / "metrics.json", metrics)
     write_report(out / "report.html", metrics, simulations, surrogates, boxes)

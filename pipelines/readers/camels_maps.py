@@ -181,7 +181,7 @@ def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
     """
     shape, dtype, start, fortran = inspect_array(path)
     if len(shape) not in (2, 3, 4):
-        raise UnusableFileError(path, "", f"shape {shape} is not that of maps, (N, N), (M, N, N) or (M, N, N, C)")
+        raise UnusableFileError(path, "", f"shape {shape} is not that of maps, (Y, X), (M, Y, X) or (M, Y, X, C)")
     if len(shape) == 2:
         shape = (1, *shape)
     map_shape = (*shape[1:3], shape[3] if len(shape) == 4 else 1)

@@ -9,6 +9,7 @@ import numpy as np
 from tenfold.pipelines.readers.consistency import merge_parameters, reconcile, values_agree
 from tenfold.pipelines.readers.field_names import field_name
 from tenfold.pipelines.readers.fits_images import MAGIC, Image, open_image
+from tenfold.pipelines.readers.fits_pixels import pixel_arcmin
 from tenfold.pipelines.readers.parameters import canonical_parameters
 from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError, Volume, check_array, cosmology_id
 
@@ -24,22 +25,23 @@ _PARAMETER_KEYWORDS = {
 
 
 def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
-    """Yield the maps of an image (N, N), a cube (M, N, N), or (M, C, N, N) with a channel per source redshift.
+    """Yield the maps of an image (Y, X), a cube (M, Y, X), or (M, C, Y, X) with a channel per source redshift.
 
     ``stated.key`` selects the image (see `tenfold.pipelines.readers.fits_images.open_image`); without it the file must
     contain exactly one. The header of its HDU takes precedence over that of the primary HDU.
 
-    The side is ANGLE [degrees], or SIDE [Mpc] with H0, or tenfold's own BOXMPCH [Mpc/h]. The cosmology is in OMEGA_M,
-    OMEGA_L, SIGMA_8, NS, H0, OMEGA_B, W0, WA, …, the source redshifts in Z or Z1, Z2, …, periodicity in PERIODIC (T or
-    F), the name of the simulation in SIMUL, and the range of multipoles with a reliable C_ℓ in LMIN and LMAX. The
-    stated metadata supplies values that are missing and must not contradict the header. If neither SIMUL nor a table
-    names the simulation, files of the same cosmology are assigned to the same simulation, so that their maps stay in
-    the same split.
+    The side is ANGLE [degrees], or SIDE [Mpc] with H0, or tenfold's own BOXMPCH [Mpc/h]; or the size of a pixel is that
+    of celestial coordinates, CDELT1 and CDELT2 (see `tenfold.pipelines.readers.fits_pixels`). The cosmology is in
+    OMEGA_M, OMEGA_L, SIGMA_8, NS, H0, OMEGA_B, W0, WA, …, the source redshifts in Z or Z1, Z2, …, periodicity in
+    PERIODIC (T or F), the name of the simulation in SIMUL, and the range of multipoles with a reliable C_ℓ in LMIN and
+    LMAX. The stated metadata supplies values that are missing and must not contradict the header. If neither SIMUL nor
+    a table names the simulation, files of the same cosmology are assigned to the same simulation, so that their maps
+    stay in the same split.
 
     Raises
     ------
     UnusableFileError
-        The file is damaged or truncated, contains no square maps, has several candidate images, or contradicts the
+        The file is damaged or truncated, contains no maps, has several candidate images, or contradicts the
         stated metadata; or the parameters, the unit or the side of the maps are missing.
     """
     with open_image(path, stated.key) as image:
@@ -59,10 +61,11 @@ def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
             box_mpc_h = reconcile("box_mpc_h", length, stated.box_mpc_h, path, "SIDE")
         elif angle is not None and stated.box_mpc_h is not None:
             raise UnusableFileError(path, "ANGLE", "the side is an angle, but ingest.box_mpc_h is a length")
-        if side_deg is None and box_mpc_h is None:
+        pixel = pixel_arcmin(header, path)
+        if side_deg is None and box_mpc_h is None and pixel is None and stated.pixel_arcmin is None:
             raise UnusableFileError(
-                path, "ANGLE", "the header lacks the side of the map, ANGLE [degrees] or SIDE [Mpc]: "
-                "--set ingest.side_deg=… or ingest.box_mpc_h=…",
+                path, "ANGLE", "the header lacks the size of the map, ANGLE [degrees], SIDE [Mpc], or CDELT1 and "
+                "CDELT2 of celestial coordinates: --set ingest.side_deg=…, ingest.pixel_arcmin=… or ingest.box_mpc_h=…",
             )  # fmt: skip
         limits = [_number(header, key, path) for key in ("LMIN", "LMAX") if key in header]
         multipoles = (limits[0], limits[1]) if len(limits) == 2 else None
@@ -89,13 +92,14 @@ def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
                 units=units,
                 mask_values=() if image.blank is None else (image.blank,),
                 side_deg=side_deg,
+                pixel_arcmin=pixel,
                 multipoles=multipoles,
                 read=read,
             )
 
 
 def _map_shape(image: Image, path: Path) -> tuple[int, ...]:
-    """Return (maps, channels, N, N), from the header alone."""
+    """Return (maps, channels, Y, X), from the header alone."""
     axes = len(image.shape)
     if not 2 <= axes <= 4:
         raise UnusableFileError(path, "NAXIS", f"an image of {axes} axes; expected 2, 3 or 4")

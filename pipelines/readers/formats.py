@@ -16,15 +16,17 @@ from tenfold.pipelines.readers import (
     hdf5_maps,
     ktng,
     npy,
+    packed_maps,
     swift,
 )
+from tenfold.pipelines.readers.map_size import complete_size
 from tenfold.pipelines.readers.read_errors import translate_iterator_errors
 from tenfold.pipelines.readers.safe_hdf5 import has_link, is_hdf5, open_hdf5
 from tenfold.pipelines.readers.unsupported import describe_unsupported, explain_unsupported_hdf5
 from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError, Volume
 
 VolumeFormat = Literal["auto", "cosmoflow", "cosmoflow-split", "hdf5", "npy", "gadget", "gadget-binary", "swift"]
-MapFormat = Literal["auto", "fits", "camels", "ktng", "hdf5"]
+MapFormat = Literal["auto", "fits", "camels", "ktng", "hdf5", "packed"]
 
 Reader = Callable[[Path, StatedMetadata], Iterator[Volume]]
 """Reader of a format: yields the volumes or maps of a file, given the metadata that the user states."""
@@ -43,8 +45,9 @@ _MAP_READERS: dict[str, Reader] = {
     "camels": camels_maps.read_volumes,
     "ktng": ktng.read_volumes,
     "hdf5": hdf5_maps.read_volumes,
+    "packed": packed_maps.read_volumes,
 }
-_READ_PARTS = ("camels", "fits", "hdf5")
+_READ_PARTS = ("camels", "fits", "hdf5", "packed")
 """Readers that go to the records of one simulation at once."""
 
 
@@ -110,12 +113,16 @@ def _read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
     if file_format == "auto":
         if stated.dimensions == 2:
             file_format = detect_map_format(path)
+            if file_format == "camels" and packed_maps.is_packed(path, stated):
+                file_format = "packed"
         else:
             file_format = "hdf5" if stated.key else detect_volume_format(path)
     if file_format not in readers:
         raise InputError(f"format: found {file_format!r}, valid are {', '.join(('auto', *readers))}")
     volumes = readers[file_format](path, stated)
-    yield from volumes if file_format in _READ_PARTS else itertools.islice(volumes, *(stated.part or (None,)))
+    volumes = volumes if file_format in _READ_PARTS else itertools.islice(volumes, *(stated.part or (None,)))
+    for volume in volumes:
+        yield complete_size(volume, stated) if stated.dimensions == 2 else volume
 
 
 def detect_map_format(path: Path) -> MapFormat:

@@ -20,12 +20,12 @@ from tenfold.pipelines.readers.volume import (
 
 
 def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
-    """Yield the maps (N, N), (M, N, N) or (M, N, N, C) of the dataset ``stated.key``, or of the only dataset of maps.
+    """Yield the maps (Y, X), (M, Y, X) or (M, Y, X, C) of the dataset ``stated.key``, or of the only dataset of maps.
 
-    Attributes of the dataset take precedence over those of the file: parameters under any of their names, `angle_deg`
-    or `box_mpc_h`, `periodic`, `redshifts`, `units`, `multipoles`, `simulation`, `varied`. The stated metadata supplies
-    values that are missing and must not contradict the file. If no unit is given, the name of the dataset (``kappa``,
-    ``gamma1``) determines it.
+    Attributes of the dataset take precedence over those of the file: parameters under any of their names, `angle_deg`,
+    `pixel_arcmin` or `box_mpc_h`, `periodic`, `redshifts`, `units`, `multipoles`, `simulation`, `varied`. The
+    stated metadata supplies values that are missing and must not contradict the file. If no unit is given, the name of
+    the dataset (``kappa``, ``gamma1``) determines it.
 
     Raises
     ------
@@ -38,7 +38,7 @@ def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
         array = get_dataset(file, key, path)
         if not 2 <= array.ndim <= 4:
             raise UnusableFileError(
-                path, key, f"shape {array.shape} is not that of maps, (N, N), (M, N, N) or (M, N, N, C)"
+                path, key, f"shape {array.shape} is not that of maps, (Y, X), (M, Y, X) or (M, Y, X, C)"
             )
         sides = array.shape[-2:] if array.ndim < 4 else array.shape[1:3]
         shape = (*sides, array.shape[3] if array.ndim == 4 else 1)
@@ -47,7 +47,7 @@ def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
         parameters = read_parameters(attributes, stated, path, key)
         sizes_in_file = {
             name: read_scalar(attributes[name], name, path) if name in attributes else None
-            for name in ("angle_deg", "box_mpc_h")
+            for name in ("angle_deg", "box_mpc_h", "pixel_arcmin")
         }
         sizes = {
             "angle_deg": reconcile(
@@ -61,10 +61,11 @@ def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
             and sizes_in_file["box_mpc_h"] is None
         ):
             raise UnusableFileError(path, "angle_deg", "the side is an angle, but ingest.box_mpc_h is a length")
-        if sizes["angle_deg"] is None and sizes["box_mpc_h"] is None:
+        pixel = sizes_in_file["pixel_arcmin"]
+        if sizes["angle_deg"] is None and sizes["box_mpc_h"] is None and pixel is None and stated.pixel_arcmin is None:
             raise UnusableFileError(
-                path, key, "no attribute angle_deg or box_mpc_h gives the side of the map: "
-                "--set ingest.side_deg=… or ingest.box_mpc_h=…",
+                path, key, "no attribute angle_deg, pixel_arcmin or box_mpc_h gives the size of the map: "
+                "--set ingest.side_deg=…, ingest.pixel_arcmin=… or ingest.box_mpc_h=…",
             )  # fmt: skip
         redshifts, multipoles = (
             tuple(read_scalar(value, name, path) for value in np.atleast_1d(np.asarray(attributes.get(name, ()))))
@@ -108,6 +109,7 @@ def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
                 units=units,
                 mask_values=masked,
                 side_deg=sizes["angle_deg"],
+                pixel_arcmin=pixel,
                 multipoles=(multipoles[0], multipoles[1]) if multipoles else None,
                 read=read,
             )

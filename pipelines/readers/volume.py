@@ -55,7 +55,13 @@ class StatedMetadata:
     dimensions: int = 3
     """3: the file contains volumes; 2: maps."""
     side_deg: float | None = None
-    """Side of a map [degrees]."""
+    """Side of a square map [degrees]."""
+    pixel_arcmin: float | None = None
+    """Side of a pixel of a map [arcmin]."""
+    mask: str = ""
+    """Mask file of all maps (see `tenfold.pipelines.readers.masks`); empty: none."""
+    mask_threshold: float | None = None
+    """Weight above which a pixel of the mask file is observed; None: the mask file holds 0 and 1 only."""
     fill_values: tuple[float, ...] = FILL_VALUES
     """Values of masked pixels, in addition to those that a file defines."""
     largest_deviation: float = 50.0
@@ -88,6 +94,7 @@ class Layout:
     periodic: bool | None
     parameter_names: tuple[str, ...]
     side_deg: float | None = None
+    pixel_arcmin: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +118,9 @@ class Volume:
     """Whether it is a complete periodic box; None if unknown."""
     units: str
     side_deg: float | None = None
-    """Side of a map [degrees]."""
+    """Side of a square map [degrees]; None for other maps, and if unknown."""
+    pixel_arcmin: float | None = None
+    """Side of a pixel of a map [arcmin]; None if unknown."""
     multipoles: tuple[float, float] | None = None
     """Minimum and maximum multipole at which the C_ℓ of a map is reliable, if the file gives them."""
     mask_values: tuple[float, ...] = ()
@@ -136,7 +145,8 @@ class Volume:
         return cls(
             simulation=stated.simulation or file_stem(source), source=source, key=key, shape=shape, dtype=dtype,
             parameters=stated.parameters, varied=(), redshifts=stated.redshifts, box_mpc_h=stated.box_mpc_h,
-            periodic=stated.periodic, units=stated.units, side_deg=stated.side_deg, read=read,
+            periodic=stated.periodic, units=stated.units, side_deg=stated.side_deg, pixel_arcmin=stated.pixel_arcmin,
+            read=read,
         )  # fmt: skip
 
     @property
@@ -147,11 +157,17 @@ class Volume:
             dtype=str(self.dtype),
             units=self.units,
             redshifts=self.redshifts,
-            box_mpc_h=None if self.box_mpc_h is None else float(f"{self.box_mpc_h:.6g}"),
+            box_mpc_h=_rounded(self.box_mpc_h),
             periodic=self.periodic,
             parameter_names=tuple(self.parameters),
-            side_deg=None if self.side_deg is None else float(f"{self.side_deg:.6g}"),
+            side_deg=_rounded(self.side_deg),
+            pixel_arcmin=_rounded(self.pixel_arcmin),
         )
+
+
+def _rounded(length: float | None) -> float | None:
+    """Round a length to six digits, so that files whose lengths differ by rounding have the same layout."""
+    return None if length is None else float(f"{length:.6g}")
 
 
 def file_stem(path: Path) -> str:
@@ -184,7 +200,7 @@ def check_array(
     Parameters
     ----------
     shape
-        (X, Y, Z, C) with X = Y = Z for a volume; (Y, X, C) with X = Y for a map.
+        (X, Y, Z, C) with X = Y = Z for a volume; (Y, X, C) for a map.
     dtype
         Type of the values.
     largest_gib
@@ -197,12 +213,12 @@ def check_array(
     Raises
     ------
     UnusableFileError
-        The values are not real numbers, or the array is not a cube (or square), is empty or is too large.
+        The values are not real numbers, or the array is not a cube (or map), is empty or is too large.
     """
     if dtype.kind not in "iuf" or dtype.itemsize > 8:
         raise UnusableFileError(path, key, f"has type {dtype}; expected integers or real numbers of up to 64 bits")
-    if len(shape) != dimensions + 1 or len(set(shape[:-1])) != 1:
-        expected = "a cube with channels, (N, N, N, C)" if dimensions == 3 else "a square with channels, (N, N, C)"
+    if len(shape) != dimensions + 1 or (dimensions == 3 and len(set(shape[:-1])) != 1):
+        expected = "a cube with channels, (N, N, N, C)" if dimensions == 3 else "a map with channels, (Y, X, C)"
         raise UnusableFileError(path, key, f"shape {shape} is not {expected}")
     if 0 in shape:
         raise UnusableFileError(path, key, f"shape {shape} is empty")

@@ -24,6 +24,8 @@ FORMAT = "tenfold bundle"
 VERSION = 4
 EARLIER_FORMATS = ("tenfold estimator", "tenfold massmaps", "tenfold molecules")
 """Formats of bundle versions 1 to 3."""
+ADDED_FIELDS = frozenset({"width", "masked", "pad", "pixel_arcmin", "mask"})
+"""Fields of survey maps, which bundles of version 4 lack if they were written before there were such maps."""
 LARGEST_GIB = 4.0
 """Default limit on the unpacked size of a bundle [GiB]."""
 MAX_MEMBERS = 10_000
@@ -154,12 +156,12 @@ class Bundle:
         Raises
         ------
         InputError
-            It is missing, or does not hold exactly the fields of the dataclass.
+            It is missing, or does not hold exactly the fields of the dataclass, except for `ADDED_FIELDS`.
         """
         try:
             stated = self.facts[name]
             section = TypeAdapter(kind).validate_json(json.dumps(stated), strict=True)
-            if json.loads(json.dumps(asdict(section))) != stated:  # type: ignore[arg-type]
+            if not _agrees(stated, json.loads(json.dumps(asdict(section)))):  # type: ignore[arg-type]
                 raise ValueError("its keys or values are not those that this version writes")
         except (KeyError, ValidationError, ValueError, RecursionError) as error:
             raise InputError(f"{self.path}: {name}: cannot be read ({_reason(error)}). Train again.") from None
@@ -191,6 +193,20 @@ class Bundle:
             raise InputError(
                 f"{self.path}: its weights do not fit the network it describes ({error}). Train again."
             ) from error
+
+
+def _agrees(stated: Any, read: Any) -> bool:
+    """Whether facts were read as they are stated; `ADDED_FIELDS` that are not stated were read as their defaults."""
+    if isinstance(stated, dict) and isinstance(read, dict):
+        added = read.keys() - stated.keys()
+        return (
+            stated.keys() <= read.keys()
+            and added <= ADDED_FIELDS
+            and all(_agrees(value, read[key]) for key, value in stated.items())
+        )
+    if isinstance(stated, list) and isinstance(read, list):
+        return len(stated) == len(read) and all(map(_agrees, stated, read))
+    return stated == read
 
 
 def find_bundle(path: Path) -> Path:

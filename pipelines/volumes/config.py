@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
+import numpy as np
 from pydantic import BeforeValidator
 
 from tenfold.pipelines.quantities import convert_quantities
@@ -95,7 +96,8 @@ class Ingest:
     largest_gib: float = 16.0
     """Largest volume that is accepted [GiB]."""
     fill_values: tuple[float, ...] = FILL_VALUES
-    """Fill values of masked pixels, besides those that the files state; volumes with masked pixels are rejected."""
+    """Fill values of masked pixels, besides those that the files state; volumes with masked pixels are rejected,
+    and maps unless a mask is stated."""
     largest_deviation: float = 50.0
     """Distance from the median [1.4826 × MAD] beyond which isolated values are outliers, and their volume is rejected:
     see `tenfold.pipelines.volumes.pixels`."""
@@ -152,6 +154,20 @@ class Ingest:
     def parts_of(self, path: Path, stated: StatedMetadata) -> list[StatedMetadata]:
         """Return the metadata of each part of a file that is a simulation of its own; here, of the whole file."""
         return [stated]
+
+    @property
+    def beside_data(self) -> tuple[str, ...]:
+        """Files that describe the data, and are not data themselves."""
+        return (self.table,)
+
+    @property
+    def mask_in_values(self) -> bool:
+        """Whether NaN and fill values mark masked pixels; only maps may have them."""
+        return False
+
+    def mask_in_file(self) -> np.ndarray | None:
+        """Return the mask of all records, shape (Y, X), None if there is none; only maps may have one."""
+        return None
 
     def check_compatible(self, paths: list[Path]) -> None:
         """Check that files can form one data set, by their names; volumes are compared by their headers."""

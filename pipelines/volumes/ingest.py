@@ -15,6 +15,7 @@ from tenfold.pipelines.storage.shard_folder import ShardFolder
 from tenfold.pipelines.storage.splits import split_simulations
 from tenfold.pipelines.volumes.config import Ingest
 from tenfold.pipelines.volumes.manifest import Manifest, RejectedFile, SimulationEntry, Statistics
+from tenfold.pipelines.volumes.masks import common_mask
 from tenfold.pipelines.volumes.moments import Moments
 from tenfold.pipelines.volumes.packing import PackedShard, ShardTask, pack, record_shape
 from tenfold.pipelines.volumes.sources import (
@@ -48,10 +49,14 @@ class IngestSummary:
     """Number of shards written in this run; the others existed already."""
     rejected: tuple[RejectedFile, ...]
     periodicity_known: bool = True
+    observed: float = 1.0
+    """Fraction of the pixels of a map that is observed."""
 
     def __str__(self) -> str:
         count = f"{self.records:,} records of {self.simulations:,} simulations ({self.files:,} files)"
         lines = [f"{self.out}: {count}, {self.bytes / 1e6:.1f} MB, {self.new_shards} new shards."]
+        if self.observed < 1:
+            lines.append(f"{100 * self.observed:.1f} % of the pixels are observed; masked ones are stored as 0.")
         if not self.periodicity_known:
             lines.append(
                 "It is not known whether these are whole periodic boxes; they count as not periodic. If they are, "
@@ -116,6 +121,13 @@ def ingest_volumes(paths: Iterable[Path | str], out: Path | str, config: Ingest)
         return _summary(out, folder.manifest, 0)
     headers, rejected = read_headers(sources, config)
     check_threshold(rejected, len(sources), out, config)
+    mask = None
+    if headers:
+        source = headers[0].file
+        mask = common_mask(
+            source.path, source.stated, headers[0].layout,
+            in_file=config.mask_in_file(), in_values=config.mask_in_values,
+        )  # fmt: skip
     tasks = [
         ShardTask(
             out=out / f"shard_{number:05d}.h5",
@@ -123,6 +135,8 @@ def ingest_volumes(paths: Iterable[Path | str], out: Path | str, config: Ingest)
             layout=headers[0].layout,
             patches_per_side=config.patches_per_side,
             compression=config.compression,
+            mask=mask,
+            mask_in_values=config.mask_in_values,
         )
         for number, group in enumerate(_groups(headers, config))
     ]
@@ -221,16 +235,18 @@ def _manifest(
     for file in training:
         value += file.value
         log1p += file.log1p or Moments()
-    layout = tasks[0].layout
+    layout, mask = tasks[0].layout, tasks[0].mask
     return Manifest(
         shape=tasks[0].record,
         dtype=layout.dtype,
         units=layout.units,
         box_mpc_h=None if layout.box_mpc_h is None else layout.box_mpc_h / config.patches_per_side,
         side_deg=None if layout.side_deg is None else layout.side_deg / config.patches_per_side,
+        pixel_arcmin=layout.pixel_arcmin,
+        mask=mask,
         multipoles=_common_range([header.multipoles for header in headers]),
-        periodic=layout.periodic is True and config.patches_per_side == 1,
-        periodicity_known=layout.periodic is not None or config.patches_per_side > 1,
+        periodic=layout.periodic is True and config.patches_per_side == 1 and mask is None,
+        periodicity_known=layout.periodic is not None or config.patches_per_side > 1 or mask is not None,
         redshifts=layout.redshifts,
         parameter_names=names,
         parameters=tuple(
@@ -287,4 +303,5 @@ def _summary(out: Path, manifest: Manifest, new_shards: int) -> IngestSummary:
         new_shards=new_shards,
         rejected=manifest.rejected,
         periodicity_known=manifest.periodicity_known,
+        observed=1.0 if manifest.mask is None else manifest.mask.fraction,
     )

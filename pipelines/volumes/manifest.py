@@ -11,7 +11,10 @@ import numpy as np
 
 from tenfold.pipelines.storage.manifest import Count, Entry, ShardManifest, SourceEntry, Spread
 from tenfold.pipelines.storage.splits import Split
+from tenfold.pipelines.volumes.masks import Mask
 
+_LATER_SETTINGS = {"pixel_arcmin": None, "mask_threshold": None, "masked_values": False, "mask_sha256": ""}
+"""Settings of an ingest of maps that earlier versions did not have, with the values that they used."""
 LARGEST_RECORD = 2**32
 """Upper bound on the size of a record [bytes]."""
 
@@ -53,9 +56,9 @@ class RejectedFile(SourceEntry):
 class Manifest(ShardManifest):
     """All that is known about a folder of shards without opening them."""
 
-    VERSION: ClassVar[int] = 2
-    READABLE: ClassVar[tuple[int, ...]] = (1,)
-    """Version 1 called the rejected files quarantined."""
+    VERSION: ClassVar[int] = 3
+    READABLE: ClassVar[tuple[int, ...]] = (1, 2)
+    """Version 1 called the rejected files quarantined; before version 3 maps were square and complete."""
 
     shape: tuple[int, ...]
     """Shape of a record: (X, Y, Z, C) of volumes, (Y, X, C) of maps."""
@@ -79,16 +82,22 @@ class Manifest(ShardManifest):
     simulations: tuple[SimulationEntry, ...]
     rejected: tuple[RejectedFile, ...]
     side_deg: float | None = None
-    """Side of a map [degrees]."""
+    """Side of a square map [degrees]."""
+    pixel_arcmin: float | None = None
+    """Side of a pixel of a map [arcmin]."""
+    mask: Mask | None = None
+    """Mask of all maps, whose masked pixels are 0 and not in the statistics; None: all pixels are observed."""
     periodicity_known: bool = True
     """False where neither the files nor the user state whether records are periodic: they count as not periodic."""
     multipoles: tuple[float, float] | None = None
     """Range of multipoles in which the C_ℓ of all maps is accurate, where the files state it."""
-    version: int = 2
+    version: int = 3
 
     @property
     def not_periodic(self) -> str:
         """Why records must not be shifted or padded periodically, where `periodic` is false."""
+        if self.mask is not None:
+            return "the data are maps with a mask, which are not periodic"
         if self.periodicity_known:
             return "the data are pieces of boxes or of the sky, which are not periodic"
         advice = "if they are, ingest them with --set ingest.periodic=true; if not"
@@ -109,6 +118,8 @@ class Manifest(ShardManifest):
         """Hexadecimal digest of records, parameters and split, independent of the sources' paths."""
         entries = [[e.simulation, e.split, e.parameters, e.sha256, e.records] for e in self.simulations]
         about = [self.shape, self.dtype, self.parameter_names, entries]
+        if self.mask is not None:
+            about.append(self.mask.bits)
         return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]
 
     @property
@@ -118,8 +129,13 @@ class Manifest(ShardManifest):
 
     @classmethod
     def upgrade(cls, entries: dict[str, Any]) -> dict[str, Any]:
-        """Return the entries of a manifest of version 1 as version 2 has them."""
+        """Return the entries of a manifest of version 1 or 2 as version 3 has them."""
         renamed = {"rejected" if name == "quarantined" else name: value for name, value in entries.items()}
+        side, shape, ingest = renamed.get("side_deg"), renamed.get("shape"), renamed.get("ingest")
+        if isinstance(side, (int, float)) and isinstance(shape, list) and shape:  # checked when they are read
+            renamed["pixel_arcmin"] = 60 * side / shape[0] if isinstance(shape[0], int) and shape[0] > 0 else None
+        if isinstance(ingest, dict) and "side_deg" in ingest:  # of maps
+            renamed["ingest"] = _LATER_SETTINGS | ingest
         return {**renamed, "version": cls.VERSION}
 
     @property
@@ -133,6 +149,13 @@ class Manifest(ShardManifest):
             return f"{records[0]:,} records by simulations, {records[1]:,} by shards"
         if len(self.parameters) != len(self.parameter_names):
             return f"statistics of {len(self.parameters)} parameters, {len(self.parameter_names)} names"
+        if self.mask is not None:
+            if (self.mask.height, self.mask.width) != tuple(self.shape[:-1]):
+                return f"a mask of {self.mask.height} × {self.mask.width} pixels"
+            try:
+                _ = self.mask.array
+            except ValueError as error:
+                return str(error)
         for entry in self.simulations:
             if missing := [name for name in self.parameter_names if name not in entry.parameters]:
                 return f"{entry.source} has no {missing[0]}"

@@ -1,26 +1,30 @@
 """Ingest of maps: its configuration and its function."""
 
 import hashlib
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
+
+import numpy as np
 
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.quantities import convert_quantities
 from tenfold.pipelines.readers import camels_maps
 from tenfold.pipelines.readers.cmd_names import parse_file_name
 from tenfold.pipelines.readers.formats import MapFormat, detect_map_format
+from tenfold.pipelines.readers.masks import read_mask
 from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError
 from tenfold.pipelines.volumes.config import Ingest
 from tenfold.pipelines.volumes.ingest import IngestSummary, ingest_volumes
 
-_FORMATS = ("auto", "fits", "camels", "ktng", "hdf5")
+_FORMATS = ("auto", "fits", "camels", "ktng", "hdf5", "packed")
 
 
 @dataclass(frozen=True, kw_only=True)
 class MassMapIngest(Ingest):
-    """Configuration of the ingest of maps; a record is a map (N, N, C).
+    """Configuration of the ingest of maps; a record is a map (Y, X, C).
 
     Example
     -------
@@ -35,7 +39,15 @@ class MassMapIngest(Ingest):
     format: MapFormat = "auto"  # pyright: ignore[reportIncompatibleVariableOverride]
     """Format of the files; auto: detected from their content."""
     side_deg: float | None = None
-    """Side of a map [degrees], where the files do not state it."""
+    """Side of a square map [degrees], where the files do not state it."""
+    pixel_arcmin: float | None = None
+    """Side of a pixel [arcmin], where the files do not state it; for maps that are not square, in place of side_deg."""
+    mask: str = ""
+    """Mask file of all maps: NPY, or FITS with one image, of a map's shape; True or 1 where maps are observed."""
+    mask_threshold: float | None = None
+    """Weight above which a pixel is observed, for a mask file of weights, such as an apodised mask."""
+    masked_values: bool = False
+    """Whether NaN and fill values mark masked pixels, the same in all maps; otherwise such maps are rejected."""
     camels_parameters: str = ""
     """Parameter file of CAMELS Multifield maps (NPY files), under its original name, a row per simulation."""
     records_per_shard: int = 4096
@@ -43,7 +55,7 @@ class MassMapIngest(Ingest):
 
     def __post_init__(self):
         """Check that every value is in its range."""
-        convert_quantities(self, side_deg="deg")
+        convert_quantities(self, side_deg="deg", pixel_arcmin="arcmin")
         super().__post_init__()
         if self.format not in _FORMATS:
             raise ValueError(f"format: found {self.format!r}, valid are {', '.join(_FORMATS)}")
@@ -52,12 +64,42 @@ class MassMapIngest(Ingest):
                 raise ValueError(
                     f"{name}: found {value!r}, which has no effect: only volumes are painted from particles"
                 )
-        if self.side_deg is not None and not self.side_deg > 0:
-            raise ValueError(f"side_deg: found {self.side_deg}, valid is above 0")
+        for name in ("side_deg", "pixel_arcmin"):
+            if (length := getattr(self, name)) is not None and not length > 0:
+                raise ValueError(f"{name}: found {length}, valid is above 0")
+        if self.mask and self.masked_values:
+            raise ValueError("mask, masked_values: give a mask file, or take the mask from the values, not both")
+        if self.mask_threshold is not None and not (self.mask and math.isfinite(self.mask_threshold)):
+            raise ValueError(f"mask_threshold: found {self.mask_threshold}, valid is a number, with a mask file")
+        if (self.mask or self.masked_values) and self.patches_per_side > 1:
+            raise ValueError("patches_per_side: must be 1 for maps with a mask, of which each part would have another")
 
     def stated(self) -> StatedMetadata:
         """Return the user's metadata of the files."""
-        return replace(super().stated(), side_deg=self.side_deg)
+        return replace(
+            super().stated(), side_deg=self.side_deg, pixel_arcmin=self.pixel_arcmin,
+            mask=str(Path(self.mask).absolute()) if self.mask else "", mask_threshold=self.mask_threshold,
+        )  # fmt: skip
+
+    @property
+    def beside_data(self) -> tuple[str, ...]:
+        """Files that describe the maps, and are not maps themselves."""
+        return (*super().beside_data, self.mask, self.camels_parameters)
+
+    @property
+    def mask_in_values(self) -> bool:
+        """Whether NaN and fill values mark masked pixels."""
+        return self.masked_values
+
+    def mask_in_file(self) -> np.ndarray | None:
+        """Return the mask of the mask file, shape (Y, X), None if none is given.
+
+        Raises
+        ------
+        InputError
+            The file cannot be read, or is not a mask.
+        """
+        return read_mask(self.mask, self.mask_threshold) if self.mask else None
 
     def parts_of(self, path: Path, stated: StatedMetadata) -> list[StatedMetadata]:
         """Return the metadata of each simulation's maps in a file; files of CAMELS hold those of all simulations."""
@@ -89,8 +131,8 @@ class MassMapIngest(Ingest):
     def recorded(self) -> dict:
         """Return the part of the configuration that determines the result, as a manifest records it."""
         config = super().recorded()
-        path = config.pop("camels_parameters")
-        return {**config, "camels_parameters_sha256": digest(Path(path)) if path else ""}
+        files = {name: config.pop(name) for name in ("camels_parameters", "mask")}
+        return config | {f"{name}_sha256": digest(Path(path)) if path else "" for name, path in files.items()}
 
 
 def digest(path: Path) -> str:

@@ -19,6 +19,7 @@ from tenfold.pipelines.readers.formats import read_volumes
 from tenfold.pipelines.readers.read_errors import translate_errors, translate_iterator_errors
 from tenfold.pipelines.readers.volume import Layout, UnusableFileError, Volume
 from tenfold.pipelines.volumes.manifest import RejectedFile
+from tenfold.pipelines.volumes.masks import Mask, check_same_mask, zero_masked
 from tenfold.pipelines.volumes.moments import Moments
 from tenfold.pipelines.volumes.pixels import SAMPLE, check_deviation, check_finite, check_masked
 from tenfold.pipelines.volumes.source_file import SourceFile
@@ -39,6 +40,10 @@ class ShardTask:
     layout: Layout
     patches_per_side: int
     compression: str
+    mask: Mask | None = None
+    """Mask of all maps; None: all pixels are observed."""
+    mask_in_values: bool = False
+    """Whether the mask is that of the pixels of each map that are NaN or have a fill value."""
 
     @property
     def record(self) -> tuple[int, ...]:
@@ -59,6 +64,8 @@ class ShardTask:
             "patches_per_side": self.patches_per_side,
             "compression": self.compression,
             "stated": [asdict(file.stated) for file in self.files],
+            "mask": None if self.mask is None else asdict(self.mask),
+            "mask_in_values": self.mask_in_values,
         }
 
 
@@ -141,25 +148,32 @@ def _pack_file(source: SourceFile, task: ShardTask, records: h5py.Dataset, check
     with translate_errors(source.path):
         sha256 = source.sha256()
     start, value, log1p = len(checksums), Moments(), Moments()
-    volume = None
+    mask, volume = None if task.mask is None else task.mask.array, None
     for volume in read_volumes(source.path, source.stated):
         if volume.layout != task.layout:
             raise UnusableFileError(source.path, volume.key, f"changed while it was read: {volume.layout}")
+        if task.mask_in_values:
+            with translate_errors(source.path, volume.key):
+                check_same_mask(volume, mask, source.stated.fill_values)
+        if mask is not None:
+            volume = zero_masked(volume, mask)
         volume_moments: Moments | None = None
         sample: list[np.ndarray] = []
-        step = max(1, math.prod(volume.shape[:-1]) // SAMPLE)
-        records_of_volume = _records(volume, task.patches_per_side, source.stated.fill_values)
+        pixels = math.prod(volume.shape[:-1]) if task.mask is None else task.mask.observed
+        step = max(1, pixels // SAMPLE)
+        records_of_volume = _records(volume, task.patches_per_side, source.stated.fill_values, mask)
         # a failure while reading records is the fault of their file, not of the shard
         for record in translate_iterator_errors(records_of_volume, source.path, volume.key):
             if len(checksums) == len(records):
                 records.resize(2 * len(records) + 1, axis=0)
             records[len(checksums)] = record
             checksums.append(zlib.crc32(record.reshape(-1).view(np.uint8).data))
-            values, counts = _distinct(record)
+            observed = record if mask is None else record[mask]
+            values, counts = _distinct(observed)
             moments = Moments.of(values, counts)
             volume_moments = moments if volume_moments is None else volume_moments + moments
             if record.dtype.kind == "f" or moments.low < 0:  # counts are not checked for outliers
-                sample.append(record.reshape(-1, record.shape[-1])[::step].copy())
+                sample.append(observed.reshape(-1, record.shape[-1])[::step].copy())
             if moments.low > -1:
                 log1p += Moments.of(np.log1p(values, dtype=np.result_type(values.dtype, np.float32)), counts)
         if volume_moments is None:
@@ -167,7 +181,9 @@ def _pack_file(source: SourceFile, task: ShardTask, records: h5py.Dataset, check
         if sample:
             with translate_errors(source.path, volume.key):
                 whole = record if task.patches_per_side == 1 else None
-                check_deviation(volume, volume_moments, np.concatenate(sample), source.stated.largest_deviation, whole)
+                check_deviation(
+                    volume, volume_moments, np.concatenate(sample), source.stated.largest_deviation, whole, mask
+                )
         value += volume_moments
     if volume is None:
         raise UnusableFileError(source.path, "", "holds no volume")
@@ -194,25 +210,32 @@ def _distinct(record: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     return values, times[values]
 
 
-def _records(volume: Volume, patches_per_side: int, fill_values: tuple[float, ...]) -> Iterator[np.ndarray]:
-    """Yield the cubes of a volume, or the squares of a map, x slowest, and check the values on the way."""
-    side = volume.shape[0] // patches_per_side
+def _records(
+    volume: Volume, patches_per_side: int, fill_values: tuple[float, ...], mask: np.ndarray | None
+) -> Iterator[np.ndarray]:
+    """Yield the equal parts of a volume or map, x slowest, and check the values on the way.
+
+    A map with a mask is one record, whose observed pixels are checked.
+    """
+    side, *others = record_shape(volume.shape, patches_per_side)[:-1]
     least_fill = min(map(abs, fill_values), default=math.inf)
     total = np.zeros(volume.shape[-1])
     low, high = math.inf, -math.inf
     for x in range(0, volume.shape[0], side):
         slab = volume.read(x, x + side)
-        check_finite(volume, slab)
-        least, greatest = slab.min(), slab.max()
+        observed = slab if mask is None else slab[mask]
+        check_finite(volume, observed)
+        least, greatest = observed.min(), observed.max()
         if volume.mask_values or least <= -least_fill or greatest >= least_fill:
-            check_masked(volume, slab, least, greatest, fill_values)
+            check_masked(volume, observed, least, greatest, fill_values)
         low, high = min(low, least), max(high, greatest)
         if volume.units == "counts" and low < 0:
             reason = f"negative counts (minimum {low}): an integer type too narrow for its counts has overflowed"
             raise UnusableFileError(volume.source, volume.key, reason)
-        total += slab.sum(axis=tuple(range(slab.ndim - 1)), dtype=np.float64)
-        for starts in itertools.product(range(0, volume.shape[0], side), repeat=slab.ndim - 2):
-            yield np.ascontiguousarray(slab[:, *(slice(start, start + side) for start in starts)])
+        total += observed.sum(axis=tuple(range(observed.ndim - 1)), dtype=np.float64)
+        for places in itertools.product(range(patches_per_side), repeat=slab.ndim - 2):
+            parts = (slice(n * length, (n + 1) * length) for n, length in zip(places, others, strict=True))
+            yield np.ascontiguousarray(slab[:, *parts])
     if low == high:
         raise UnusableFileError(volume.source, volume.key, f"every value is {low}: a constant field")
     exact = volume.dtype.kind in "iu"

@@ -1,6 +1,7 @@
 """Invalid pixels: not finite, masked, or isolated outliers that may be fill values.
 
-Training does not support masks: a volume or map with such pixels is rejected, and the reason names them.
+A volume or map with such pixels is rejected, and the reason names them. Of survey maps with a mask
+(`tenfold.pipelines.volumes.masks`), only the observed pixels are checked.
 """
 
 import math
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from tenfold.pipelines.readers.volume import UnusableFileError, Volume
+from tenfold.pipelines.volumes.masks import ADVICE, as_stored
 from tenfold.pipelines.volumes.moments import Moments
 
 _ROBUST = 1.4826
@@ -17,7 +19,7 @@ _ISOLATED = 8.0
 """An outlier is at least this many times as far from the median as all other values on its side."""
 SAMPLE = 1024
 """Size of the sample of a channel's values."""
-_NEEDS = "tenfold trains on complete fields: cut out parts without masked pixels, or fill them, and ingest again"
+_COMPLETE = "cut out parts without masked pixels, or fill them, and ingest again"
 
 
 def check_finite(volume: Volume, slab: np.ndarray) -> None:
@@ -35,7 +37,7 @@ def check_finite(volume: Volume, slab: np.ndarray) -> None:
     """
     if slab.dtype.kind == "f" and not np.isfinite(slab).all():
         number, first = _count(volume, lambda values: ~np.isfinite(values))
-        reason = f"{number:,} values are NaN or infinite, the first at {first}: masked, or damaged. {_NEEDS}"
+        reason = f"{number:,} values are NaN or infinite, the first at {first}: masked, or damaged. {_advice(volume)}"
         raise UnusableFileError(volume.source, volume.key, reason)
 
 
@@ -64,7 +66,7 @@ def check_masked(volume: Volume, slab: np.ndarray, low: float, high: float, fill
         if low <= value <= high and (slab == value).any():
             _refuse_masked(volume, value, "the fill value that the file states")
     for value in fill_values:
-        own = _as(value, slab.dtype)
+        own = as_stored(value, slab.dtype)
         if own is None or not low <= own <= high or not (slab == own).any():
             continue
         near, far = sorted((own / 2, own))
@@ -75,7 +77,12 @@ def check_masked(volume: Volume, slab: np.ndarray, low: float, high: float, fill
 
 
 def check_deviation(
-    volume: Volume, moments: Moments, sample: np.ndarray, largest: float, values: np.ndarray | None = None
+    volume: Volume,
+    moments: Moments,
+    sample: np.ndarray,
+    largest: float,
+    values: np.ndarray | None = None,
+    mask: np.ndarray | None = None,
 ) -> None:
     """Check that a volume has no isolated outliers.
 
@@ -99,6 +106,8 @@ def check_deviation(
         Threshold [s].
     values
         All its values, if available; otherwise they are read when needed.
+    mask
+        True where a map is observed, shape (Y, X); the other pixels are left out. None: all are observed.
 
     Raises
     ------
@@ -123,16 +132,18 @@ def check_deviation(
             if furthest < _ISOLATED / 2 * deviation[deviation <= largest * spread].max():
                 continue
             values = volume.read(0, volume.shape[0]) if values is None else values
-            field = values[..., channel].reshape(-1)
-            field = measure(field.astype(np.float64) if field.dtype.kind in "iu" else field)
+            stored = values[..., channel].reshape(-1) if mask is None else values[mask, channel]
+            field = measure(stored.astype(np.float64) if stored.dtype.kind in "iu" else stored)
             limit = 0.9 * largest * spread  # a sample gives s to some 4 %
             deviation = field - field.dtype.type(median) if side > 0 else field.dtype.type(median) - field
             far = deviation > limit
             if far.any() and deviation[far].min() >= _ISOLATED * np.where(far, 0, deviation).max():
-                _refuse_isolated(volume, channel, values[..., channel].reshape(-1).astype(np.float64), side, largest)
+                _refuse_isolated(volume, channel, stored.astype(np.float64), side, largest, mask)
 
 
-def _refuse_isolated(volume: Volume, channel: int, field: np.ndarray, side: int, largest: float) -> None:
+def _refuse_isolated(
+    volume: Volume, channel: int, field: np.ndarray, side: int, largest: float, mask: np.ndarray | None
+) -> None:
     logarithm = field.min() > 0
     values = np.log(field) if logarithm else field
     median, spread = _robust(values)
@@ -143,7 +154,8 @@ def _refuse_isolated(volume: Volume, channel: int, field: np.ndarray, side: int,
     nearest, rest = deviation[far].min() / spread, deviation[~far].max() / spread
     if nearest < _ISOLATED * rest:
         return
-    place = np.unravel_index(int(far.argmax()), volume.shape[:-1])
+    index = int(far.argmax())
+    place = np.unravel_index(index if mask is None else int(np.flatnonzero(mask)[index]), volume.shape[:-1])
     number, first = int(far.sum()), (*map(int, place), channel)
     raise UnusableFileError(
         volume.source, volume.key, f"{number:,} values lie {nearest:,.0f} robust standard deviations or more from the "
@@ -161,19 +173,18 @@ def _robust(values: np.ndarray) -> tuple[float, float]:
     return float(median), _ROBUST * float(np.partition(np.abs(values - median), half)[half])
 
 
-def _as(value: float, dtype: np.dtype) -> float | int | None:
-    """Return a value as represented by a dtype, None where it is out of range."""
-    if dtype.kind in "iu":
-        limits = np.iinfo(dtype)
-        return int(value) if value == int(value) and limits.min <= value <= limits.max else None
-    return float(dtype.type(value)) if abs(value) <= np.finfo(dtype).max else None
-
-
 def _refuse_masked(volume: Volume, value: float, why: str) -> None:
     number, first = _count(volume, lambda values: values == value)
     pixels = math.prod(volume.shape)
-    reason = f"{number:,} of {pixels:,} values are {value:.7g}, {why}: masked. The first is at {first}. {_NEEDS}"
-    raise UnusableFileError(volume.source, volume.key, reason)
+    reason = f"{number:,} of {pixels:,} values are {value:.7g}, {why}: masked. The first is at {first}"
+    raise UnusableFileError(volume.source, volume.key, f"{reason}. {_advice(volume)}")
+
+
+def _advice(volume: Volume) -> str:
+    """Return what to do about masked pixels; only maps may have them."""
+    if len(volume.shape) == 4:
+        return f"tenfold trains on complete volumes: {_COMPLETE}"
+    return f"{ADVICE}. Otherwise {_COMPLETE}"
 
 
 def _count(volume: Volume, test: Callable[[np.ndarray], np.ndarray]) -> tuple[int, tuple[int, ...] | None]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tenfold.pipelines.volumes.manifest import Manifest
+from tenfold.pipelines.volumes.masks import Mask
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,13 +20,17 @@ class FieldProperties:
     box_mpc_h: float | None
     """Side of a box, or of a map that has a length [Mpc/h]; None if unknown."""
     side_deg: float | None
-    """Side of a map on the sky [degrees]; None if unknown."""
+    """Side of a square map on the sky [degrees]; None if unknown."""
     periodic: bool
     """Whether opposite edges are adjacent."""
     redshifts: tuple[float, ...]
     """Redshift of each channel (of the sources, for convergence maps); empty if unknown."""
     multipoles: tuple[float, float] | None
     """Range of multipoles in which the C_ℓ of the maps is trusted; None if unknown."""
+    pixel_arcmin: float | None = None
+    """Side of a pixel of a map [arcmin]; None if unknown."""
+    mask: Mask | None = None
+    """Mask of all maps; None: all pixels are observed."""
 
     @classmethod
     def of(cls, manifest: Manifest) -> "FieldProperties":
@@ -33,7 +38,7 @@ class FieldProperties:
         return cls(
             units=manifest.units, mean=float(manifest.value.mean), box_mpc_h=manifest.box_mpc_h,
             side_deg=manifest.side_deg, periodic=manifest.periodic, redshifts=tuple(manifest.redshifts),
-            multipoles=manifest.multipoles,
+            multipoles=manifest.multipoles, pixel_arcmin=manifest.pixel_arcmin, mask=manifest.mask,
         )  # fmt: skip
 
 

@@ -90,6 +90,11 @@ class Shards(ShardReader[Manifest]):
     def __reduce__(self) -> tuple:
         return _reopen, (type(self), self.path, self._verify)
 
+    @property
+    def mask(self) -> np.ndarray | None:
+        """Mask of all maps: True where they are observed, shape (Y, X); None if all pixels are."""
+        return None if self.manifest.mask is None else self.manifest.mask.array
+
     def split(self, name: Split) -> np.ndarray:
         """Return the indices of the records of a split, ascending, shape (n,), int64."""
         check_split(name)

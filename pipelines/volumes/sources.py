@@ -19,12 +19,11 @@ from tenfold.pipelines.storage.rejected import check_rejected, write_rejected
 from tenfold.pipelines.volumes.config import Ingest
 from tenfold.pipelines.volumes.labels import label_files
 from tenfold.pipelines.volumes.manifest import RejectedFile
+from tenfold.pipelines.volumes.masks import HEADER_TIMEOUT_S
 from tenfold.pipelines.volumes.source_file import SourceFile
 
 _NO_DATA = {".csv", ".json", ".log", ".md", ".txt", ".yaml", ".yml"}
 _LARGEST_RECORD = 2**32 - 1
-HEADER_TIMEOUT_S = 300.0
-"""A file whose header takes longer to read is rejected [s]."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +55,8 @@ def find_sources(paths: Iterable[Path | str], config: Ingest) -> list[SourceFile
             candidates.append(path)
         else:
             raise InputError(f"{path}: there is no such file or folder")
+    beside = {Path(name).resolve() for name in config.beside_data if name}
+    candidates = [path for path in candidates if path.resolve() not in beside]
     if not candidates:
         raise InputError(f"{', '.join(map(str, paths))}: no files of volumes found")
     files = sorted({path.absolute() for path in candidates})
@@ -152,9 +153,9 @@ def _read_header(source: SourceFile, config: Ingest) -> FileHeader:
     count, volume = 0, None
     for volume in read_volumes(source.path, source.stated):
         count += 1
-        side = volume.shape[0]
-        if side % config.patches_per_side:
-            reason = f"side of {side} voxels cannot be divided into {config.patches_per_side} equal parts"
+        if any(side % config.patches_per_side for side in volume.shape[:-1]):
+            sides = " × ".join(map(str, dict.fromkeys(volume.shape[:-1])))
+            reason = f"side of {sides} voxels cannot be divided into {config.patches_per_side} equal parts"
             raise UnusableFileError(source.path, volume.key, reason)
         if math.prod(volume.shape) * volume.dtype.itemsize // config.records_per_volume > _LARGEST_RECORD:
             raise UnusableFileError(

@@ -45,5 +45,5 @@ def test_a_folder_of_version_1_is_not_ingested_anew(former):
 def test_a_later_version_is_refused(former):
     manifest = json.loads((former / MANIFEST).read_text())
     (former / MANIFEST).write_text(json.dumps({**manifest, "version": 99}))
-    with pytest.raises(InputError, match=r"format version 99, and this version of tenfold reads 2. Ingest again"):
+    with pytest.raises(InputError, match=r"format version 99, and this version of tenfold reads 3. Ingest again"):
         Manifest.read(former / MANIFEST)

@@ -303,6 +303,16 @@ def test_a_configuration_that_this_version_does_not_write_is_refused(tmp_path, c
     assert "Train again" in str(refused.value)
 
 
+def test_an_architecture_of_before_there_were_masks_is_read(tmp_path):
+    def forget(config):
+        for name in ("width", "masked", "pad"):
+            del config["architecture"][name]
+
+    changed(tmp_path / "a.tenfold", forget)
+    config, _ = Bundle.read(tmp_path / "a.tenfold", "molecules").rebuild(Config)
+    assert config.architecture == ARCHITECTURE
+
+
 def test_an_activation_is_a_name_that_keras_knows_never_an_object(tmp_path):
     changed(tmp_path / "a.tenfold", lambda config: config["architecture"].update(activation={"class_name": "Lambda"}))
     with pytest.raises(InputError, match=r"architecture\.activation: "):

@@ -170,7 +170,7 @@ def test_plain_hdf5_holds_one_map_or_many(tmp_path, shape):
 @pytest.mark.parametrize(
     ("attributes", "settings", "message"),
     [
-        ({"omega_m": 0.3}, {}, r"side of the map: --set ingest\.side_deg=… or ingest\.box_mpc_h"),
+        ({"omega_m": 0.3}, {}, r"size of the map: --set ingest\.side_deg=…, ingest\.pixel_arcmin"),
         ({"angle_deg": 2.5}, {}, "no cosmological parameters"),
         ({"omega_m": 0.3, "angle_deg": "2.5"}, {}, "angle_deg: contains"),
         (
@@ -220,7 +220,7 @@ def _pixel(path):
 
 
 def _oblong(path):
-    fits.PrimaryHDU(np.zeros((3, 8, 4), ">f4"), fits.getheader(path)).writeto(path, overwrite=True)
+    fits.PrimaryHDU(np.zeros((3, 2, 8, 4), ">f4"), fits.getheader(path)).writeto(path, overwrite=True)
 
 
 def _digits(path):
@@ -237,7 +237,7 @@ def _digits(path):
         (_pixel, "NaN or infinite"),
         (_header(OMEGA_M=7.0), "is out of range"),
         (_header(OMEGA_M="three"), "expected a number"),
-        (_header(ANGLE=None), "lacks the side of the map, ANGLE [degrees] or SIDE [Mpc]: --set ingest.side_deg"),
+        (_header(ANGLE=None), "lacks the size of the map, ANGLE [degrees], SIDE [Mpc], or CDELT1"),
         (_header(ANGLE=None, SIDE=30.0, H0=None), "cannot be converted to Mpc/h without H0: --set ingest.side_deg"),
         (_header(Z3=1.0), "source redshifts"),
         (lambda path: path.write_bytes(b""), "empty file"),
