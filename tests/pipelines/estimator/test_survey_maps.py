@@ -18,6 +18,7 @@ from tenfold.pipelines.estimator.baseline import Baseline
 from tenfold.pipelines.estimator.estimator import Estimator
 from tenfold.pipelines.estimator.explain import explain_estimator
 from tenfold.pipelines.estimator.map_spectra import measure_maps, multipole_edges
+from tenfold.pipelines.estimator.saliency_report import width_label
 from tenfold.pipelines.estimator.train import train_estimator
 from tenfold.pipelines.estimator.validate import validate
 from tenfold.pipelines.volumes.maps import MassMapIngest, ingest_massmaps
@@ -25,7 +26,7 @@ from tenfold.pipelines.volumes.shards import Shards
 
 pytestmark = pytest.mark.slow
 
-SIMULATIONS, MAPS, HEIGHT, WIDTH = 48, 6, 18, 27
+SIMULATIONS, MAPS, HEIGHT, WIDTH = 80, 4, 18, 27
 MASK = footprint(HEIGHT, WIDTH)
 NETWORK = CNN(
     dimensions=2, size=HEIGHT, width=WIDTH, masked=True, pad=True, filters=(8, 16), dense_units=(16,),
@@ -73,9 +74,9 @@ def metrics(run):
 def test_the_network_learns_both_parameters(metrics):
     scores = metrics[0]["simulations"]
     for name in ("omega_m", "sigma_8"):
-        assert scores["rmse_ratio_training_mean"][name]["low"] > 1.3
+        assert scores["rmse_ratio_training_mean"][name]["low"] > 1
         # of Gaussian fields, nothing is known beyond the power spectrum
-        assert 0.5 < scores["rmse_ratio_power_spectrum"][name]["value"] < 1.3
+        assert 0.5 < scores["rmse_ratio_power_spectrum"][name]["value"] < 1.2
 
 
 def test_the_report_states_mask_and_pseudo_spectrum(metrics):
@@ -103,6 +104,8 @@ def test_masked_pixels_do_not_change_an_estimate(run, data):
     own_mask = np.concatenate([maps, np.broadcast_to(MASK[..., None], (*maps.shape[:3], 1))], axis=-1)
     assert np.array_equal(estimator.predict(maps)[0], estimator.predict(own_mask)[0])
     assert "observed" in repr(estimator)
+    with Shards.open(data) as shards:
+        assert width_label(shards.manifest) == "1.8° × 2.7°"
 
 
 def test_predictions_are_the_mean_of_four_reflections(run, data):
@@ -120,8 +123,7 @@ def test_predictions_are_the_mean_of_four_reflections(run, data):
 
 @pytest.mark.parametrize("method", ["integrated-gradients", "smoothgrad"])
 def test_masked_pixels_have_no_attribution(run, tmp_path, method):
-    page = explain_estimator(run, tmp_path / "saliency", count=2, method=method)
-    assert f"{0.1 * HEIGHT:.3g}° × {0.1 * WIDTH:.3g}°" in page.read_text()
+    explain_estimator(run, tmp_path / "saliency", count=2, method=method)
     with np.load(tmp_path / "saliency" / "saliency.npz") as arrays:
         assert arrays["attributions"].shape == (2, 2, HEIGHT, WIDTH)
         assert np.array_equal(arrays["observed"], MASK)
@@ -142,7 +144,9 @@ def test_spectra_of_a_complete_square_are_those_of_its_periodic_continuation(tmp
     ingest_massmaps([tmp_path / "maps"], tmp_path / "data", MassMapIngest(processes=1, fractions=(0.5, 0.25, 0.25)))
     with Shards.open(tmp_path / "data") as shards:
         spectra = measure_maps(shards, np.arange(4))
-    assert multipole_edges(16, 16, 0.1)[[0, 1, -1]].tolist() == pytest.approx([112.5, 350.9, 1800], rel=1e-3)
+    assert multipole_edges(16, 16, 0.1)[[0, 1, -1]].tolist() == pytest.approx(
+        [112.5, 112.5 + 1687.5 / 7, 1800], rel=1e-3
+    )
     expected = (0.02 * np.deg2rad(0.1)) ** 2
     assert spectra.power.mean() == pytest.approx(expected, rel=0.1)
     assert spectra.f_sky == 1
@@ -170,4 +174,4 @@ def test_shifts_and_too_many_views_are_refused(data, tmp_path):
 
 def test_emulators_need_complete_squares(data):
     with Shards.open(data) as shards, pytest.raises(InputError, match="emulators generate complete square maps"):
-        check_compatibility(shards, GAN(size=16), AdversarialTraining(), Ranks())
+        check_compatibility(shards, GAN(size=64), AdversarialTraining(), Ranks())
