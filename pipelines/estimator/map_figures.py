@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tenfold.pipelines.reports.figures import PANEL, SERIES, STYLE, EmbeddedFigure, png, svg
 
-MASKED_COLOUR = "#c8ccd0"
+MASKED_COLOUR = "#e5d9b8"
 """Colour of masked pixels."""
 COLOUR_MAP = "inferno"
 
@@ -18,7 +18,7 @@ COLOUR_MAP = "inferno"
 def map_panel(
     image: NDArray[np.float64], observed: NDArray[np.bool_], limits: tuple[float, float], title: str
 ) -> EmbeddedFigure:
-    """Draw a map, with masked pixels in grey.
+    """Draw a map, with masked pixels in beige.
 
     Parameters
     ----------
@@ -71,8 +71,7 @@ def angular_power(curves: Sequence[tuple[str, Mapping[str, Any]]], abscissa: str
         for (label, curve), colour, marker in zip(curves, SERIES, "osD^", strict=False):
             error = curve["measured"] / np.sqrt(curve["modes"])
             axes.errorbar(curve["ell"], curve["measured"], error, color=colour, fmt=marker, ms=2.5, lw=0.7, label=label)
-        axes.set(xscale="log", yscale="log", xlabel=abscissa)
-        axes.set_ylabel(r"pseudo-$C_\ell$ / $f_\mathrm{sky}$" if pseudo else r"$C_\ell$")
+        axes.set(yscale="log", xlabel=abscissa, ylabel="pseudo-Cℓ / fsky" if pseudo else "Cℓ")
         axes.legend(frameon=True, edgecolor="none", framealpha=0.85)
         return svg(figure, "Angular power spectra of maps")
 

@@ -57,6 +57,7 @@ class SaliencySection:
     rows: Sequence[tuple[str, Sequence[str]]]
     """Rows of the table: quantity, and its value for each parameter."""
     boxes: bool
+    masked: bool
     coarsen: int
     peaks: int = PEAKS
     peak_distance: int = PEAK_DISTANCE
@@ -132,6 +133,7 @@ def saliency_section(
         rows=_rows(saliency),
         coarsen=saliency.coarsen,
         boxes=saliency.fields.ndim == 4,
+        masked=not saliency.observed.all(),
         integrated=saliency.method == "integrated-gradients",
         trusted=trusted,
     )
