@@ -5,7 +5,7 @@ its expectation is a matrix times the C_ℓ of the sky (Hivon et al. 2002, astro
 Minkowski functionals, bispectra and wavelets of masked maps are not provided: they need complete square maps.
 """
 
-from collections.abc import Callable
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,7 @@ from tenfold.stats.maps import Histogram
 
 @dataclass(frozen=True)
 class PseudoPower:
-    """Pseudo-C_ℓ of masked maps in bins ℓ_lo < ℓ ≤ ℓ_hi, and the coupling of the bins by the mask.
+    """Pseudo-C_ℓ of masked maps in bins ℓ_lo < ℓ ≤ ℓ_hi.
 
     Attributes
     ----------
@@ -32,24 +32,12 @@ class PseudoPower:
         Approximate number of independent modes of each bin, shape (bins,): those of the rectangle times ⟨w²⟩²/⟨w⁴⟩.
     f_sky
         Mean square of the mask, ⟨w²⟩: for a mask of 0 and 1 the fraction of the rectangle that is observed.
-    coupling
-        Expectation of `power` in bin i per C_ℓ in bin j, shape (bins, bins). The rows sum to less than 1 where power is
-        coupled to multipoles outside all bins.
     """
 
     ell: np.ndarray
     power: np.ndarray
     modes: np.ndarray
     f_sky: float
-    coupling: np.ndarray
-
-    @property
-    def decoupled(self) -> np.ndarray:
-        """C_ℓ of the sky in bins, with the coupling removed, shape (maps, bins) [map unit² sr].
-
-        It assumes that the C_ℓ is constant within each bin, and negligible outside the bins.
-        """
-        return np.linalg.solve(self.coupling, self.power.T).T
 
 
 def checked_masked_maps(maps: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -75,7 +63,7 @@ def checked_masked_maps(maps: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray,
 
 
 def pseudo_power(maps: np.ndarray, mask: np.ndarray, pixel_deg: float, ell_edges: ArrayLike) -> PseudoPower:
-    """Measure the pseudo-C_ℓ of masked maps, and the coupling of its bins.
+    """Measure the pseudo-C_ℓ of masked maps.
 
     The weighted mean of a map is subtracted, so that power of modes larger than the map is lost. Maps are padded with
     zeros to twice their sides: opposite edges of the sky are not adjacent.
@@ -102,63 +90,100 @@ def pseudo_power(maps: np.ndarray, mask: np.ndarray, pixel_deg: float, ell_edges
         The shapes do not match, the pixel is not positive, or a bin has no mode.
     """
     maps, weights = checked_masked_maps(maps, mask)
-    if not pixel_deg > 0:
-        raise ValueError(f"pixel_deg: must be positive, found {pixel_deg}")
-    edges = checked_edges(ell_edges, "ell_edges")
-    shape = tuple(scipy.fft.next_fast_len(2 * side, real=True) for side in weights.shape)
-    size = np.hypot(np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1])) * (360 / pixel_deg)
-    double = np.where((np.arange(size.shape[1]) == 0) | (2 * np.arange(size.shape[1]) == shape[1]), 1.0, 2.0)
-    bins = len(edges) - 1
-    rings = np.searchsorted(edges * (1 + 1e-12), size, side="left") - 1
-    rings[(rings < 0) | (size == 0)] = bins
-    count = np.bincount(rings.ravel(), np.broadcast_to(double, size.shape).ravel(), bins + 1)[:bins]
-    if not count.all():
-        empty = int(np.flatnonzero(count == 0)[0])
-        raise ValueError(
-            f"ell_edges: no mode has {edges[empty]:g} < ℓ ≤ {edges[empty + 1]:g} in maps of {weights.shape[0]} × "
-            f"{weights.shape[1]} pixels of {pixel_deg:g} degrees"
-        )
-
-    def binned(values: np.ndarray) -> np.ndarray:
-        return np.bincount(rings.ravel(), (values * double).ravel(), bins + 1)[:bins] / count
-
+    modes = _PaddedModes(weights.shape, pixel_deg, checked_edges(ell_edges, "ell_edges"))
     f_sky = float((weights**2).mean())
     area = np.deg2rad(pixel_deg) ** 2 / (weights.size * f_sky)
-    power = np.empty((len(maps), bins))
+    power = np.empty((len(maps), modes.bins))
     for row, image in zip(power, maps, strict=True):
         weighted = (image - (weights * image).sum() / weights.sum()) * weights
-        row[:] = binned(_squares(weighted, shape)) * area
-    fraction = weights.size / np.prod(shape)  # of the padded plane
+        row[:] = modes.binned(modes.power(weighted)) * area
+    fraction = weights.size / math.prod(modes.shape)  # of the padded plane
     return PseudoPower(
-        ell=binned(size),
+        ell=modes.binned(modes.size),
         power=power,
-        modes=count / 2 * fraction * f_sky**2 / float((weights**4).mean()),
+        modes=modes.count / 2 * fraction * f_sky**2 / float((weights**4).mean()),
         f_sky=f_sky,
-        coupling=_coupling(weights, shape, rings, bins, binned),
     )
 
 
-def _squares(image: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Return |FT|² of an image that is padded with zeros."""
-    modes = np.asarray(scipy.fft.rfft2(image, shape, workers=1))
-    return modes.real**2 + modes.imag**2
+def mode_coupling(mask: np.ndarray, pixel_deg: float, ell_edges: ArrayLike) -> np.ndarray:
+    """Compute the coupling of multipoles by a mask, between the bins of `pseudo_power`.
 
+    With it, ``numpy.linalg.solve(coupling, pseudo.power.T).T`` is the C_ℓ of the sky in bins, if that is constant within
+    each bin and negligible outside the bins.
 
-def _coupling(
-    weights: np.ndarray,
-    shape: tuple[int, ...],
-    rings: np.ndarray,
-    bins: int,
-    binned: Callable[[np.ndarray], np.ndarray],
-) -> np.ndarray:
-    """Return the mean power in bin i of a masked field with unit power in bin j, relative to a complete map."""
+    Parameters
+    ----------
+    mask, pixel_deg, ell_edges
+        As for `pseudo_power`.
+
+    Returns
+    -------
+    np.ndarray
+        Expectation of `PseudoPower.power` in bin i per C_ℓ in bin j, shape (bins, bins). The rows sum to less than 1
+        where power is coupled to multipoles outside all bins.
+    """
+    _, weights = checked_masked_maps(np.zeros((0, *np.shape(mask))), mask)
+    modes = _PaddedModes(weights.shape, pixel_deg, checked_edges(ell_edges, "ell_edges"))
     # the power of a product of fields is a convolution of powers, thus a product of correlation functions
-    correlation = scipy.fft.irfft2(_squares(weights, shape), shape, workers=1)
+    of_mask = modes.correlation(modes.power(weights))
     columns = []
-    for number in range(bins):
-        of_sky = scipy.fft.irfft2((rings == number).astype(float), shape, workers=1)
-        columns.append(binned(np.asarray(scipy.fft.rfft2(correlation * of_sky, workers=1)).real))
+    for number in range(modes.bins):
+        of_sky = modes.correlation((modes.rings == number).astype(float))
+        columns.append(modes.binned(np.asarray(scipy.fft.rfft2(of_mask * of_sky, workers=1)).real))
     return np.stack(columns, axis=1) / (weights**2).sum()
+
+
+class _PaddedModes:
+    """Modes of maps that are padded with zeros to twice their sides, and their bins.
+
+    Parameters
+    ----------
+    sides
+        Sides of the maps (Y, X).
+    pixel_deg
+        Side of a pixel [degrees].
+    edges
+        Bin edges, shape (bins + 1,).
+    """
+
+    def __init__(self, sides: tuple[int, ...], pixel_deg: float, edges: np.ndarray):
+        if not pixel_deg > 0:
+            raise ValueError(f"pixel_deg: must be positive, found {pixel_deg}")
+        self.bins = len(edges) - 1
+        self.shape = tuple(scipy.fft.next_fast_len(2 * side, real=True) for side in sides)
+        columns = np.arange(self.shape[1] // 2 + 1)
+        frequencies = np.fft.fftfreq(self.shape[0])[:, None], np.fft.rfftfreq(self.shape[1])
+        self.size = np.hypot(*frequencies) * (360 / pixel_deg)
+        """Multipole of each mode."""
+        self._weight = np.where((columns == 0) | (2 * columns == self.shape[1]), 1.0, 2.0)  # of both half-planes
+        self.rings = np.searchsorted(edges * (1 + 1e-12), self.size, side="left") - 1
+        """Bin of each mode; `bins` for those outside all bins, and for the mean."""
+        self.rings[(self.rings < 0) | (self.size == 0)] = self.bins
+        self.count = self._sums(np.ones(self.size.shape))
+        """Number of modes in each bin, a mode and its complex conjugate counted twice, shape (bins,)."""
+        if not self.count.all():
+            empty = int(np.flatnonzero(self.count == 0)[0])
+            raise ValueError(
+                f"ell_edges: no mode has {edges[empty]:g} < ℓ ≤ {edges[empty + 1]:g} in maps of {sides[0]} × {sides[1]} "
+                f"pixels of {pixel_deg:g} degrees"
+            )
+
+    def _sums(self, values: np.ndarray) -> np.ndarray:
+        return np.bincount(self.rings.ravel(), (values * self._weight).ravel(), self.bins + 1)[: self.bins]
+
+    def binned(self, values: np.ndarray) -> np.ndarray:
+        """Return the mean over the modes of each bin, shape (bins,)."""
+        return self._sums(values) / self.count
+
+    def power(self, image: np.ndarray) -> np.ndarray:
+        """Return |FT|² of an image (Y, X)."""
+        modes = np.asarray(scipy.fft.rfft2(image, self.shape, workers=1))
+        return modes.real**2 + modes.imag**2
+
+    def correlation(self, power: np.ndarray) -> np.ndarray:
+        """Return the correlation function that belongs to a power."""
+        return scipy.fft.irfft2(power, self.shape, workers=1)
 
 
 def masked_pixel_distribution(maps: np.ndarray, mask: np.ndarray, edges: ArrayLike) -> Histogram:
