@@ -109,8 +109,8 @@ def pseudo_power(maps: np.ndarray, mask: np.ndarray, pixel_deg: float, ell_edges
 def mode_coupling(mask: np.ndarray, pixel_deg: float, ell_edges: ArrayLike) -> np.ndarray:
     """Compute the coupling of multipoles by a mask, between the bins of `pseudo_power`.
 
-    With it, ``numpy.linalg.solve(coupling, pseudo.power.T).T`` is the C_ℓ of the sky in bins, if that is constant within
-    each bin and negligible outside the bins.
+    With it, ``numpy.linalg.solve(coupling, pseudo.power.T).T`` is the C_ℓ of the sky in bins, if that is constant
+    within each bin and negligible outside the bins.
 
     Parameters
     ----------
@@ -165,8 +165,8 @@ class _PaddedModes:
         if not self.count.all():
             empty = int(np.flatnonzero(self.count == 0)[0])
             raise ValueError(
-                f"ell_edges: no mode has {edges[empty]:g} < ℓ ≤ {edges[empty + 1]:g} in maps of {sides[0]} × {sides[1]} "
-                f"pixels of {pixel_deg:g} degrees"
+                f"ell_edges: no mode has {edges[empty]:g} < ℓ ≤ {edges[empty + 1]:g} in maps of {sides[0]} × "
+                f"{sides[1]} pixels of {pixel_deg:g} degrees"
             )
 
     def _sums(self, values: np.ndarray) -> np.ndarray:
