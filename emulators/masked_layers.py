@@ -28,7 +28,7 @@ class StandardiseObserved(Standardise):
         As of `tenfold.emulators.layers.Standardise`; the mask has no mean and no standard deviation.
     """
 
-    def __init__(self, masked: bool = True, padding: tuple[int, int] = (0, 0), *args, **kwargs):
+    def __init__(self, masked: bool = True, padding: tuple[int, ...] = (0, 0), *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.masked, self.padding = masked, tuple(padding)
 
