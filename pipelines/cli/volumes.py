@@ -71,11 +71,7 @@ def train_estimator_command(
     load_tensorflow()
     from tenfold.pipelines.cli.dry_run import describe_estimator
 
-    then = (
-        "tenfold validate EMULATOR --estimator RUN, or tenfold explain estimator RUN"
-        if maps
-        else "tenfold validate RUN"
-    )
+    then = "tenfold validate RUN, or tenfold validate EMULATOR --estimator RUN" if maps else "tenfold validate RUN"
     train_network(
         "estimator", config, data, out, resume=resume, dry_run=dry_run, describe=describe_estimator, then=then,
         views=config.proof.views,

@@ -166,16 +166,21 @@ def build_estimator(data: Shards, architecture: CNN, training: FieldTraining) ->
         raise InputError(
             f"the data have shape {shape}, the network takes {expected}: --set network.dimensions={len(shape) - 1} "
             f"--set network.size={shape[0]} {width}--set network.channels={shape[-1]}, or another --preset"
+            f"{_of_maps(shape)}"
         )
     if architecture.masked != (manifest.mask is not None):
         masked = str(manifest.mask is not None).lower()
         has, takes = ("no mask", "one") if manifest.mask is None else ("a mask", "none")
-        raise InputError(f"the data have {has}, the network takes {takes}: --set network.masked={masked}")
+        raise InputError(
+            f"the data have {has}, the network takes {takes}: --set network.masked={masked}{_of_maps(shape)}"
+        )
     if not manifest.parameter_names:
         raise InputError("the data are of one cosmology: no parameter varies that could be estimated")
     check_logarithm(data, architecture)
     if not manifest.periodic and (training.shifts or architecture.padding == "periodic"):
-        raise InputError(f"{manifest.not_periodic}: --set training.shifts=false --set network.padding=same")
+        raise InputError(
+            f"{manifest.not_periodic}: --set training.shifts=false --set network.padding=same{_of_maps(shape)}"
+        )
     records = data.split("train")
     chosen = records[:: max(1, len(records) // INITIALISATION_RECORDS)][:INITIALISATION_RECORDS]
     samples = with_mask(data.read(chosen), data.mask)
@@ -188,3 +193,10 @@ def build_estimator(data: Shards, architecture: CNN, training: FieldTraining) ->
     network = config.network(training.seed)
     initialise_unit_variance(network, samples)
     return config, network
+
+
+def _of_maps(shape: tuple[int, ...]) -> str:
+    """Return where the settings of a network of maps are; in the study massmaps those sections are the emulator's."""
+    if len(shape) == 4:
+        return ""
+    return ". With --study massmaps these settings are estimator.… and estimator_training.…"

@@ -7,6 +7,7 @@ from typing import ClassVar
 from tenfold.emulators.adversarial import AdversarialTraining
 from tenfold.emulators.cnn import CNN
 from tenfold.emulators.gan import GAN
+from tenfold.emulators.symmetries import symmetries_of
 from tenfold.emulators.training import FieldTraining
 from tenfold.pipelines.acceptance.acceptance import Tolerances
 from tenfold.pipelines.simulation.lensing.config import MassMaps
@@ -38,6 +39,7 @@ class MassMapsRun:
     @property
     def map_estimator(self) -> CosmologyRun:
         """The estimator of maps, as a training of an estimator is configured."""
+        views = len(symmetries_of(self.estimator.sides))
         return CosmologyRun(
-            network=self.estimator, training=self.estimator_training, proof=Proof(control=False, views=8)
+            network=self.estimator, training=self.estimator_training, proof=Proof(control=False, views=views)
         )

@@ -151,6 +151,24 @@ def test_packed_maps(tmp_path, mask_file):
         assert np.array_equal(read, np.where(MASK, maps.reshape(12, 9, 14), 0).astype(np.float16))
 
 
+def test_packed_maps_with_an_array_of_labels(tmp_path, mask_file):
+    maps = kappas(12, 9, 14).reshape(4, 3, 9, 14)
+    labels = np.random.default_rng(1).uniform(0.2, 0.4, (4, 3, 5))
+    labels[..., :2] = np.linspace(0.2, 0.8, 8).reshape(4, 1, 2)
+    write_packed(tmp_path / "kappa.npy", maps, MASK)
+    np.save(tmp_path / "label.npy", labels)
+    config = MassMapIngest(
+        mask=str(mask_file), table=str(tmp_path / "label.npy"), pixel_arcmin=2, units="kappa",
+        table_columns=("Omega_m", "S8", "T_AGN", "f0", "delta_z"), parameters=("omega_m", "s_8"), **SPLIT,
+    )  # fmt: skip
+    summary = ingest_massmaps([tmp_path / "kappa.npy"], tmp_path / "data", config)
+    assert (summary.records, summary.simulations) == (12, 4)
+    with Shards.open(tmp_path / "data") as shards:
+        read = shards.read(np.arange(12))[:, MASK, 0]
+        assert np.array_equal(read, maps.reshape(12, 9, 14)[:, MASK].astype(np.float16))
+        assert np.array_equal(shards.parameters(np.arange(12)), labels.reshape(12, 5)[:, :2])
+
+
 def test_a_part_of_packed_maps_in_the_order_of_the_file(tmp_path, mask_file):
     maps = kappas(6, 9, 14).reshape(2, 3, 9, 14)
     path = write_packed(tmp_path / "kappa.npy", maps, MASK)
