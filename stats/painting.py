@@ -17,6 +17,8 @@ Assignment = Literal["ngp", "cic", "tsc", "pcs"]
 WINDOW_ORDER: dict[str, int] = {"ngp": 1, "cic": 2, "tsc": 3, "pcs": 4}
 """Order p of each assignment: the amplitude of a mode is multiplied by sinc(n/N)^p per axis."""
 
+_BATCH = 256
+"""Particles whose cells are computed before they are added to a mesh."""
 _NO_NAN = {"contract", "reassoc", "nsz", "arcp"}  # fastmath, except that positions may be NaN
 
 
@@ -133,15 +135,27 @@ def _near(i, side):
 
 @numba.njit(cache=True)
 def _paint_ngp(positions, masses, mesh, scale, shift):
-    side, each, invalid = mesh.shape[0], masses.size > 1, 0
-    for p in range(positions.shape[0]):
-        x, in_x = _cell(positions[p, 0], scale, shift, side)
-        y, in_y = _cell(positions[p, 1], scale, shift, side)
-        z, in_z = _cell(positions[p, 2], scale, shift, side)
-        if in_x and in_y and in_z:
-            mesh[np.uintp(x), np.uintp(y), np.uintp(z)] += masses[p if each else 0]
+    side, each, invalid, flat = mesh.shape[0], masses.size > 1, 0, mesh.reshape(-1)
+    cells, rows = np.empty(_BATCH, np.uintp), np.empty(_BATCH, np.uintp)
+    for start in range(0, positions.shape[0], _BATCH):
+        valid = 0
+        for p in range(start, min(start + _BATCH, positions.shape[0])):
+            x, in_x = _cell(positions[p, 0], scale, shift, side)
+            y, in_y = _cell(positions[p, 1], scale, shift, side)
+            z, in_z = _cell(positions[p, 2], scale, shift, side)
+            if in_x and in_y and in_z:
+                cells[valid] = (np.uintp(x) * np.uintp(side) + np.uintp(y)) * np.uintp(side) + np.uintp(z)
+                rows[valid] = p
+                valid += 1
+            else:
+                invalid += 1
+        # short loops: the processor waits for many cells at once
+        if each:
+            for n in range(valid):
+                flat[cells[n]] += masses[rows[n]]
         else:
-            invalid += 1
+            for n in range(valid):
+                flat[cells[n]] += masses[0]
     return invalid
 
 
