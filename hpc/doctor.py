@@ -40,7 +40,8 @@ if ranks.first:  # one rank prints, since the lines of two may mix
 """
 DASK = """
 from tenfold.hpc.cluster import map_unordered
-print(sorted(map_unordered(abs, [-1, -2, -3], processes=2)))
+from tenfold.hpc.engine import Engine
+print(sorted(map_unordered(abs, [-1, -2, -3], Engine(processes=2))))
 """
 
 

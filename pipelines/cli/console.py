@@ -16,6 +16,7 @@ from rich.logging import RichHandler
 from rich.segment import Segment
 from rich.text import Text
 
+from tenfold.hpc.engine import EngineError
 from tenfold.hpc.memory import keep_freed_memory
 from tenfold.hpc.ranks import Ranks, RanksError, launch
 from tenfold.hpc.signals import STOPPED
@@ -111,7 +112,7 @@ def load_tensorflow() -> None:
 
 def report_error(error: BaseException, prefix: str = "") -> None:
     """Print an error: an error of the input as its message, any other with its traceback."""
-    if isinstance(error, (InputError, RanksError)):
+    if isinstance(error, (InputError, EngineError, RanksError)):
         Terminal(stderr=True).print(f"tenfold: {prefix}{error}", style="bold red", soft_wrap=True)
     else:
         logging.getLogger("tenfold").error("%s%s", prefix, error, exc_info=error)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from tenfold.hpc.engine import EngineError
 from tenfold.hpc.ranks import RanksError, launcher_ranks
 from tenfold.pipelines.cli import massmaps, molecules, volumes  # noqa: F401 (they register their commands)
 from tenfold.pipelines.cli.configured import configured, show
@@ -201,7 +202,7 @@ def main() -> None:
     logging.captureWarnings(True)
     try:
         app()
-    except (InputError, RanksError) as error:
+    except (InputError, EngineError, RanksError) as error:
         report_error(error)
         sys.exit(2)
     except Exception as error:  # noqa: BLE001 (Python's own output may hold names of files)

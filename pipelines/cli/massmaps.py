@@ -7,7 +7,7 @@ import typer
 
 from tenfold.pipelines.cli.configured import configured, run_whole_study, show, train_network
 from tenfold.pipelines.cli.console import ingest, load_tensorflow, run, simulate, train
-from tenfold.pipelines.cli.options import Data, DryRun, Out, RankCount, Resume, RunFolderOption
+from tenfold.pipelines.cli.options import Dask, Data, DryRun, Out, RankCount, Resume, RunFolderOption
 from tenfold.pipelines.errors import InputError
 
 CosmologyCount = Annotated[int | None, typer.Option("--count", min=1, help="Number of cosmologies.")]
@@ -16,9 +16,14 @@ MapFiles = Annotated[list[Path], typer.Argument(help="Files or folders of maps."
 
 
 @simulate.command("massmaps")
-@configured("massmaps", keys={"count": "simulation.count", "maps": "simulation.maps"})
+@configured("massmaps", keys={"count": "simulation.count", "maps": "simulation.maps", "dask": "simulation.dask"})
 def simulate_massmaps_command(
-    config: Any, out: Out, count: CosmologyCount = None, maps: MapCount = None, dry_run: DryRun = False
+    config: Any,
+    out: Out,
+    count: CosmologyCount = None,
+    maps: MapCount = None,
+    dask: Dask = "",
+    dry_run: DryRun = False,
 ) -> None:
     """Simulate convergence maps over sampled cosmologies, a FITS cube each."""
     from tenfold.pipelines.simulation.lensing.config import estimate_size
@@ -28,8 +33,8 @@ def simulate_massmaps_command(
 
 
 @ingest.command("massmaps")
-@configured("massmaps")
-def ingest_massmaps_command(config: Any, paths: MapFiles, out: Out, dry_run: DryRun = False) -> None:
+@configured("massmaps", keys={"dask": "ingest.dask"})
+def ingest_massmaps_command(config: Any, paths: MapFiles, out: Out, dask: Dask = "", dry_run: DryRun = False) -> None:
     """Pack maps (FITS, CAMELS Multifield NPY, HDF5 of κTNG or plain) into shards, split by simulation."""
     from tenfold.pipelines.volumes.ingest import estimate_size
     from tenfold.pipelines.volumes.maps import ingest_massmaps

@@ -7,7 +7,7 @@ import typer
 
 from tenfold.pipelines.cli.configured import configured, run_whole_study, show, train_network
 from tenfold.pipelines.cli.console import explain, ingest, load_tensorflow, predict, run, simulate, train
-from tenfold.pipelines.cli.options import Data, DryRun, Out, RankCount, Resume, RunFolderOption
+from tenfold.pipelines.cli.options import Dask, Data, DryRun, Out, RankCount, Resume, RunFolderOption
 
 MoleculeCount = Annotated[int | None, typer.Option("--count", min=1, help="Number of molecules.")]
 Embed = Annotated[bool, typer.Option("--embed", help="Make coordinates by ETKDGv3 and MMFF94 for a 3-D network.")]
@@ -19,8 +19,10 @@ Encoding = Annotated[
 
 
 @simulate.command("molecules")
-@configured("chemistry", keys={"count": "labels.count"})
-def simulate_molecules_command(config: Any, out: Out, count: MoleculeCount = None, dry_run: DryRun = False) -> None:
+@configured("chemistry", keys={"count": "labels.count", "dask": "labels.dask"})
+def simulate_molecules_command(
+    config: Any, out: Out, count: MoleculeCount = None, dask: Dask = "", dry_run: DryRun = False
+) -> None:
     """Enumerate molecules and label them by quantum chemistry, into extended XYZ files."""
     from tenfold.pipelines.cli.dry_run import describe_labels
     from tenfold.pipelines.labels.labels import label_molecules
@@ -36,6 +38,7 @@ def simulate_molecules_command(config: Any, out: Out, count: MoleculeCount = Non
         "smiles_column": "ingest.smiles_column",
         "split": "ingest.split",
         "encoding": "ingest.encoding",
+        "dask": "ingest.dask",
     },
 )
 def ingest_molecules_command(
@@ -46,6 +49,7 @@ def ingest_molecules_command(
     smiles_column: Column = "",
     split: Annotated[str, typer.Option("--split", help="random, scaffold, butina or column.")] = "",
     encoding: Encoding = "",
+    dask: Dask = "",
     dry_run: DryRun = False,
 ) -> None:
     """Pack molecules as graphs into shards, split without overlap; unusable rows are listed in rejected.csv."""
@@ -89,6 +93,8 @@ def predict_molecules_command(
     largest_gib: Annotated[
         float, typer.Option("--largest-gib", help="Largest size that a compressed input may unpack to [GiB].")
     ] = 64.0,
+    processes: Annotated[int, typer.Option("--processes", min=1, help="Processes that featurise molecules.")] = 1,
+    dask: Dask = "",
 ) -> None:
     """Predict properties of molecules, with uncertainties, row by row; an interrupted prediction is resumed.
 
@@ -100,7 +106,7 @@ def predict_molecules_command(
 
     summary = predict_molecules(
         bundle, molecules, out, smiles_column=smiles_column, encoding=encoding, embed=embed, seconds=seconds,
-        largest_gib=largest_gib,
+        largest_gib=largest_gib, processes=processes, dask=dask,
     )  # fmt: skip
     show(summary)
 

@@ -7,7 +7,7 @@ import typer
 
 from tenfold.pipelines.cli.configured import configured, run_whole_study, show, train_network
 from tenfold.pipelines.cli.console import explain, ingest, load_tensorflow, run, simulate, train
-from tenfold.pipelines.cli.options import Data, DryRun, Out, RankCount, Resume, RunFolderOption
+from tenfold.pipelines.cli.options import Dask, Data, DryRun, Out, RankCount, Resume, RunFolderOption
 from tenfold.pipelines.errors import InputError
 
 BoxCount = Annotated[int | None, typer.Option("--count", min=1, help="Number of boxes.")]
@@ -15,8 +15,10 @@ VolumeFiles = Annotated[list[Path], typer.Argument(help="Files or folders of vol
 
 
 @simulate.command("volumes")
-@configured("cosmology", keys={"count": "simulation.count"})
-def simulate_volumes_command(config: Any, out: Out, count: BoxCount = None, dry_run: DryRun = False) -> None:
+@configured("cosmology", keys={"count": "simulation.count", "dask": "simulation.dask"})
+def simulate_volumes_command(
+    config: Any, out: Out, count: BoxCount = None, dask: Dask = "", dry_run: DryRun = False
+) -> None:
     """Simulate N-body boxes over sampled cosmologies, in the CosmoFlow HDF5 layout."""
     from tenfold.pipelines.simulation.config import estimate_size
     from tenfold.pipelines.simulation.simulate import simulate_volumes
@@ -36,16 +38,17 @@ def simulate_surrogates_command(
     out: Out,
     seed: Annotated[int, typer.Option(help="Seed of the random phases.")] = 1,
     processes: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 2,
+    dask: Dask = "",
 ) -> None:
     """Make Gaussian random fields with the power spectrum of each box, for the null control."""
     from tenfold.pipelines.simulation.surrogates import simulate_surrogates
 
-    show(simulate_surrogates(boxes, out, seed=seed, processes=processes))
+    show(simulate_surrogates(boxes, out, seed=seed, processes=processes, dask=dask))
 
 
 @ingest.command("volumes")
-@configured("cosmology")
-def ingest_volumes_command(config: Any, paths: VolumeFiles, out: Out, dry_run: DryRun = False) -> None:
+@configured("cosmology", keys={"dask": "ingest.dask"})
+def ingest_volumes_command(config: Any, paths: VolumeFiles, out: Out, dask: Dask = "", dry_run: DryRun = False) -> None:
     """Pack volumes (CosmoFlow HDF5, plain HDF5, NPY) into shards, split by simulation."""
     from tenfold.pipelines.volumes.ingest import estimate_size, ingest_volumes
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tenfold.hpc.cluster import map_unordered
+from tenfold.hpc.engine import Engine
 from tenfold.hpc.isolated import run_isolated
 from tenfold.hpc.progress import progress
 from tenfold.pipelines.errors import InputError
@@ -20,7 +21,9 @@ TIMEOUT_S = 3600.0
 LEVELS: tuple[Level, Level] = ("dft", "gfn2")
 
 
-def run_dft_check(smiles: Sequence[str], out: Path, *, seed: int, processes: int) -> list[dict[str, Any]]:
+def run_dft_check(
+    smiles: Sequence[str], out: Path, *, seed: int, processes: int, dask: str = ""
+) -> list[dict[str, Any]]:
     """Calculate molecules at the same geometries by B3LYP/6-31G(2df,p) and by GFN2-xTB.
 
     Results in the folder are reused if they belong to the same molecules and seed.
@@ -35,6 +38,8 @@ def run_dft_check(smiles: Sequence[str], out: Path, *, seed: int, processes: int
         Seed of the conformers.
     processes
         Number of parallel worker processes.
+    dask
+        Dask scheduler that does the work instead, see `Labelling`.
 
     Returns
     -------
@@ -54,10 +59,11 @@ def run_dft_check(smiles: Sequence[str], out: Path, *, seed: int, processes: int
     OutputFolder.claim(path.parent, [path.name], known=[path.name] if stored and "molecules" in written else ())
     if stored == request:
         return written["molecules"]
+    engine = Engine(processes=processes, scheduler=dask).at_most(len(smiles))
     results: dict[int, dict[str, Any]] = {}
     with progress("DFT calculations", total=len(smiles), unit="molecule") as advance:
         for position, result in map_unordered(
-            partial(_both_levels, seed=seed), list(smiles), min(processes, len(smiles))
+            partial(_both_levels, seed=seed), list(smiles), engine, shared=path.parent
         ):
             if isinstance(result, str):
                 raise InputError(f"labels.dft_check: {smiles[position]}: {result}")

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any, ClassVar, get_args
 
 from tenfold.hpc.cluster import WorkerDiedError, map_unordered
+from tenfold.hpc.engine import Engine
 from tenfold.hpc.isolated import ProcessDied, run_isolated
 from tenfold.hpc.progress import progress
+from tenfold.hpc.scheduler import check_reachable
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files.atomic import replacing
 from tenfold.pipelines.files.spreadsheet import as_text
@@ -60,6 +62,8 @@ class Labelling:
     """SMILES of a few small molecules that a study also calculates by DFT, for comparison with the network."""
     processes: int = 2
     """Number of parallel worker processes."""
+    dask: str = ""
+    """Dask scheduler that does the work in place of processes here: tcp://HOST:PORT, tls://HOST:PORT, or its file."""
 
     def __post_init__(self) -> None:
         """Check that the values are valid."""
@@ -71,11 +75,19 @@ class Labelling:
                 raise ValueError(f"{name}: found {getattr(self, name)!r}, must be {' or '.join(valid)}")
         if not 0 < self.timeout_s < math.inf:
             raise ValueError(f"timeout_s: found {self.timeout_s}, must be positive")
+        self.engine  # noqa: B018 (checks dask)
+
+    @property
+    def engine(self) -> Engine:
+        """Where the work is done."""
+        return Engine(processes=self.processes, scheduler=self.dask)
 
     @property
     def calculation(self) -> dict[str, Any]:
-        """Settings that determine the content of a file: all except count, processes and dft_check."""
-        return {key: value for key, value in asdict(self).items() if key not in ("count", "processes", "dft_check")}
+        """Settings that determine the content of a file: all except count, dft_check, and where they are calculated."""
+        return {
+            key: value for key, value in asdict(self).items() if key not in ("count", "processes", "dask", "dft_check")
+        }
 
 
 @dataclass(frozen=True)
@@ -136,12 +148,14 @@ def label_molecules(config: Labelling, out: Path | str) -> LabelSummary:
     2
     """
     start = time.monotonic()
-    out, size = Path(out), config.molecules_per_file
+    out, size = config.engine.path(Path(out)), config.molecules_per_file
     starts = range(0, config.count, size)
     chunks = [
         _Chunk(config=config, out=out, number=number, count=min(size, config.count - start))
         for number, start in enumerate(starts)
     ]
+    if not all(chunk.finished for chunk in chunks):
+        check_reachable(config.engine)
     _claim(out, config, chunks)
     missing = [chunk for chunk in chunks if not chunk.finished]
     if missing:
@@ -152,7 +166,7 @@ def label_molecules(config: Labelling, out: Path | str) -> LabelSummary:
         work = [(chunk, smiles[starts[chunk.number] :][: chunk.count]) for chunk in missing]
         try:
             with progress("Labelling", total=sum(chunk.count for chunk in missing), unit="molecule") as advance:
-                for position, _ in map_unordered(_label_chunk, work, config.processes):
+                for position, _ in map_unordered(_label_chunk, work, config.engine, shared=out):
                     advance(missing[position].count)
         except WorkerDiedError as error:
             raise InputError(f"{missing[error.position].structures}: {error}. Is there enough memory?") from error

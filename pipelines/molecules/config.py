@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import ClassVar, Literal, get_args
 
+from tenfold.hpc.engine import Engine
 from tenfold.pipelines.molecules.featuriser import Featuriser
 from tenfold.pipelines.molecules.properties import Property
 from tenfold.pipelines.molecules.splits import Folds, parse_folds
@@ -85,6 +86,8 @@ class MoleculeIngest:
     """Largest fraction of rows that may be rejected."""
     processes: int = 2
     """Largest number of Dask worker processes; 1 runs without Dask, and small data sets use fewer."""
+    dask: str = ""
+    """Dask scheduler that does the work in place of processes here: tcp://HOST:PORT, tls://HOST:PORT, or its file."""
 
     def __post_init__(self):
         """Check that the values are valid and consistent."""
@@ -128,6 +131,12 @@ class MoleculeIngest:
             if kind not in ("regression", "classification"):
                 raise ValueError(f"kinds: found {kind!r}, valid are regression, classification")
         self.featuriser  # noqa: B018 (checks the remaining values)
+        self.engine  # noqa: B018 (checks dask)
+
+    @property
+    def engine(self) -> Engine:
+        """Where the work is done."""
+        return Engine(processes=self.processes, scheduler=self.dask)
 
     @property
     def featuriser(self) -> Featuriser:
@@ -142,7 +151,7 @@ class MoleculeIngest:
     def recorded(self) -> dict:
         """Settings that determine the result, as stored in the manifest."""
         settings = json.loads(json.dumps(asdict(self)))
-        for without_effect in ("processes", "rejected_threshold", "largest_gib"):
+        for without_effect in ("processes", "dask", "rejected_threshold", "largest_gib"):
             del settings[without_effect]
         for name in ("labels", "exclude"):
             path = settings.pop(name)

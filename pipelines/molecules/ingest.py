@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rdkit import rdBase
 
+from tenfold.hpc.scheduler import check_reachable
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files.atomic import TEMPORARY
 from tenfold.pipelines.molecules.cells import IgnoredLabels, merge_counts
@@ -108,16 +109,19 @@ def ingest_molecules(paths: Iterable[Path | str], out: Path | str, config: Molec
     40
     """
     sources = find_molecule_sources(paths, config)
-    out, recorded = Path(out), config.recorded()
+    out, recorded = config.engine.path(Path(out)), config.recorded()
     folder = ShardFolder(out, MoleculeManifest, others=(INDEX,))
     complete = folder.is_complete(recorded, {source.name: (source.bytes, source.mtime_ns) for source in sources})
     if complete and folder.manifest is not None and _is_indexed(out, folder.manifest):
         return _summary(out, folder.manifest, _read_rejected(out), 0)
+    check_reachable(config.engine)
     try:
         planned = plan(sources, out, config)
         tasks = _tasks(planned, out, config)
         worthwhile = 1 + sum(span.count for task in tasks for span in task.spans) // MOLECULES_PER_PROCESS
-        shards = folder.pack(pack_molecules, tasks, min(config.processes, worthwhile), title="Featurising")
+        inputs = [span.file.data.path for task in tasks for span in task.spans]
+        engine = config.engine.at_most(worthwhile)
+        shards = folder.pack(pack_molecules, tasks, engine, title="Featurising", inputs=inputs)
     finally:
         for unpacked in out.glob(f".unpacked_[0-9]*{TEMPORARY}"):
             unpacked.unlink()

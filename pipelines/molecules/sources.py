@@ -102,7 +102,12 @@ def _is_labels_of_sdf(file: Path) -> bool:
 def inspect_files(source: MoleculeSource, spool: Path, config: MoleculeIngest) -> Iterator[MoleculeFile]:
     """Unpack and inspect the files of a source; unpacked files are named after `spool`."""
     common_labels = (
-        unpack(Path(config.labels), spool.with_suffix(f".labels{TEMPORARY}"), config.largest_gib, config.encoding)[0]
+        unpack(
+            config.engine.path(Path(config.labels)),
+            spool.with_suffix(f".labels{TEMPORARY}"),
+            config.largest_gib,
+            config.encoding,
+        )[0]
         if config.labels
         else None
     )

@@ -6,7 +6,7 @@ import io
 import json
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import islice
@@ -15,17 +15,19 @@ from pathlib import Path
 from rdkit import rdBase
 
 from tenfold.emulators.graphs import Graphs
+from tenfold.hpc.engine import Engine
 from tenfold.hpc.progress import progress
+from tenfold.hpc.scheduler import check_reachable
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files.atomic import TEMPORARY, check_free, replacing, sweep, writable
 from tenfold.pipelines.files.spreadsheet import as_text
 from tenfold.pipelines.molecules.featuriser import NO_COORDINATES
-from tenfold.pipelines.molecules.parsing import featurise_records, record_blocks
+from tenfold.pipelines.predictor.featurised import BLOCK, featurised_blocks
 from tenfold.pipelines.predictor.input_columns import InputColumns, unique_names
 from tenfold.pipelines.predictor.prediction_columns import column_names, prediction_cells
 from tenfold.pipelines.predictor.predictor import MoleculePredictor
 from tenfold.pipelines.readers.archives import unpack
-from tenfold.pipelines.readers.molecule import LineReader, MoleculeRecord
+from tenfold.pipelines.readers.molecule import MoleculeRecord
 from tenfold.pipelines.readers.molecules import MoleculeFile, inspect_file, read_records
 from tenfold.pipelines.training.bundle import find_bundle
 from tenfold.pipelines.training.prefetch import Prefetcher
@@ -33,8 +35,6 @@ from tenfold.pipelines.training.prefetch import Prefetcher
 log = logging.getLogger("tenfold")
 
 _MAX_HEADER_BYTES = 2**20
-BLOCK = 512
-"""Molecules that are read, featurised and predicted together."""
 LARGEST_GIB = 64.0
 """Largest size that a compressed input may unpack to [GiB]."""
 
@@ -70,10 +70,13 @@ def predict_molecules(
     seconds: float = 20.0,
     embed: bool = False,
     largest_gib: float = LARGEST_GIB,
+    processes: int = 1,
+    dask: str = "",
 ) -> PredictionSummary:
     r"""Predict the properties of the molecules of a file.
 
-    An interrupted run is resumed by the same call, and its output is the same to the byte.
+    An interrupted run is resumed by the same call, and its output is the same to the byte. So it is wherever the
+    molecules are parsed and featurised, since the network is evaluated in this process, on all its cores or its GPU.
 
     Parameters
     ----------
@@ -97,12 +100,18 @@ def predict_molecules(
         Generate coordinates (ETKDGv3, MMFF94) for a network that was trained on given ones, and ignore the file's.
     largest_gib
         Largest size that a compressed input may unpack to [GiB].
+    processes
+        Processes that parse and featurise molecules.
+    dask
+        Dask scheduler whose workers parse and featurise instead: tcp://HOST:PORT, tls://HOST:PORT, or its file.
 
     Raises
     ------
     InputError
         A file cannot be read or written, or a table lacks the column, or `out` exists and is not a table of
         predictions.
+    EngineError
+        The scheduler cannot be used.
 
     Example
     -------
@@ -113,6 +122,8 @@ def predict_molecules(
     2
     """
     bundle, molecules, out = find_bundle(Path(bundle)), Path(molecules), Path(out)
+    engine = Engine(processes=processes, scheduler=dask)
+    check_reachable(engine)
     predictor = MoleculePredictor.load(bundle, BLOCK)
     if embed:
         predictor = predictor.with_embedding()
@@ -130,7 +141,7 @@ def predict_molecules(
             raise InputError(f"{molecules}: contains {len(members)} files, or nothing; expected one file of molecules")
         described = inspect_file(members[0], smiles_column, None)
         identity = _identity(bundle, molecules, described, seconds, embed)
-        return _PredictionRun(predictor, described, out, identity, seconds).finish()
+        return _PredictionRun(predictor, described, out, identity, seconds, engine).finish()
     finally:
         spool.unlink(missing_ok=True)
 
@@ -149,9 +160,17 @@ def _is_ours(path: Path) -> bool:
 class _PredictionRun:
     """One output file, from the rows already written to the end."""
 
-    def __init__(self, predictor: MoleculePredictor, described: MoleculeFile, out: Path, identity: str, seconds: float):
+    def __init__(
+        self,
+        predictor: MoleculePredictor,
+        described: MoleculeFile,
+        out: Path,
+        identity: str,
+        seconds: float,
+        engine: Engine,
+    ):
         self.predictor, self.described, self.out, self.seconds = predictor, described, out, seconds
-        self.identity = identity
+        self.identity, self.engine = identity, engine
         self.input_columns = InputColumns.of(described)
         self.predicted_columns = column_names(predictor.config)
         added = [as_text(name) for name in (*self.predicted_columns, "problem")]
@@ -173,13 +192,16 @@ class _PredictionRun:
                 for _ in islice(stream, rows):
                     pass
                 done = 0
-                for block, graphs, reasons, offset in Prefetcher(2).iterate(self._featurised(stream, lines)):
-                    file.write(_csv(self._rows(block, graphs, reasons)))
+                featuriser = self.predictor.config.featuriser
+                blocks = featurised_blocks(stream, lines, featuriser, self.seconds, self.engine, self.out.parent)
+                for block in Prefetcher(2).iterate(blocks):
+                    file.write(_csv(self._rows(block.records, block.graphs, block.reasons)))
                     file.flush()
-                    rows, unreadable = rows + len(block), unreadable + sum(reason is not None for reason in reasons)
+                    rows += len(block.records)
+                    unreadable += sum(reason is not None for reason in block.reasons)
                     self._write_state(rows, unreadable, file.tell())
-                    advance(offset - done, note=f"{rows:,} molecules")
-                    done = offset
+                    advance(block.end - done, note=f"{rows:,} molecules")
+                    done = block.end
         self.partial.replace(self.out)
         self.state.unlink(missing_ok=True)
         return PredictionSummary(self.out, rows, unreadable, self.renamed)
@@ -189,28 +211,6 @@ class _PredictionRun:
 
     def _total(self) -> int:
         return self.described.data.bytes
-
-    def _featurised(
-        self, stream: Iterator[MoleculeRecord], lines: LineReader
-    ) -> Iterator[tuple[list[MoleculeRecord], Graphs, list[str | None], int]]:
-        """Yield blocks of entries with their graphs and reasons, and the end of each block in the file [bytes]."""
-        featuriser = self.predictor.config.featuriser
-        pending: list[tuple[list[MoleculeRecord], int]] = []
-
-        def blocks() -> Iterator[Sequence[MoleculeRecord]]:
-            while block := list(islice(stream, BLOCK)):
-                pending.append((block, lines.offset))
-                yield from record_blocks(block, featuriser)
-
-        parts: list[Graphs] = []
-        reasons: list[str | None] = []
-        for graphs, part_reasons in featurise_records(blocks(), featuriser, self.seconds):
-            parts.append(graphs)
-            reasons += part_reasons
-            if len(reasons) == len(pending[0][0]):
-                block, offset = pending.pop(0)
-                yield block, Graphs.join(parts), reasons, offset
-                parts, reasons = [], []
 
     def _rows(self, block: Sequence[MoleculeRecord], graphs: Graphs, reasons: Sequence[str | None]) -> list[list[str]]:
         predictions = iter(prediction_cells(self.predictor, graphs))

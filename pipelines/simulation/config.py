@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from tenfold.hpc.engine import Engine
 from tenfold.pipelines.quantities import convert_quantities
 from tenfold.pipelines.simulation.cosmology import BOUNDS, PARAMETERS, Cosmology
 
@@ -47,6 +48,8 @@ class Simulation:
     """Varied parameters and their ranges: omega_m, sigma_8, n_s, h, omega_b."""
     processes: int = 2
     """Number of parallel processes on this machine."""
+    dask: str = ""
+    """Dask scheduler that does the work in place of processes here: tcp://HOST:PORT, tls://HOST:PORT, or its file."""
 
     def __post_init__(self) -> None:
         convert_quantities(self, box_mpc_h="Mpc/h")
@@ -77,10 +80,16 @@ class Simulation:
             raise ValueError(
                 f"ranges: found omega_b up to {highest_omega_b}, must stay below the smallest omega_m, {lowest_omega_m}"
             )
+        self.engine  # noqa: B018 (checks dask)
 
     def _bounds(self, name: str) -> tuple[float, float]:
         default = getattr(Cosmology(), name)
         return self.ranges.get(name, (default, default))
+
+    @property
+    def engine(self) -> Engine:
+        """Where the work is done."""
+        return Engine(processes=self.processes, scheduler=self.dask)
 
     @property
     def densities(self) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -90,8 +99,8 @@ class Simulation:
 
     @property
     def physics(self) -> dict[str, Any]:
-        """Settings that determine the contents of a box: all but the number of boxes and of processes."""
-        return {key: value for key, value in asdict(self).items() if key not in ("count", "processes")}
+        """Settings that determine the contents of a box: all but the number of boxes, and where they run."""
+        return {key: value for key, value in asdict(self).items() if key not in ("count", "processes", "dask")}
 
     def box_seed(self, index: int) -> int:
         """Seed of the initial conditions of box `index`, at most nine digits, as CosmoFlow's seed9."""

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tenfold.hpc.cluster import map_unordered
+from tenfold.hpc.engine import Engine
 from tenfold.hpc.memory import keep_freed_memory
 from tenfold.hpc.progress import progress
+from tenfold.hpc.scheduler import check_reachable
 from tenfold.pipelines.simulation.boxes import existing_files, read_config, write_box
 from tenfold.pipelines.simulation.config import Simulation
 from tenfold.pipelines.simulation.cosmology import Cosmology, growth, sample_cosmologies
@@ -73,15 +75,25 @@ def simulate_box(config: Simulation, cosmology: Cosmology, seed: int, table: "Tr
     return np.stack([channels[z] for z in config.redshifts], axis=-1)
 
 
-def transfer_table(config: Simulation) -> "TransferTable":
-    """Compute with CAMB the transfer functions that cover all cosmologies of a simulation."""
+def transfer_table(config: Simulation, shared: Path | None = None) -> "TransferTable":
+    """Compute with CAMB the transfer functions that cover all cosmologies of a simulation.
+
+    Parameters
+    ----------
+    config
+        Configuration of the simulation.
+    shared
+        Existing folder that the workers of its scheduler can write to; None: they are computed on this machine.
+    """
     from tenfold.pipelines.simulation.matter_power import nodes, tabulate  # CAMB takes a second to import
 
     densities = nodes(*config.densities)
     transfers: dict[int, np.ndarray] = {}
     # a few are faster than the start of other processes
+    engine = config.engine if shared else Engine(processes=config.processes)
+    engine = engine if len(densities) > 16 else Engine()
     with progress("Linear power spectra (CAMB)", total=len(densities), unit="spectrum") as advance:
-        for position, ln_t in map_unordered(_transfer, densities, config.processes if len(densities) > 16 else 1):
+        for position, ln_t in map_unordered(_transfer, densities, engine, shared=shared):
             transfers[position] = ln_t
             advance()
     return tabulate(*config.densities, [transfers[n] for n in range(len(densities))])
@@ -151,16 +163,19 @@ def simulate_set(
         The folder is not writable, or contains files of another configuration.
     """
     start = time.monotonic()
+    out = boxes.engine.path(out)
     paths = [out / f"{stem}_{index:05d}{suffix}" for index in range(boxes.count)]
     existing = existing_files({*paths, *out.glob(f"{stem}_*{suffix}")}, physics, read_config)
-    OutputFolder.claim(out, (path.name for path in paths), alone=True, known=[path.name for path in existing])
     todo = [index for index, path in enumerate(paths) if path not in existing]
     if todo:
+        check_reachable(boxes.engine)
+    OutputFolder.claim(out, (path.name for path in paths), alone=True, known=[path.name for path in existing])
+    if todo:
         cosmologies = sample_cosmologies(boxes.ranges, boxes.count, boxes.seed)
-        work = partial(_simulate_item, simulate_to, transfer_table(boxes))
+        work = partial(_simulate_item, simulate_to, transfer_table(boxes, out))
         with progress("Simulating", total=len(todo), unit=unit) as advance:
             items = [(index, cosmologies[index], paths[index]) for index in todo]
-            for _ in map_unordered(work, items, boxes.processes):
+            for _ in map_unordered(work, items, boxes.engine, shared=out):
                 advance()
     return SimulationSummary(out, len(todo), boxes.count - len(todo), time.monotonic() - start)
 

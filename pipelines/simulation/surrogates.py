@@ -12,7 +12,9 @@ import numpy as np
 import scipy.fft
 
 from tenfold.hpc.cluster import map_unordered
+from tenfold.hpc.engine import Engine
 from tenfold.hpc.progress import progress
+from tenfold.hpc.scheduler import check_reachable
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.files.atomic import replacing
 from tenfold.pipelines.simulation.boxes import read_box_record
@@ -70,7 +72,9 @@ def _scaled(modes, amplitude):
     return out
 
 
-def simulate_surrogates(boxes: Path | str, out: Path | str, *, seed: int, processes: int = 2) -> SimulationSummary:
+def simulate_surrogates(
+    boxes: Path | str, out: Path | str, *, seed: int, processes: int = 2, dask: str = ""
+) -> SimulationSummary:
     """Write the Gaussian surrogate of every box: a Gaussian overdensity with the P(k) of the box.
 
     Parameters
@@ -82,7 +86,9 @@ def simulate_surrogates(boxes: Path | str, out: Path | str, *, seed: int, proces
     seed
         Seed of the white noise.
     processes
-        Number of parallel processes.
+        Number of parallel processes on this machine.
+    dask
+        Dask scheduler that does the work instead: tcp://HOST:PORT, tls://HOST:PORT, or its file.
 
     Returns
     -------
@@ -101,17 +107,21 @@ def simulate_surrogates(boxes: Path | str, out: Path | str, *, seed: int, proces
     20
     """
     start = time.monotonic()
-    sources = sorted(Path(boxes).glob("box_*.h5"))
+    engine = Engine(processes=processes, scheduler=dask)
+    sources = sorted(engine.path(Path(boxes)).glob("box_*.h5"))
     if not sources:
         raise InputError(f"{boxes}: found no box_*.h5. Simulate boxes first: tenfold simulate volumes --out {boxes}")
     if Path(out).resolve() == Path(boxes).resolve():
         raise InputError(f"{out}: surrogates need another folder than the boxes")
-    out = Path(out)
+    out = engine.path(Path(out))
     todo = [source for source in sources if not _is_surrogate(out / source.name, source, seed)]
+    if todo:
+        check_reachable(engine)
     names = {source.name for source in sources}
     OutputFolder.claim(out, names, alone=True, known=names - {source.name for source in todo})
     with progress("Gaussian surrogates", total=len(todo), unit="box") as advance:
-        for _ in map_unordered(partial(_write_surrogate, out, seed), todo, processes):
+        work = partial(_write_surrogate, out, seed)
+        for _ in map_unordered(work, todo, engine, shared=out, inputs=todo):
             advance()
     return SimulationSummary(out, len(todo), len(sources) - len(todo), time.monotonic() - start)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from tenfold.hpc.cluster import WorkerDiedError, map_unordered
+from tenfold.hpc.engine import Engine
 from tenfold.hpc.progress import progress
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.storage.manifest import MANIFEST, ShardManifest
@@ -102,7 +103,13 @@ class ShardFolder(Generic[Manifest]):
         return known == sources and sizes == [shard.bytes for shard in self.manifest.shards]
 
     def pack(
-        self, function: Callable[[PackingTask], Packed], tasks: Sequence[PackingTask], processes: int, *, title: str
+        self,
+        function: Callable[[PackingTask], Packed],
+        tasks: Sequence[PackingTask],
+        engine: Engine,
+        *,
+        title: str,
+        inputs: Sequence[Path],
     ) -> list[Packed]:
         """Pack shards in parallel, and remove those of an earlier ingest that are no longer wanted.
 
@@ -112,10 +119,12 @@ class ShardFolder(Generic[Manifest]):
             Packs one shard.
         tasks
             One for each shard.
-        processes
-            Number of Dask worker processes; 1: this process alone.
+        engine
+            Where the shards are packed.
         title
             Title of the progress bar.
+        inputs
+            Files that the tasks read.
 
         Returns
         -------
@@ -126,6 +135,8 @@ class ShardFolder(Generic[Manifest]):
         ------
         InputError
             A shard could not be written, or a worker process died twice on the same shard.
+        EngineError
+            The scheduler of the engine cannot be used.
         """
         names = [task.out.name for task in tasks]
         self._folder = self._folder.add(names)
@@ -133,7 +144,7 @@ class ShardFolder(Generic[Manifest]):
         packed: dict[int, Packed] = {}
         try:
             with progress(title, total=len(tasks), unit="shard") as advance:
-                for position, result in map_unordered(function, tasks, processes):
+                for position, result in map_unordered(function, tasks, engine, shared=self.path, inputs=inputs):
                     packed[position] = result
                     advance(1)
         except WorkerDiedError as error:

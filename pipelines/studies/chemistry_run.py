@@ -15,7 +15,7 @@ def chemistry_stages(config: ChemistryRun, out: Path, ranks: int) -> list[Stage]
     labels, molecules, data, network = config.labels, out / "molecules", out / "data", out / "network"
 
     def check_by_dft() -> None:
-        run_dft_check(labels.dft_check, molecules, seed=labels.seed, processes=labels.processes)
+        run_dft_check(labels.dft_check, molecules, seed=labels.seed, processes=labels.processes, dask=labels.dask)
 
     return [
         Stage("label", lambda: label_molecules(labels, molecules)),

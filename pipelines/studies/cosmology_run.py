@@ -18,7 +18,9 @@ def cosmology_stages(config: CosmologyRun, out: Path, ranks: int) -> list[Stage]
     def simulate() -> None:
         simulate_volumes(simulation, out / "boxes")
         if control:
-            simulate_surrogates(out / "boxes", out / "surrogates", seed=simulation.seed, processes=simulation.processes)
+            boxes, surrogates = out / "boxes", out / "surrogates"
+            where = {"processes": simulation.processes, "dask": simulation.dask}
+            simulate_surrogates(boxes, surrogates, seed=simulation.seed, **where)
 
     def ingest() -> None:
         ingest_volumes([out / "boxes"], out / "data", config.ingest)

@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 from pydantic import BeforeValidator
 
+from tenfold.hpc.engine import Engine
 from tenfold.pipelines.quantities import convert_quantities
 from tenfold.pipelines.readers.cosmological_units import LENGTH_UNITS
 from tenfold.pipelines.readers.formats import VolumeFormat
@@ -103,6 +104,8 @@ class Ingest:
     see `tenfold.pipelines.volumes.pixels`."""
     processes: int = 2
     """Maximum number of Dask worker processes; fewer are started for little data, and 1 works without Dask."""
+    dask: str = ""
+    """Dask scheduler that does the work in place of processes here: tcp://HOST:PORT, tls://HOST:PORT, or its file."""
 
     def __post_init__(self):
         """Check that every value is in its range."""
@@ -140,6 +143,12 @@ class Ingest:
             raise ValueError(f"particle_types: found {self.particle_types}, valid are 0 to 6")
         if not self.largest_gib > 0:
             raise ValueError(f"largest_gib: found {self.largest_gib}, valid is above 0")
+        self.engine  # noqa: B018 (checks dask)
+
+    @property
+    def engine(self) -> Engine:
+        """Where the work is done."""
+        return Engine(processes=self.processes, scheduler=self.dask)
 
     @property
     def records_per_volume(self) -> int:
@@ -175,7 +184,7 @@ class Ingest:
     def recorded(self) -> dict:
         """Return the part of the configuration that determines the result, as a manifest records it."""
         config = json.loads(json.dumps(asdict(self)))
-        for without_effect in ("processes", "rejected_threshold", "largest_gib", "table"):
+        for without_effect in ("processes", "dask", "rejected_threshold", "largest_gib", "table"):
             del config[without_effect]
         config["table_sha256"] = hashlib.sha256(Path(self.table).read_bytes()).hexdigest() if self.table else ""
         return config

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tenfold.hpc.scheduler import check_reachable
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.storage.manifest import MANIFEST, ShardEntry
 from tenfold.pipelines.storage.shard_folder import ShardFolder
@@ -114,11 +115,12 @@ def ingest_volumes(paths: Iterable[Path | str], out: Path | str, config: Ingest)
     20
     """
     sources = find_sources(paths, config)
-    out, recorded = Path(out), config.recorded()
+    out, recorded = config.engine.path(Path(out)), config.recorded()
     folder = ShardFolder(out, Manifest, former=("quarantine.csv",))
     if folder.is_complete(recorded, {source.name: (source.bytes, source.mtime_ns) for source in sources}):
         assert folder.manifest is not None
         return _summary(out, folder.manifest, 0)
+    check_reachable(config.engine)
     headers, rejected = read_headers(sources, config)
     check_threshold(rejected, len(sources), out, config)
     mask = None
@@ -141,7 +143,8 @@ def ingest_volumes(paths: Iterable[Path | str], out: Path | str, config: Ingest)
         for number, group in enumerate(_groups(headers, config))
     ]
     worthwhile = 1 + sum(header.file.bytes for header in headers) // BYTES_PER_PROCESS
-    shards = folder.pack(pack, tasks, min(config.processes, worthwhile), title="Packing")
+    inputs = [header.file.path for header in headers]
+    shards = folder.pack(pack, tasks, config.engine.at_most(worthwhile), title="Packing", inputs=inputs)
     rejected += [file for shard in shards for file in shard.rejected]
     check_threshold(rejected, len(sources), out, config)
     manifest = _manifest(tasks, shards, headers, rejected, recorded, config)

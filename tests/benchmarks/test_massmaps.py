@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tenfold.hpc.cluster import map_unordered
+from tenfold.hpc.engine import Engine
 from tenfold.hpc.memory import keep_freed_memory
 from tenfold.pipelines.simulation.cosmology import Cosmology
 from tenfold.pipelines.simulation.lensing.config import MassMaps
@@ -71,7 +72,7 @@ def test_angular_power_agrees_with_theory(name, config):
     table = transfer_table(config.boxes)
     jobs = [(config, cosmology, 100 + run, table) for cosmology in COSMOLOGIES for run in range(RUNS)]
     start = time.monotonic()
-    results = dict(map_unordered(simulate_box, jobs, 2))
+    results = dict(map_unordered(simulate_box, jobs, Engine(processes=2)))
     wall = time.monotonic() - start
     ell = band_average(config, multipoles(config))
     print(

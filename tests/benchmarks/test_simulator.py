@@ -87,7 +87,7 @@ def accuracy(config: Simulation, fixed: bool, realisations: int = 1) -> np.ndarr
     cosmologies = sample_cosmologies(config.ranges, config.count, config.seed)
     all_ratios = np.empty((realisations * config.count, len(BANDS)))
     jobs = [(index, cosmologies[index % config.count], table) for index in range(len(all_ratios))]
-    for index, row in map_unordered(partial(ratios, config, fixed), jobs, config.processes):
+    for index, row in map_unordered(partial(ratios, config, fixed), jobs, config.engine):
         all_ratios[index] = row
     mean_ratios = all_ratios.reshape(realisations, config.count, len(BANDS)).mean(axis=0)
     print(f"\n{'fixed amplitudes, paired' if fixed else 'Gaussian'}, {config.steps} steps: simulated P(k) / HMcode2020")

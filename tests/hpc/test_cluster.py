@@ -4,6 +4,7 @@ import signal
 import pytest
 
 from tenfold.hpc.cluster import WorkerDiedError, map_unordered
+from tenfold.hpc.engine import Engine
 
 
 def squared(number: int) -> int:
@@ -13,7 +14,7 @@ def squared(number: int) -> int:
 
 
 def test_a_single_process_is_the_calling_one():
-    assert dict(map_unordered(lambda number: (os.getpid(), number), [3, 4], processes=1)) == {
+    assert dict(map_unordered(lambda number: (os.getpid(), number), [3, 4], Engine())) == {
         0: (os.getpid(), 3),
         1: (os.getpid(), 4),
     }
@@ -21,5 +22,5 @@ def test_a_single_process_is_the_calling_one():
 
 def test_an_item_that_kills_its_process_twice_is_named():
     with pytest.raises(WorkerDiedError, match="item 1 died") as caught:
-        list(map_unordered(squared, [1, -2], processes=2))
+        list(map_unordered(squared, [1, -2], Engine(processes=2)))
     assert caught.value.position == 1

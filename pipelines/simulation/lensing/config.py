@@ -66,6 +66,8 @@ class MassMaps:
     """Varied parameters and their ranges: omega_m, sigma_8, n_s, h, omega_b."""
     processes: int = 2
     """Number of parallel processes on this machine."""
+    dask: str = ""
+    """Dask scheduler that does the work in place of processes here: tcp://HOST:PORT, tls://HOST:PORT, or its file."""
 
     def __post_init__(self) -> None:
         """Convert quantities, and check that the settings are possible."""
@@ -101,6 +103,7 @@ class MassMaps:
         return Simulation(
             count=self.count, seed=self.seed, box_mpc_h=self.box_mpc_h, particles=self.particles,
             mesh_factor=self.mesh_factor, steps=self.steps, ranges=self.ranges, processes=self.processes,
+            dask=self.dask,
         )  # fmt: skip
 
     @property
@@ -110,8 +113,8 @@ class MassMaps:
 
     @property
     def physics(self) -> dict[str, Any]:
-        """Settings that determine the contents of a file: all but the number of cosmologies and of processes."""
-        return {key: value for key, value in asdict(self).items() if key not in ("count", "processes")}
+        """Settings that determine the contents of a file: all but the number of cosmologies, and where they run."""
+        return {key: value for key, value in asdict(self).items() if key not in ("count", "processes", "dask")}
 
     def cosmology_seed(self, index: int) -> int:
         """Seed of all random numbers of cosmology `index`."""
