@@ -187,6 +187,7 @@ def test_the_settings_that_documents_show_are_valid(document):
         "estimator.size=",
         "estimator.width=",
         "ingest.table_",
+        "ingest.patch_",
     )  # valid together with others
     shown = [setting for setting in settings(document.read_text()) if not setting.startswith(partly)]
     assert not [setting for setting in shown if "=" in setting and not accepted_by(setting)]

@@ -35,7 +35,7 @@ def simulate_massmaps_command(
 @ingest.command("massmaps")
 @configured("massmaps", keys={"dask": "ingest.dask"})
 def ingest_massmaps_command(config: Any, paths: MapFiles, out: Out, dask: Dask = "", dry_run: DryRun = False) -> None:
-    """Pack maps (FITS, CAMELS Multifield NPY, HDF5 of κTNG or plain) into shards, split by simulation."""
+    """Pack maps (FITS, HEALPix, CAMELS Multifield NPY, HDF5 of κTNG or plain) into shards, split by simulation."""
     from tenfold.pipelines.volumes.ingest import estimate_size
     from tenfold.pipelines.volumes.maps import ingest_massmaps
 

@@ -49,7 +49,7 @@ def simulate_surrogates_command(
 @ingest.command("volumes")
 @configured("cosmology", keys={"dask": "ingest.dask"})
 def ingest_volumes_command(config: Any, paths: VolumeFiles, out: Out, dask: Dask = "", dry_run: DryRun = False) -> None:
-    """Pack volumes (CosmoFlow HDF5, plain HDF5, NPY) into shards, split by simulation."""
+    """Pack volumes (CosmoFlow, CAMELS, Quijote, Nyx; HDF5, NPY, TFRecord) into shards, split by simulation."""
     from tenfold.pipelines.volumes.ingest import estimate_size, ingest_volumes
 
     show(estimate_size(paths, config.ingest) if dry_run else ingest_volumes(paths, out, config.ingest))

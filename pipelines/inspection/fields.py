@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from astropy.io import fits
-
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.inspection.inspection import Inspection
-from tenfold.pipelines.readers import fits_images
 from tenfold.pipelines.readers.cmd_names import parse_file_name
+from tenfold.pipelines.readers.fits_files import MAGIC as FITS_MAGIC
+from tenfold.pipelines.readers.fits_files import open_fits
 from tenfold.pipelines.readers.formats import detect_map_format, detect_volume_format, read_volumes
+from tenfold.pipelines.readers.gzipped import content_head, is_gzip
 from tenfold.pipelines.readers.safe_hdf5 import is_hdf5, list_datasets, open_hdf5
 from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError, Volume
 from tenfold.pipelines.volumes.moments import Moments
@@ -46,6 +46,8 @@ _MOST_ASSUMED = 4
 _MOST_KEYS = 24
 _LARGEST_BYTES = 2**31
 """Values of larger volumes are not read."""
+_LARGEST_UNPACKED_GIB = 16.0
+"""A file compressed by gzip is unpacked to at most this size."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,16 +122,17 @@ def _read(path: Path, dimensions: int, key: str) -> _Reading | None:
             if "side_deg" in assumed and (dimensions == 3 or "box_mpc_h" in assumed):
                 continue
             try:
-                volume, count = _first_volume(path, _stated(dimensions, key, assumed))
+                volume, count = _first_volume(path, _stated(path, dimensions, key, assumed))
             except InputError:
                 continue
             return _Reading(dimensions=dimensions, key=key, assumed=assumed, volume=volume, count=count)
     return None
 
 
-def _stated(dimensions: int, key: str, assumed: tuple[str, ...]) -> StatedMetadata:
+def _stated(path: Path, dimensions: int, key: str, assumed: tuple[str, ...]) -> StatedMetadata:
     values = {name: _ASSUMED[name][0] for name in assumed}
-    return replace(StatedMetadata(dimensions=dimensions, key=key, largest_gib=math.inf), **values)
+    largest_gib = _LARGEST_UNPACKED_GIB if is_gzip(path) else math.inf
+    return replace(StatedMetadata(dimensions=dimensions, key=key, largest_gib=largest_gib), **values)
 
 
 def _first_volume(path: Path, stated: StatedMetadata) -> tuple[Volume, int]:
@@ -147,18 +150,16 @@ def _keys(path: Path) -> list[str]:
             if any(name.startswith("PartType") for name in file):
                 return []
             return [name for name, shape in list_datasets(file).items() if len(shape) > 1]
-    with path.open("rb") as file:
-        if file.read(len(fits_images.MAGIC)) != fits_images.MAGIC:
-            return []
-    with fits.open(path) as hdus:
-        return [str(number) for number, hdu in enumerate(hdus) if hdu.is_image and hdu.header["NAXIS"] > 1]
+    if content_head(path, len(FITS_MAGIC)) != FITS_MAGIC:
+        return []
+    with open_fits(path, _LARGEST_UNPACKED_GIB) as opened:
+        return [str(number) for number, hdu in enumerate(opened.hdus) if hdu.is_image and hdu.header["NAXIS"] > 1]
 
 
 def _first_problem(path: Path) -> str:
     """Return why a file cannot be read, as maps if it is FITS and as volumes otherwise."""
     try:
-        with path.open("rb") as file:
-            dimensions = 2 if file.read(len(fits_images.MAGIC)) == fits_images.MAGIC else 3
+        dimensions = 2 if content_head(path, len(FITS_MAGIC)) == FITS_MAGIC else 3
         _first_volume(path, StatedMetadata(dimensions=dimensions))
     except UnusableFileError as error:
         return f"{error.key}: {error.reason}" if error.key else error.reason
@@ -207,7 +208,7 @@ def _values(path: Path, reading: _Reading) -> str:
     UnusableFileError
         Values are not finite, or masked, or all the same.
     """
-    stated = _stated(reading.dimensions, reading.key, reading.assumed)
+    stated = _stated(path, reading.dimensions, reading.key, reading.assumed)
     volumes = read_volumes(path, stated)  # the file is open as long as this
     volume = next(volumes)
     moments = Moments()

@@ -8,7 +8,7 @@ import numpy as np
 from astropy.io import fits
 
 from tenfold.pipelines.errors import InputError
-from tenfold.pipelines.readers import fits_images, npy
+from tenfold.pipelines.readers import fits_files, npy
 from tenfold.pipelines.readers.safe_hdf5 import is_hdf5, open_hdf5
 from tenfold.pipelines.readers.tables import LARGEST_BYTES, Table, read_text_table
 from tenfold.pipelines.readers.volume import UnusableFileError
@@ -37,10 +37,10 @@ def read_any_table(path: Path, columns: Sequence[str] = ()) -> Table:
     """
     try:
         with path.open("rb") as file:
-            head = file.read(len(fits_images.MAGIC))
+            head = file.read(len(fits_files.MAGIC))
         if path.stat().st_size > LARGEST_BYTES:
             raise InputError(f"{path}: has {path.stat().st_size:,} bytes: not a table of parameters")
-        if head.startswith(fits_images.MAGIC):
+        if head.startswith(fits_files.MAGIC):
             table = _from_arrays(path, _fits_columns(path))
         elif head.startswith(npy.MAGIC):
             table = _from_array(path, _npy_array(path))

@@ -20,7 +20,6 @@ from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError, 
 
 DEFAULT_COLUMNS = ("Omega_m", "sigma_8", "A_SN1", "A_AGN1", "A_SN2", "A_AGN2")
 """Columns of a parameter file without column names."""
-MAPS_PER_SIMULATION = 15
 _COSMOLOGY = ("omega_m", "sigma_8")
 
 
@@ -50,8 +49,8 @@ def read_parameters(path: Path, name: CMDName) -> list[dict[str, float]]:
         raise InputError(f"{path}: the name does not give suite and set; expected a name such as {expected}")
     if suite_and_set != (name.suite, name.set):
         raise InputError(
-            f"{path}: parameters of {suite_and_set[0]}, set {suite_and_set[1]}, but the maps are of {name.suite}, set "
-            f"{name.set}: give their own parameter file as ingest.camels_parameters"
+            f"{path}: parameters of {suite_and_set[0]}, set {suite_and_set[1]}, but the {name.kind.lower()} are of "
+            f"{name.suite}, set {name.set}: give their own parameter file as ingest.camels_parameters"
         )
     table = read_text_table(path)
     names = table.names or DEFAULT_COLUMNS
@@ -71,12 +70,12 @@ def read_parameters(path: Path, name: CMDName) -> list[dict[str, float]]:
 
 
 def metadata_by_simulation(path: Path, name: CMDName, parameters: Path, stated: StatedMetadata) -> list[StatedMetadata]:
-    """Return the stated metadata of each simulation in a file of maps.
+    """Return the stated metadata of each simulation in a file of maps or grids.
 
     Parameters
     ----------
     path
-        File of maps.
+        File of maps or grids.
     name
         Metadata in its name.
     parameters
@@ -87,37 +86,39 @@ def metadata_by_simulation(path: Path, name: CMDName, parameters: Path, stated: 
     Raises
     ------
     InputError
-        The number of maps is not 15 per row of parameters, or the stated metadata contradict the name.
+        The number of maps is not 15 per row of parameters, that of grids not 1; or the stated metadata contradict the
+        name.
     """
     rows = read_parameters(parameters, name)
-    maps = count_maps(path)
-    if maps != MAPS_PER_SIMULATION * len(rows):
+    records, each, kind = count_records(path), name.per_simulation, name.kind.lower()
+    if records != each * len(rows):
+        per_simulation = f" are {records / each:g} simulations of {each} {kind}" if each > 1 else ""
         raise InputError(
-            f"{path}: {maps} maps are {maps / MAPS_PER_SIMULATION:g} simulations of {MAPS_PER_SIMULATION} maps, but "
-            f"{parameters} has {len(rows)} rows of parameters"
+            f"{path}: {records} {kind}{per_simulation}, but {parameters} has {len(rows)} rows of parameters"
         )
     stated = add_name_metadata(path, name, stated)
     return [
         replace(
-            stated, simulation=f"{name.set}_{name.suite}_{n}", parameters=row,
-            part=(n * MAPS_PER_SIMULATION, (n + 1) * MAPS_PER_SIMULATION),
+            stated, simulation=f"{name.set}_{name.suite}_{n}", parameters=row, part=(n * each, (n + 1) * each)
         )
         for n, row in enumerate(rows)
     ]  # fmt: skip
 
 
 def check_no_table_row(path: Path, stated: StatedMetadata) -> None:
-    """Check that the table has no row for a file, since a row cannot label maps of many simulations.
+    """Check that the table has no row for a file, since a row cannot label maps or grids of many simulations.
 
     Raises
     ------
     InputError
         The table has a row for the file.
     """
-    if stated.parameters or stated.simulation:
+    if (stated.parameters or stated.simulation) and stated.part is None:
+        name = parse_file_name(path)
+        kind = name.kind.lower() if name else "maps"
         raise InputError(
-            f"{path}: contains maps of many simulations, whose parameters are in ingest.camels_parameters: remove its "
-            "row from ingest.table"
+            f"{path}: contains {kind} of many simulations, whose parameters are in ingest.camels_parameters: remove "
+            "its row from ingest.table"
         )
 
 
@@ -142,7 +143,7 @@ def add_name_metadata(path: Path, name: CMDName, stated: StatedMetadata) -> Stat
 
 
 def check_same_data_set(paths: list[Path]) -> None:
-    """Check that CMD files have the same field, suite, set and redshift.
+    """Check that CMD files have the same field, suite, set and redshift, and grids the same size.
 
     Raises
     ------
@@ -158,8 +159,8 @@ def check_same_data_set(paths: list[Path]) -> None:
             )
 
 
-def count_maps(path: Path) -> int:
-    """Return the number of maps in a file.
+def count_records(path: Path) -> int:
+    """Return the number of maps or grids in a file.
 
     Raises
     ------
@@ -180,6 +181,10 @@ def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
         are not stated.
     """
     shape, dtype, start, fortran = inspect_array(path)
+    name = parse_file_name(path)
+    if name is not None and name.kind == "Grids":
+        reason = "grids of the CAMELS Multifield Dataset: ingest them with `tenfold ingest volumes`"
+        raise UnusableFileError(path, "", reason)
     if len(shape) not in (2, 3, 4):
         raise UnusableFileError(path, "", f"shape {shape} is not that of maps, (Y, X), (M, Y, X) or (M, Y, X, C)")
     if len(shape) == 2:
@@ -188,7 +193,7 @@ def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
     check_array(map_shape, dtype, stated.largest_gib, path, "", 2)
     if not stated.parameters:
         remedy = "give the file a row in a table, --set ingest.table=FILE"
-        if parse_file_name(path) is not None:
+        if name is not None:
             remedy = "give the parameter file of the maps, --set ingest.camels_parameters=FILE"
         raise UnusableFileError(path, "", f"no cosmological parameters: {remedy}")
     if stated.redshifts and len(stated.redshifts) != map_shape[2]:

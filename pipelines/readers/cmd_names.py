@@ -17,10 +17,13 @@ MAP_UNITS = {
     "Z": "dimensionless", "MgFe": "dimensionless", "ne": "h^2/cm^3 (Mpc/h)", "B": "Gauss",
 }  # fmt: skip
 """Unit of the pixels of a map, by field."""
+GRID_UNITS = {field: "(Msun/h)/(Mpc/h)^3" if unit == _SURFACE_DENSITY else unit for field, unit in MAP_UNITS.items()}
+GRID_UNITS["ne"] = "h^2/cm^3"
+"""Unit of the voxels of a grid, by field."""
 
 _SET = r"(?P<set>LH|CV|1P|EX|BE|SB\d*)"
 _MAPS = re.compile(
-    rf"(?P<kind>Maps|Grids)_(?P<field>[A-Za-z]+)_(?P<suite>\w+?)_{_SET}(?:_(?P<grid>\d+))?_z=(?P<z>\d+(?:\.\d+)?)\.npy"
+    rf"(?P<kind>Maps|Grids)_(?P<field>[A-Za-z]+)_(?P<suite>\w+?)_{_SET}(?:_(?P<voxels>\d+))?_z=(?P<z>\d+(?:\.\d+)?)\.npy"
 )
 _TABLES = (
     re.compile(rf"params_{_SET}_(?P<suite>\w+)\.txt"),
@@ -39,11 +42,18 @@ class CMDName:
     """Simulation code; for N-body counterparts also the code of their hydrodynamic partner: ``Nbody_IllustrisTNG``."""
     set: str
     redshift: float
+    voxels: int | None = None
+    """Voxels per side of grids."""
 
     @property
     def units(self) -> str:
-        """Documented unit of the pixels of maps; for an undocumented field, the name of the field."""
-        return MAP_UNITS.get(self.field, self.field)
+        """Documented unit of pixels or voxels; for an undocumented field, the name of the field."""
+        return (GRID_UNITS if self.kind == "Grids" else MAP_UNITS).get(self.field, self.field)
+
+    @property
+    def per_simulation(self) -> int:
+        """Number of maps or grids of each simulation."""
+        return 1 if self.kind == "Grids" else 15
 
 
 def parse_file_name(path: Path) -> CMDName | None:
@@ -52,8 +62,9 @@ def parse_file_name(path: Path) -> CMDName | None:
     if match is None:
         return None
     return CMDName(
-        kind=match["kind"], field=match["field"], suite=match["suite"], set=match["set"], redshift=float(match["z"])
-    )
+        kind=match["kind"], field=match["field"], suite=match["suite"], set=match["set"], redshift=float(match["z"]),
+        voxels=int(match["voxels"]) if match["voxels"] else None,
+    )  # fmt: skip
 
 
 def parse_table_name(path: Path) -> tuple[str, str] | None:

@@ -15,7 +15,8 @@ from tenfold.pipelines.readers.parameters import PARAMETERS, canonical_name, can
 from tenfold.pipelines.readers.safe_hdf5 import as_text, get_dataset, mask_values, open_hdf5, read_names, read_numbers
 from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError, Volume, check_array, file_stem
 
-_SPLIT_NAMES = ("Omega_m", "sigma_8", "N_spec", "H_0")
+SPLIT_NAMES = ("Omega_m", "sigma_8", "N_spec", "H_0")
+"""Parameters `y` of sub-volumes that do not name their own."""
 _TYPICAL_RANGES = {
     "omega_m": (0.05, 0.7),
     "sigma_8": (0.3, 1.6),
@@ -98,9 +99,9 @@ def read_subvolumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
             )
         if not len(x):
             raise UnusableFileError(path, "x", f"shape {x.shape} is empty")
-        names = read_names(file, "namePar", path) if "namePar" in file else _SPLIT_NAMES
+        names = read_names(file, "namePar", path) if "namePar" in file else SPLIT_NAMES
         if y.shape[1] == len(names):
-            parameters = merge_parameters(_physical_parameters(names, y[0].tolist(), stated, path), stated, path, "y")
+            parameters = merge_parameters(physical_parameters(names, y[0].tolist(), stated, path), stated, path, "y")
         elif "namePar" in file or not stated.parameters:
             problem = f", but namePar has {len(names)} names" if "namePar" in file else " without names in namePar"
             raise UnusableFileError(path, "y", f"{y.shape[1]} columns{problem}: give a table, --set ingest.table=FILE")
@@ -136,10 +137,25 @@ def _simulation(file: h5py.File, path: Path, stated: StatedMetadata) -> str:
     return stated.simulation or as_text(file.attrs.get("universe_tag", "")) or file_stem(path)
 
 
-def _physical_parameters(
+def physical_parameters(
     names: Sequence[str], row: Sequence[float], stated: StatedMetadata, path: Path
 ) -> dict[str, float]:
-    """Return the physical parameters of a row of `y`; empty if they are unit parameters that only a table resolves."""
+    """Return the physical parameters of a row of `y`; empty if they are unit parameters that only a table resolves.
+
+    Values within the ranges of simulated cosmologies count as physical; unit parameters need ``stated.unit_ranges``.
+
+    Parameters
+    ----------
+    names, row
+        Names and values in the file.
+    stated, path
+        Metadata and path of the file.
+
+    Raises
+    ------
+    UnusableFileError
+        The values are unit parameters without known ranges, may be either, or are out of range.
+    """
     may_be_unit = all(-1 <= value <= 1 for value in row)
     canonical_names = [str(canonical_name(name)) for name in names]
     listed = ", ".join(f"{name} = {value:g}" for name, value in zip(names, row, strict=True))

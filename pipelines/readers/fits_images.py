@@ -3,6 +3,8 @@
 import contextlib
 import functools
 import math
+import mmap
+import os
 import warnings
 from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping
@@ -12,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from tenfold.pipelines.readers.fits_files import FitsFile, open_fits
 from tenfold.pipelines.readers.volume import UnusableFileError
 
-MAGIC = b"SIMPLE  ="
 _BLOCK_BYTES = 2880
 _TYPE_BY_BITPIX = {8: "u1", 16: "i2", 32: "i4", 64: "i8", -32: "f4", -64: "f8"}
 _OPPOSITE_SIGN_ZERO = {8: -(2**7), 16: 2**15, 32: 2**31, 64: 2**63}
@@ -46,7 +48,7 @@ class Image:
 
 
 @contextlib.contextmanager
-def open_image(path: Path, key: str = "") -> Iterator[Image]:
+def open_image(path: Path, key: str = "", largest_gib: float = 16.0) -> Iterator[Image]:
     """Open an image of a FITS file: the one selected by `key`, or the only one.
 
     Tile-compressed images are decompressed tile by tile. Pixels are BZERO + BSCALE × the stored value (FITS standard
@@ -56,34 +58,22 @@ def open_image(path: Path, key: str = "") -> Iterator[Image]:
     Parameters
     ----------
     path
-        FITS file.
+        FITS file; it may be compressed by gzip.
     key
         EXTNAME, EXTNAME,EXTVER or the number of the HDU; the primary HDU is 0.
+    largest_gib
+        Largest size of the unpacked file, if it is compressed [GiB].
 
     Raises
     ------
     UnusableFileError
         The file is damaged or truncated, contains no image of two or more axes, or several images match.
     """
-    from astropy.io import fits
-
-    try:
-        with path.open("rb") as raw:
-            if raw.read(len(MAGIC)) != MAGIC:  # astropy would decompress a file of any size
-                raise UnusableFileError(path, "", "not an uncompressed FITS file")
-        with contextlib.ExitStack() as stack:
-            with warnings.catch_warnings():  # astropy warns about properties that are checked here
-                warnings.simplefilter("ignore")
-                hdus = stack.enter_context(
-                    fits.open(path, mode="readonly", memmap=True, lazy_load_hdus=True, do_not_scale_image_data=True)
-                )
-                number, hdu = _select(hdus, key, path)
-            yield _image(path, hdus, number, hdu)
-    except UnusableFileError:
-        raise
-    except (OSError, ValueError, TypeError, LookupError, AttributeError, Warning, fits.VerifyError) as error:
-        detail = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise UnusableFileError(path, "", f"not a complete FITS file, truncated or damaged ({detail})") from error
+    with open_fits(path, largest_gib) as opened:
+        with warnings.catch_warnings():  # astropy warns about properties that are checked here
+            warnings.simplefilter("ignore")
+            number, hdu = _select(opened.hdus, key, path)
+        yield _image(path, opened, number, hdu)
 
 
 def _select(hdus: Any, key: str, path: Path) -> tuple[int, Any]:
@@ -118,18 +108,12 @@ def _describe(number: int, hdu: Any) -> str:
 
 def _explain_missing_image(hdus: list[tuple[int, Any]]) -> str:
     """Return why a file without images is not read."""
-    for _, hdu in hdus:
-        if str(hdu.header.get("PIXTYPE", "")).strip().upper() == "HEALPIX":
-            return (
-                f"a HEALPix table (nside {hdu.header.get('NSIDE', 'unknown')}): pixels on the sphere. tenfold reads "
-                "flat square maps: project patches without masked pixels to images, for example with healpy.gnomview"
-            )
     names = ", ".join(hdu.name or str(n) for n, hdu in hdus if hdu.header.get("XTENSION"))
     return f"contains no image of two or more axes{f'; it contains the tables {names}' if names else ''}"
 
 
-def _image(path: Path, hdus: Any, number: int, hdu: Any) -> Image:
-    header = hdu.header
+def _image(path: Path, opened: FitsFile, number: int, hdu: Any) -> Image:
+    header, file_bytes = hdu.header, os.fstat(opened.content.fileno()).st_size
     bits, axes = header["BITPIX"], header["NAXIS"]
     if bits not in _TYPE_BY_BITPIX:
         raise UnusableFileError(path, "BITPIX", f"found {bits}, valid are {', '.join(map(str, _TYPE_BY_BITPIX))}")
@@ -147,9 +131,9 @@ def _image(path: Path, hdus: Any, number: int, hdu: Any) -> Image:
 
     def check_size() -> None:
         if compressed:
-            _check_tiles(path, hdu, shape)
+            _check_tiles(path, file_bytes, hdu, shape)
             return
-        available, required = path.stat().st_size - hdu.fileinfo()["datLoc"], math.prod(shape) * stored.itemsize
+        available, required = file_bytes - hdu.fileinfo()["datLoc"], math.prod(shape) * stored.itemsize
         if available < required:
             reason = f"shape {shape} requires {required:,} bytes, but the file contains {max(available, 0):,}"
             raise UnusableFileError(path, "image", reason)
@@ -161,9 +145,10 @@ def _image(path: Path, hdus: Any, number: int, hdu: Any) -> Image:
 
     @functools.cache
     def memory_map() -> np.ndarray:
-        return np.memmap(path, dtype=stored, mode="r", offset=hdu.fileinfo()["datLoc"], shape=shape)
+        mapped = mmap.mmap(opened.content.fileno(), 0, access=mmap.ACCESS_READ)
+        return np.ndarray(shape, stored, buffer=mapped, offset=hdu.fileinfo()["datLoc"])
 
-    primary = hdus[0].header
+    primary = opened.hdus[0].header
     unit_headers = (header,) if primary["NAXIS"] else (header, primary)
     unit = next(
         (str(cards[name]).strip() for cards in unit_headers for name in ("BUNIT", "UNIT") if name in cards), None
@@ -174,13 +159,13 @@ def _image(path: Path, hdus: Any, number: int, hdu: Any) -> Image:
     )  # fmt: skip
 
 
-def _check_tiles(path: Path, hdu: Any, shape: tuple[int, ...]) -> None:
+def _check_tiles(path: Path, file_bytes: int, hdu: Any, shape: tuple[int, ...]) -> None:
     """Check, before any decompression, that no tile exceeds the image and that the file contains all its tiles."""
     tile = tuple(map(int, getattr(hdu, "tile_shape", shape)))
     if len(tile) != len(shape) or any(not 0 < part <= max(side, 1) for part, side in zip(tile, shape, strict=True)):
         raise UnusableFileError(path, "ZTILE", f"tiles of {tile} for an image of shape {shape}")
     location = hdu.fileinfo()
-    available, required = path.stat().st_size - location["datLoc"], location["datSpan"]
+    available, required = file_bytes - location["datLoc"], location["datSpan"]
     if available <= required - _BLOCK_BYTES:  # the last block may lack its padding
         raise UnusableFileError(
             path, "image", f"its tiles take {required:,} bytes, but the file contains {max(available, 0):,}"

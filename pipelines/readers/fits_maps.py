@@ -8,12 +8,10 @@ import numpy as np
 
 from tenfold.pipelines.readers.consistency import merge_parameters, reconcile, values_agree
 from tenfold.pipelines.readers.field_names import field_name
-from tenfold.pipelines.readers.fits_images import MAGIC, Image, open_image
+from tenfold.pipelines.readers.fits_images import Image, open_image
 from tenfold.pipelines.readers.fits_pixels import pixel_arcmin
 from tenfold.pipelines.readers.parameters import canonical_parameters
 from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError, Volume, check_array, cosmology_id
-
-__all__ = ["MAGIC", "read_volumes"]
 
 _PARAMETER_KEYWORDS = {
     "OMEGA_M": "Omega_m", "OMEGA_B": "Omega_b", "OMEGA_C": "Omega_c", "OMEGA_CD": "Omega_cdm", "OMEGA_L": "Omega_L",
@@ -44,15 +42,15 @@ def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
         The file is damaged or truncated, contains no maps, has several candidate images, or contradicts the
         stated metadata; or the parameters, the unit or the side of the maps are missing.
     """
-    with open_image(path, stated.key) as image:
+    with open_image(path, stated.key, stated.largest_gib) as image:
         header = image.header
         count, channels, *sides = _map_shape(image, path)
         check_array((*sides, channels), image.dtype, stated.largest_gib, path, "image", 2)
         image.check_size()
-        redshifts = reconcile("redshifts", _redshifts(header, path), stated.redshifts, path, "Z") or ()
+        redshifts = reconcile("redshifts", header_redshifts(header, path), stated.redshifts, path, "Z") or ()
         if redshifts and len(redshifts) != channels:
             raise UnusableFileError(path, "Z", f"{len(redshifts)} source redshifts for maps of {channels} channels")
-        parameters = _parameters(header, stated, path)
+        parameters = header_parameters(header, stated, path)
         angle = _number(header, "ANGLE", path) if "ANGLE" in header else None
         side_deg = reconcile("ANGLE", angle, stated.side_deg, path, "ANGLE", "ingest.side_deg")
         box_mpc_h = None
@@ -123,7 +121,8 @@ def _units(image: Image, path: Path) -> str:
     return units
 
 
-def _redshifts(header: Any, path: Path) -> tuple[float, ...]:
+def header_redshifts(header: Any, path: Path) -> tuple[float, ...]:
+    """Return the redshifts of the sources, Z or Z1, Z2, …, of a header; empty if there are none."""
     numbered = [f"Z{n}" for n in range(1, 100) if f"Z{n}" in header]
     return tuple(_number(header, key, path) for key in numbered or [key for key in ("Z",) if key in header])
 
@@ -152,7 +151,21 @@ def _periodic(header: Any, path: Path) -> bool | None:
     return header["PERIODIC"]
 
 
-def _parameters(header: Any, stated: StatedMetadata, path: Path) -> dict[str, float]:
+def header_parameters(header: Any, stated: StatedMetadata, path: Path) -> dict[str, float]:
+    """Return the cosmological parameters of a FITS header by canonical name, completed by those of a table.
+
+    Parameters
+    ----------
+    header
+        Mapping of keywords to values.
+    stated, path
+        Metadata and path of the file.
+
+    Raises
+    ------
+    UnusableFileError
+        There are none, one is not a number or out of range, or the table contradicts the header.
+    """
     keys = [key for key in _PARAMETER_KEYWORDS if key in header]
     in_header = canonical_parameters(
         [_PARAMETER_KEYWORDS[key] for key in keys], [_number(header, key, path) for key in keys], path, "header"

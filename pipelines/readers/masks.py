@@ -8,7 +8,9 @@ import numpy as np
 
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.readers import npy
-from tenfold.pipelines.readers.fits_images import MAGIC, open_image
+from tenfold.pipelines.readers.fits_files import MAGIC
+from tenfold.pipelines.readers.fits_images import open_image
+from tenfold.pipelines.readers.gzipped import content_head
 from tenfold.pipelines.readers.volume import UnusableFileError
 
 LARGEST_MASK = 2**30
@@ -64,8 +66,7 @@ def _read(path: Path, threshold: float | None, time: int) -> np.ndarray:
 
 
 def _values(path: Path) -> np.ndarray:
-    with path.open("rb") as file:
-        head = file.read(len(MAGIC))
+    head = content_head(path, len(MAGIC))
     if head == MAGIC:
         with open_image(path) as image:
             _check(image.shape, image.dtype, path)

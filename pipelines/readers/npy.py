@@ -22,32 +22,49 @@ def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
         The header is damaged, the shape is not that of a volume or disagrees with the size of the file, or the
         parameters are not stated.
     """
-    shape, dtype, start, fortran = _header(path)
-    name = parse_file_name(path)
-    if name is not None and len(shape) == 4:
-        reason = (
-            f"{name.kind} of the CAMELS Multifield Dataset, {shape[0]} simulations in one file: save each grid in a "
-            "file of its own, with a row of parameters in a table, --set ingest.table=FILE"
-        )
-        if name.kind == "Maps":
-            reason = "maps of the CAMELS Multifield Dataset: ingest them with `tenfold ingest massmaps`"
-        raise UnusableFileError(path, "", reason)
-    volume_shape: Any = shape if len(shape) == 4 else (*shape, 1)
-    check_array(volume_shape, dtype, stated.largest_gib, path, "")
-    _check_size(path, shape, dtype, start)
+    array = memory_map(path, stated)
     if not stated.parameters:
         raise UnusableFileError(
             path, "", "no cosmological parameters: an NPY file needs a row in a table, --set ingest.table=FILE"
         )
-    if stated.redshifts and len(stated.redshifts) != volume_shape[3]:
-        raise UnusableFileError(path, "", f"{len(stated.redshifts)} redshifts stated for {volume_shape[3]} channels")
-    array = np.memmap(path, dtype=dtype, mode="r", offset=start, shape=volume_shape, order="F" if fortran else "C")
-    native = dtype.newbyteorder("=")
+    yield volume_of(array, stated, path)
+
+
+def memory_map(path: Path, stated: StatedMetadata) -> np.ndarray:
+    """Return the array of a file as a volume (N, N, N, C), memory-mapped.
+
+    Raises
+    ------
+    UnusableFileError
+        As for `read_volumes`.
+    """
+    shape, dtype, start, fortran = read_header(path)
+    name = parse_file_name(path)
+    if name is not None and name.kind == "Maps":
+        reason = "maps of the CAMELS Multifield Dataset: ingest them with `tenfold ingest massmaps`"
+        raise UnusableFileError(path, "", reason)
+    volume_shape: Any = shape if len(shape) == 4 else (*shape, 1)
+    check_array(volume_shape, dtype, stated.largest_gib, path, "")
+    _check_size(path, shape, dtype, start)
+    return np.memmap(path, dtype=dtype, mode="r", offset=start, shape=volume_shape, order="F" if fortran else "C")
+
+
+def volume_of(array: np.ndarray, stated: StatedMetadata, path: Path, key: str = "") -> Volume:
+    """Return an array (N, N, N, C) as a volume with the stated metadata.
+
+    Raises
+    ------
+    UnusableFileError
+        The number of stated redshifts is not that of the channels.
+    """
+    if stated.redshifts and len(stated.redshifts) != array.shape[3]:
+        raise UnusableFileError(path, key, f"{len(stated.redshifts)} redshifts stated for {array.shape[3]} channels")
+    native = array.dtype.newbyteorder("=")
 
     def read(start: int, stop: int) -> np.ndarray:
         return np.array(array[start:stop], dtype=native, order="C")
 
-    yield Volume.from_stated(stated, path, "", shape=volume_shape, dtype=native, read=read)
+    return Volume.from_stated(stated, path, key, shape=array.shape, dtype=native, read=read)
 
 
 def inspect_array(path: Path) -> tuple[tuple[int, ...], np.dtype, int, bool]:
@@ -58,12 +75,13 @@ def inspect_array(path: Path) -> tuple[tuple[int, ...], np.dtype, int, bool]:
     UnusableFileError
         The header is damaged, or its shape disagrees with the size of the file.
     """
-    shape, dtype, start, fortran = _header(path)
+    shape, dtype, start, fortran = read_header(path)
     _check_size(path, shape, dtype, start)
     return shape, dtype, start, fortran
 
 
-def _header(path: Path) -> tuple[tuple[int, ...], np.dtype, int, bool]:
+def read_header(path: Path) -> tuple[tuple[int, ...], np.dtype, int, bool]:
+    """Return the same as `inspect_array`, without a comparison with the size of the file."""
     try:
         with path.open("rb") as file:
             version = np.lib.format.read_magic(file)

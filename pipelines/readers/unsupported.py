@@ -2,10 +2,12 @@
 
 import struct
 import zipfile
-import zlib
 from pathlib import Path
 
 import h5py
+
+from tenfold.pipelines.readers.gzipped import unpacked_head
+from tenfold.pipelines.readers.tfrecord import is_record
 
 NOT_SUPPORTED = {2: "neither FITS nor HDF5 nor NPY", 3: "neither HDF5 nor NPY"}
 """Statement that a file has no supported format, by the dimensions requested: 2 for maps, 3 for volumes."""
@@ -43,7 +45,7 @@ def describe_unsupported(path: Path, dimensions: int = 3) -> str:
     with path.open("rb") as file:
         head = file.read(_HEAD)
     not_read = NOT_SUPPORTED.get(dimensions, NOT_SUPPORTED[3])
-    if dimensions == 3 and head.startswith(b"SIMPLE  ="):
+    if dimensions == 3 and b"SIMPLE  =" in (head[:9], unpacked_head(head, 9)):
         return f"a FITS file, {not_read}: `tenfold ingest massmaps` reads maps from FITS; give volumes as HDF5 or NPY"
     if head.startswith(b"\x93NUMPY"):
         return "an NPY file, not HDF5: it contains a single unnamed array, so leave out ingest.key and ingest.format"
@@ -56,11 +58,7 @@ def explain_unsupported_hdf5(file: h5py.File) -> str:
     if "Header" in file and any(name.startswith("PartType") for name in file):
         return _SNAPSHOT.format("")  # asked for as maps
     if "native_fields" in file and "domain" in file:
-        fields = ", ".join(f"native_fields/{name}" for name in sorted(file["native_fields"])[:12])  # type: ignore[arg-type]
-        return (
-            f"a Nyx file with the fields {fields}: select one, --set ingest.key=…, and give the parameters and "
-            "the side of the box by ingest.table and ingest.box_mpc_h"
-        )
+        return "a Nyx file of volumes: `tenfold ingest volumes` reads it"
     return ""
 
 
@@ -73,8 +71,8 @@ def _binary(path: Path, head: bytes) -> str:
         return "a Python pickle, which may run code and is never loaded: save the array as NPY with numpy.save"
     if head[257:262] == b"ustar":
         return "a tar archive: unpack it first"
-    if _is_record(head):
-        return f"a TFRecord file, such as MLPerf's CosmoFlow: {_GRID} of HDF5 or NPY; take CosmoFlow's HDF5 release"
+    if is_record(head):
+        return "a TFRecord file: `tenfold ingest volumes` reads those of MLPerf's CosmoFlow, and no others"
     if len(head) > 264 and head[:4] == struct.pack("<I", 256) == head[260:264]:
         return _SNAPSHOT.format(" (Gadget's binary format 1)")
     if head[:8] == struct.pack("<I", 8) + b"HEAD":
@@ -102,12 +100,9 @@ def _text(head: bytes) -> str:
 
 def _inside(head: bytes) -> str:
     """Return the format inside a gzip file, from at most 64 decompressed bytes."""
-    try:
-        start = zlib.decompressobj(31).decompress(head, 64)
-    except zlib.error:
-        return ""
+    start = unpacked_head(head, 64)
     kinds = ((b"SIMPLE  =", "FITS"), (b"\x89HDF\r\n\x1a\n", "HDF5"), (b"\x93NUMPY", "NPY"))
-    name = next((name for magic, name in kinds if start.startswith(magic)), "a TFRecord" if _is_record(start) else "")
+    name = next((name for magic, name in kinds if start.startswith(magic)), "a TFRecord" if is_record(start) else "")
     return f", containing {name}" if name else ""
 
 
@@ -124,17 +119,3 @@ def _archive(path: Path) -> str:
     if any(name.endswith("data.pkl") for name in names):
         return "a PyTorch archive, which may run code and is never loaded: save the array as NPY with numpy.save"
     return "a ZIP archive: unpack it first"
-
-
-def _is_record(head: bytes) -> bool:
-    """Whether data start with a length (u64) and the masked CRC-32C of its bytes (u32), as in a TFRecord file."""
-    if len(head) < 12:
-        return False
-    crc = 0xFFFFFFFF
-    for byte in head[:8]:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
-    crc ^= 0xFFFFFFFF
-    masked = ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
-    return masked == struct.unpack_from("<I", head, 8)[0]

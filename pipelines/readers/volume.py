@@ -62,6 +62,10 @@ class StatedMetadata:
     """Mask file of all maps (see `tenfold.pipelines.readers.masks`); empty: none."""
     mask_threshold: float | None = None
     """Weight above which a pixel of the mask file is observed; None: the mask file holds 0 and 1 only."""
+    patch_deg: float | None = None
+    """Side of the patches that HEALPix maps are cut into [degrees]."""
+    patch_pixels: int | None = None
+    """Pixels per side of these patches."""
     fill_values: tuple[float, ...] = FILL_VALUES
     """Values of masked pixels, in addition to those that a file defines."""
     largest_deviation: float = 50.0
@@ -125,6 +129,8 @@ class Volume:
     """Minimum and maximum multipole at which the C_ℓ of a map is reliable, if the file gives them."""
     mask_values: tuple[float, ...] = ()
     """Values of masked pixels, as defined in the file."""
+    left_out: int = 0
+    """Number of patches of the same file that are left out because they contain masked pixels."""
     expected_total: float | None = None
     """Expected sum over the voxels of a channel, if the file gives it."""
     read: Callable[[int, int], np.ndarray] = field(repr=False, compare=False)

@@ -11,11 +11,14 @@ import numpy as np
 from pydantic import BeforeValidator
 
 from tenfold.hpc.engine import Engine
+from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.quantities import convert_quantities
+from tenfold.pipelines.readers import camels_maps
+from tenfold.pipelines.readers.cmd_names import parse_file_name
 from tenfold.pipelines.readers.cosmological_units import LENGTH_UNITS
-from tenfold.pipelines.readers.formats import VolumeFormat
+from tenfold.pipelines.readers.formats import VolumeFormat, detect_format
 from tenfold.pipelines.readers.parameters import PARAMETERS, DensityConvention
-from tenfold.pipelines.readers.volume import FILL_VALUES, StatedMetadata
+from tenfold.pipelines.readers.volume import FILL_VALUES, StatedMetadata, UnusableFileError
 from tenfold.pipelines.storage.splits import check_fractions
 from tenfold.stats.painting import WINDOW_ORDER, Assignment
 
@@ -57,6 +60,8 @@ class Ingest:
     its number from 0; or, in order, the next records."""
     table_columns: tuple[str, ...] = ()
     """Names of the columns of the table, if it does not name them."""
+    camels_parameters: str = ""
+    """Parameter file of CAMELS Multifield maps or grids (NPY files), under its original name, a row per simulation."""
     densities: DensityConvention | None = None
     """Meaning of lower-case omega_b, omega_m and omega_cdm where the values do not decide: Ω (fractions) or Ω h²
     (physical)."""
@@ -161,13 +166,31 @@ class Ingest:
         return StatedMetadata(dimensions=self.DIMENSIONS, listed=settings.pop("parameters"), **settings)
 
     def parts_of(self, path: Path, stated: StatedMetadata) -> list[StatedMetadata]:
-        """Return the metadata of each part of a file that is a simulation of its own; here, of the whole file."""
-        return [stated]
+        """Return the metadata of each simulation in a file; files of CAMELS Multifield hold all simulations."""
+        kind, name = "Maps" if self.DIMENSIONS == 2 else "Grids", parse_file_name(path)
+        if name is not None and name.kind == kind:
+            camels_maps.check_no_table_row(path, stated)
+        if not self.camels_parameters:
+            return [stated]
+        try:
+            if detect_format(path, stated) != "camels":
+                return [stated]
+            camels_maps.count_records(path)
+        except UnusableFileError:
+            return [stated]  # reading its header fails in the same way, and rejects it
+        if name is not None and name.kind == kind:
+            return camels_maps.metadata_by_simulation(path, name, Path(self.camels_parameters), stated)
+        if stated.parameters:
+            return [stated]
+        raise InputError(
+            f"{path}: ingest.camels_parameters labels the {kind.lower()} of CAMELS Multifield, whose files are called "
+            f"{kind}_FIELD_SUITE_SET_z=….npy; give any other file a row in ingest.table"
+        )
 
     @property
     def beside_data(self) -> tuple[str, ...]:
         """Files that describe the data, and are not data themselves."""
-        return (self.table,)
+        return (self.table, self.camels_parameters)
 
     @property
     def mask_in_values(self) -> bool:
@@ -179,12 +202,34 @@ class Ingest:
         return None
 
     def check_compatible(self, paths: list[Path]) -> None:
-        """Check that files can form one data set, by their names; volumes are compared by their headers."""
+        """Check that files can form one data set, by their names; volumes are compared by their headers.
+
+        Raises
+        ------
+        InputError
+            Files of CAMELS Multifield differ in field, suite, set or redshift.
+        """
+        camels_maps.check_same_data_set(paths)
 
     def recorded(self) -> dict:
         """Return the part of the configuration that determines the result, as a manifest records it."""
         config = json.loads(json.dumps(asdict(self)))
-        for without_effect in ("processes", "dask", "rejected_threshold", "largest_gib", "table"):
-            del config[without_effect]
+        for name in ("processes", "dask", "rejected_threshold", "largest_gib", "table", "camels_parameters"):
+            del config[name]
+        config["camels_parameters_sha256"] = digest(Path(self.camels_parameters)) if self.camels_parameters else ""
         config["table_sha256"] = hashlib.sha256(Path(self.table).read_bytes()).hexdigest() if self.table else ""
         return config
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a small file.
+
+    Raises
+    ------
+    InputError
+        It cannot be read.
+    """
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error

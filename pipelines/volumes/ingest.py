@@ -3,7 +3,7 @@
 import logging
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -52,12 +52,16 @@ class IngestSummary:
     periodicity_known: bool = True
     observed: float = 1.0
     """Fraction of the pixels of a map that is observed."""
+    left_out: int = 0
+    """Number of patches of HEALPix maps that contain masked pixels; 0 if all shards existed already."""
 
     def __str__(self) -> str:
         count = f"{self.records:,} records of {self.simulations:,} simulations ({self.files:,} files)"
         lines = [f"{self.out}: {count}, {self.bytes / 1e6:.1f} MB, {self.new_shards} new shards."]
         if self.observed < 1:
             lines.append(f"{100 * self.observed:.1f} % of the pixels are observed; masked ones are stored as 0.")
+        if self.left_out:
+            lines.append(f"{self.left_out:,} patches of HEALPix maps contain masked pixels, and are left out.")
         if not self.periodicity_known:
             lines.append(
                 "It is not known whether these are whole periodic boxes; they count as not periodic. If they are, "
@@ -81,11 +85,14 @@ class IngestSize:
     """Shape of a record."""
     dtype: str
     bytes: int
+    left_out: int = 0
+    """Number of patches of HEALPix maps that contain masked pixels."""
 
     def __str__(self) -> str:
         shape = " × ".join(map(str, self.record))
         files = f"{self.files:,} files ({self.unusable:,} unusable), {self.simulations:,} simulations"
-        return f"{files}, {self.records:,} records of {shape} {self.dtype}, {self.bytes / 1e6:.1f} MB"
+        left_out = f"; {self.left_out:,} patches with masked pixels left out" if self.left_out else ""
+        return f"{files}, {self.records:,} records of {shape} {self.dtype}, {self.bytes / 1e6:.1f} MB{left_out}"
 
 
 def ingest_volumes(paths: Iterable[Path | str], out: Path | str, config: Ingest) -> IngestSummary:
@@ -152,7 +159,8 @@ def ingest_volumes(paths: Iterable[Path | str], out: Path | str, config: Ingest)
     if manifest.rejected:
         log.warning("%d of %d files were rejected; the reasons are in %s", len(manifest.rejected), len(sources), path)
     manifest.write(out / MANIFEST)
-    return _summary(out, manifest, sum(shard.made for shard in shards))
+    new_shards, left_out = sum(shard.made for shard in shards), sum(header.left_out for header in headers)
+    return replace(_summary(out, manifest, new_shards), left_out=left_out)
 
 
 def estimate_size(paths: Iterable[Path | str], config: Ingest) -> IngestSize:
@@ -178,6 +186,7 @@ def estimate_size(paths: Iterable[Path | str], config: Ingest) -> IngestSize:
         record=record,
         dtype=headers[0].layout.dtype,
         bytes=records * math.prod(record) * np.dtype(headers[0].layout.dtype).itemsize,
+        left_out=sum(header.left_out for header in headers),
     )
 
 

@@ -1,6 +1,5 @@
 """Ingest of maps: its configuration and its function."""
 
-import hashlib
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -9,17 +8,15 @@ from typing import ClassVar
 
 import numpy as np
 
-from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.quantities import convert_quantities
-from tenfold.pipelines.readers import camels_maps
-from tenfold.pipelines.readers.cmd_names import parse_file_name
-from tenfold.pipelines.readers.formats import MapFormat, detect_map_format
+from tenfold.pipelines.readers.formats import MapFormat
 from tenfold.pipelines.readers.masks import read_mask
-from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError
-from tenfold.pipelines.volumes.config import Ingest
+from tenfold.pipelines.readers.volume import StatedMetadata
+from tenfold.pipelines.volumes.config import Ingest, digest
 from tenfold.pipelines.volumes.ingest import IngestSummary, ingest_volumes
 
-_FORMATS = ("auto", "fits", "camels", "ktng", "hdf5", "packed")
+_FORMATS = ("auto", "fits", "healpix", "camels", "ktng", "hdf5", "packed")
+_PATCH_DEG, _PATCH_PIXELS = (0.1, 60.0), (4, 8192)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,14 +45,16 @@ class MassMapIngest(Ingest):
     """Weight above which a pixel is observed, for a mask file of weights, such as an apodised mask."""
     masked_values: bool = False
     """Whether NaN and fill values mark masked pixels, the same in all maps; otherwise such maps are rejected."""
-    camels_parameters: str = ""
-    """Parameter file of CAMELS Multifield maps (NPY files), under its original name, a row per simulation."""
+    patch_deg: float | None = None
+    """Side of the flat patches that HEALPix maps are cut into [degrees]; needed for these alone."""
+    patch_pixels: int | None = None
+    """Pixels per side of these patches; not finer than those of the map."""
     records_per_shard: int = 4096
     """Minimum number of records per shard; simulations are not divided between shards."""
 
     def __post_init__(self):
         """Check that every value is in its range."""
-        convert_quantities(self, side_deg="deg", pixel_arcmin="arcmin")
+        convert_quantities(self, side_deg="deg", pixel_arcmin="arcmin", patch_deg="deg")
         super().__post_init__()
         if self.format not in _FORMATS:
             raise ValueError(f"format: found {self.format!r}, valid are {', '.join(_FORMATS)}")
@@ -73,18 +72,25 @@ class MassMapIngest(Ingest):
             raise ValueError(f"mask_threshold: found {self.mask_threshold}, valid is a number, with a mask file")
         if (self.mask or self.masked_values) and self.patches_per_side > 1:
             raise ValueError("patches_per_side: must be 1 for maps with a mask, of which each part would have another")
+        for name, (low, high) in (("patch_deg", _PATCH_DEG), ("patch_pixels", _PATCH_PIXELS)):
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
+                raise ValueError(f"{name}: found {value}, valid is {low:g} to {high:g}")
+        if (self.patch_deg is None) != (self.patch_pixels is None):
+            raise ValueError("patch_deg and patch_pixels: found only one of them; patches need both")
 
     def stated(self) -> StatedMetadata:
         """Return the user's metadata of the files."""
         return replace(
-            super().stated(), side_deg=self.side_deg, pixel_arcmin=self.pixel_arcmin,
+            super().stated(), side_deg=self.side_deg, pixel_arcmin=self.pixel_arcmin, patch_deg=self.patch_deg,
+            patch_pixels=self.patch_pixels,
             mask=str(Path(self.mask).absolute()) if self.mask else "", mask_threshold=self.mask_threshold,
         )  # fmt: skip
 
     @property
     def beside_data(self) -> tuple[str, ...]:
         """Files that describe the maps, and are not maps themselves."""
-        return (*super().beside_data, self.mask, self.camels_parameters)
+        return (*super().beside_data, self.mask)
 
     @property
     def mask_in_values(self) -> bool:
@@ -101,52 +107,11 @@ class MassMapIngest(Ingest):
         """
         return read_mask(self.mask, self.mask_threshold) if self.mask else None
 
-    def parts_of(self, path: Path, stated: StatedMetadata) -> list[StatedMetadata]:
-        """Return the metadata of each simulation's maps in a file; files of CAMELS hold those of all simulations."""
-        name = parse_file_name(path)
-        if name is not None and name.kind == "Maps":
-            camels_maps.check_no_table_row(path, stated)
-        if not self.camels_parameters:
-            return [stated]
-        try:
-            file_format = detect_map_format(path) if self.format == "auto" else self.format
-            if file_format != "camels":
-                return [stated]
-            camels_maps.count_maps(path)
-        except UnusableFileError:
-            return [stated]  # reading its header fails in the same way, and rejects it
-        if name is not None and name.kind == "Maps":
-            return camels_maps.metadata_by_simulation(path, name, Path(self.camels_parameters), stated)
-        if stated.parameters:
-            return [stated]
-        raise InputError(
-            f"{path}: ingest.camels_parameters labels the maps of CAMELS Multifield, whose files are called "
-            "Maps_FIELD_SUITE_SET_z=….npy; give any other file a row in ingest.table"
-        )
-
-    def check_compatible(self, paths: list[Path]) -> None:
-        """Check that files can form one data set, by their names."""
-        camels_maps.check_same_data_set(paths)
-
     def recorded(self) -> dict:
         """Return the part of the configuration that determines the result, as a manifest records it."""
         config = super().recorded()
-        files = {name: config.pop(name) for name in ("camels_parameters", "mask")}
-        return config | {f"{name}_sha256": digest(Path(path)) if path else "" for name, path in files.items()}
-
-
-def digest(path: Path) -> str:
-    """Return the SHA-256 of a small file.
-
-    Raises
-    ------
-    InputError
-        It cannot be read.
-    """
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+        mask = config.pop("mask")
+        return {**config, "mask_sha256": digest(Path(mask)) if mask else ""}
 
 
 def ingest_massmaps(paths: Iterable[Path | str], out: Path | str, config: MassMapIngest) -> IngestSummary:

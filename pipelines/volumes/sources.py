@@ -37,6 +37,8 @@ class FileHeader:
     varied: tuple[str, ...]
     multipoles: tuple[float, float] | None
     volumes: int
+    left_out: int = 0
+    """Number of patches of a HEALPix map that contain masked pixels."""
 
 
 def find_sources(paths: Iterable[Path | str], config: Ingest) -> list[SourceFile]:
@@ -175,6 +177,7 @@ def _read_header(source: SourceFile, config: Ingest) -> FileHeader:
         varied=volume.varied,
         multipoles=volume.multipoles,
         volumes=count,
+        left_out=volume.left_out,
     )
 
 

@@ -1,4 +1,4 @@
-"""Small faithful files of the CAMELS Multifield Dataset: maps of a field, and the parameter files beside them."""
+"""Small faithful files of the CAMELS Multifield Dataset: maps and grids of a field, and their parameter files."""
 
 from pathlib import Path
 
@@ -19,6 +19,13 @@ def write_maps(folder: Path, name: str, simulations: int, maps: int = 15) -> Pat
     values = np.random.default_rng(len(name)).lognormal(size=(simulations * maps, 8, 8)).astype(np.float32)
     np.save(folder / name, values)
     return folder / name
+
+
+def write_grids(folder: Path, name: str, grids: int, side: int = 8) -> np.ndarray:
+    """Write a file of grids, (grids, N, N, N) float32, under the dataset's name, and return them."""
+    values = np.random.default_rng(len(name)).lognormal(size=(grids, side, side, side)).astype(np.float32)
+    np.save(folder / name, values)
+    return values
 
 
 def write_parameters(folder: Path, name: str, table: np.ndarray) -> Path:

@@ -3,11 +3,9 @@
 import gzip
 import io
 import pickle
-import struct
 import zipfile
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 
@@ -17,30 +15,6 @@ def lfs_pointer(path: Path) -> None:
 
 def annex_pointer(path: Path) -> None:
     path.write_text(f"/annex/objects/SHA256E-s1073741968--{'0' * 64}.h5\n")
-
-
-def _record(data: bytes) -> bytes:
-    """One record of a TFRecord file: length, its masked CRC-32C, data, masked CRC-32C of the data."""
-
-    def masked(part: bytes) -> bytes:
-        crc = 0xFFFFFFFF
-        for byte in part:
-            crc ^= byte
-            for _ in range(8):
-                crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
-        crc ^= 0xFFFFFFFF
-        return struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
-
-    length = struct.pack("<Q", len(data))
-    return length + masked(length) + data + masked(data)
-
-
-def tfrecord(path: Path) -> None:
-    path.write_bytes(_record(bytes(5000)))
-
-
-def gzipped_tfrecord(path: Path) -> None:
-    path.write_bytes(gzip.compress(_record(bytes(5000))))
 
 
 def gzipped_npy(path: Path) -> None:
@@ -84,19 +58,9 @@ def pdf(path: Path) -> None:
     path.write_bytes(b"%PDF-1.7\n" + bytes(100))
 
 
-def nyx(path: Path) -> None:
-    with h5py.File(path, "w") as file:
-        file.attrs["format"] = "nyx-lyaf"
-        file.create_group("domain").attrs.update({"shape": np.full(3, 4, np.int32), "size": np.full(3, 10.0)})
-        file.create_group("universe").attrs.update({"omega_m": 0.3, "redshift": 2.0})
-        file["native_fields/matter_density"] = np.ones((4, 4, 4), np.float32)
-
-
 FOREIGN = {
     lfs_pointer: "a Git LFS pointer instead of the file: fetch the file by `git lfs pull`",
     annex_pointer: "a git-annex pointer instead of the file: fetch the file by `git annex get`",
-    tfrecord: "a TFRecord file",
-    gzipped_tfrecord: "compressed by gzip, containing a TFRecord: unpack it first",
     gzipped_npy: "compressed by gzip, containing NPY: unpack it first",
     npz: r"an NPZ archive of the arrays 'delta', 'params'",
     torch_archive: "a PyTorch archive, which may run code and is never loaded",
@@ -106,6 +70,5 @@ FOREIGN = {
     csv_text: "text beginning with 'file,omega_m'",
     png: "a PNG image",
     pdf: "a PDF document",
-    nyx: r"a Nyx file with the fields native_fields/matter_density: select one",
 }
 """Message of the refusal of each."""

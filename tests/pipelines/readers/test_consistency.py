@@ -117,12 +117,6 @@ def test_plain_arrays_are_periodic_only_if_stated_and_otherwise_reported(tmp_pat
             assert ("not known" in shards.manifest.not_periodic) == (name == "unknown")
 
 
-def test_grids_of_many_simulations_are_not_the_channels_of_one(tmp_path):
-    np.save(tmp_path / "Grids_Mcdm_SIMBA_LH_4_z=0.00.npy", np.ones((4, 4, 4, 4), np.float32))
-    with pytest.raises(UnusableFileError, match="4 simulations in one file: save each grid in a file of its own"):
-        first(tmp_path / "Grids_Mcdm_SIMBA_LH_4_z=0.00.npy", parameters={"omega_m": 0.3})
-
-
 def test_an_attribute_defines_whether_a_dataset_is_periodic(tmp_path):
     write_dataset(tmp_path / "a.h5", "rho", np.ones((4, 4, 4)), Omega_m=0.31, periodic=True)
     assert first(tmp_path / "a.h5", key="rho").periodic is True

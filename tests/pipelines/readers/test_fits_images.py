@@ -230,11 +230,3 @@ def test_the_records_of_scaled_images_are_physical(tmp_path):
     assert Manifest.read(tmp_path / "shards" / "manifest.json").dtype == "uint16"
     with Shards.open(tmp_path / "shards") as shards:
         assert np.array_equal(shards.read(np.arange(4))[3, ..., 0], pixels)
-
-
-def test_a_healpix_table_is_identified(tmp_path):
-    columns = [fits.Column("I_STOKES", "1024E", array=np.zeros((12, 1024), np.float32))]
-    table = fits.BinTableHDU.from_columns(columns, header=fits.Header({"PIXTYPE": "HEALPIX", "NSIDE": 32}))
-    fits.HDUList([fits.PrimaryHDU(), table]).writeto(tmp_path / "sky.fits")
-    with pytest.raises(UnusableFileError, match=r"a HEALPix table \(nside 32\).*flat square maps"):
-        maps_of(tmp_path / "sky.fits")

@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 from astropy.io import fits
-from tests.formats.foreign import FOREIGN, nyx
+from tests.formats.foreign import FOREIGN
 from tests.formats.ingested import HERE, boxes, rejected
 from tests.formats.snapshots import uniform, write_gadget, write_gadget_binary
 
@@ -37,13 +37,6 @@ def test_a_snapshot_is_no_map(tmp_path):
             detect_map_format(tmp_path / "snap_004")
 
 
-def test_a_nyx_field_is_read_by_its_key(tmp_path):
-    nyx(tmp_path / "nyx.h5")
-    stated = StatedMetadata(key="native_fields/matter_density", parameters={"omega_m": 0.3}, box_mpc_h=10.0)
-    (volume,) = read_volumes(tmp_path / "nyx.h5", stated)
-    assert volume.shape == (4, 4, 4, 1)
-
-
 def test_a_broken_link_is_rejected_and_listed(tmp_path):
     boxes(tmp_path / "boxes", 5)
     (tmp_path / "boxes" / "009.h5").symlink_to("../.git/annex/objects/0/SHA256E-s1--0.h5")
@@ -74,9 +67,3 @@ def test_fits_is_a_format_of_maps_only(tmp_path):
     assert detect_map_format(tmp_path / "a.fits") == "fits"
     with pytest.raises(UnusableFileError, match=r"a FITS file.*`tenfold ingest massmaps`"):
         detect_volume_format(tmp_path / "a.fits")
-
-
-def test_gzipped_fits_is_refused(tmp_path):
-    fits.PrimaryHDU(np.ones((4, 4))).writeto(tmp_path / "a.fits.gz")
-    with pytest.raises(UnusableFileError, match="compressed by gzip, containing FITS: unpack it first"):
-        detect_map_format(tmp_path / "a.fits.gz")
