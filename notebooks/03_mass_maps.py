@@ -56,6 +56,7 @@ COSMOLOGIES = 32
 MAPS = 64  # per cosmology
 PIXELS = 64  # per side of a map, and particles per side of a box
 EPOCHS = 15
+MATCHING_STEPS = 256  # of the moment matching after them
 
 # %%
 from dataclasses import replace
@@ -95,7 +96,7 @@ else:
             demo.simulation, count=COSMOLOGIES, maps=MAPS, pixels=PIXELS, particles=PIXELS, plane=4 * PIXELS
         ),
         network=replace(demo.network, size=PIXELS),
-        training=replace(demo.training, epochs=EPOCHS),
+        training=replace(demo.training, epochs=EPOCHS, moment_matching_steps=MATCHING_STEPS),
     )
 simulation = config.simulation
 print(f"{out}: {simulation.count} cosmologies, {simulation.maps} maps of {simulation.side_deg}° each")
