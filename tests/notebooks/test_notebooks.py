@@ -23,7 +23,9 @@ NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 SMALL = {
     "01_reading_the_universe": "OUT = {out!r}\nBOXES = 24\nPARTICLES = 32\nEPOCHS = 2\n",
     "02_molecules": "OUT = {out!r}\nMOLECULES = 60\nEPOCHS = 2\n",
-    "03_mass_maps": ("STUDY = 'none'\nOUT = {out!r}\nCOSMOLOGIES = 14\nMAPS = 8\nPIXELS = 32\nEPOCHS = 2\nMATCHING_STEPS = 16\n"),
+    "03_mass_maps": (
+        "STUDY = 'none'\nOUT = {out!r}\nCOSMOLOGIES = 14\nMAPS = 8\nPIXELS = 32\nEPOCHS = 2\nMATCHING_STEPS = 16\n"
+    ),
     "04_what_the_network_sees": (
         "MAPS_OUT = {out!r} + '/maps'\nBOXES_OUT = {out!r} + '/boxes'\n"
         "MAPS_SETTINGS = ('simulation.count=4', 'simulation.maps=4', 'simulation.particles=32', 'simulation.plane=128',"
