@@ -42,7 +42,8 @@ def test_networks_of_mass_maps_fit_the_maps_their_preset_simulates(preset):
     assert made == (simulation.pixels, len(simulation.sources), len(simulation.ranges))
     maps = SimpleNamespace(
         manifest=SimpleNamespace(
-            parameter_names=tuple(simulation.ranges), parameter_std=(0.1,) * len(simulation.ranges), periodic=False
+            shape=(simulation.pixels, simulation.pixels, len(simulation.sources)), mask=None, periodic=False,
+            parameter_names=tuple(simulation.ranges), parameter_std=(0.1,) * len(simulation.ranges),
         ),
         read=lambda records: np.empty((len(records), simulation.pixels, simulation.pixels, len(simulation.sources))),
         split=lambda name: np.arange(simulation.count * simulation.maps // 2),

@@ -120,7 +120,7 @@ def test_no_estimator_is_trained_where_it_could_not_test_the_emulator(tmp_path, 
 
 
 def test_an_estimator_needs_a_parameter_that_varies():
-    data = SimpleNamespace(manifest=SimpleNamespace(shape=(SIDE, SIDE, 1), parameter_names=()))
+    data = SimpleNamespace(manifest=SimpleNamespace(shape=(SIDE, SIDE, 1), mask=None, parameter_names=()))
     with pytest.raises(InputError, match="no parameter varies"):
         build_estimator(data, CNN(dimensions=2, size=SIDE, filters=(4,), dense_units=(4,)), FieldTraining())
 
