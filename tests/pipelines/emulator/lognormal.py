@@ -43,7 +43,7 @@ class LognormalMaps:
             parameter_names=tuple(RANGES) if conditional else (), parameter_mean=tuple(train.mean(0)),
             parameter_std=tuple(train.std(0)), fingerprint=f"lognormal {seed}", shape=(side, side, 1), side_deg=2.0,
             box_mpc_h=None, periodic=True, not_periodic="the maps end at their edges", units="kappa", redshifts=(),
-            multipoles=None, mask=None, simulations=(), value=SimpleNamespace(mean=0.0),
+            multipoles=None, mask=None, pixel_arcmin=120 / side, simulations=(), value=SimpleNamespace(mean=0.0),
         )  # fmt: skip
         self.path = None
 
