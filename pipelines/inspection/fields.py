@@ -24,7 +24,10 @@ _ASSUMED: dict[str, tuple[Any, str]] = {
     "parameters": ({_UNKNOWN: 0.0}, "table=PARAMETERS"),
     "units": (_UNKNOWN, "units=UNIT"),
     "side_deg": (1.0, "side_deg=DEGREES"),
+    "pixel_arcmin": (1.0, "pixel_arcmin=ARCMIN"),
     "box_mpc_h": (1.0, "box_mpc_h=SIDE"),
+    "patch_deg": (10.0, "patch_deg=10"),
+    "patch_pixels": (16, "patch_pixels=128"),
     "mesh": (8, "mesh=256"),
     "length_unit": ("kpc/h", "length_unit=kpc/h"),
     "unit_ranges": (
@@ -38,12 +41,16 @@ _LACKING = {
     "parameters": "parameters",
     "units": "unit of the values",
     "side_deg": "side in degrees",
+    "pixel_arcmin": "side of a pixel in arcmin",
+    "patch_deg": "size of the patches that a map of the sphere is cut into",
     "box_mpc_h": "side in Mpc/h",
     "mesh": "mesh to paint the particles on",
     "length_unit": "unit of length",
 }
 _MOST_ASSUMED = 4
 _MOST_KEYS = 24
+_LEAST_SIDE, _LARGEST_ASPECT = 8, 64
+"""Side of a map [pixels], and ratio of its sides."""
 _LARGEST_BYTES = 2**31
 """Values of larger volumes are not read."""
 _LARGEST_UNPACKED_GIB = 16.0
@@ -79,7 +86,10 @@ def inspect_fields(path: Path) -> Inspection:
     if len(readings) > 1:
         facts["key"] = f"{best.key}; others: {', '.join(reading.key for reading in readings if reading is not best)}"
     problems: list[str] = []
-    if "mesh" not in best.assumed and math.prod(volume.shape) * volume.dtype.itemsize <= _LARGEST_BYTES:
+    if (
+        not {"mesh", "patch_deg"} & {*best.assumed}
+        and math.prod(volume.shape) * volume.dtype.itemsize <= _LARGEST_BYTES
+    ):
         try:
             facts["values"] = _values(path, best)
         except UnusableFileError as error:
@@ -119,14 +129,25 @@ def _readings(path: Path) -> Iterator[_Reading]:
 def _read(path: Path, dimensions: int, key: str) -> _Reading | None:
     for number in range(_MOST_ASSUMED + 1):
         for assumed in itertools.combinations(_ASSUMED, number):
-            if "side_deg" in assumed and (dimensions == 3 or "box_mpc_h" in assumed):
+            if not _sensible(assumed, dimensions):
                 continue
             try:
                 volume, count = _first_volume(path, _stated(path, dimensions, key, assumed))
             except InputError:
                 continue
+            sides = volume.shape[:-1]
+            if dimensions == 2 and (min(sides) < _LEAST_SIDE or max(sides) > _LARGEST_ASPECT * min(sides)):
+                continue  # a table of numbers, or rows of pixels
             return _Reading(dimensions=dimensions, key=key, assumed=assumed, volume=volume, count=count)
     return None
+
+
+def _sensible(assumed: tuple[str, ...], dimensions: int) -> bool:
+    """Whether a combination of assumed metadata is one that a user may state."""
+    sizes = [name for name in ("side_deg", "pixel_arcmin", "box_mpc_h", "patch_deg") if name in assumed]
+    of_maps = any(name in assumed for name in ("side_deg", "pixel_arcmin", "patch_deg"))
+    patches = ("patch_deg" in assumed) == ("patch_pixels" in assumed)
+    return patches and len(sizes) < 2 and not (of_maps and dimensions == 3)
 
 
 def _stated(path: Path, dimensions: int, key: str, assumed: tuple[str, ...]) -> StatedMetadata:
@@ -162,7 +183,12 @@ def _first_problem(path: Path) -> str:
         dimensions = 2 if content_head(path, len(FITS_MAGIC)) == FITS_MAGIC else 3
         _first_volume(path, StatedMetadata(dimensions=dimensions))
     except UnusableFileError as error:
-        return f"{error.key}: {error.reason}" if error.key else error.reason
+        problem = f"{error.key}: {error.reason}" if error.key else error.reason
+        if path.suffix == ".npy" and problem.startswith("shape"):
+            problem += (
+                "; or, if its last axis holds the observed pixels of maps, give their mask: --set ingest.mask=FILE"
+            )
+        return problem
     except (InputError, OSError) as error:
         return str(error)
     return ""
@@ -179,15 +205,17 @@ def _facts(reading: _Reading) -> dict[str, str]:
     volume, assumed = reading.volume, reading.assumed
     *sides, channels = volume.shape
     facts = {} if "parameters" in assumed else {"simulation": volume.simulation}
-    if "mesh" not in assumed:
+    if not {"mesh", "patch_deg"} & {*assumed}:
         facts["shape"] = f"{' × '.join(map(str, sides))}{f', {channels} channels' if channels > 1 else ''}"
         facts["type"] = str(volume.dtype)
     if "units" not in assumed and volume.units:
         facts["units"] = volume.units
-    if volume.box_mpc_h is not None and "box_mpc_h" not in assumed:
+    if volume.box_mpc_h is not None and not {"box_mpc_h", "length_unit"} & {*assumed}:
         facts["side"] = f"{volume.box_mpc_h:g} Mpc/h"
-    if volume.side_deg is not None and "side_deg" not in assumed:
+    if volume.side_deg is not None and not {"side_deg", "pixel_arcmin", "patch_deg"} & {*assumed}:
         facts["side"] = f"{volume.side_deg:g} degrees"
+    elif volume.pixel_arcmin is not None and not {"side_deg", "pixel_arcmin", "patch_deg"} & {*assumed}:
+        facts["pixel"] = f"{volume.pixel_arcmin:g} arcmin"
     if volume.periodic is not None:
         facts["periodic"] = "yes" if volume.periodic else "no"
     if volume.redshifts:

@@ -1,10 +1,12 @@
 """Inspection of a file of any kind: fields, particle snapshots, molecules, tables of parameters."""
 
+import contextlib
 from pathlib import Path
 
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.inspection.fields import inspect_fields
 from tenfold.pipelines.inspection.inspection import Inspection
+from tenfold.pipelines.inspection.masks import inspect_mask
 from tenfold.pipelines.inspection.molecules import holds_molecules, inspect_molecules
 from tenfold.pipelines.inspection.tables import inspect_table
 
@@ -26,10 +28,10 @@ def inspect_file(path: Path) -> Inspection:
     fields = inspect_fields(path)
     if fields.kind:
         return fields
-    try:
-        return inspect_table(path)
-    except InputError:
-        return fields
+    for inspect in (inspect_mask, inspect_table):
+        with contextlib.suppress(InputError):
+            return inspect(path)
+    return fields
 
 
 def _folder(folder: Path) -> Inspection:

@@ -188,4 +188,4 @@ def as_stored(value: float, dtype: np.dtype) -> float | int | None:
         limits = np.iinfo(dtype)
         whole = math.isfinite(value) and value == int(value)
         return int(value) if whole and limits.min <= value <= limits.max else None
-    return float(dtype.type(value)) if abs(value) <= np.finfo(dtype).max else None
+    return float(dtype.type(value)) if abs(value) <= float(np.finfo(dtype).max) else None
