@@ -9,11 +9,13 @@ from typing import Any
 
 from tenfold.pipelines.errors import InputError
 from tenfold.pipelines.inspection.inspection import Inspection
+from tenfold.pipelines.inspection.sphere import inspect_sphere
 from tenfold.pipelines.readers.cmd_names import parse_file_name
 from tenfold.pipelines.readers.fits_files import MAGIC as FITS_MAGIC
 from tenfold.pipelines.readers.fits_files import open_fits
 from tenfold.pipelines.readers.formats import detect_map_format, detect_volume_format, read_volumes
 from tenfold.pipelines.readers.gzipped import content_head, is_gzip
+from tenfold.pipelines.readers.healpix_tables import is_healpix
 from tenfold.pipelines.readers.safe_hdf5 import is_hdf5, list_datasets, open_hdf5
 from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError, Volume
 from tenfold.pipelines.volumes.moments import Moments
@@ -21,28 +23,26 @@ from tenfold.pipelines.volumes.pixels import check_finite, check_masked
 
 _UNKNOWN = "unknown"
 _ASSUMED: dict[str, tuple[Any, str]] = {
+    "unit_ranges": (
+        {"omega_m": (0.2, 0.4), "sigma_8": (0.7, 0.9), "n_s": (0.9, 1.0), "h": (0.6, 0.8)},
+        "unit_ranges={omega_m: [LOW, HIGH], …}",
+    ),
     "parameters": ({_UNKNOWN: 0.0}, "table=PARAMETERS"),
     "units": (_UNKNOWN, "units=UNIT"),
     "side_deg": (1.0, "side_deg=DEGREES"),
     "pixel_arcmin": (1.0, "pixel_arcmin=ARCMIN"),
     "box_mpc_h": (1.0, "box_mpc_h=SIDE"),
-    "patch_deg": (10.0, "patch_deg=10"),
-    "patch_pixels": (16, "patch_pixels=128"),
     "mesh": (8, "mesh=256"),
     "length_unit": ("kpc/h", "length_unit=kpc/h"),
-    "unit_ranges": (
-        {"omega_m": (0.2, 0.4), "sigma_8": (0.7, 0.9), "n_s": (0.9, 1.0), "h": (0.6, 0.8)},
-        "unit_ranges={omega_m: [LOW, HIGH], …}",
-    ),
     "densities": ("fractions", "densities=fractions|physical"),
 }
 """Metadata that a file may lack: a value with which it can be read all the same, and the setting that states it."""
 _LACKING = {
+    "unit_ranges": "ranges of the unit parameters",
     "parameters": "parameters",
     "units": "unit of the values",
     "side_deg": "side in degrees",
     "pixel_arcmin": "side of a pixel in arcmin",
-    "patch_deg": "size of the patches that a map of the sphere is cut into",
     "box_mpc_h": "side in Mpc/h",
     "mesh": "mesh to paint the particles on",
     "length_unit": "unit of length",
@@ -74,6 +74,11 @@ def inspect_fields(path: Path) -> Inspection:
     The metadata that a file lacks are those without which it cannot be read: combinations of assumed values are tried,
     the smallest first.
     """
+    try:
+        if content_head(path, len(FITS_MAGIC)) == FITS_MAGIC and is_healpix(path, _LARGEST_UNPACKED_GIB):
+            return inspect_sphere(path, _LARGEST_UNPACKED_GIB)
+    except (UnusableFileError, OSError):
+        pass  # the problem is stated below
     readings = list(_readings(path))
     if not readings:
         return Inspection(path=path, kind="", facts={}, problems=(_first_problem(path),))
@@ -86,10 +91,7 @@ def inspect_fields(path: Path) -> Inspection:
     if len(readings) > 1:
         facts["key"] = f"{best.key}; others: {', '.join(reading.key for reading in readings if reading is not best)}"
     problems: list[str] = []
-    if (
-        not {"mesh", "patch_deg"} & {*best.assumed}
-        and math.prod(volume.shape) * volume.dtype.itemsize <= _LARGEST_BYTES
-    ):
+    if "mesh" not in best.assumed and math.prod(volume.shape) * volume.dtype.itemsize <= _LARGEST_BYTES:
         try:
             facts["values"] = _values(path, best)
         except UnusableFileError as error:
@@ -144,10 +146,9 @@ def _read(path: Path, dimensions: int, key: str) -> _Reading | None:
 
 def _sensible(assumed: tuple[str, ...], dimensions: int) -> bool:
     """Whether a combination of assumed metadata is one that a user may state."""
-    sizes = [name for name in ("side_deg", "pixel_arcmin", "box_mpc_h", "patch_deg") if name in assumed]
-    of_maps = any(name in assumed for name in ("side_deg", "pixel_arcmin", "patch_deg"))
-    patches = ("patch_deg" in assumed) == ("patch_pixels" in assumed)
-    return patches and len(sizes) < 2 and not (of_maps and dimensions == 3)
+    sizes = [name for name in ("side_deg", "pixel_arcmin", "box_mpc_h") if name in assumed]
+    of_maps = "side_deg" in assumed or "pixel_arcmin" in assumed
+    return len(sizes) < 2 and not (of_maps and dimensions == 3)
 
 
 def _stated(path: Path, dimensions: int, key: str, assumed: tuple[str, ...]) -> StatedMetadata:
@@ -205,23 +206,25 @@ def _facts(reading: _Reading) -> dict[str, str]:
     volume, assumed = reading.volume, reading.assumed
     *sides, channels = volume.shape
     facts = {} if "parameters" in assumed else {"simulation": volume.simulation}
-    if not {"mesh", "patch_deg"} & {*assumed}:
+    if "mesh" not in assumed:
         facts["shape"] = f"{' × '.join(map(str, sides))}{f', {channels} channels' if channels > 1 else ''}"
         facts["type"] = str(volume.dtype)
     if "units" not in assumed and volume.units:
         facts["units"] = volume.units
     if volume.box_mpc_h is not None and not {"box_mpc_h", "length_unit"} & {*assumed}:
         facts["side"] = f"{volume.box_mpc_h:g} Mpc/h"
-    if volume.side_deg is not None and not {"side_deg", "pixel_arcmin", "patch_deg"} & {*assumed}:
+    if volume.side_deg is not None and not {"side_deg", "pixel_arcmin"} & {*assumed}:
         facts["side"] = f"{volume.side_deg:g} degrees"
-    elif volume.pixel_arcmin is not None and not {"side_deg", "pixel_arcmin", "patch_deg"} & {*assumed}:
+    elif volume.pixel_arcmin is not None and not {"side_deg", "pixel_arcmin"} & {*assumed}:
         facts["pixel"] = f"{volume.pixel_arcmin:g} arcmin"
     if volume.periodic is not None:
         facts["periodic"] = "yes" if volume.periodic else "no"
     if volume.redshifts:
         facts["redshifts" if len(volume.redshifts) > 1 else "redshift"] = ", ".join(f"{z:g}" for z in volume.redshifts)
     parameters = {name: value for name, value in volume.parameters.items() if name != _UNKNOWN}
-    if parameters:
+    if "unit_ranges" in assumed:
+        facts["parameters"] = f"unit parameters in [-1, 1] of {', '.join(parameters)}"
+    elif parameters:
         facts["parameters"] = ", ".join(f"{name} = {value:g}" for name, value in parameters.items())
     if volume.mask_values:
         facts["masked"] = f"pixels of value {', '.join(f'{value:g}' for value in volume.mask_values)}"

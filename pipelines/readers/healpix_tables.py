@@ -56,6 +56,18 @@ def is_healpix(path: Path, largest_gib: float) -> bool:
         return bool(_tables(opened))
 
 
+def list_columns(path: Path, largest_gib: float) -> list[str]:
+    """Return the names of the columns of numbers in the HEALPix tables of a FITS file.
+
+    Raises
+    ------
+    UnusableFileError
+        The file is damaged.
+    """
+    with open_fits(path, largest_gib) as opened:
+        return [name for _, name in _columns(_tables(opened))]
+
+
 def read_healpix(path: Path, column: str, largest_gib: float) -> HealpixMap:
     """Read one column of a HEALPix table: the one named `column`, or the only one.
 
@@ -107,14 +119,19 @@ def _names(hdu: Any) -> list[str]:
     return [name.upper() for name in hdu.columns.names]
 
 
-def _select(tables: list[Any], wanted: str, path: Path) -> tuple[Any, str]:
-    """Return a table and the name of one of its columns of numbers."""
-    columns = [
+def _columns(tables: list[Any]) -> list[tuple[Any, str]]:
+    """Return the columns of numbers, with their tables."""
+    return [
         (hdu, name)
         for hdu in tables
         for name in hdu.columns.names
         if name.upper() != "PIXEL" and hdu.columns.dtype[name].base.kind in "iuf"
     ]
+
+
+def _select(tables: list[Any], wanted: str, path: Path) -> tuple[Any, str]:
+    """Return a table and the name of one of its columns of numbers."""
+    columns = _columns(tables)
     matches = [(hdu, name) for hdu, name in columns if not wanted or name.upper() == wanted.strip().upper()]
     if len(matches) == 1:
         return matches[0]

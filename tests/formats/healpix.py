@@ -37,7 +37,8 @@ def write_partial(
 
 
 def _write(path: Path, columns: list[fits.Column], nside: int, order: str, cards: dict) -> Path:
-    header = fits.Header({"PIXTYPE": "HEALPIX", "ORDERING": order.upper(), "NSIDE": nside, **COSMOLOGY, **cards})
+    stated = {"PIXTYPE": "HEALPIX", "ORDERING": order.upper(), "NSIDE": nside, **COSMOLOGY, **cards}
+    header = fits.Header({name: value for name, value in stated.items() if value is not None})
     table = fits.BinTableHDU.from_columns(columns, header=header, name="xtension")
     fits.HDUList([fits.PrimaryHDU(), table]).writeto(path, overwrite=True)
     return path

@@ -6,7 +6,6 @@ import pytest
 from astropy.io import fits
 from tests.formats.camels import rows, write_maps, write_named
 from tests.formats.cosmoflow import write_raw, write_split
-from tests.formats.healpix import cosine, write_map
 from tests.formats.molecules import SMILES, write_csv, write_extended_xyz, write_sdf
 from tests.formats.plain import write_dataset, write_table
 from tests.formats.snapshots import uniform, write_gadget, write_swift
@@ -176,9 +175,3 @@ def test_survey_maps_their_mask_and_their_packed_values(tmp_path):
     assert (found.kind, found.facts["observed"]) == ("mask of maps", f"{mask.sum()} pixels, {mask.mean():.1%}")
     np.save(tmp_path / "kappa.npy", RNG.normal(size=(3, mask.sum())).astype(np.float16))
     assert "give their mask: --set ingest.mask=FILE" in inspect_file(tmp_path / "kappa.npy").problems[0]
-
-
-def test_a_map_of_the_sphere_needs_the_size_of_its_patches(tmp_path):
-    found = inspect_file(write_map(tmp_path / "sphere.fits", cosine(16)))
-    assert found.facts["not stated"] == "size of the patches that a map of the sphere is cut into"
-    assert "--set ingest.patch_deg=10 --set ingest.patch_pixels=128" in found.command
