@@ -22,7 +22,7 @@ import resource, sys
 from tenfold.pipelines import Ingest, ingest_volumes
 config = Ingest(
     patches_per_side=int(sys.argv[3]), compression="blosc-lz4", processes=1, box_mpc_h=1000.0,
-    fractions=(1.0, 0.0, 0.0), largest_deviation=1e30,
+    fractions=(1.0, 0.0, 0.0), largest_deviation=1e30, table=sys.argv[4], parameters=("omega_m",),
 )
 print(ingest_volumes([sys.argv[1]], sys.argv[2], config))
 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN):
@@ -44,11 +44,13 @@ def write_sparse_grid(path: Path) -> Path:
 @pytest.mark.parametrize("patches_per_side", [2, 8])
 def test_a_grid_of_4_gib_is_ingested_in_less(tmp_path, patches_per_side):
     grid = write_sparse_grid(tmp_path / "grid.npy")
+    table = tmp_path / "parameters.csv"
+    table.write_text("file,omega_m,sigma_8\ngrid.npy,0.3,0.8\n")
     start = time.monotonic()
-    command = [sys.executable, "-c", INGEST, grid, tmp_path / "data", str(patches_per_side)]
-    done = subprocess.run(
-        command, check=True, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
-    )
+    command = [sys.executable, "-c", INGEST, grid, tmp_path / "data", str(patches_per_side), table]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
     peaks = [int(peak) / GIB for peak in re.findall(r"peak (\d+)", done.stdout)]
     seconds = time.monotonic() - start
     print(
