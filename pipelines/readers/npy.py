@@ -1,5 +1,6 @@
 """NPY files: one volume (N, N, N) or (N, N, N, C), with parameters from a table."""
 
+import mmap
 import tokenize
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,9 +63,20 @@ def volume_of(array: np.ndarray, stated: StatedMetadata, path: Path, key: str = 
     native = array.dtype.newbyteorder("=")
 
     def read(start: int, stop: int) -> np.ndarray:
-        return np.array(array[start:stop], dtype=native, order="C")
+        values = np.array(array[start:stop], dtype=native, order="C")
+        _release(array)
+        return values
 
     return Volume.from_stated(stated, path, key, shape=array.shape, dtype=native, read=read)
+
+
+def _release(array: np.ndarray) -> None:
+    """Unmap the pages of a memory-mapped file that have been read: they count as memory of this process."""
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    if isinstance(base, mmap.mmap):
+        base.madvise(mmap.MADV_DONTNEED)
 
 
 def inspect_array(path: Path) -> tuple[tuple[int, ...], np.dtype, int, bool]:
