@@ -13,6 +13,9 @@ from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError, 
 
 MAGIC = b"\x93NUMPY"
 
+_CHUNK_BYTES = 2**26
+"""Bytes of a memory-mapped file that are in memory at a time."""
+
 
 def read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
     """Yield the volume of a file, memory-mapped. Pickled objects are refused, and its parameters must be stated.
@@ -63,8 +66,12 @@ def volume_of(array: np.ndarray, stated: StatedMetadata, path: Path, key: str = 
     native = array.dtype.newbyteorder("=")
 
     def read(start: int, stop: int) -> np.ndarray:
-        values = np.array(array[start:stop], dtype=native, order="C")
-        _release(array)
+        values = np.empty((stop - start, *array.shape[1:]), native)
+        planes = max(1, _CHUNK_BYTES // values[0].nbytes) if array.flags.c_contiguous else stop - start
+        for first in range(start, stop, planes):
+            last = min(first + planes, stop)
+            values[first - start : last - start] = array[first:last]
+            _release(array)
         return values
 
     return Volume.from_stated(stated, path, key, shape=array.shape, dtype=native, read=read)

@@ -175,7 +175,9 @@ def _pack_file(source: SourceFile, task: ShardTask, records: h5py.Dataset, check
             if record.dtype.kind == "f" or moments.low < 0:  # counts are not checked for outliers
                 sample.append(observed.reshape(-1, record.shape[-1])[::step].copy())
             if moments.low > -1:
-                log1p += Moments.of(np.log1p(values, dtype=np.result_type(values.dtype, np.float32)), counts)
+                dtype = np.result_type(values.dtype, np.float32)
+                spare = task.patches_per_side > 1 and counts is None and values.dtype == dtype  # needed no more
+                log1p += Moments.of(np.log1p(values, out=values if spare else None, dtype=dtype), counts)
         if volume_moments is None:
             continue
         if sample:
@@ -236,6 +238,7 @@ def _records(
         for places in itertools.product(range(patches_per_side), repeat=slab.ndim - 2):
             parts = (slice(n * length, (n + 1) * length) for n, length in zip(places, others, strict=True))
             yield np.ascontiguousarray(slab[:, *parts])
+        del slab, observed  # before the next is read
     if low == high:
         raise UnusableFileError(volume.source, volume.key, f"every value is {low}: a constant field")
     exact = volume.dtype.kind in "iu"
