@@ -11,7 +11,7 @@ def keep_freed_memory() -> bool:
 
     The kernel zeroes fresh memory page by page. For work that repeatedly allocates and frees large arrays, such as FFTs
     or training steps, this takes a fifth of the time. All threads share one arena, because glibc returns the memory of
-    the others whatever the threshold. Call this before threads are started.
+    the others whatever the threshold. Call this before the threads of such work are started.
 
     Returns
     -------

@@ -61,9 +61,9 @@ config = typer.Typer(no_args_is_help=True, help="Show or check a configuration."
 @contextmanager
 def on_ranks(out: Path) -> Iterator[Ranks]:
     """Join the other ranks; an error ends all of them and is reported once, a requested stop is not an error."""
-    keep_freed_memory()  # before Horovod starts its threads
     ranks = launch()
     log(ranks.first)
+    keep_freed_memory()  # after MPI has started, and before TensorFlow starts its threads
     try:
         from tenfold.pipelines.training.run import Stopped
 
