@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -138,7 +139,8 @@ def _read_volumes(path: Path, stated: StatedMetadata) -> Iterator[Volume]:
     volumes = readers[file_format](path, stated)
     volumes = volumes if file_format in _READ_PARTS else itertools.islice(volumes, *(stated.part or (None,)))
     for volume in volumes:
-        yield complete_size(volume, stated) if stated.dimensions == 2 else volume
+        volume = complete_size(volume, stated) if stated.dimensions == 2 else volume
+        yield replace(volume, box_mpc_h=None) if stated.box_varies else volume
 
 
 def detect_format(path: Path, stated: StatedMetadata) -> str:

@@ -42,6 +42,8 @@ class StatedMetadata:
     """Names that the user lists as parameters, cosmological or not."""
     box_mpc_h: float | None = None
     """Side of the box [Mpc/h]."""
+    box_varies: bool = False
+    """Whether boxes differ in side, so that a volume states none."""
     periodic: bool | None = None
     """Whether the volume is a complete periodic box; None: not stated."""
     redshifts: tuple[float, ...] = ()

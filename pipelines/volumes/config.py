@@ -23,8 +23,9 @@ from tenfold.pipelines.storage.splits import check_fractions
 from tenfold.stats.painting import WINDOW_ORDER, Assignment
 
 _STATED = (
-    "format", "key", "densities", "box_mpc_h", "periodic", "redshifts", "units", "unit_ranges", "largest_gib",
-    "fill_values", "largest_deviation", "mesh", "assignment", "particle_types", "length_unit", "parameters",
+    "format", "key", "densities", "box_mpc_h", "box_varies", "periodic", "redshifts", "units", "unit_ranges",
+    "largest_gib", "fill_values", "largest_deviation", "mesh", "assignment", "particle_types", "length_unit",
+    "parameters",
 )  # fmt: skip
 """Keys that are metadata of the files."""
 _LARGEST_MESH = 16_384
@@ -67,6 +68,9 @@ class Ingest:
     (physical)."""
     box_mpc_h: float | None = None
     """Side of the box [Mpc/h], where the files do not state it."""
+    box_varies: bool = False
+    """Whether boxes differ in their side in Mpc/h, such as where the side in Mpc is fixed and h varies. The data set
+    then states none, and wavenumbers are in units of the inverse side."""
     periodic: bool | None = None
     """Whether each volume or map is a whole periodic box, where the files do not state it; default: not periodic."""
     redshifts: tuple[float, ...] = ()
@@ -134,6 +138,8 @@ class Ingest:
             raise ValueError(f"densities: found {self.densities!r}, valid are fractions, physical")
         if self.box_mpc_h is not None and not self.box_mpc_h > 0:
             raise ValueError(f"box_mpc_h: found {self.box_mpc_h}, valid is above 0")
+        if self.box_mpc_h is not None and self.box_varies:
+            raise ValueError("box_varies: found true, and box_mpc_h, one side of all boxes: set one of them")
         if not 0 < self.largest_deviation < math.inf:
             raise ValueError(f"largest_deviation: found {self.largest_deviation}, valid is above 0, and finite")
         if not all(math.isfinite(value) for value in self.fill_values):

@@ -128,7 +128,9 @@ def read_headers(sources: Sequence[SourceFile], config: Ingest) -> tuple[list[Fi
             different = "; ".join(
                 f"{name} {layout[name]}, not {expected[name]}" for name in layout if layout[name] != expected[name]
             )
-            reject(header, f"differs from {number} other files: {different}")
+            if layout["box_mpc_h"] and expected["box_mpc_h"] and layout["box_mpc_h"] != expected["box_mpc_h"]:
+                different += ". If h varies at one side in Mpc, pack them without a side: --set ingest.box_varies=true"
+            reject(header, f"differs from {number} other file{'s' * (number > 1)}: {different}")
     first: dict[str, FileHeader] = {}
     for header in list(headers):
         other = first.setdefault(header.simulation, header)

@@ -101,6 +101,24 @@ def test_virtual_files_beside_those_of_swift_are_left_out(tmp_path):
         assert shards.manifest.units == "particles"
 
 
+def test_boxes_of_one_side_in_mpc_whose_h_varies_are_packed_without_a_side(tmp_path):
+    for n in range(5):
+        (tmp_path / "runs").mkdir(exist_ok=True)
+        types = {1: (uniform(64, 50.0, n), np.full(64, 6.5))}
+        write_swift(tmp_path / "runs" / f"lh_{n}.hdf5", types, box=50.0, h=0.6 + 0.02 * n)  # 30, 31 … 34 Mpc/h
+    config = dataclasses.replace(HERE, mesh=8)
+    with pytest.raises(InputError, match=r"1 other file: box_mpc_h 3\d\.0, not 3.*ingest\.box_varies=true"):
+        ingest_volumes([tmp_path / "runs"], tmp_path / "data", config)
+    varying = dataclasses.replace(config, box_varies=True)
+    summary = ingest_volumes([tmp_path / "runs"], tmp_path / "varying", varying)
+    assert (summary.simulations, len(summary.rejected)) == (5, 0)
+    with Shards.open(tmp_path / "varying") as shards:
+        assert shards.manifest.box_mpc_h is None
+        assert shards.manifest.parameter_names == ("h",)
+    with pytest.raises(ValueError, match="box_varies: found true, and box_mpc_h, one side of all boxes"):
+        dataclasses.replace(varying, box_mpc_h=50.0)
+
+
 def test_snapshots_without_a_mesh_are_explained(tmp_path):
     write_set(tmp_path / "quijote")
     with pytest.raises(InputError, match=r"512 of type 1 \(dark matter\).*ingest\.mesh=8"):
