@@ -92,7 +92,7 @@ simulation: {count: 16, maps: 16, particles: 16, plane: 64, steps: 4, side_deg: 
 ingest: {fractions: [0.5, 0.2, 0.3]}
 network: {size: 16, latent_dim: 8, filters: [8, 8, 4], critic_filters: [4, 8], style_dim: 8, conditions: 1,
   group_size: 2, boundary: cropped}
-training: {epochs: 10, global_batch: 16, reference_batch: 16, validation_maps: 16, moment_matching_steps: 0,
+training: {epochs: 10, global_batch: 16, reference_batch: 16, validation_maps: 16, moment_matching_steps: 20,
   shifts: false, checkpoint_steps: 2}
 estimator: {dimensions: 2, size: 16, transform: identity, filters: [4, 8], dense_units: [8]}
 estimator_training: {epochs: 2, global_batch: 16, shifts: false}
