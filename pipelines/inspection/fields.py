@@ -96,7 +96,7 @@ def inspect_fields(path: Path) -> Inspection:
             facts["values"] = _values(path, best)
         except UnusableFileError as error:
             problems.append(error.reason)
-    settings = [setting for name in best.assumed for setting in [_ASSUMED[name][1]]]
+    settings = [_ASSUMED[name][1] for name in best.assumed]
     cmd = parse_file_name(path)
     if cmd is not None and "parameters" in best.assumed:
         settings[best.assumed.index("parameters")] = f"camels_parameters=params_{cmd.set}_{cmd.suite}.txt"

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from tenfold.pipelines.readers.consistency import merge_parameters, reconcile
-from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError, Volume, check_array
+from tenfold.pipelines.readers.volume import StatedMetadata, UnusableFileError, Volume, check_array, file_stem
 from tenfold.stats.painting import add_particles
 
 BLOCK = 2**20
@@ -212,6 +212,7 @@ def painted(snapshot: Snapshot, stated: StatedMetadata) -> Volume:
         raise UnusableFileError(path, "Header", reason)
     redshifts = (round(snapshot.redshift, 3) + 0.0,)  # time steps end at slightly different redshifts; no −0
     cells: np.ndarray | None = None
+    stem = file_stem(path)
 
     def read(start: int, stop: int) -> np.ndarray:
         nonlocal cells
@@ -222,7 +223,7 @@ def painted(snapshot: Snapshot, stated: StatedMetadata) -> Volume:
         return cells[start:stop]
 
     return Volume(
-        simulation=stated.simulation or path.name.split(".")[0],
+        simulation=stated.simulation or (stem.removesuffix(".0") if len(snapshot.files) > 1 else stem),
         source=path,
         key="",
         shape=shape,

@@ -189,3 +189,11 @@ def test_a_simulation_that_is_not_cosmological_is_refused(tmp_path):
     write_gadget(tmp_path / "a.hdf5", {1: (uniform(9, 1e4), 1.0)}, box=1e4, header={"Time": 3.7})
     with pytest.raises(UnusableFileError, match=r"Header/Time, the scale factor, is 3\.7: not a cosmological"):
         read_snapshot(tmp_path / "a.hdf5", KPC_H)
+
+
+@pytest.mark.parametrize(("files", "simulation"), [(1, "Om0.3_snap"), (2, "Om0.3_snap")])
+def test_decimals_in_the_name_of_a_snapshot_belong_to_its_simulation(tmp_path, files, simulation):
+    types = {1: (uniform(64, 50.0), 1.0)}
+    first = write_gadget(tmp_path / "Om0.3_snap.hdf5", types, box=50.0, files=files)[0]
+    (volume,) = read_volumes(first, StatedMetadata(mesh=4, length_unit="Mpc/h"))
+    assert volume.simulation == simulation
